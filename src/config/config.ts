@@ -1,0 +1,99 @@
+import type { Resource } from '../core/resource.ts'
+import type { Route } from '../core/route.ts'
+
+/** A TCP address; port 0 lets the system choose. `localhost` means both loopback addresses. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ClaimNames {
+  readonly groups: string
+  readonly username: string
+  readonly scope: string
+  readonly client: string
+}
+
+export type KeySource =
+  | { readonly kind: 'discovery' }
+  | { readonly kind: 'jwks_uri'; readonly uri: string }
+  | { readonly kind: 'jwks_file'; readonly path: string }
+
+/** An issuer from elsewhere whose tokens are trusted (product, section 2, `trusted_issuers`). */
+export interface TrustedIssuer {
+  readonly issuer: string
+  readonly keys: KeySource
+  readonly algorithms: readonly string[]
+  readonly tokenType: 'at+jwt' | 'jwt'
+  readonly claims: ClaimNames
+}
+
+export interface EmbeddedIssuer {
+  readonly kind: 'embedded'
+  readonly signingAlg: 'ES256' | 'RS256' | 'EdDSA'
+  readonly accessTokenTtlSeconds: number
+  readonly refreshTokenTtlSeconds: number
+  readonly refreshTokenMaxSeconds: number
+  readonly registration: 'off' | 'open' | 'token'
+  readonly clientMetadataDocuments: boolean
+}
+
+/** A gateway on its own: another audgate holds the issuer. */
+export interface UpstreamIssuer {
+  readonly kind: 'upstream'
+  /** Origin of that audgate, without trailing slash. */
+  readonly upstream: string
+  readonly onStaleRevocations: 'refuse' | 'allow'
+}
+
+export type IssuerConfig = EmbeddedIssuer | UpstreamIssuer | { readonly kind: 'off' }
+
+/** Values of the environment that the server needs; never logged. */
+export interface Secrets {
+  /** AUDGATE_SECRET: encrypts signing keys at rest; undefined: a 0600 file beside the SQLite file. */
+  readonly secret: string | undefined
+  /** AUDGATE_REGISTRATION_TOKEN, for `registration: token`. */
+  readonly registrationToken: string | undefined
+  /** AUDGATE_FEED_TOKEN, for the revocation feed. */
+  readonly feedToken: string | undefined
+}
+
+/** routes.yaml and environment, checked and frozen. */
+export interface Config {
+  /** Path of the file it came from, as given. */
+  readonly file: string
+  /** Exactly as written: the issuer identifier. */
+  readonly publicUrl: string
+  readonly publicOrigin: string
+  /** Lower case, without port. */
+  readonly publicHost: string
+  readonly listen: ListenAddress
+  readonly management: ListenAddress | undefined
+  /** Paths made absolute against the file's folder. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+  /** CIDRs, checked. */
+  readonly trustedProxies: readonly string[]
+  /** Absolute path of the SQLite file. */
+  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+  readonly accessLog: 'all' | 'refused' | 'off'
+  readonly maxConnections: number
+  /** Data-path worker processes; 1 is this process alone. */
+  readonly workers: number
+  readonly issuer: IssuerConfig
+  readonly trustedIssuers: readonly TrustedIssuer[]
+  readonly resources: readonly Resource[]
+  readonly routes: readonly Route[]
+  readonly secrets: Secrets
+}
+
+/** A problem with its place; line and column count from 1. */
+export interface ConfigProblem {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly message: string
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }

@@ -1,0 +1,69 @@
+import type { PathPattern } from './pattern.ts'
+import type { Resource, Scope } from './resource.ts'
+
+/** `read` and `write` are kept as sets of methods by config; `'any'` is every method. */
+export type MethodSet = 'any' | ReadonlySet<string> | { readonly except: ReadonlySet<string> }
+
+/** First match decides. `paths` are relative to the route's path; undefined means every path of the route. */
+export interface Rule {
+  readonly methods: MethodSet
+  readonly paths: readonly PathPattern[] | undefined
+  /** All of them are needed. */
+  readonly scopes: readonly Scope[]
+}
+
+export type Access =
+  /** `public: true` was written in routes.yaml; there is no default. */
+  | { readonly kind: 'public' }
+  | {
+      readonly kind: 'protected'
+      readonly resource: Resource
+      readonly rules: readonly Rule[]
+      /** `public: [...]`: relative to the route's path; needs no token. */
+      readonly publicPaths: readonly PathPattern[]
+    }
+
+/** The header set that tells the upstream who is calling (product, section 3). */
+export type IdentitySet = 'x-auth' | 'remote-user' | 'x-forwarded-user' | 'x-webauth' | 'none'
+
+/** A further header: from a claim of the token, or a fixed text. */
+export type HeaderSource =
+  | { readonly name: string; readonly claim: string }
+  | { readonly name: string; readonly text: string }
+
+export interface Timeouts {
+  readonly connectMs: number
+  readonly responseHeadersMs: number
+  readonly idleMs: number
+}
+
+/** Where bytes go: an origin, and a path without trailing slash (often '') that is put before the request's. */
+export interface Upstream {
+  readonly protocol: 'http:' | 'https:'
+  readonly hostname: string
+  readonly port: number
+  /** `host[:port]` as the Host field carries it. */
+  readonly authority: string
+  readonly basePath: string
+}
+
+export interface Route {
+  readonly id: string
+  /** Lower case, without port; undefined: every host. */
+  readonly host: string | undefined
+  /** `/` or `/photos`: begins with a slash, has no trailing one unless it is `/`. Whole segments. */
+  readonly path: string
+  readonly stripPath: boolean
+  readonly access: Access
+  readonly upstreams: readonly Upstream[]
+  readonly identity: IdentitySet
+  readonly headers: readonly HeaderSource[]
+  readonly stripHeaders: readonly string[]
+  readonly setHeaders: readonly { readonly name: string; readonly value: string }[]
+  readonly cors: { readonly origins: readonly string[] } | undefined
+  readonly preserveHost: boolean
+  readonly timeouts: Timeouts
+  /** Bytes; undefined: no limit. */
+  readonly maxBody: number | undefined
+  readonly encodedSlash: 'opaque' | 'reject'
+}

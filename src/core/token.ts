@@ -1,0 +1,44 @@
+import type { TokenFault } from './reason.ts'
+
+declare const verified: unique symbol
+
+/**
+ * Signature, issuer, type and lifetime checked, not revoked (RFC 9068 §4). Audience and scope are NOT checked;
+ * `decide` does that, route by route.
+ */
+export interface VerifiedToken {
+  readonly [verified]: true
+  readonly issuer: string
+  /** Made by the embedded issuer (or, for a gateway on its own, by the audgate it follows). */
+  readonly embedded: boolean
+  readonly subject: string
+  readonly clientId: string
+  readonly audience: readonly string[]
+  readonly scope: ReadonlySet<string>
+  /** NumericDate, seconds. */
+  readonly expiresAt: number
+  readonly issuedAt: number
+  readonly jti: string | undefined
+  /** Which authorization it came from; tokens of the embedded issuer only. */
+  readonly gid: string | undefined
+  /** Undefined when absent, empty or of the wrong type. */
+  readonly username: string | undefined
+  readonly groups: readonly string[]
+  /** RFC 9449 §6 `cnf.jkt`; undefined: a plain bearer token. */
+  readonly jkt: string | undefined
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** What a request's credential proved. */
+export type Evidence =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'malformed'; readonly detail: string }
+  | { readonly kind: 'rejected'; readonly fault: TokenFault; readonly detail: string }
+  | { readonly kind: 'verified'; readonly token: VerifiedToken }
+  /** Keys, or the state of revocations, could not be had: fail closed. */
+  | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterSeconds: number }
+
+/** Seals what the verifier has checked. Imported by the token room, `explain --claims` and tests only. */
+export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified>): VerifiedToken {
+  return fields as VerifiedToken
+}

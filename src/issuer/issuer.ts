@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Resource } from '../core/resource.ts'
+import type { Store } from '../store/store.ts'
+
+/** What routes.yaml says of the embedded issuer; lifetimes in seconds. */
+export interface IssuerSettings {
+  /** `public_url`, exactly: the issuer identifier. */
+  readonly identifier: string
+  /** Its origin; every endpoint stands on it. */
+  readonly origin: string
+  readonly signingAlg: 'ES256' | 'RS256' | 'EdDSA'
+  readonly accessTokenTtlSeconds: number
+  readonly refreshTokenTtlSeconds: number
+  readonly refreshTokenMaxSeconds: number
+  readonly registration: 'off' | 'open' | 'token'
+  readonly clientMetadataDocuments: boolean
+  /** Those that accept the embedded issuer's tokens, in file order. */
+  readonly resources: readonly Resource[]
+}
+
+export interface IssuerDependencies {
+  readonly store: Store
+  /** 32 bytes; keys for sealing, cookies and nonces are derived from it with labels. */
+  readonly masterKey: Buffer
+  readonly registrationToken: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Audit lines and faults, for the log. Never a token, code, password or secret. */
+  readonly onEvent: (event: IssuerEvent) => void
+}
+
+export interface IssuerEvent {
+  readonly level: 'info' | 'warn' | 'error'
+  /** Dotted noun and verb: `login.success`, `token.issued`, `consent.granted`, `refresh.reuse`, … */
+  readonly event: string
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** The embedded issuer: everything under its reserved paths. */
+export interface Issuer {
+  readonly identifier: string
+  /**
+   * Answers one request to `/.well-known/{oauth-authorization-server,openid-configuration}`, `/oauth/*`, `/account`,
+   * `/assets/*`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
+   */
+  handle(request: IncomingMessage, response: ServerResponse, clientAddress: string): void
+  /** Public keys in force, pending and retiring ones included, for the verifier. */
+  publicKeys(): readonly Readonly<Record<string, unknown>>[]
+  /** Called when {@link publicKeys} has changed. */
+  onKeysChanged(listener: () => void): void
+  /** New settings from routes.yaml; running interactions go on. */
+  reconfigure(settings: IssuerSettings): Promise<void>
+  /** Stops timers; does not close the store. */
+  close(): Promise<void>
+}

@@ -1,0 +1,229 @@
+import type { Revocation, RevocationKind } from '../core/revocation.ts'
+
+/** A person. Times are NumericDate, seconds, unless a name says milliseconds. */
+export interface UserRecord {
+  /** Stable, opaque, never reused. */
+  readonly sub: string
+  /** What they sign in with; unique without regard to case (compared in NFKC lower case). */
+  readonly username: string
+  readonly displayName: string | undefined
+  readonly email: string | undefined
+  readonly groups: readonly string[]
+  /** PHC string; undefined: cannot sign in by password. */
+  readonly passwordHash: string | undefined
+  readonly disabled: boolean
+  readonly createdAt: number
+}
+
+export type ClientType = 'native' | 'spa' | 'web' | 'service'
+
+export interface ClientRecord {
+  readonly id: string
+  readonly type: ClientType
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris: readonly string[]
+  /** Consent is asked of third-party and self-registered clients. */
+  readonly thirdParty: boolean
+  /** How it came: by the operator, by RFC 7591 registration, or by a client metadata document. */
+  readonly origin: 'operator' | 'registration' | 'document'
+  /** SHA-256 of the secret, base64url; undefined for public clients. */
+  readonly secretHash: string | undefined
+  /** What a `service` client may have by client_credentials. */
+  readonly allow: readonly { readonly resource: string; readonly scopes: readonly string[] }[]
+  /** `client revoke` was said: gets nothing until `client restore`. */
+  readonly revoked: boolean
+  readonly createdAt: number
+  /** What a self-registered client sent, beyond the columns; empty for others. */
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** What one person allowed one client at one resource (`resource` '' holds the OpenID scopes). */
+export interface ConsentRecord {
+  readonly sub: string
+  readonly clientId: string
+  readonly resource: string
+  readonly granted: readonly string[]
+  /** Left out by the person; not asked again unless `prompt=consent`. */
+  readonly rejected: readonly string[]
+  readonly since: number
+}
+
+/** One authorization: a sign-in of one client for one person, the family of its refresh tokens. */
+export interface AuthorizationRecord {
+  /** The `gid` claim. */
+  readonly gid: string
+  readonly sub: string
+  readonly clientId: string
+  /** Resource → scopes of the grant. */
+  readonly resources: Readonly<Record<string, readonly string[]>>
+  /** What the person knows the device by (from User-Agent, or `device flow`). */
+  readonly label: string
+  readonly createdAt: number
+  readonly lastUsedAt: number | undefined
+  readonly ended: boolean
+}
+
+/** A row of the authorization server library's storage. Keys are hashed by the store; secrets never rest in clear. */
+export interface ModelColumns {
+  readonly accountId?: string | undefined
+  readonly clientId?: string | undefined
+  readonly grantId?: string | undefined
+  readonly uid?: string | undefined
+  readonly userCode?: string | undefined
+}
+
+export interface SigningKeyRecord {
+  readonly kid: string
+  readonly alg: 'ES256' | 'RS256' | 'EdDSA'
+  /** pending: published, not signing yet · active: signs · retiring: verifies until its last token has expired. */
+  readonly state: 'pending' | 'active' | 'retiring'
+  readonly publicJwk: Readonly<Record<string, unknown>>
+  /** Encrypted by the issuer before it gets here. */
+  readonly sealedPrivateJwk: string
+  readonly createdAt: number
+  /** When `pending` begins to sign. */
+  readonly activateAt: number
+  /** When `retiring` is dropped. */
+  readonly retireAt: number | undefined
+}
+
+export interface AuditRecord {
+  readonly id: number
+  readonly at: number
+  readonly event: string
+  /** Never a token, code, secret or password. */
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+/** One entry to be put in force by an act; the store gives it its id. */
+export interface NewRevocation {
+  readonly kind: RevocationKind
+  readonly key: string
+  readonly notBeforeMs: number
+  readonly expiresAt: number
+}
+
+/**
+ * Everything that one act of revocation changes, carried out in one transaction: all of it or nothing.
+ */
+export interface RevocationAct {
+  readonly revocations: readonly NewRevocation[]
+  /** Consents to delete: by person and/or client; both undefined in one entry is refused. */
+  readonly deleteConsents: readonly { readonly sub?: string; readonly clientId?: string }[]
+  /** Authorizations (and their codes, refresh tokens, device codes, grants) to end. Fields of one entry are ANDed. */
+  readonly endAuthorizations: readonly {
+    readonly sub?: string
+    readonly clientId?: string
+    readonly gid?: string
+    /** Spare this one (the session in hand at a password change). */
+    readonly exceptGid?: string
+  }[]
+  /** Browser sessions at the issuer to end; `exceptUid` is spared. */
+  readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string }[]
+  readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
+  readonly setClient?: { readonly id: string; readonly revoked: boolean }
+  readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
+}
+
+/**
+ * What is remembered. SQLite now; one contract suite (`test/contract`) that any other has to pass. Every method is one
+ * atomic step. A method that fails leaves nothing half-written and throws `StoreError`.
+ */
+export interface Store {
+  // people
+  addUser(user: UserRecord): Promise<'added' | 'exists'>
+  userByName(username: string): Promise<UserRecord | undefined>
+  userBySub(sub: string): Promise<UserRecord | undefined>
+  users(): Promise<readonly UserRecord[]>
+  updateUser(
+    sub: string,
+    change: Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups' | 'passwordHash' | 'disabled'>>,
+  ): Promise<boolean>
+
+  // clients
+  addClient(client: ClientRecord): Promise<'added' | 'exists'>
+  client(id: string): Promise<ClientRecord | undefined>
+  clients(): Promise<readonly ClientRecord[]>
+  putClient(client: ClientRecord): Promise<void>
+  deleteClient(id: string): Promise<boolean>
+
+  // consents and authorizations
+  consents(of: { readonly sub?: string; readonly clientId?: string }): Promise<readonly ConsentRecord[]>
+  putConsents(consents: readonly ConsentRecord[]): Promise<void>
+  putAuthorization(authorization: AuthorizationRecord): Promise<void>
+  authorizations(of: {
+    readonly sub?: string
+    readonly clientId?: string
+    readonly gid?: string
+  }): Promise<readonly AuthorizationRecord[]>
+  /** gid → NumericDate seconds; unknown gids are passed over. */
+  touchAuthorizations(lastUsed: ReadonlyMap<string, number>): Promise<void>
+
+  // the library's models
+  putModel(
+    model: string,
+    id: string,
+    payload: Record<string, unknown>,
+    columns: ModelColumns,
+    expiresAt: number | undefined,
+  ): Promise<void>
+  /** Insert or fail: false when the id is already there (replay detection). */
+  addModel(model: string, id: string, payload: Record<string, unknown>, expiresAt: number): Promise<boolean>
+  /** Consumed rows are returned, with `consumed` (seconds) in the payload; rows stay findable 60 s past expiry. */
+  model(model: string, id: string): Promise<Record<string, unknown> | undefined>
+  modelByUserCode(model: string, userCode: string): Promise<Record<string, unknown> | undefined>
+  modelByUid(model: string, uid: string): Promise<Record<string, unknown> | undefined>
+  /** Atomic: true for exactly one caller. */
+  consumeModel(model: string, id: string, at: number): Promise<boolean>
+  deleteModel(model: string, id: string): Promise<void>
+  deleteModelsByGrant(grantId: string): Promise<void>
+
+  // refresh answers kept for a repeated request (sealed by the issuer)
+  putReplay(key: string, sealed: string, expiresAt: number): Promise<void>
+  replay(key: string, now: number): Promise<string | undefined>
+  deleteReplay(key: string): Promise<void>
+
+  // keys and small values
+  signingKeys(): Promise<readonly SigningKeyRecord[]>
+  putSigningKeys(keys: readonly SigningKeyRecord[], drop: readonly string[]): Promise<void>
+  value(name: string): Promise<string | undefined>
+  /** First writer wins; answers what is in force. */
+  valueOr(name: string, make: string): Promise<string>
+  putValue(name: string, value: string): Promise<void>
+
+  // sign-in throttling: counters that live in windows
+  throttle(key: string): Promise<{ readonly failures: number; readonly lastAtMs: number } | undefined>
+  putThrottle(key: string, failures: number, lastAtMs: number, expiresAt: number): Promise<void>
+  clearThrottle(key: string): Promise<void>
+
+  // revocation
+  /** Carries the act out and answers the entries with their ids. Subscribers hear of it before this resolves. */
+  act(act: RevocationAct): Promise<readonly Revocation[]>
+  /** Entries in force with an id above `afterId`, ascending. */
+  revocations(afterId: number, now: number): Promise<readonly Revocation[]>
+  /** The highest id ever given; 0 for none. */
+  lastRevocationId(): Promise<number>
+
+  // audit
+  audit(event: string, detail: Readonly<Record<string, unknown>>, at: number): Promise<void>
+  audits(limit: number, beforeId?: number): Promise<readonly AuditRecord[]>
+
+  /**
+   * Calls `listener` after every committed change of users, clients, consents, keys or revocations: at once for this process,
+   * within 250 ms for another's. Returns the way to stop.
+   */
+  subscribe(listener: () => void): () => void
+  /** Deletes what has expired, in small batches; answers the number of rows. */
+  sweep(now: number): Promise<number>
+  close(): Promise<void>
+}
+
+/** A failure of the store itself: full disk, locked or broken database. `hint` says what to do. */
+export class StoreError extends Error {
+  readonly hint: string
+  constructor(message: string, hint: string, options?: ErrorOptions) {
+    super(message, options)
+    this.hint = hint
+  }
+}
