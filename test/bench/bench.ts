@@ -1,0 +1,214 @@
+/**
+ * CPU cost per request of audgate beside nginx (plain proxying), HAProxy (jwt_verify ES256) and a Fastify gateway, as medians
+ * of alternating rounds on one core, with load and upstream on the other. Figures compare within one run only.
+ *
+ *   npm run bench -- [--rounds 5] [--seconds 3] [--json FILE] [--only known,64k,…] [--quick]
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
+import {
+  audgateCommand,
+  audgateFile,
+  type Entry,
+  LOAD_CORE,
+  startAudgate,
+  startFastify,
+  startHaproxy,
+  startNginx,
+  startUpstream,
+} from './contestants.ts'
+import { coldStart, idleConnections, latencies, workerScaling } from './extras.ts'
+import { type Load, wrk } from './load.ts'
+import { median, printTable, type Row } from './report.ts'
+import { createMinter, type Minter } from './tokens.ts'
+
+interface Scenario {
+  readonly key: string
+  readonly title: string
+  readonly load: Omit<Load, 'url' | 'tokenFile'> & { readonly path: string }
+  readonly tokens: 'known' | 'first' | 'none' | 'garbage'
+  /** Contestants that the scenario makes sense for. */
+  readonly fits: (entry: Entry) => boolean
+  /** CPU is stated per request, or per GiB moved. */
+  readonly perBytes?: number
+}
+
+const KNOWN_TOKENS = 2_000
+const everyone = (): boolean => true
+const checking = (entry: Entry): boolean => entry.checksTokens
+const get = (path: string, seconds: number, connections = 32): Scenario['load'] => ({
+  path,
+  seconds,
+  connections,
+  once: false,
+  method: 'GET',
+  bodyBytes: 0,
+})
+
+function scenarios(seconds: number): readonly Scenario[] {
+  const mib10 = 10_485_760
+  return [
+    { key: 'known', title: '1 KiB, known tokens', load: get('/1k', seconds), tokens: 'known', fits: everyone },
+    { key: '64k', title: '64 KiB, known tokens', load: get('/64k', seconds), tokens: 'known', fits: everyone },
+    {
+      key: '10m',
+      title: '10 MiB down',
+      load: get('/10m', seconds, 4),
+      tokens: 'known',
+      fits: everyone,
+      perBytes: mib10,
+    },
+    {
+      key: 'upload',
+      title: '10 MiB up',
+      load: { path: '/sink', seconds, connections: 4, once: false, method: 'PUT', bodyBytes: mib10 },
+      tokens: 'known',
+      fits: (entry) => !entry.name.startsWith('Fastify'),
+      perBytes: mib10,
+    },
+    {
+      key: 'first',
+      title: '1 KiB, first use of each token',
+      load: { ...get('/1k', seconds), once: true },
+      tokens: 'first',
+      fits: checking,
+    },
+    { key: 'none', title: '401, no token', load: get('/1k', seconds), tokens: 'none', fits: checking },
+    { key: 'garbage', title: '401, garbage', load: get('/1k', seconds), tokens: 'garbage', fits: checking },
+  ]
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      json: { type: 'string' },
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+    },
+  })
+  const rounds = values.quick ? 2 : Number(values.rounds)
+  const seconds = values.quick ? 1 : Number(values.seconds)
+  const wanted = values.only?.split(',')
+  const folder = mkdtempSync(`${tmpdir()}/audgate-bench-`)
+  const minter = createMinter(folder)
+  const upstream = await startUpstream(folder)
+  try {
+    const rows: Row[] = []
+    const entries = await startAll(folder, upstream.port, minter)
+    try {
+      for (const scenario of scenarios(seconds)) {
+        if (wanted !== undefined && !wanted.includes(scenario.key)) continue
+        rows.push(...(await play(scenario, entries, rounds, folder, minter)))
+      }
+      if (wanted === undefined || wanted.includes('latency'))
+        rows.push(...(await latencies(entries, minter.mint(`${folder}/latency`, 500))))
+      if (wanted === undefined || wanted.includes('idle')) rows.push(...(await idleConnections(entries)))
+    } finally {
+      for (const entry of entries) await entry.process.stop()
+    }
+    if (wanted === undefined || wanted.includes('start')) {
+      const { file, port, management } = await audgateFile(folder, upstream.port, minter, {
+        workers: 1,
+        accessLog: 'off',
+      })
+      rows.push(...(await coldStart(audgateCommand(file), port, management)))
+    }
+    if (wanted === undefined || wanted.includes('workers'))
+      rows.push(...(await workerScaling(folder, upstream.port, minter)))
+    printTable(rows)
+    if (values.json !== undefined)
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ at: new Date().toISOString(), rounds, seconds, rows }, null, 2)}\n`,
+      )
+  } finally {
+    await upstream.process.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function startAll(folder: string, port: number, minter: Minter): Promise<readonly Entry[]> {
+  return [
+    await startNginx(folder, port),
+    await startHaproxy(folder, port, minter),
+    await startAudgate(folder, port, minter, { workers: 1, accessLog: 'off' }),
+    await startAudgate(folder, port, minter, { workers: 1, accessLog: 'all' }),
+    await startFastify(folder, port, minter),
+  ]
+}
+
+/** Alternating rounds, so that a loud neighbour hits everyone; the median of each contestant's rounds counts. */
+async function play(
+  scenario: Scenario,
+  entries: readonly Entry[],
+  rounds: number,
+  folder: string,
+  minter: Minter,
+): Promise<readonly Row[]> {
+  const fitting = entries.filter(scenario.fits)
+  const costs = new Map<string, number[]>(fitting.map((entry) => [entry.name, []]))
+  const known = tokenFile(scenario, folder, minter)
+  for (const entry of fitting) await round(scenario, entry, known, folder, 1)
+  for (let i = 0; i < rounds; i += 1) {
+    for (const entry of fitting) {
+      const tokens = scenario.tokens === 'first' ? tokenFile(scenario, folder, minter) : known
+      costs.get(entry.name)?.push(await round(scenario, entry, tokens, folder, scenario.load.seconds))
+    }
+  }
+  process.stderr.write(
+    `${scenario.title}: ${[...costs].map(([name, all]) => `${name} ${median(all).toFixed(1)}`).join(' · ')}\n`,
+  )
+  const perGiB = scenario.perBytes === undefined ? 1 : 1_073_741_824 / scenario.perBytes
+  return [...costs].map(([name, all]) => ({
+    scenario: scenario.title,
+    name,
+    unit: scenario.perBytes === undefined ? 'CPU µs/request' : 'CPU ms/GiB',
+    value: scenario.perBytes === undefined ? median(all) : (median(all) * perGiB) / 1_000,
+  }))
+}
+
+function tokenFile(scenario: Scenario, folder: string, minter: Minter): string | undefined {
+  const file = `${folder}/${scenario.key}.tokens`
+  switch (scenario.tokens) {
+    case 'none':
+      return undefined
+    case 'garbage':
+      writeFileSync(file, Array.from({ length: KNOWN_TOKENS }, (_, i) => `garbage-${i}-${'x'.repeat(500)}`).join('\n'))
+      return file
+    case 'known':
+      minter.mint(file, KNOWN_TOKENS)
+      return file
+    case 'first':
+      minter.mint(file, Math.ceil(scenario.load.seconds * 9_000))
+      return file
+  }
+}
+
+/** CPU µs per request in one round. Throws when answers are not what the scenario is about: a broken round measures nothing. */
+async function round(
+  scenario: Scenario,
+  entry: Entry,
+  tokens: string | undefined,
+  folder: string,
+  seconds: number,
+): Promise<number> {
+  const before = entry.process.cpuMicros()
+  const result = await wrk(LOAD_CORE, folder, {
+    ...scenario.load,
+    seconds,
+    url: `${entry.url}${scenario.load.path}`,
+    tokenFile: tokens,
+  })
+  const cost = (entry.process.cpuMicros() - before) / result.requests
+  const expectRefused = scenario.tokens === 'none' || scenario.tokens === 'garbage'
+  const refused = result.refused / result.requests
+  if (expectRefused ? refused < 0.99 : refused > 0.001) {
+    throw new Error(`${entry.name}, ${scenario.title}: ${result.refused} of ${result.requests} refused`)
+  }
+  return cost
+}
+
+await main()

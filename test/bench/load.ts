@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+export interface Load {
+  readonly url: string
+  readonly seconds: number
+  readonly connections: number
+  /** One token a line; undefined: no Authorization. */
+  readonly tokenFile: string | undefined
+  /** Each token once, then the load ends early. */
+  readonly once: boolean
+  readonly method: 'GET' | 'PUT'
+  /** Bytes of the request's body. */
+  readonly bodyBytes: number
+}
+
+export interface LoadResult {
+  readonly requests: number
+  readonly seconds: number
+  /** Answers by status class other than 2xx, and socket errors. */
+  readonly refused: number
+  readonly socketErrors: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/** One round of wrk with one thread on `core`. Throws when wrk can't run. */
+export async function wrk(core: number, folder: string, load: Load): Promise<LoadResult> {
+  const script = `${folder}/load.lua`
+  writeFileSync(script, luaFor(load))
+  const options = ['-t1', `-c${load.connections}`, `-d${load.seconds}s`, '--timeout', '20s', '-s', script, load.url]
+  const { stdout } = await run('taskset', ['-c', String(core), 'wrk', ...options], { maxBuffer: 1 << 20 })
+  const line = stdout.split('\n').find((candidate) => candidate.startsWith('RESULT '))
+  if (line === undefined) throw new Error(`wrk printed no result: ${stdout}`)
+  return JSON.parse(line.slice(7))
+}
+
+function luaFor(load: Load): string {
+  return `
+local heads, n, i = {}, 0, 0
+${load.tokenFile === undefined ? '' : `for line in io.lines(${JSON.stringify(load.tokenFile)}) do n = n + 1; heads[n] = line end`}
+wrk.method = ${JSON.stringify(load.method)}
+${load.bodyBytes > 0 ? `local body = string.rep("x", ${load.bodyBytes})` : 'local body = nil'}
+local made = {}
+function request()
+  if n == 0 then return wrk.format(nil, nil, nil, body) end
+  i = i + 1
+  ${load.once ? 'if i > n then wrk.thread:stop(); i = n end' : 'if i > n then i = 1 end'}
+  local ready = made[i]
+  if ready == nil then
+    ready = wrk.format(nil, nil, { ["Authorization"] = "Bearer " .. heads[i] }, body)
+    ${load.once ? '' : 'made[i] = ready'}
+  end
+  return ready
+end
+function done(summary, latency)
+  local e = summary.errors
+  print(string.format('RESULT {"requests":%d,"seconds":%f,"refused":%d,"socketErrors":%d,"p50Ms":%f,"p99Ms":%f}',
+    summary.requests, summary.duration / 1e6, e.status, e.connect + e.read + e.write + e.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+end
+`
+}
+
+/**
+ * Latency at a fixed rate, open loop: a request is due every 1/`rate` s whether or not earlier ones were answered, and its
+ * time counts from when it was due (no coordinated omission).
+ */
+export async function fixedRate(
+  url: string,
+  tokens: readonly string[],
+  rate: number,
+  seconds: number,
+): Promise<{ p50Ms: number; p99Ms: number }> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const times: number[] = []
+  const total = rate * seconds
+  const start = performance.now() + 50
+  let sent = 0
+  let finished = 0
+  await new Promise<void>((resolve, reject) => {
+    const timer = setInterval(() => {
+      const due = Math.min(total, Math.floor(((performance.now() - start) / 1_000) * rate))
+      for (; sent < due; sent += 1) fire(start + (sent / rate) * 1_000, tokens[sent % tokens.length] ?? '')
+      if (sent >= total) clearInterval(timer)
+    }, 1)
+    const fire = (dueAt: number, token: string): void => {
+      const one = request(url, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
+        response.resume()
+        response.once('end', () => {
+          times.push(performance.now() - dueAt)
+          finished += 1
+          if (finished === total) resolve()
+        })
+      })
+      one.once('error', reject)
+      one.end()
+    }
+  })
+  agent.destroy()
+  times.sort((a, b) => a - b)
+  return { p50Ms: times[Math.floor(times.length * 0.5)] ?? 0, p99Ms: times[Math.floor(times.length * 0.99)] ?? 0 }
+}
