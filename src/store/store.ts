@@ -118,6 +118,8 @@ export interface RevocationAct {
     readonly gid?: string
     /** Spare this one (the session in hand at a password change). */
     readonly exceptGid?: string
+    /** Also put a `gid` entry in force for each authorization that this ends: found and refused in one step. */
+    readonly revokeTokens?: { readonly notBeforeMs: number; readonly expiresAt: number }
   }[]
   /** Browser sessions at the issuer to end; `exceptUid` is spared. */
   readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string }[]
@@ -187,6 +189,8 @@ export interface Store {
   // keys and small values
   signingKeys(): Promise<readonly SigningKeyRecord[]>
   putSigningKeys(keys: readonly SigningKeyRecord[], drop: readonly string[]): Promise<void>
+  /** First writer wins: false when a key of its alg is `pending` or `active` already in the state that this one has. */
+  addSigningKey(key: SigningKeyRecord): Promise<boolean>
   value(name: string): Promise<string | undefined>
   /** First writer wins; answers what is in force. */
   valueOr(name: string, make: string): Promise<string>
