@@ -29,6 +29,11 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** How far clocks may differ: foreign issuers have clocks of their own, the embedded one shares ours. */
+export function clockToleranceSeconds(embedded: boolean): number {
+  return embedded ? 5 : 60
+}
+
 /** What a request's credential proved. */
 export type Evidence =
   | { readonly kind: 'none' }

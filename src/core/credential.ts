@@ -1,0 +1,77 @@
+/** What a request carries to show who it is. */
+export type Credential =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bearer'; readonly token: string }
+  /** RFC 9449 §7.1. `proof` is undefined when no `DPoP` field came. */
+  | { readonly kind: 'dpop'; readonly token: string; readonly proof: string | undefined }
+  | { readonly kind: 'malformed'; readonly detail: string }
+
+const NONE: Credential = { kind: 'none' }
+
+/**
+ * Reads the `Authorization` field (RFC 6750 §2.1, RFC 9449 §7.1); never a query parameter or a body. Takes raw headers
+ * because the parsed ones hide a second field. Another scheme counts as none. Does NOT look into the token: one that is too
+ * long is for the verifier to refuse.
+ */
+export function extractCredential(rawHeaders: readonly string[]): Credential {
+  let authorization: string | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (!isNamed(rawHeaders[i], 'authorization')) continue
+    if (authorization !== undefined) return malformed('there is more than one Authorization field')
+    authorization = rawHeaders[i + 1] ?? ''
+  }
+  if (authorization === undefined) return NONE
+  const scheme = tokenScheme(authorization)
+  if (scheme === undefined) return NONE
+  const token = authorization.slice(scheme.length).replace(/^ +/, '')
+  if (authorization.charCodeAt(scheme.length) !== 0x20 || !isB64token(token)) {
+    return malformed(`Authorization is not of the form: ${scheme === 'bearer' ? 'Bearer' : 'DPoP'} <access token>`)
+  }
+  return scheme === 'bearer' ? { kind: 'bearer', token } : withProof(token, rawHeaders)
+}
+
+/** `bearer` or `dpop` when the value uses that scheme, well-formed or not; such a value never goes upstream. */
+export function tokenScheme(authorization: string): 'bearer' | 'dpop' | undefined {
+  for (const scheme of ['bearer', 'dpop'] as const) {
+    if (authorization.length < scheme.length) continue
+    if (authorization.slice(0, scheme.length).toLowerCase() !== scheme) continue
+    // `Bearerish` is another scheme; `Bearer,` and `Bearer=` are this one in bad syntax.
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(authorization.slice(scheme.length, scheme.length + 1))) return scheme
+  }
+  return undefined
+}
+
+function withProof(token: string, rawHeaders: readonly string[]): Credential {
+  let proof: string | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (!isNamed(rawHeaders[i], 'dpop')) continue
+    if (proof !== undefined) return malformed('there is more than one DPoP field')
+    proof = rawHeaders[i + 1] ?? ''
+  }
+  return { kind: 'dpop', token, proof }
+}
+
+function malformed(detail: string): Credential {
+  return { kind: 'malformed', detail }
+}
+
+function isNamed(name: string | undefined, wanted: string): boolean {
+  return name !== undefined && name.length === wanted.length && name.toLowerCase() === wanted
+}
+
+/** b64token of RFC 6750 §2.1: letters, digits and `-._~+/`, then any number of `=`. */
+function isB64token(text: string): boolean {
+  let end = text.length
+  while (end > 0 && text.charCodeAt(end - 1) === 0x3d) end -= 1
+  if (end === 0) return false
+  for (let i = 0; i < end; i++) {
+    if (!isB64tokenByte(text.charCodeAt(i))) return false
+  }
+  return true
+}
+
+function isB64tokenByte(code: number): boolean {
+  if (code >= 0x61) return code <= 0x7a || code === 0x7e
+  if (code >= 0x41) return code <= 0x5a || code === 0x5f
+  return (code >= 0x2d && code <= 0x39) || code === 0x2b
+}

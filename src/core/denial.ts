@@ -1,0 +1,103 @@
+import type { Reason } from './reason.ts'
+
+/** Codes of RFC 6750 §3.1. */
+export type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+
+/** What a client needs to get a token that would do: RFC 6750 §3, RFC 9728 §5.1. */
+export interface Challenge {
+  readonly resourceMetadata: string
+  /** Empty where no rule fits. */
+  readonly scope: readonly string[]
+}
+
+/** An answer of the gateway's own. */
+export interface Denial {
+  readonly status: number
+  readonly reason: Reason
+  readonly error: OAuthError | undefined
+  /** Printable ASCII without `"` and `\`, at most 600 characters: fit for a header as it is. */
+  readonly description: string
+  readonly challenge?: Challenge
+  readonly allow?: readonly string[]
+  readonly retryAfterSeconds?: number
+}
+
+/** Status and OAuth code by reason. Only answers of the gateway's own have a row. */
+export const ANSWERS: Readonly<Record<Reason, { readonly status: number; readonly error?: OAuthError }>> = {
+  no_route: { status: 404 },
+  ambiguous_path: { status: 400 },
+  malformed_request: { status: 400 },
+  method_not_allowed: { status: 405 },
+  path_not_allowed: { status: 403 },
+  no_token: { status: 401 },
+  malformed_credential: { status: 400, error: 'invalid_request' },
+  malformed_token: { status: 401, error: 'invalid_token' },
+  untrusted_issuer: { status: 401, error: 'invalid_token' },
+  unknown_key: { status: 401, error: 'invalid_token' },
+  bad_signature: { status: 401, error: 'invalid_token' },
+  wrong_type: { status: 401, error: 'invalid_token' },
+  expired: { status: 401, error: 'invalid_token' },
+  not_yet_valid: { status: 401, error: 'invalid_token' },
+  missing_claim: { status: 401, error: 'invalid_token' },
+  issuer_mismatch: { status: 401, error: 'invalid_token' },
+  audience_mismatch: { status: 401, error: 'invalid_token' },
+  not_bound: { status: 401, error: 'invalid_token' },
+  revoked: { status: 401, error: 'invalid_token' },
+  malformed_claim: { status: 401, error: 'invalid_token' },
+  identity_too_large: { status: 403 },
+  insufficient_scope: { status: 403, error: 'insufficient_scope' },
+  verifier_unavailable: { status: 503 },
+  upstream_refused: { status: 502 },
+  upstream_reset: { status: 502 },
+  upstream_protocol: { status: 502 },
+  upstream_timeout: { status: 504 },
+  body_too_large: { status: 413 },
+  origin_not_allowed: { status: 403 },
+  destination_elsewhere: { status: 502 },
+  destination_not_allowed: { status: 403 },
+  headers_too_large: { status: 431 },
+  headers_timeout: { status: 408 },
+}
+
+/** What the client is told besides the reason. */
+export interface DenialExtras {
+  readonly challenge?: Challenge
+  readonly allow?: readonly string[]
+  readonly retryAfterSeconds?: number
+}
+
+/** The answer for `reason`; `description` is made safe for headers. */
+export function denial(reason: Reason, description: string, extras: DenialExtras = {}): Denial {
+  const { status, error } = ANSWERS[reason]
+  return { status, reason, error, description: safeText(description, 600), ...extras }
+}
+
+/** JWS algorithms that a DPoP proof may be signed with (RFC 9449 §5.1). */
+export const DPOP_ALGS: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519']
+
+/**
+ * The value of `WWW-Authenticate`, undefined for a denial without challenge. A request that used DPoP is answered with a
+ * `DPoP` challenge (RFC 9449 §7.1). `error` is left out when no credential came (RFC 6750 §3.1).
+ */
+export function challengeHeader(denied: Denial, scheme: 'Bearer' | 'DPoP' = 'Bearer'): string | undefined {
+  const { challenge, error, description } = denied
+  if (challenge === undefined) return undefined
+  const parameters = [`resource_metadata=${quoted(challenge.resourceMetadata)}`]
+  if (challenge.scope.length > 0) parameters.push(`scope=${quoted(challenge.scope.join(' '))}`)
+  if (error !== undefined) parameters.push(`error=${quoted(error)}`, `error_description=${quoted(description)}`)
+  if (scheme === 'DPoP') parameters.push(`algs=${quoted(DPOP_ALGS.join(' '))}`)
+  return `${scheme} ${parameters.join(', ')}`
+}
+
+/** Foreign text made fit for a header, a log line and `error_description` (RFC 6750 §3): other bytes become `?`. */
+export function safeText(text: string, limit: number): string {
+  const cut = text.length > limit ? `${text.slice(0, limit - 3)}...` : text
+  return cut
+    .replaceAll('"', "'")
+    .replaceAll('\\', '/')
+    .replace(/[^ -~]/g, '?')
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/[^ -~]/g, '?').replace(/["\\]/g, '\\$&')}"`
+}

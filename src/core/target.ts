@@ -1,0 +1,139 @@
+import { comparable, decodeOnce, escapedByte } from './escape.ts'
+
+export { parseHost } from './host.ts'
+
+// `%25252541` has four readings. Nobody nests deeper by accident, and each level costs a pass over the path.
+const MAX_DECODES = 3
+
+/** A request target in origin-form (RFC 9112 §3.2.1) whose path every reader understands alike. */
+export interface Target {
+  /** As received. This is what goes upstream, byte for byte. */
+  readonly path: string
+  /** '' or from `?` on, as received; never judged. */
+  readonly query: string
+  /**
+   * What readers may take the path for, in comparable form (see `comparable`): as received; percent-decoded again and
+   * again; those without `;parameters` and with slashes merged. Never empty. All must lead to one route, rule and publicness.
+   */
+  readonly readings: readonly string[]
+  /** Some reading has `%2F`. */
+  readonly encodedSlash: boolean
+}
+
+export type TargetResult =
+  | { readonly ok: true; readonly target: Target }
+  | { readonly ok: false; readonly reason: 'ambiguous_path' | 'malformed_request'; readonly detail: string }
+
+/**
+ * Reads a request target. Dot segments in any reading, `\`, `//`, control bytes and broken escapes are `ambiguous_path`;
+ * what is no origin-form is `malformed_request`. Does NOT judge routes or rules.
+ */
+export function parseTarget(requestTarget: string): TargetResult {
+  if (requestTarget.charCodeAt(0) !== 0x2f) return malformed('the request target must be a path that begins with /')
+  const cut = requestTarget.indexOf('?')
+  const path = cut === -1 ? requestTarget : requestTarget.slice(0, cut)
+  const query = cut === -1 ? '' : requestTarget.slice(cut)
+  const fault =
+    charactersFault(path, query) ?? (path.includes('//') ? ambiguous('the path has //') : readingFault(path))
+  if (fault !== undefined) return fault
+  if (!path.includes('%') && !path.includes(';')) {
+    return { ok: true, target: { path, query, readings: [path], encodedSlash: false } }
+  }
+  return readAgain(path, query)
+}
+
+/** Whether a path, in any reading, has no dot segment, `\`, `//`, control byte or overlong UTF-8. */
+export function isUnambiguous(reading: string): boolean {
+  return !reading.includes('//') && readingFault(reading) === undefined
+}
+
+function malformed(detail: string): TargetResult {
+  return { ok: false, reason: 'malformed_request', detail }
+}
+
+function ambiguous(detail: string): TargetResult {
+  return { ok: false, reason: 'ambiguous_path', detail }
+}
+
+function charactersFault(path: string, query: string): TargetResult | undefined {
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i)
+    if (code === 0x23) return malformed('the request target has a #; encode it as %23')
+    if (code > 0x7e && code !== 0x7f) return malformed('the path has bytes that must be percent-encoded')
+    if (code === 0x20) return malformed('the path has a space; encode it as %20')
+    if (code === 0x25 && escapedByte(path, i) === -1) return ambiguous('the path has a broken percent escape; % is %25')
+  }
+  for (let i = 0; i < query.length; i++) {
+    const code = query.charCodeAt(i)
+    if (code <= 0x20 || code > 0x7e || code === 0x23) {
+      return malformed('the query has a character that must be percent-encoded')
+    }
+  }
+  return undefined
+}
+
+/** What no reading may hold, plain or decoded. */
+function readingFault(reading: string): TargetResult | undefined {
+  if (hasDotSegment(reading)) return ambiguous('the path has a dot segment (. or ..), plain or encoded')
+  for (let i = 0; i < reading.length; i++) {
+    const code = reading.charCodeAt(i)
+    if (code < 0x20 || code === 0x7f) return ambiguous('the path has a control byte, plain or encoded')
+    if (code === 0x5c) return ambiguous('the path has a backslash, plain or encoded')
+    if (code >= 0xc0 && isOverlong(code, reading.charCodeAt(i + 1))) {
+      return ambiguous('the path has an overlong UTF-8 sequence')
+    }
+  }
+  return undefined
+}
+
+function hasDotSegment(path: string): boolean {
+  for (let at = path.indexOf('/.'); at !== -1; at = path.indexOf('/.', at + 1)) {
+    const next = path[at + 2] === '.' ? path[at + 3] : path[at + 2]
+    // Servers of the servlet kind drop `;…` before they resolve dot segments.
+    if (next === undefined || next === '/' || next === ';') return true
+  }
+  return false
+}
+
+/** Old decoders take `%c0%ae` for a dot (RFC 3629 §10). */
+function isOverlong(lead: number, next: number): boolean {
+  if (!(next >= 0x80 && next <= 0xbf)) return false
+  return lead === 0xc0 || lead === 0xc1 || (lead === 0xe0 && next < 0xa0) || (lead === 0xf0 && next < 0x90)
+}
+
+function readAgain(path: string, query: string): TargetResult {
+  const readings = new Set<string>([comparable(path)])
+  let encodedSlash = hasEncodedSlash(path)
+  let reading = path
+  for (let decodes = 0; ; decodes++) {
+    const next = decodeOnce(reading)
+    if (next === reading) break
+    if (decodes === MAX_DECODES) return ambiguous('the path is percent-encoded too many times over')
+    const fault = readingFault(next)
+    if (fault !== undefined) return fault
+    readings.add(next)
+    encodedSlash ||= hasEncodedSlash(next)
+    reading = next
+  }
+  for (const each of [...readings]) {
+    const bare = withoutParameters(each)
+    readings.add(bare).add(withSlashesMerged(bare)).add(withSlashesMerged(each))
+  }
+  return { ok: true, target: { path, query, readings: [...readings], encodedSlash } }
+}
+
+function hasEncodedSlash(path: string): boolean {
+  return path.includes('%2F') || path.includes('%2f')
+}
+
+function withoutParameters(path: string): string {
+  if (!path.includes(';')) return path
+  return path
+    .split('/')
+    .map((segment) => segment.split(';', 1)[0])
+    .join('/')
+}
+
+function withSlashesMerged(path: string): string {
+  return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path
+}
