@@ -15,7 +15,12 @@ export function sqliteUsers(database: Database): Users {
       database.read(() => first(database.all('SELECT * FROM users WHERE username_key = ?', usernameKey(username)))),
     userBySub: (sub) => database.read(() => first(database.all('SELECT * FROM users WHERE sub = ?', sub))),
     users: () => database.read(() => database.all('SELECT * FROM users ORDER BY username_key').map(userOf)),
-    updateUser: (sub, change) => database.write(() => updateUser(database, sub, change)),
+    updateUser: (sub, change, ifPasswordHash) =>
+      database.write(() => {
+        const stale = 'SELECT 1 FROM users WHERE sub = ? AND password_hash IS NOT ?'
+        if (ifPasswordHash !== undefined && database.get(stale, sub, ifPasswordHash) !== undefined) return false
+        return updateUser(database, sub, change)
+      }),
   }
 }
 

@@ -117,12 +117,12 @@ export interface RevocationAct {
     readonly clientId?: string
     readonly gid?: string
     /** Spare this one (the session in hand at a password change). */
-    readonly exceptGid?: string
+    readonly exceptGid?: string | undefined
     /** Also put a `gid` entry in force for each authorization that this ends: found and refused in one step. */
     readonly revokeTokens?: { readonly notBeforeMs: number; readonly expiresAt: number }
   }[]
   /** Browser sessions at the issuer to end; `exceptUid` is spared. */
-  readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string }[]
+  readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
   readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
   readonly setClient?: { readonly id: string; readonly revoked: boolean }
   readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
@@ -141,6 +141,8 @@ export interface Store {
   updateUser(
     sub: string,
     change: Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups' | 'passwordHash' | 'disabled'>>,
+    /** Changes nothing (false) unless this is still the hash: a password set meanwhile must stand. */
+    ifPasswordHash?: string,
   ): Promise<boolean>
 
   // clients
