@@ -103,7 +103,7 @@ async function makeKey(
   activateAt: number,
 ): Promise<SigningKeyRecord> {
   const { alg, masterKey } = options
-  const pair = await generateKeyPair(alg, { extractable: true, modulusLength: 2048, crv: 'Ed25519' })
+  const pair = await generateKeyPair(alg, { extractable: true })
   const bare = await exportJWK(pair.publicKey)
   const kid = await calculateJwkThumbprint(bare)
   const named = { kid, alg, use: 'sig' }

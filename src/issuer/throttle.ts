@@ -59,7 +59,7 @@ const DEVICE: Bucket = {
 export function createSignIn(options: SignInOptions): SignIn {
   const { store, now } = options
   const passwords = options.passwords ?? createPasswords()
-  const wait = options.wait ?? ((ms: number) => delay(ms, undefined, { ref: false }))
+  const wait = options.wait ?? ((ms: number) => delay(ms))
   const deviceSecret = deriveKey(options.masterKey, 'known devices')
   const buckets = createBuckets(store, now)
 
