@@ -1,0 +1,446 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+import { gidOf } from '../../src/store/sealed-payload.ts'
+import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
+import { aClient, anAct, anAuthorization, aUser } from './store-records.ts'
+
+const EXPIRES = 2_000_000_000
+
+/** What any store has to do. `makeStore` makes an empty one for each test; the suite closes it. */
+export function storeContract(makeStore: () => Promise<Store>): void {
+  const under: { store: Store } = { store: undefined as never }
+  beforeEach(async () => {
+    under.store = await makeStore()
+  })
+  afterEach(() => under.store.close())
+  describe('people', () => people(under))
+  describe('clients', () => clients(under))
+  describe('consents and authorizations', () => authorizations(under))
+  describe('the library’s models', () => models(under))
+  describe('small things', () => smallThings(under))
+  describe('acts of revocation', () => acts(under))
+  describe('audit and sweeping', () => audits(under))
+  describe('subscribers', () => subscribers(under))
+}
+
+interface Under {
+  readonly store: Store
+}
+
+function people(under: Under): void {
+  it('gives back a person as they were put, by name and by sub', async () => {
+    const user = aUser({ displayName: 'Ålice', email: 'a@example.com', groups: ['photos', 'a b'], passwordHash: 'h' })
+    assert.equal(await under.store.addUser(user), 'added')
+    assert.deepEqual(await under.store.userBySub(user.sub), user)
+    assert.deepEqual(await under.store.userByName('alice'), user)
+    assert.deepEqual(await under.store.users(), [user])
+  })
+
+  it('tells names apart without regard to case, in NFKC', async () => {
+    await under.store.addUser(aUser({ sub: '1', username: 'Zoë' }))
+    for (const same of ['zoë', 'ZOË', 'Zoe\u0308', 'Ｚoë']) {
+      assert.equal((await under.store.userByName(same))?.sub, '1', same)
+      assert.equal(await under.store.addUser(aUser({ sub: '2', username: same })), 'exists')
+    }
+    assert.equal(await under.store.userByName('zoe'), undefined)
+  })
+
+  it('changes only what an update names, and can take a value away', async () => {
+    const user = aUser({ email: 'a@example.com', passwordHash: 'h' })
+    await under.store.addUser(user)
+    assert.equal(await under.store.updateUser(user.sub, { email: undefined, disabled: true }), true)
+    assert.deepEqual(await under.store.userBySub(user.sub), { ...user, email: undefined, disabled: true })
+    assert.equal(await under.store.updateUser('nobody', { disabled: true }), false)
+  })
+
+  it('keeps a password that was set meanwhile', async () => {
+    const user = aUser({ passwordHash: 'old' })
+    await under.store.addUser(user)
+    await under.store.updateUser(user.sub, { passwordHash: 'chosen' })
+    assert.equal(await under.store.updateUser(user.sub, { passwordHash: 'rehashed' }, 'old'), false)
+    assert.equal((await under.store.userBySub(user.sub))?.passwordHash, 'chosen')
+    assert.equal(await under.store.updateUser(user.sub, { passwordHash: 'rehashed' }, 'chosen'), true)
+  })
+}
+
+function clients(under: Under): void {
+  it('gives back a client as it was put', async () => {
+    const client: ClientRecord = aClient({
+      redirectUris: ['https://app.example.com/cb'],
+      secretHash: 'hash',
+      allow: [{ resource: 'https://g/photos', scopes: ['photos:read'] }],
+      metadata: { client_uri: 'https://x', nested: { a: [1, null] } },
+    })
+    assert.equal(await under.store.addClient(client), 'added')
+    assert.equal(await under.store.addClient(client), 'exists')
+    assert.deepEqual(await under.store.client(client.id), client)
+    assert.deepEqual(await under.store.clients(), [client])
+  })
+
+  it('replaces and deletes a client', async () => {
+    const client = aClient()
+    await under.store.putClient(client)
+    await under.store.putClient({ ...client, name: 'Another' })
+    assert.equal((await under.store.client(client.id))?.name, 'Another')
+    assert.equal(await under.store.deleteClient(client.id), true)
+    assert.equal(await under.store.deleteClient(client.id), false)
+    assert.equal(await under.store.client(client.id), undefined)
+  })
+}
+
+function authorizations(under: Under): void {
+  it('keeps one consent for each person, client and resource', async () => {
+    const consent = { sub: 'u', clientId: 'c', resource: '', granted: ['openid'], rejected: ['email'], since: 5 }
+    await under.store.putConsents([consent, { ...consent, resource: 'r' }, { ...consent, clientId: 'd' }])
+    await under.store.putConsents([{ ...consent, granted: [], since: 6 }])
+    assert.deepEqual(await under.store.consents({ sub: 'u', clientId: 'c' }), [
+      { ...consent, granted: [], since: 6 },
+      { ...consent, resource: 'r' },
+    ])
+    assert.equal((await under.store.consents({ clientId: 'd' })).length, 1)
+  })
+
+  it('remembers when an authorization was last used, and never less than it knew', async () => {
+    await under.store.putAuthorization(anAuthorization({ gid: 'g', lastUsedAt: undefined }))
+    assert.equal((await under.store.authorizations({ gid: 'g' }))[0]?.lastUsedAt, undefined)
+    await under.store.touchAuthorizations(new Map([['g', 50]]))
+    await under.store.touchAuthorizations(
+      new Map([
+        ['g', 40],
+        ['unknown', 1],
+      ]),
+    )
+    await under.store.putAuthorization(anAuthorization({ gid: 'g', lastUsedAt: undefined, label: 'Phone' }))
+    assert.deepEqual(await under.store.authorizations({ sub: 'u' }), [
+      anAuthorization({ gid: 'g', lastUsedAt: 50, label: 'Phone' }),
+    ])
+  })
+
+  it('does not bring an authorization back that has ended', async () => {
+    await under.store.putAuthorization(anAuthorization({ gid: 'g', ended: true }))
+    await under.store.putAuthorization(anAuthorization({ gid: 'g', ended: false }))
+    assert.equal((await under.store.authorizations({ gid: 'g' }))[0]?.ended, true)
+  })
+}
+
+function models(under: Under): void {
+  it('gives a payload back by its id, and nothing by another', async () => {
+    await under.store.putModel('RefreshToken', 'secret-id', { jti: 'secret-id', n: 1 }, { grantId: 'G' }, EXPIRES)
+    assert.deepEqual(await under.store.model('RefreshToken', 'secret-id'), { jti: 'secret-id', n: 1 })
+    assert.equal(await under.store.model('RefreshToken', 'secret-ie'), undefined)
+    assert.equal(await under.store.model('AccessToken', 'secret-id'), undefined)
+  })
+
+  it('finds a device code by its user code and a session by its uid, ids included', async () => {
+    const code = { jti: 'device-id', userCode: 'ABCD' }
+    await under.store.putModel('DeviceCode', 'device-id', code, { userCode: 'ABCD' }, EXPIRES)
+    await under.store.putModel('Session', 'session-id', { jti: 'session-id', uid: 'U' }, { uid: 'U' }, EXPIRES)
+    assert.deepEqual(await under.store.modelByUserCode('DeviceCode', 'ABCD'), code)
+    assert.deepEqual(await under.store.modelByUid('Session', 'U'), { jti: 'session-id', uid: 'U' })
+    assert.equal(await under.store.modelByUid('Session', 'ABCD'), undefined)
+  })
+
+  it('replaces a payload and its columns', async () => {
+    await under.store.putModel('Session', 'one', { n: 1 }, { uid: 'U' }, EXPIRES)
+    await under.store.putModel('Session', 'one', { n: 2 }, { uid: 'V' }, EXPIRES)
+    assert.equal(await under.store.modelByUid('Session', 'U'), undefined)
+    assert.deepEqual(await under.store.modelByUid('Session', 'V'), { n: 2 })
+  })
+
+  it('twenty parallel consumes: one is true', async () => {
+    await under.store.putModel('AuthorizationCode', 'code', { a: 1 }, {}, EXPIRES)
+    const results = await Promise.all(
+      Array.from({ length: 20 }, () => under.store.consumeModel('AuthorizationCode', 'code', 77)),
+    )
+    assert.equal(results.filter(Boolean).length, 1)
+    assert.deepEqual(await under.store.model('AuthorizationCode', 'code'), { a: 1, consumed: 77 })
+    assert.equal(await under.store.consumeModel('AuthorizationCode', 'unknown', 77), false)
+  })
+
+  it('a used code that is saved again stays used', async () => {
+    await under.store.putModel('AuthorizationCode', 'code', { a: 1 }, {}, EXPIRES)
+    await under.store.consumeModel('AuthorizationCode', 'code', 77)
+    await under.store.putModel('AuthorizationCode', 'code', { a: 2 }, {}, EXPIRES)
+    assert.equal(await under.store.consumeModel('AuthorizationCode', 'code', 78), false)
+  })
+
+  it('adds an id once', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 20 }, () => under.store.addModel('ReplayDetection', 'jti', { a: 1 }, EXPIRES)),
+    )
+    assert.equal(results.filter(Boolean).length, 1)
+  })
+
+  it('deletes what came from a grant, and nothing else', async () => {
+    for (const grantId of ['G', 'H']) {
+      await under.store.putModel('Grant', grantId, { jti: grantId }, {}, EXPIRES)
+      await under.store.putModel('RefreshToken', `rt-${grantId}`, {}, { grantId }, EXPIRES)
+    }
+    await under.store.deleteModelsByGrant('G')
+    assert.equal(await under.store.model('RefreshToken', 'rt-G'), undefined)
+    assert.equal(await under.store.model('Grant', 'G'), undefined)
+    assert.deepEqual(await under.store.model('RefreshToken', 'rt-H'), {})
+    await under.store.deleteModel('Grant', 'H')
+    assert.equal(await under.store.model('Grant', 'H'), undefined)
+  })
+}
+
+function smallThings(under: Under): void {
+  it('keeps a refresh answer until it expires', async () => {
+    await under.store.putReplay('k', 'sealed', 100)
+    assert.equal(await under.store.replay('k', 99), 'sealed')
+    assert.equal(await under.store.replay('k', 100), undefined)
+    await under.store.deleteReplay('k')
+    assert.equal(await under.store.replay('k', 99), undefined)
+  })
+
+  it('valueOr: the first writer wins and all get the same', async () => {
+    const got = await Promise.all(['a', 'b', 'c'].map((value) => under.store.valueOr('name', value)))
+    assert.deepEqual(got, ['a', 'a', 'a'])
+    await under.store.putValue('name', 'd')
+    assert.equal(await under.store.value('name'), 'd')
+    assert.equal(await under.store.value('other'), undefined)
+  })
+
+  it('takes one active and one pending key for an algorithm', async () => {
+    const key = {
+      kid: 'k1',
+      alg: 'ES256',
+      state: 'active',
+      publicJwk: { kty: 'EC' },
+      sealedPrivateJwk: 's',
+      createdAt: 1,
+      activateAt: 1,
+      retireAt: undefined,
+    } as const
+    assert.equal(await under.store.addSigningKey(key), true)
+    assert.equal(await under.store.addSigningKey({ ...key, kid: 'k2' }), false)
+    assert.equal(await under.store.addSigningKey({ ...key, kid: 'k3', state: 'pending' }), true)
+    await under.store.putSigningKeys([{ ...key, state: 'retiring', retireAt: 9 }], ['k3'])
+    assert.deepEqual(await under.store.signingKeys(), [{ ...key, state: 'retiring', retireAt: 9 }])
+  })
+
+  it('counts failures and forgets them', async () => {
+    await under.store.putThrottle('k', 3, 1234, EXPIRES)
+    await under.store.putThrottle('k', 4, 1235, EXPIRES)
+    assert.deepEqual(await under.store.throttle('k'), { failures: 4, lastAtMs: 1235 })
+    await under.store.clearThrottle('k')
+    assert.equal(await under.store.throttle('k'), undefined)
+  })
+}
+
+function acts(under: Under): void {
+  const populate = async (): Promise<void> => {
+    await under.store.addUser(aUser({ sub: 'u' }))
+    await under.store.addClient(aClient({ id: 'c' }))
+    for (const [grantId, sub, clientId] of [
+      ['G', 'u', 'c'],
+      ['H', 'u', 'd'],
+      ['I', 'v', 'c'],
+    ] as const) {
+      const columns = { accountId: sub, clientId }
+      await under.store.putAuthorization(anAuthorization({ gid: gidOf(grantId), sub, clientId }))
+      await under.store.putModel('Grant', grantId, {}, columns, EXPIRES)
+      await under.store.putModel('RefreshToken', `rt-${grantId}`, {}, { ...columns, grantId }, EXPIRES)
+      const consent = { resource: '', granted: [], rejected: [], since: 1 }
+      await under.store.putConsents([{ sub, clientId, ...consent }])
+    }
+  }
+  const alive = async (): Promise<string[]> => {
+    const grants = ['G', 'H', 'I']
+    const rows = await Promise.all(grants.map((id) => under.store.model('RefreshToken', `rt-${id}`)))
+    return grants.filter((_, index) => rows[index] !== undefined)
+  }
+
+  it('gives entries ascending ids and keeps what is in force', async () => {
+    const entries = await under.store.act(
+      anAct({
+        revocations: [
+          { kind: 'client', key: 'c', notBeforeMs: 5, expiresAt: 100 },
+          { kind: 'sub_client', key: 'u\0c', notBeforeMs: 5, expiresAt: 200 },
+        ],
+      }),
+    )
+    assert.deepEqual(
+      entries.map((entry) => entry.key),
+      ['c', 'u\0c'],
+    )
+    assert.deepEqual(await under.store.revocations(0, 50), entries)
+    assert.deepEqual(await under.store.revocations(entries[0]?.id ?? 0, 50), entries.slice(1))
+    assert.deepEqual(await under.store.revocations(0, 100), entries.slice(1))
+    assert.equal(await under.store.lastRevocationId(), entries[1]?.id)
+  })
+
+  it('the same token revoked again takes no further room; a later act on a client replaces the earlier', async () => {
+    const jti = anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: 100 }] })
+    const [first] = await under.store.act(jti)
+    const [again] = await under.store.act(jti)
+    assert.deepEqual(again, first)
+    await under.store.act(anAct({ revocations: [{ kind: 'client', key: 'c', notBeforeMs: 5, expiresAt: 100 }] }))
+    const later = await under.store.act(
+      anAct({ revocations: [{ kind: 'client', key: 'c', notBeforeMs: 9, expiresAt: 109 }] }),
+    )
+    assert.deepEqual(await under.store.revocations(first?.id ?? 0, 50), later)
+  })
+
+  it('ids go on after a sweep', async () => {
+    await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: 100 }] }))
+    await under.store.sweep(1000)
+    assert.deepEqual(await under.store.revocations(0, 0), [])
+    assert.equal(await under.store.lastRevocationId(), 1)
+    const [next] = await under.store.act(
+      anAct({ revocations: [{ kind: 'jti', key: 'k', notBeforeMs: 1, expiresAt: 100 }] }),
+    )
+    assert.equal(next?.id, 2)
+  })
+
+  const endings: [string, Partial<RevocationAct>, string[], number][] = [
+    ['of a person', { endAuthorizations: [{ sub: 'u' }], deleteConsents: [{ sub: 'u' }] }, ['I'], 1],
+    ['of a client', { endAuthorizations: [{ clientId: 'c' }], deleteConsents: [{ clientId: 'c' }] }, ['H'], 1],
+    [
+      'of a person at a client',
+      { endAuthorizations: [{ sub: 'u', clientId: 'c' }], deleteConsents: [{ sub: 'u', clientId: 'c' }] },
+      ['H', 'I'],
+      2,
+    ],
+    ['of one authorization', { endAuthorizations: [{ gid: gidOf('G') }] }, ['H', 'I'], 3],
+    ['of a person but one', { endAuthorizations: [{ sub: 'u', exceptGid: gidOf('H') }] }, ['H', 'I'], 3],
+  ]
+  for (const [what, act, left, consents] of endings) {
+    it(`ends the authorizations ${what}, and no others`, async () => {
+      await populate()
+      await under.store.act(anAct(act))
+      assert.deepEqual(await alive(), left)
+      assert.equal((await under.store.consents({})).length, consents)
+      const ended = (await under.store.authorizations({})).filter((authorization) => !authorization.ended)
+      assert.deepEqual(ended.map(({ gid }) => gid).sort(), left.map(gidOf).sort())
+    })
+  }
+
+  it('puts an entry in force for each authorization that it ends, when asked', async () => {
+    await populate()
+    const entries = await under.store.act(
+      anAct({ endAuthorizations: [{ sub: 'u', revokeTokens: { notBeforeMs: 3, expiresAt: 100 } }] }),
+    )
+    assert.deepEqual(
+      entries.map(({ kind, key }) => `${kind} ${key}`).sort(),
+      [`gid ${gidOf('G')}`, `gid ${gidOf('H')}`].sort(),
+    )
+  })
+
+  it('ends codes whose authorization was not recorded yet', async () => {
+    const columns = { accountId: 'u', clientId: 'c', grantId: 'early' }
+    await under.store.putModel('AuthorizationCode', 'code', {}, columns, EXPIRES)
+    await under.store.act(anAct({ endAuthorizations: [{ sub: 'u' }] }))
+    assert.equal(await under.store.model('AuthorizationCode', 'code'), undefined)
+  })
+
+  it('ends browser sessions but the one that is spared', async () => {
+    for (const uid of ['A', 'B']) {
+      await under.store.putModel('Session', `s-${uid}`, { uid }, { accountId: 'u', uid }, EXPIRES)
+    }
+    await under.store.putModel('Session', 'other', {}, { accountId: 'v', uid: 'C' }, EXPIRES)
+    await under.store.act(anAct({ endSessions: [{ sub: 'u', exceptUid: 'B' }] }))
+    assert.equal(await under.store.model('Session', 's-A'), undefined)
+    assert.notEqual(await under.store.model('Session', 's-B'), undefined)
+    assert.notEqual(await under.store.model('Session', 'other'), undefined)
+    await under.store.act(anAct({ endSessions: [{ sub: 'u' }] }))
+    assert.equal(await under.store.model('Session', 's-B'), undefined)
+  })
+
+  it('sets the person and the client, and writes the audit line, in the same step', async () => {
+    await populate()
+    await under.store.act(
+      anAct({
+        setUser: { sub: 'u', disabled: true, groups: ['x'] },
+        setClient: { id: 'c', revoked: true },
+        audit: { event: 'user.disabled', detail: { sub: 'u' } },
+      }),
+    )
+    const user = await under.store.userBySub('u')
+    assert.deepEqual([user?.disabled, user?.groups], [true, ['x']])
+    assert.equal((await under.store.client('c'))?.revoked, true)
+    assert.equal((await under.store.audits(1))[0]?.event, 'user.disabled')
+  })
+
+  it('an act that cannot be carried out wholly changes nothing', async () => {
+    await populate()
+    const act = anAct({
+      revocations: [{ kind: 'client', key: 'c', notBeforeMs: 1, expiresAt: EXPIRES }],
+      endAuthorizations: [{ clientId: 'c' }],
+      deleteConsents: [{ clientId: 'c' }],
+      setClient: { id: 'gone', revoked: true },
+    })
+    await assert.rejects(under.store.act(act), /gone/)
+    assert.deepEqual(await alive(), ['G', 'H', 'I'])
+    assert.equal((await under.store.consents({})).length, 3)
+    assert.deepEqual(await under.store.revocations(0, 0), [])
+    assert.deepEqual(await under.store.audits(10), [])
+  })
+
+  it('refuses an act that would match everything', async () => {
+    await populate()
+    await assert.rejects(under.store.act(anAct({ deleteConsents: [{}] })))
+    await assert.rejects(under.store.act(anAct({ endAuthorizations: [{}] })))
+    assert.deepEqual(await alive(), ['G', 'H', 'I'])
+  })
+}
+
+function audits(under: Under): void {
+  it('answers audit lines newest first, page by page', async () => {
+    for (const at of [1, 2, 3]) await under.store.audit('login.success', { n: at }, at)
+    const [newest, second] = await under.store.audits(2)
+    assert.deepEqual([newest?.at, second?.at, newest?.detail], [3, 2, { n: 3 }])
+    assert.deepEqual(
+      (await under.store.audits(2, second?.id)).map((line) => line.at),
+      [1],
+    )
+  })
+
+  it('a row stays findable for 60 s past its expiry, then it is swept', async () => {
+    await under.store.putModel('AccessToken', 'a', {}, {}, 1000)
+    await under.store.putModel('Client', 'forever', {}, {}, undefined)
+    await under.store.sweep(1060)
+    assert.notEqual(await under.store.model('AccessToken', 'a'), undefined)
+    assert.equal(await under.store.sweep(1061), 1)
+    assert.equal(await under.store.model('AccessToken', 'a'), undefined)
+    assert.notEqual(await under.store.model('Client', 'forever'), undefined)
+  })
+
+  it('sweeps more rows than one batch holds, counters, answers and old audit lines too', async () => {
+    for (let n = 0; n < 1201; n++) await under.store.putModel('AccessToken', `a${n}`, {}, {}, 1000)
+    await under.store.putReplay('r', 's', 1000)
+    await under.store.putThrottle('t', 1, 1, 1000)
+    await under.store.audit('old', {}, 1000)
+    assert.equal(await under.store.sweep(1000 + 91 * 86_400), 1204)
+    assert.deepEqual(await under.store.audits(1), [])
+  })
+}
+
+function subscribers(under: Under): void {
+  it('tells of a change before the act resolves, and not after the subscription has ended', async () => {
+    let heard = 0
+    const stop = under.store.subscribe(() => {
+      heard += 1
+    })
+    await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: EXPIRES }] }))
+    assert.equal(heard, 1)
+    await under.store.addUser(aUser())
+    await under.store.addClient(aClient())
+    assert.equal(heard, 3)
+    stop()
+    await under.store.putClient(aClient({ name: 'x' }))
+    assert.equal(heard, 3)
+  })
+
+  it('does not tell of codes, tokens and counters', async () => {
+    let heard = 0
+    const stop = under.store.subscribe(() => {
+      heard += 1
+    })
+    await under.store.putModel('AccessToken', 'a', {}, {}, EXPIRES)
+    await under.store.putThrottle('t', 1, 1, EXPIRES)
+    stop()
+    assert.equal(heard, 0)
+  })
+}
