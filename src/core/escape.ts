@@ -22,6 +22,11 @@ export function comparable(text: string): string {
   return decodeWhere(utf8(text), (byte) => byte > 0x7e || NEVER_PLAIN.has(byte))
 }
 
+/** A route's path as it is written in URLs: what can't stand plain is percent-encoded, escapes stay. */
+export function urlPath(path: string): string {
+  return path.toWellFormed().replace(/[^!-~]+|["<>^`{|}]/g, encodeURIComponent)
+}
+
 function decodeWhere(text: string, wanted: (byte: number) => boolean): string {
   let at = text.indexOf('%')
   if (at === -1) return text

@@ -1,0 +1,130 @@
+import { tokenScheme } from './credential.ts'
+import type { ResolvedClient } from './forwarded.ts'
+import { cgiName, type Disposition, type HeaderPolicy } from './header-names.ts'
+import type { IdentityFault } from './identity.ts'
+import { mayAnswerMultistatus } from './multistatus.ts'
+import type { Permit } from './permit.ts'
+import type { Route, Upstream } from './route.ts'
+import { strippedPrefix, upstreamHost } from './upstream-target.ts'
+
+export interface UpstreamHeadersInput {
+  readonly rawHeaders: readonly string[]
+  readonly method: string
+  readonly permit: Permit
+  readonly policy: HeaderPolicy
+  readonly client: ResolvedClient
+  readonly upstream: Upstream
+  readonly requestId: string
+  /** Keep `Upgrade`: the request goes into a tunnel. See {@link tunnelProtocol}. */
+  readonly upgrade: boolean
+  /** `Destination` and `If` in the upstream's terms, as `judgeDestination` answers them; undefined ones are dropped. */
+  readonly dav: DavHeaders
+}
+
+/** WebDAV's fields that hold URLs (RFC 4918 §10.3, §10.4). */
+export interface DavHeaders {
+  readonly destination: string | undefined
+  readonly if: string | undefined
+}
+
+/**
+ * The exact field lines for the upstream, as raw pairs: everything hop-by-hop, whatever any `Connection` field names and every
+ * protected name (CGI form) goes first, then ours are added. The caller's token stops here. `Content-Length` stays; the forwarder
+ * adds framing and `Connection`. `Expect` is dropped: whoever reads the body has answered it.
+ */
+export function upstreamRequestHeaders(input: UpstreamHeadersInput): string[] | IdentityFault {
+  const { permit, policy, client, rawHeaders } = input
+  const added = policy.addedBy(permit.route, permit.token)
+  if ('fault' in added) return added
+  const out = ['Host', upstreamHost(permit.route, input.upstream, client)]
+  const named = namedByConnection(rawHeaders)
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    const disposition = policy.dispositionOf(name)
+    if (named !== undefined && !UNNAMEABLE.has(disposition) && named.has(name.toLowerCase())) continue
+    const value = passing(input, disposition, rawHeaders[i + 1] ?? '')
+    if (value !== undefined) out.push(name, value)
+  }
+  if (input.upgrade) out.push('Connection', 'Upgrade')
+  if (mayAnswerMultistatus(permit.route, input.method)) out.push('Accept-Encoding', 'identity')
+  addFacts(out, input)
+  for (const text of added) out.push(text)
+  return out
+}
+
+/**
+ * The protocol that an upgrade asks for (RFC 9110 §7.8), when it may be tunnelled. Undefined for none, and for those whose bytes would
+ * be further HTTP requests that nobody judges: `h2c`, `HTTP/…`, `TLS/…`.
+ */
+export function tunnelProtocol(rawHeaders: readonly string[]): string | undefined {
+  let protocol: string | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() !== 'upgrade') continue
+    if (protocol !== undefined) return undefined
+    protocol = rawHeaders[i + 1] ?? ''
+  }
+  if (protocol === undefined || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+(\/[0-9A-Za-z.]+)?$/.test(protocol)) return undefined
+  return /^(h2c?|h3|http|tls)(\/|$)/i.test(protocol) ? undefined : protocol
+}
+
+// `Connection` can't take the framing away; it has to name the other two, which are judged by themselves.
+const UNNAMEABLE: ReadonlySet<Disposition> = new Set(['content_length', 'te', 'upgrade'])
+
+/** The value that goes on, undefined when the field stays here. */
+function passing(input: UpstreamHeadersInput, disposition: Disposition, value: string): string | undefined {
+  switch (disposition) {
+    case 'pass':
+    case 'content_length':
+      return value
+    case 'forwarded':
+      return input.client.trusted ? value : undefined
+    case 'authorization':
+      return input.permit.token === undefined && tokenScheme(value) === undefined ? value : undefined
+    case 'te':
+      return /(^|[\s,])trailers([\s,;]|$)/i.test(value) ? 'trailers' : undefined
+    case 'upgrade':
+      return input.upgrade ? value : undefined
+    case 'accept_encoding':
+      return mayAnswerMultistatus(input.permit.route, input.method) ? undefined : value
+    case 'destination':
+      return input.dav.destination
+    case 'if':
+      return input.dav.if
+    case 'protected':
+    case 'hop':
+    case 'replaced':
+    case 'connection':
+      return undefined
+  }
+}
+
+/** Lower-case names that `Connection` fields list, other than the usual options; undefined for none. */
+function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
+  let named: Set<string> | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue
+    const value = (rawHeaders[i + 1] ?? '').toLowerCase()
+    if (value === 'keep-alive' || value === 'close') continue
+    named ??= new Set()
+    for (const option of value.split(',')) named.add(option.trim())
+  }
+  return named
+}
+
+function addFacts(out: string[], { permit, client, requestId }: UpstreamHeadersInput): void {
+  const { route } = permit
+  addUnlessSet(out, route, 'X-Forwarded-For', client.forwardedFor)
+  addUnlessSet(out, route, 'X-Forwarded-Host', client.host)
+  addUnlessSet(out, route, 'X-Forwarded-Proto', client.protocol)
+  const prefix = client.forwardedPrefix + strippedPrefix(route)
+  if (prefix !== '') addUnlessSet(out, route, 'X-Forwarded-Prefix', prefix)
+  addUnlessSet(out, route, 'X-Request-Id', requestId)
+}
+
+function addUnlessSet(out: string[], route: Route, name: string, value: string): void {
+  const { setHeaders, headers } = route
+  const cgi = setHeaders.length + headers.length === 0 ? '' : cgiName(name)
+  if (cgi !== '' && [...setHeaders, ...headers].some((header) => cgiName(header.name) === cgi)) return
+  out.push(name, value)
+}

@@ -1,0 +1,59 @@
+import { clientReference } from './client-reference.ts'
+import { corsHeaders } from './cors.ts'
+import type { ResolvedClient } from './forwarded.ts'
+import type { Route } from './route.ts'
+
+export { upstreamTarget } from './upstream-target.ts'
+
+export interface ClientHeadersInput {
+  readonly route: Route
+  readonly client: ResolvedClient
+  /** The client's request headers, for CORS. */
+  readonly requestHeaders: readonly string[]
+  /** The upstream's, hop-by-hop ones still in. */
+  readonly rawHeaders: readonly string[]
+  /** The answer opens a tunnel (101): `Upgrade` stays. */
+  readonly upgrade: boolean
+}
+
+const HOP_BY_HOP = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authentication-info'],
+  ...['te', 'transfer-encoding', 'upgrade'],
+])
+
+/**
+ * The field lines for the client, as raw pairs: order, case and duplicates as they came. Hop-by-hop fields and those that `Connection` names
+ * (never Content-Length) go; `Location` and `Content-Location` are put in the client's terms; CORS fields are replaced where the
+ * route has `cors`.
+ */
+export function clientResponseHeaders(input: ClientHeadersInput): string[] {
+  const { route, rawHeaders } = input
+  const named = namedByConnection(rawHeaders)
+  const out: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    const lower = name.toLowerCase()
+    if (HOP_BY_HOP.has(lower)) {
+      if (input.upgrade && lower === 'upgrade') out.push(name, rawHeaders[i + 1] ?? '')
+      continue
+    }
+    if (named?.has(lower) && lower !== 'content-length') continue
+    if (route.cors !== undefined && lower.startsWith('access-control-')) continue
+    const value = rawHeaders[i + 1] ?? ''
+    const located = lower === 'location' || lower === 'content-location'
+    out.push(name, located ? clientReference(route, input.client, value) : value)
+  }
+  if (input.upgrade) out.push('Connection', 'Upgrade')
+  if (route.cors !== undefined) out.push(...corsHeaders(route, input.requestHeaders, rawHeaders))
+  return out
+}
+
+function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
+  let named: Set<string> | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length !== 10 || rawHeaders[i]?.toLowerCase() !== 'connection') continue
+    named ??= new Set()
+    for (const option of (rawHeaders[i + 1] ?? '').toLowerCase().split(',')) named.add(option.trim())
+  }
+  return named
+}
