@@ -55,6 +55,8 @@ export function createSigningKeys(options: SigningKeyOptions): SigningKeys {
     publicJwks: () => records.map(publicJwk),
     privateJwks: () => privates,
     rotate: async () => {
+      // A key that is sealed with another secret than the rest would stop the issuer at its next look.
+      for (const key of await store.signingKeys()) privateJwk(options.masterKey, key)
       const activateAt = seconds() + (options.publishSeconds ?? PUBLISH_SECONDS)
       const made = await makeKey(options, 'pending', seconds(), activateAt)
       if (await store.addSigningKey(made)) return made

@@ -1,0 +1,60 @@
+import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import { type Acts, createActs } from '../issuer/acts.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { type ClientRecord, type Store, StoreError, type UserRecord } from '../store/store.ts'
+import { fail, readConfigOrExit } from './output.ts'
+
+/** Who acted, in the audit lines of commands. */
+export const BY = 'command line'
+
+export interface OpenStore {
+  readonly config: Config
+  readonly issuer: EmbeddedIssuer
+  readonly store: Store
+  readonly acts: Acts
+}
+
+/**
+ * Does `work` on the store that the file names, whether a server runs on it or not, and closes it. A bad file ends the
+ * command with 2, a fault of the store with 1.
+ * @param create whether a store that isn't there yet is made.
+ */
+export async function withStore<T>(file: string, create: boolean, work: (opened: OpenStore) => Promise<T>): Promise<T> {
+  const config = readConfigOrExit(file)
+  const { issuer } = config
+  if (issuer.kind !== 'embedded') return fail(elsewhere(file, issuer.kind), 2)
+  try {
+    const store = await openSqliteStore(config.store.path, { create })
+    try {
+      const maxTokenSeconds = issuer.accessTokenTtlSeconds
+      return await work({ config, issuer, store, acts: createActs({ store, now: Date.now, maxTokenSeconds }) })
+    } finally {
+      await store.close()
+    }
+  } catch (error) {
+    if (error instanceof StoreError) return fail(`${error.message}: ${error.hint}`, 1)
+    throw error
+  }
+}
+
+/** The person of that name; nobody of that name ends the command. */
+export async function userOrExit(store: Store, username: string): Promise<UserRecord> {
+  const user = await store.userByName(username)
+  return user ?? fail(`no user ${JSON.stringify(username)}: \`audgate user list\` shows them all`, 1)
+}
+
+/** The client of that id; none ends the command. */
+export async function clientOrExit(store: Store, id: string): Promise<ClientRecord> {
+  const client = await store.client(id)
+  return client ?? fail(`no client ${JSON.stringify(id)}: \`audgate client list\` shows them all`, 1)
+}
+
+/** A time for people: to the second, UTC. @param seconds NumericDate. */
+export function when(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+function elsewhere(file: string, kind: 'upstream' | 'off'): string {
+  if (kind === 'off') return `${file} has no issuer (\`issuer: false\`): accounts, clients and keys are kept elsewhere`
+  return `${file} follows another audgate (\`issuer: { upstream }\`): run this command there`
+}

@@ -1,0 +1,156 @@
+import { Command } from 'commander'
+import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/accounts.ts'
+import { createPasswords } from '../issuer/passwords.ts'
+import type { UserRecord } from '../store/store.ts'
+import { BY, userOrExit, when, withStore } from './open-store.ts'
+import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
+import { readNewPassword } from './read-password.ts'
+
+interface Common {
+  readonly config: string
+  readonly json?: boolean
+}
+
+interface AddOptions extends Common {
+  readonly groups?: string
+  readonly email?: string
+  readonly name?: string
+  readonly passwordStdin?: boolean
+}
+
+interface PasswordOptions extends Common {
+  readonly passwordStdin?: boolean
+}
+
+const PASSWORD_STDIN = 'read the password from stdin instead of asking for it'
+
+/** `audgate user`: accounts of the embedded issuer. */
+export function command(): Command {
+  const user = new Command('user').description('accounts of the embedded issuer')
+  user
+    .command('add <name>')
+    .description('add a user; asks for the password')
+    .option('--groups <a,b>', 'groups, which decide what the user may be given')
+    .option('--email <email>', 'mail address')
+    .option('--name <name>', 'name that people and services see')
+    .option('--password-stdin', PASSWORD_STDIN)
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(add)
+  user.command('list').description('list users').addOption(configOption()).addOption(jsonOption()).action(list)
+  user
+    .command('groups <name> <groups>')
+    .description("set a user's groups (a,b); '' for none; tokens that a removed group gave end at once")
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .action(setGroups)
+  user
+    .command('passwd <name>')
+    .description('set a new password; ends all sessions and tokens of the user')
+    .option('--password-stdin', PASSWORD_STDIN)
+    .addOption(configOption())
+    .action(setPassword)
+  user
+    .command('disable <name>')
+    .description('end all sessions and tokens of a user, and let nobody sign in as that user')
+    .addOption(configOption())
+    .action(disable)
+  user.command('enable <name>').description('let a disabled user in again').addOption(configOption()).action(enable)
+  return user
+}
+
+async function add(name: string, options: AddOptions): Promise<void> {
+  const groups = groupList(options.groups ?? '')
+  const problem = usernameProblem(name) ?? groupsProblem(groups) ?? emailProblem(options.email)
+  if (problem !== undefined) return fail(problem, 2)
+  await withStore(options.config, true, async ({ store }) => {
+    if ((await store.userByName(name)) !== undefined) return fail(exists(name), 1)
+    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true))
+    const { email, name: displayName } = options
+    const added = await addUser(store, { username: name, displayName, email, groups, passwordHash }, Date.now())
+    if (added.kind === 'exists') return fail(exists(name), 1)
+    if (added.kind === 'invalid') return fail(added.problem, 2)
+    await store.audit('user.added', { sub: added.user.sub, groups, by: BY }, added.user.createdAt)
+    if (options.json === true) printJson(shown(added.user))
+    else printLine(`Added user ${added.user.username}, ${inGroups(groups)}.`)
+  })
+}
+
+async function list(options: Common): Promise<void> {
+  const users = await withStore(options.config, false, ({ store }) => store.users())
+  if (options.json === true) return printJson(users.map(shown))
+  printTable(
+    ['NAME', 'STATE', 'GROUPS', 'EMAIL', 'ADDED', 'SUB'],
+    users.map((user) => [
+      user.username,
+      user.disabled ? 'disabled' : 'active',
+      user.groups.join(','),
+      user.email ?? '',
+      when(user.createdAt),
+      user.sub,
+    ]),
+  )
+}
+
+async function setGroups(name: string, groupsText: string, options: Common): Promise<void> {
+  const groups = [...new Set(groupList(groupsText))]
+  const problem = groupsProblem(groups)
+  if (problem !== undefined) return fail(problem, 2)
+  await withStore(options.config, false, async ({ store, acts }) => {
+    const user = await userOrExit(store, name)
+    await acts.changeGroups(user.sub, groups, BY)
+    if (options.json === true) return printJson(shown({ ...user, groups }))
+    const removed = user.groups.filter((group) => !groups.includes(group))
+    const ended = removed.length === 0 ? '' : ` Tokens that carry ${removed.join(', ')} have ended.`
+    printLine(`User ${user.username} is ${inGroups(groups)} now.${ended}`)
+  })
+}
+
+async function setPassword(name: string, options: PasswordOptions): Promise<void> {
+  await withStore(options.config, false, async ({ store, acts }) => {
+    const user = await userOrExit(store, name)
+    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true))
+    await acts.changePassword(user.sub, passwordHash, {}, BY)
+    printLine(`Password of ${user.username} changed; all sessions and tokens of that user have ended.`)
+  })
+}
+
+async function disable(name: string, options: Common): Promise<void> {
+  await withStore(options.config, false, async ({ store, acts }) => {
+    const user = await userOrExit(store, name)
+    await acts.disableUser(user.sub, BY)
+    printLine(`User ${user.username} is disabled; all sessions and tokens of that user have ended.`)
+  })
+}
+
+async function enable(name: string, options: Common): Promise<void> {
+  await withStore(options.config, false, async ({ store, acts }) => {
+    const user = await userOrExit(store, name)
+    await acts.enableUser(user.sub, BY)
+    printLine(`User ${user.username} may sign in again.`)
+  })
+}
+
+async function hash(password: string): Promise<string> {
+  return (await createPasswords().hash(password)) ?? fail('the password could not be hashed: try again', 1)
+}
+
+function groupList(text: string): string[] {
+  return text
+    .split(',')
+    .map((group) => group.trim())
+    .filter((group) => group !== '')
+}
+
+function inGroups(groups: readonly string[]): string {
+  return groups.length === 0 ? 'in no group' : `in ${groups.join(', ')}`
+}
+
+function exists(name: string): string {
+  return `user ${JSON.stringify(name)} is there already: choose another name, or use \`audgate user groups\` or \`passwd\``
+}
+
+/** Without the password's hash. */
+function shown({ passwordHash: _, ...user }: UserRecord): Omit<UserRecord, 'passwordHash'> {
+  return user
+}
