@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { argon2Sync } from 'node:crypto'
+import { describe, it } from 'node:test'
+import { createPasswords, passwordProblem } from '../../../src/issuer/passwords.ts'
+
+describe('passwords', () => {
+  it('are kept as argon2id PHC strings, each with a salt of its own', async () => {
+    const passwords = createPasswords()
+    const [one, other] = await Promise.all([passwords.hash('correct horse'), passwords.hash('correct horse')])
+    assert.match(one ?? '', /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/)
+    assert.notEqual(one, other)
+  })
+
+  it('are right or wrong; the same letters composed otherwise are right', async () => {
+    const passwords = createPasswords()
+    const hash = await passwords.hash('motde passé')
+    assert.equal(await passwords.verify(hash, 'motde passé'), 'right')
+    assert.equal(await passwords.verify(hash, 'motde passe\u0301'), 'right')
+    assert.equal(await passwords.verify(hash, 'motde passe'), 'wrong')
+    assert.equal(await passwords.verify(hash, ''), 'wrong')
+  })
+
+  it('of nobody are always wrong and take as long', async () => {
+    const passwords = createPasswords()
+    const hash = await passwords.hash('correct horse')
+    const known = await timed(() => passwords.verify(hash, 'wrong horse'))
+    const unknown = await timed(() => passwords.verify(undefined, 'wrong horse'))
+    assert.equal(unknown.result, 'wrong')
+    assert.ok(unknown.ms > known.ms / 3 && unknown.ms < known.ms * 3, `${unknown.ms} ms against ${known.ms} ms`)
+  })
+
+  it('that were hashed with smaller parameters are right, and said to be weaker', async () => {
+    const nonce = Buffer.alloc(16, 1)
+    const tag = argon2Sync('argon2id', {
+      message: 'old password',
+      nonce,
+      memory: 1024,
+      passes: 1,
+      parallelism: 1,
+      tagLength: 32,
+    })
+    const phc = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64').replace(/=+$/, '')
+    const hash = `$argon2id$v=19$m=1024,t=1,p=1$${phc(nonce)}$${phc(tag)}`
+    assert.equal(await createPasswords().verify(hash, 'old password'), 'weaker')
+    assert.equal(await createPasswords().verify(hash, 'other password'), 'wrong')
+  })
+
+  it('a hash that cannot be read matches nothing', async () => {
+    for (const hash of ['', 'plain', '$argon2id$v=19$m=0,t=0,p=0$$', '$2b$12$abcdefghijklmnopqrstuv']) {
+      assert.equal(await createPasswords().verify(hash, 'plain'), 'wrong', hash)
+    }
+  })
+
+  it('are hashed two at a time; when too many wait, the next is turned away', async () => {
+    const passwords = createPasswords({ atOnce: 1, waiting: 1 })
+    const results = await Promise.all([1, 2, 3].map(() => passwords.verify(undefined, 'x')))
+    assert.deepEqual(results, ['wrong', 'wrong', 'busy'])
+    assert.equal(await passwords.verify(undefined, 'x'), 'wrong')
+  })
+
+  it('have 8 to 256 characters, counted as people see them', () => {
+    assert.match(passwordProblem('1234567') ?? '', /at least 8/)
+    assert.equal(passwordProblem('12345678'), undefined)
+    assert.equal(passwordProblem('🔑'.repeat(8)), undefined)
+    assert.match(passwordProblem('🔑'.repeat(7)) ?? '', /at least 8/)
+    assert.equal(passwordProblem('x'.repeat(256)), undefined)
+    assert.match(passwordProblem('x'.repeat(257)) ?? '', /at most 256/)
+    assert.match(passwordProblem('x'.repeat(1_000_000)) ?? '', /at most 256/)
+  })
+})
+
+async function timed<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+  const times: number[] = []
+  for (;;) {
+    const start = performance.now()
+    const result = await work()
+    times.push(performance.now() - start)
+    if (times.length === 5) return { result, ms: times.sort((a, b) => a - b)[2] ?? 0 }
+  }
+}
