@@ -1,0 +1,11 @@
+import { Command } from 'commander'
+import { jsonSchema } from '../config/json-schema.ts'
+import { printJson } from './output.ts'
+
+/** `audgate schema`: what an editor needs to help with routes.yaml. */
+export function command(): Command {
+  return new Command('schema')
+    .description('print the JSON Schema of routes.yaml, for editors')
+    .addHelpText('after', '\nSave it beside routes.yaml: audgate schema > routes.schema.json')
+    .action(() => printJson(jsonSchema()))
+}

@@ -1,0 +1,66 @@
+import { parseAddress } from '../core/address.ts'
+import { parseAuthority, parseHost } from '../core/host.ts'
+import type { Upstream } from '../core/route.ts'
+import type { ListenAddress } from './config.ts'
+import { faulty, type Parsed, parsed } from './leaf.ts'
+import { parseHttpUrl } from './url.ts'
+
+const LISTEN = /^(.*):(\d{1,5})$/
+
+/** `localhost:8080`, `[::1]:8080`, or `:8080` for every address of the machine (host ''). Port 0 is for the system to choose. */
+export function parseListen(text: string): Parsed<ListenAddress> {
+  const [, host, digits] = LISTEN.exec(text) ?? []
+  const port = Number(digits)
+  if (host === undefined || port > 65535) return faulty('must be host:port, such as localhost:8080 or [::1]:8080')
+  if (host === '') return parsed({ host: '', port })
+  const known = parseHost(host)
+  if (known === undefined) return faulty('must be host:port with a host name or address; IPv6 in brackets: [::1]:8080')
+  return parsed({ host: known.replace(/^\[|\]$/g, ''), port })
+}
+
+/** `10.0.0.0/8`; a plain address is a network of one. The result always has a prefix length, v4-mapped IPv6 is IPv4. */
+export function parseNetwork(text: string): Parsed<string> {
+  const [address = '', length, ...rest] = text.split('/')
+  const network = address.includes('%') ? undefined : parseAddress(address)
+  const mapped = network?.family === 4 && address.includes(':')
+  const bits = length === undefined ? undefined : prefixBits(length, mapped ? 96 : 0)
+  const most = network?.family === 4 ? 32 : 128
+  if (network === undefined || rest.length > 0 || Number.isNaN(bits) || (bits ?? 0) > most || (bits ?? 0) < 0) {
+    return faulty('must be an address or a network such as 10.0.0.0/8 or fd00::/8')
+  }
+  const plain = network.family === 4 ? network.parts.join('.') : address.toLowerCase()
+  return parsed(`${plain}/${bits ?? most}`)
+}
+
+/** The host of a route: a name or an address without port, in lower case. */
+export function parseRouteHost(text: string): Parsed<string> {
+  const authority = parseAuthority(text)
+  if (authority === undefined) return faulty('must be a host name such as photos.example.com; wildcards are not read')
+  return text.endsWith(':') || authority.port !== ''
+    ? faulty('must be a host name without port; the port does not choose a route')
+    : parsed(authority.host)
+}
+
+/** `http://10.0.0.5:2283`, with a path that is put before the request's. */
+export function parseUpstream(text: string): Parsed<Upstream> {
+  const result = parseHttpUrl(text)
+  if (!result.ok) return result
+  const { protocol, hostname, port, host, pathname } = result.value
+  if (text.includes('?')) return faulty('must not have a query; only a path can be put before the request’s')
+  const basePath = pathname.replace(/\/$/, '')
+  if (basePath.includes('//') || /%(2f|5c|00)/i.test(basePath) || !text.endsWith(pathname === '/' ? '' : pathname)) {
+    return faulty('must have a plain path, without dot segments, // or encoded slashes')
+  }
+  const secure = protocol === 'https:'
+  return parsed({
+    protocol: secure ? 'https:' : 'http:',
+    hostname: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (secure ? 443 : 80) : Number(port),
+    authority: host,
+    basePath,
+  })
+}
+
+function prefixBits(text: string, offset: number): number {
+  return /^\d{1,3}$/.test(text) ? Number(text) - offset : Number.NaN
+}

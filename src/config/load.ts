@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { assembleConfig } from './assemble.ts'
+import { checkIssuers } from './check-issuers.ts'
+import { checkResources } from './check-resources.ts'
+import { checkRoutes } from './check-routes.ts'
+import { createChecking } from './checking.ts'
+import type { ConfigResult } from './config.ts'
+import { readDraft, sealDraft } from './draft.ts'
+import { FILE } from './file-schema.ts'
+import { type Environment, readYaml } from './read-yaml.ts'
+import { checkSecrets, readSecrets } from './secrets.ts'
+
+// By code: what the system says of itself is no help to someone who looks at a file.
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file; name the right one, or write it',
+  EACCES: 'may not be read; check its permissions',
+  EISDIR: 'is a folder; name the file in it',
+}
+
+/** Reads and checks `file`. What can't be read at all is a problem at 1:1. Never throws. */
+export function loadConfig(file: string, env: Environment): ConfigResult {
+  const text = readText(file)
+  return 'fault' in text ? unreadable(file, text.fault) : decodeConfig(text.text, file, env)
+}
+
+/**
+ * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Does NOT look
+ * whether the files and hosts that it names exist.
+ * @param file Stands in the problems; its folder is what paths are relative to.
+ */
+export function decodeConfig(text: string, file: string, env: Environment): ConfigResult {
+  const { root, problems } = readYaml(text, file, env)
+  const secrets = readSecrets(env)
+  const draft = root === undefined ? undefined : readDraft(FILE, root, problems)
+  if (root !== undefined && draft !== undefined) {
+    const checking = createChecking(draft, root, problems)
+    checkIssuers(checking)
+    checkResources(checking)
+    checkRoutes(checking)
+    checkSecrets(checking, secrets)
+  }
+  if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }
+  return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), file, secrets) }
+}
+
+function readText(file: string): { readonly text: string } | { readonly fault: string } {
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file)) }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return { fault: 'is not UTF-8 text' }
+    return { fault: UNREADABLE[code] ?? `can't be read (${code})` }
+  }
+}
+
+function unreadable(file: string, fault: string): ConfigResult {
+  return { ok: false, problems: [{ file, line: 1, column: 1, message: fault }] }
+}

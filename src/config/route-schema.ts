@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { type PathPattern, parsePattern } from '../core/pattern.ts'
+import { parseRouteHost, parseUpstream } from './addresses.ts'
+import { parseAddedName, parseHeaderSource, parseHeaderText, parseStrippedName } from './header-rules.ts'
+import { booleanLeaf, faulty, type Parsed, parsed, textLeaf, wordLeaf } from './leaf.ts'
+import { parseMethod } from './methods.ts'
+import { parseSize, parseTimeout } from './quantities.ts'
+import { nameKey, scopeText } from './resource-schema.ts'
+import { parseHttpUrl } from './url.ts'
+
+const PATH_PATTERN = textLeaf(
+  'A path relative to the route’s: * is any run within a segment, ** any number of whole segments.',
+  parsePathPattern,
+)
+
+const RULE = z
+  .strictObject({
+    methods: z
+      .array(textLeaf('`read`, `write`, `any` or an HTTP method; GET implies HEAD.', parseMethod))
+      .min(1, { error: 'must name at least one method, or `any`' })
+      .meta({ description: 'Methods that the rule is for.' }),
+    paths: z
+      .array(PATH_PATTERN)
+      .min(1, { error: 'must name at least one path; without the key the rule is for all' })
+      .meta({ description: 'Paths that the rule is for, relative to the route’s; default all.' })
+      .optional(),
+    scopes: z
+      .array(textLeaf('A scope of the route’s resource.', scopeText))
+      .meta({ description: 'Scopes that a token needs, all of them.' }),
+  })
+  .meta({ description: 'First match decides; what no rule matches does not get through.' })
+
+const TIMEOUTS = z
+  .strictObject({
+    connect: textLeaf('Until the upstream has taken the connection.', parseTimeout).prefault('5s'),
+    response_headers: textLeaf('Until the upstream has begun its answer.', parseTimeout).prefault('60s'),
+    idle: textLeaf('Silence in the middle of a body.', parseTimeout).prefault('5m'),
+  })
+  .meta({ description: 'There is no limit on a whole request.' })
+
+const UPSTREAM = textLeaf('http(s) URL of the service, with a path that is put before the request’s.', parseUpstream)
+
+/** One entry of `routes`. Keys that depend on each other are checked in check-routes.ts. */
+export const ROUTE = z
+  .strictObject({
+    id: textLeaf('Name of the route in logs and metrics.', parseRouteId),
+    host: textLeaf('Host of the request; without it the route is for every host.', parseRouteHost).optional(),
+    path: textLeaf('Path of the request, by whole segments.', parseRoutePath).prefault('/'),
+    strip_path: booleanLeaf('Whether the upstream sees the path without `path`.').prefault(false),
+    resource: textLeaf('`id` of the resource that a token must be made for.', parsed).optional(),
+    upstream: z
+      .union([UPSTREAM, z.array(UPSTREAM).min(1, { error: 'must name at least one upstream' })], {
+        error: 'must be a URL or a list of URLs',
+      })
+      .meta({ description: 'Where requests go; they are spread over a list, and dead ones are left out.' }),
+    rules: z.array(RULE).meta({ description: 'Which scopes which requests need.' }).optional(),
+    public: z
+      .union([z.literal(true, { error: 'must be true or a list of paths' }), z.array(PATH_PATTERN)], {
+        error: 'must be true or a list of paths',
+      })
+      .meta({
+        description: '`true`: the whole route needs no token. A list: these paths of a protected route need none.',
+      })
+      .optional(),
+    identity: wordLeaf('Header set that tells the upstream who is calling.', [
+      'x-auth',
+      'remote-user',
+      'x-forwarded-user',
+      'x-webauth',
+      'none',
+    ]).prefault('x-auth'),
+    headers: z
+      .record(nameKey(parseAddedName), textLeaf('`claim:NAME` or a fixed text.', parseHeaderSource))
+      .meta({ description: 'Further headers for the upstream.' })
+      .prefault({}),
+    strip_headers: z
+      .array(textLeaf('A header name.', parseStrippedName))
+      .meta({ description: 'Headers that the client must not send through.' })
+      .prefault([]),
+    set_headers: z
+      .record(nameKey(parseAddedName), textLeaf('A fixed text.', parseHeaderText))
+      .meta({ description: 'Headers with fixed texts, for the upstream’s own credentials.' })
+      .prefault({}),
+    cors: z
+      .strictObject({
+        origins: z
+          .array(textLeaf('An origin such as https://app.example.com.', parseOrigin))
+          .meta({ description: 'Origins whose scripts may call; each is written out.' }),
+      })
+      .meta({ description: 'Lets scripts of other origins in.' })
+      .optional(),
+    preserve_host: booleanLeaf('Whether the upstream sees the client’s Host.').prefault(false),
+    timeouts: TIMEOUTS.prefault({}),
+    max_body: z
+      .union([textLeaf('A size such as 10GiB, or `none`.', parseSize), z.int().min(0)], {
+        error: 'must be a size such as 500MB or 10GiB, or none',
+      })
+      .meta({ description: 'More than that: 413.' })
+      .prefault('none'),
+    encoded_slash: wordLeaf('What %2F in a path means: an ordinary character, or 400.', ['opaque', 'reject']).prefault(
+      'opaque',
+    ),
+  })
+  .meta({ description: 'Which requests go to which upstream, and what they need.' })
+
+function parseRouteId(text: string): Parsed<string> {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text)
+    ? parsed(text)
+    : faulty('must be 1 to 64 letters, digits, `.`, `_` or `-`, and begin with a letter or digit')
+}
+
+function parseRoutePath(text: string): Parsed<string> {
+  if (!text.startsWith('/')) return faulty('must begin with /')
+  if (text.includes('*')) return faulty('must not have *; a route is for its path and all below it')
+  const path = text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text
+  return parsePattern(path) === undefined || path.endsWith('/') ? faulty(UNMATCHABLE) : parsed(path)
+}
+
+function parsePathPattern(text: string): Parsed<PathPattern> {
+  if (!text.startsWith('/')) return faulty('must begin with /; it is relative to the route’s path')
+  const pattern = parsePattern(text)
+  return pattern === undefined ? faulty(`${UNMATCHABLE}; ** stands alone between slashes`) : parsed(pattern)
+}
+
+const UNMATCHABLE = 'can match no request: no dot segments, //, \\, ?, #, ; or percent escapes of plain characters'
+
+function parseOrigin(text: string): Parsed<string> {
+  const wanted = 'must be an origin such as https://app.example.com, in lower case and without a path'
+  if (text.includes('*')) return faulty('must be a whole origin; wildcards are not read')
+  // Apps have schemes of their own, whose origins the URL standard does not know.
+  if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+$/.test(text)) return parsed(text)
+  const url = parseHttpUrl(text)
+  return url.ok && url.value.origin === text ? parsed(text) : faulty(wanted)
+}
