@@ -66,10 +66,13 @@ function ask(question: string): Promise<string> {
       settle()
     }
     const listen = (text: string): void => {
-      for (const key of text) {
+      const keys = [...text]
+      for (const [index, key] of keys.entries()) {
         const settle = ends.get(key)
         if (settle !== undefined) {
           end(() => settle(typed))
+          // Whoever pastes both lines at once answers the second question with it.
+          stdin.unshift(keys.slice(index + 1).join(''))
           return
         }
         typed = key === '\u007f' || key === '\b' ? [...typed].slice(0, -1).join('') : typed + key
