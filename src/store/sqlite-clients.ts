@@ -27,7 +27,11 @@ export function sqliteClients(database: Database): Clients {
       database.write(() => {
         database.run(UPSERT, ...columnsOf(client))
       }),
-    deleteClient: (id) => database.write(() => database.run('DELETE FROM clients WHERE id = ?', id) === 1),
+    deleteClient: (id) =>
+      database.write(() => {
+        database.run('DELETE FROM consents WHERE client_id = ?', id)
+        return database.run('DELETE FROM clients WHERE id = ?', id) === 1
+      }),
   }
 }
 

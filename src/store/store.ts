@@ -150,6 +150,7 @@ export interface Store {
   client(id: string): Promise<ClientRecord | undefined>
   clients(): Promise<readonly ClientRecord[]>
   putClient(client: ClientRecord): Promise<void>
+  /** Consents to it go too; authorizations are NOT ended. */
   deleteClient(id: string): Promise<boolean>
 
   // consents and authorizations
@@ -220,7 +221,10 @@ export interface Store {
    * within 250 ms for another's. Returns the way to stop.
    */
   subscribe(listener: () => void): () => void
-  /** Deletes what has expired, in small batches; answers the number of rows. */
+  /**
+   * Deletes what has expired, in small batches, and authorizations that nothing can renew any more; answers the number of
+   * rows. To be called every minute or so.
+   */
   sweep(now: number): Promise<number>
   close(): Promise<void>
 }

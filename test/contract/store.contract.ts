@@ -82,7 +82,11 @@ function clients(under: Under): void {
     await under.store.putClient(client)
     await under.store.putClient({ ...client, name: 'Another' })
     assert.equal((await under.store.client(client.id))?.name, 'Another')
+    await under.store.putConsents([
+      { sub: 'u', clientId: client.id, resource: '', granted: [], rejected: [], since: 1 },
+    ])
     assert.equal(await under.store.deleteClient(client.id), true)
+    assert.deepEqual(await under.store.consents({}), [])
     assert.equal(await under.store.deleteClient(client.id), false)
     assert.equal(await under.store.client(client.id), undefined)
   })
@@ -405,6 +409,23 @@ function audits(under: Under): void {
     assert.equal(await under.store.sweep(1061), 1)
     assert.equal(await under.store.model('AccessToken', 'a'), undefined)
     assert.notEqual(await under.store.model('Client', 'forever'), undefined)
+  })
+
+  it('forgets an authorization a day after its last use when nothing can renew it, and no other', async () => {
+    const day = 86_400
+    for (const [gid, lastUsedAt] of [
+      [gidOf('renewable'), undefined],
+      ['used', 1000 + day],
+      ['idle', undefined],
+    ] as const) {
+      await under.store.putAuthorization(anAuthorization({ gid, lastUsedAt }))
+    }
+    await under.store.putModel('RefreshToken', 'rt', {}, { grantId: 'renewable' }, EXPIRES)
+    await under.store.sweep(1000 + day)
+    assert.equal((await under.store.authorizations({})).length, 3)
+    for (let n = 0; n < 3; n++) await under.store.sweep(1001 + day)
+    const left = (await under.store.authorizations({})).map(({ gid }) => gid)
+    assert.deepEqual(left.sort(), [gidOf('renewable'), 'used'].sort())
   })
 
   it('sweeps more rows than one batch holds, counters, answers and old audit lines too', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import fc from 'fast-check'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
 import { toProviderMetadata } from '../../../src/issuer/client-metadata.ts'
 import { clientSecretMatches } from '../../../src/issuer/client-secrets.ts'
@@ -131,6 +132,41 @@ describe('redirect URIs', () => {
       assert.notEqual(redirectUriProblem(type, uri), undefined)
     })
   }
+})
+
+describe('redirect URIs of any kind', () => {
+  const parts = [
+    'http:',
+    'https:',
+    '//',
+    '127.0.0.1',
+    'a.b',
+    'javascript:',
+    'com.x:',
+    '/',
+    '\\',
+    '@',
+    '#',
+    '\t',
+    ':80',
+    '?',
+  ]
+  const texts = fc.oneof(
+    fc.string(),
+    fc.webUrl(),
+    fc.array(fc.constantFrom(...parts)).map((some) => some.join('')),
+  )
+  it('are judged without throwing, and lead to https, loopback or a private-use scheme with a dot', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('native', 'web', 'spa'), texts, (type, uri) => {
+        if (redirectUriProblem(type, uri) !== undefined) return true
+        const { protocol, hostname, username } = new URL(uri)
+        const loopback = protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
+        return username === '' && (protocol === 'https:' || loopback || (type === 'native' && protocol.includes('.')))
+      }),
+      { numRuns: 2000 },
+    )
+  })
 })
 
 describe('client metadata', () => {
