@@ -1,0 +1,24 @@
+import { type FormTarget, form } from './form.ts'
+import { type Html, html } from './html.ts'
+import { plainWords } from './plain-words.ts'
+
+/** Who is signed in. */
+export interface PageAccount {
+  readonly username: string
+  readonly displayName: string | undefined
+}
+
+/** "Signed in as …", with the way to another account where the model has one. */
+export function accountLine(account: PageAccount, switchAccount: FormTarget | undefined): Html {
+  const change =
+    switchAccount &&
+    form(switchAccount, html`<button class="button link" type="submit">Use another account</button>`, 'inline')
+  return html`<div class="who"><p>Signed in as <bdi class="name">${accountName(account)}</bdi></p>${change}</div>`
+}
+
+/** `Alice Example (alice)`, or the username alone. */
+export function accountName(account: PageAccount): string {
+  const username = plainWords(account.username, 64)
+  const shown = account.displayName && plainWords(account.displayName, 64)
+  return shown && shown !== username ? `${shown} (${username})` : username
+}
