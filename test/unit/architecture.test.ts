@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { posix } from 'node:path'
+import { describe, it } from 'node:test'
+
+interface Room {
+  /** Other rooms that it may import. */
+  readonly rooms: readonly string[]
+  /** Packages from the registry. */
+  readonly packages: readonly string[]
+  /** Modules of Node that it must do without; '*' is all. */
+  readonly without: readonly string[]
+}
+
+const NETWORK = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:tls', 'node:dgram', 'node:dns']
+const BELOW_SERVER = ['core', 'config', 'token', 'proxy', 'store', 'issuer', 'admin']
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  core: { rooms: [], packages: [], without: ['*'] },
+  config: { rooms: ['core'], packages: ['yaml', 'zod'], without: NETWORK },
+  token: { rooms: ['core'], packages: ['jose', 'undici'], without: ['node:sqlite'] },
+  proxy: {
+    rooms: ['core'],
+    packages: ['http-proxy', 'undici'],
+    without: ['node:sqlite', 'node:fs', 'node:child_process'],
+  },
+  store: { rooms: ['core'], packages: [], without: NETWORK },
+  issuer: { rooms: ['core', 'store'], packages: ['oidc-provider', 'jose'], without: ['node:sqlite'] },
+  admin: { rooms: ['core', 'store'], packages: ['fastify'], without: ['node:sqlite'] },
+  server: {
+    rooms: [...BELOW_SERVER, 'demo'],
+    packages: ['fastify', '@fastify/http-proxy', 'pino', 'prom-client', 'undici'],
+    without: ['node:sqlite'],
+  },
+  cli: { rooms: [...BELOW_SERVER, 'server', 'demo'], packages: ['commander'], without: ['node:sqlite'] },
+  demo: { rooms: [], packages: [], without: ['node:sqlite'] },
+}
+
+const SPECIFIER = /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)|^import\s*['"]([^'"]+)|\bimport\(\s*['"]([^'"]+)/gm
+const COMPUTED_IMPORT = /\bimport\(\s*(?!['"])/
+const IMPURE =
+  /\b(?:async|await|Date|Math\.random|performance|process|console|globalThis|Buffer|fetch|crypto|setTimeout|setInterval|setImmediate|queueMicrotask|Promise|throw)\b/
+const VAGUE_NAME = /^(?:index|utils?|helpers?|shared|common|types)\.[jt]s$/
+
+const files = globSync('src/**/*.{ts,js}').map((file) => file.replaceAll('\\', '/'))
+
+function roomOf(file: string): string {
+  return file.split('/')[1] ?? ''
+}
+
+/** Without comments, texts and templates, so that prose is no code. */
+function codeOf(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g, ' ')
+}
+
+/** Why `room` may not import `specifier`; undefined when it may. */
+function trespass(file: string, specifier: string): string | undefined {
+  const room = ROOMS[roomOf(file)]
+  if (room === undefined) return 'no such room'
+  if (specifier.startsWith('.')) {
+    const other = roomOf(posix.join(posix.dirname(file), specifier))
+    return other === roomOf(file) || room.rooms.includes(other) ? undefined : `room ${other}`
+  }
+  if (isBuiltin(specifier)) {
+    if (!specifier.startsWith('node:')) return 'a module of Node without node:'
+    return room.without.includes('*') || room.without.includes(specifier) ? specifier : undefined
+  }
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+  return room.packages.includes(name) ? undefined : `package ${name}`
+}
+
+function specifiersIn(text: string): string[] {
+  return [...text.matchAll(SPECIFIER)].map(([, from, bare, lazy]) => from ?? bare ?? lazy ?? '')
+}
+
+/** Only cli and config read the environment, only cli speaks on the console, only the command's frame imports what it computes. */
+function holdHabits(file: string, code: string, text: string): void {
+  const room = roomOf(file)
+  if (room !== 'cli' && room !== 'config') assert.doesNotMatch(code, /\bprocess\s*\.\s*env\b/, 'reads the environment')
+  if (room !== 'cli') assert.doesNotMatch(code, /\bconsole\s*\./, 'writes to the console')
+  if (room !== 'cli') assert.doesNotMatch(text, COMPUTED_IMPORT, 'imports what nobody can read')
+}
+
+describe('the rooms', () => {
+  for (const file of files) {
+    it(`${file} stays in its room`, () => {
+      const text = readFileSync(file, 'utf8')
+      const found = specifiersIn(text).map((specifier) => trespass(file, specifier))
+      assert.deepEqual(
+        found.filter((fault) => fault !== undefined),
+        [],
+        'must not import',
+      )
+      assert.ok(text.split('\n').length <= 301, 'longer than 300 lines')
+      assert.doesNotMatch(posix.basename(file), VAGUE_NAME, 'a file is named by its noun')
+      holdHabits(file, codeOf(text), text)
+    })
+  }
+  it('are all there is', () => {
+    assert.deepEqual(
+      files.filter((file) => !(roomOf(file) in ROOMS)),
+      [],
+    )
+  })
+  it('have no cycle among them', () => {
+    const height = (room: string, seen: readonly string[]): number => {
+      assert.ok(!seen.includes(room), [...seen, room].join(' → '))
+      return 1 + Math.max(0, ...(ROOMS[room]?.rooms ?? []).map((below) => height(below, [...seen, room])))
+    }
+    for (const room of Object.keys(ROOMS)) height(room, [])
+  })
+  it('and their walls hold: a planted import is found', () => {
+    assert.equal(trespass('src/proxy/a.ts', '../token/b.ts'), 'room token')
+    assert.equal(trespass('src/core/a.ts', 'node:fs'), 'node:fs')
+    assert.equal(trespass('src/issuer/a.ts', '@fastify/http-proxy/x'), 'package @fastify/http-proxy')
+    assert.equal(trespass('src/server/a.ts', '../core/b.ts'), undefined)
+    assert.deepEqual(
+      specifiersIn(
+        `import type { a,\n b } from 'x'\nimport 'y'\n  await import('z')\nexport * from "w"\nselect * from 'table'`,
+      ),
+      ['x', 'y', 'z', 'w'],
+    )
+  })
+})
+
+describe('the core is pure', () => {
+  for (const file of files.filter((each) => roomOf(each) === 'core')) {
+    it(`${file} has no clock, chance, I/O, promise, throw or state of its own`, () => {
+      const code = codeOf(readFileSync(file, 'utf8'))
+      assert.doesNotMatch(code, IMPURE)
+      assert.doesNotMatch(code, /^(?:export )?(?:let|var)\b/m)
+    })
+  }
+  it('and what is impure is found', () => {
+    assert.match(codeOf('const now = Date.now() // no'), IMPURE)
+    assert.doesNotMatch(codeOf("// Date\nconst a = 'await' /* throw */"), IMPURE)
+  })
+})
