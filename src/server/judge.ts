@@ -1,0 +1,160 @@
+import { judgePreflight } from '../core/cors.ts'
+import { type Credential, extractCredential } from '../core/credential.ts'
+import { judgeDestination } from '../core/dav.ts'
+import { decide, denyIdentity, isPublic } from '../core/decide.ts'
+import { type Denial, denial } from '../core/denial.ts'
+import { type Cidr, type ResolvedClient, resolveClient } from '../core/forwarded.ts'
+import type { HeaderPolicy } from '../core/header-names.ts'
+import { parseHost } from '../core/host.ts'
+import type { Permit } from '../core/permit.ts'
+import { allowedMethods } from '../core/reach.ts'
+import { upstreamRequestHeaders } from '../core/request-headers.ts'
+import { reservation } from '../core/reserved.ts'
+import { upstreamTarget } from '../core/response-headers.ts'
+import type { Route, Upstream } from '../core/route.ts'
+import type { Router } from '../core/router.ts'
+import { parseTarget, type Target } from '../core/target.ts'
+import type { Evidence } from '../core/token.ts'
+import type { Asked } from './asked.ts'
+import { readFraming } from './framing.ts'
+
+/** What routes.yaml says of requests, made ready once per reload. */
+export interface Policy {
+  readonly router: Router
+  readonly headers: HeaderPolicy
+  /** Host of `public_url`, lower case, without port. */
+  readonly publicHost: string
+  readonly trustedProxies: readonly Cidr[]
+}
+
+/** Where a request leads, before anybody is asked who they are. */
+export type Located =
+  | { readonly kind: 'deny'; readonly denial: Denial; readonly client: ResolvedClient; readonly target?: Target }
+  /** Belongs to the issuer, or is resource metadata. */
+  | { readonly kind: 'reserved'; readonly host: string; readonly target: Target; readonly client: ResolvedClient }
+  | RouteMatch
+
+export interface RouteMatch {
+  readonly kind: 'route'
+  readonly route: Route
+  readonly host: string
+  readonly target: Target
+  readonly client: ResolvedClient
+}
+
+export type Judgment =
+  | { readonly kind: 'permit'; readonly permit: Permit }
+  | { readonly kind: 'deny'; readonly denial: Denial }
+  /** Answered here, without a body (a CORS preflight). */
+  | { readonly kind: 'answer'; readonly status: number; readonly headers: string[] }
+
+/** What goes upstream, or why it can't. */
+export type Prepared =
+  | { readonly kind: 'ready'; readonly headers: readonly string[]; readonly target: string }
+  | { readonly kind: 'deny'; readonly denial: Denial }
+
+/** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
+export function locate(policy: Policy, asked: Asked): Located {
+  const framing = readFraming(asked)
+  const client = resolveClient({
+    peerAddress: asked.peerAddress,
+    rawHeaders: asked.rawHeaders,
+    trusted: policy.trustedProxies,
+    tls: asked.tls,
+    hostHeader: framing.hostHeader,
+  })
+  if (framing.fault !== undefined) return { kind: 'deny', denial: denial('malformed_request', framing.fault), client }
+  const host = parseHost(client.host)
+  if (host === undefined) {
+    return {
+      kind: 'deny',
+      denial: denial('malformed_request', 'the Host field is not a host with an optional port'),
+      client,
+    }
+  }
+  const parsed = parseTarget(asked.target)
+  if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
+  return place(policy, host, parsed.target, client)
+}
+
+/**
+ * A preflight's answer, or the permit for what needs no token; undefined when a token has to be judged. Only for the route that
+ * {@link locate} found.
+ * @param now NumericDate, seconds.
+ */
+export function judgeWithoutToken(match: RouteMatch, asked: Asked, now: number): Judgment | undefined {
+  const { route, target } = match
+  const openness = isPublic(route, target)
+  if (openness === 'ambiguous') return judgeEvidence(match, asked, { kind: 'none' }, now)
+  const preflight = judgePreflight(route, asked.method, target, asked.rawHeaders)
+  if (preflight.kind !== 'none') return preflight
+  return openness === 'public' ? judgeEvidence(match, asked, { kind: 'none' }, now) : undefined
+}
+
+/** The credential as the verifier takes it; evidence at once where there is nothing to verify. */
+export function readCredential(asked: Asked): Credential {
+  return extractCredential(asked.rawHeaders)
+}
+
+/** The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. */
+export function proofUrl(match: RouteMatch): string {
+  return `${match.client.protocol}://${match.client.host}${match.target.path}`
+}
+
+/** The decision, once it is known what the credential proved. */
+export function judgeEvidence(match: RouteMatch, asked: Asked, evidence: Evidence, now: number): Judgment {
+  const decision = decide(match.route, asked.method, match.target, evidence, now)
+  if (decision.kind === 'deny') return decision
+  // An upstream that answers TRACE sends back what we added: credentials of `set_headers` among it (RFC 9110 §9.3.8).
+  if (asked.method === 'TRACE') return { kind: 'deny', denial: traceDenial(match) }
+  return { kind: 'permit', permit: decision.permit }
+}
+
+/** What the upstream gets: URLs of WebDAV fields are judged and everything is put in the upstream's terms. */
+export function prepare(
+  policy: Policy,
+  match: RouteMatch,
+  asked: Asked,
+  permit: Permit,
+  to: { readonly upstream: Upstream; readonly requestId: string; readonly upgrade: boolean; readonly now: number },
+): Prepared {
+  const { method, rawHeaders } = asked
+  const { target, client } = match
+  const { router, publicHost } = policy
+  const { upstream, now } = to
+  const judged = judgeDestination({ rawHeaders, method, permit, client, router, publicHost, upstream, now })
+  if (judged.kind === 'deny') return judged
+  const { requestId, upgrade } = to
+  const { dav } = judged
+  const headers = upstreamRequestHeaders({
+    ...{ rawHeaders, method, permit, policy: policy.headers, client, upstream, requestId, upgrade, dav },
+  })
+  if ('fault' in headers) {
+    return { kind: 'deny', denial: denyIdentity(permit, method, target, headers) }
+  }
+  return { kind: 'ready', headers, target: upstreamTarget(match.route, upstream, target) }
+}
+
+function place(policy: Policy, host: string, target: Target, client: ResolvedClient): Located {
+  const { router, publicHost } = policy
+  const reserved = reservation(router, publicHost, host, target)
+  if (reserved === 'ambiguous') {
+    const text = 'the path leads to a reserved path when it is decoded once more'
+    return { kind: 'deny', denial: denial('ambiguous_path', text), client, target }
+  }
+  if (reserved === 'reserved') return { kind: 'reserved', host, target, client }
+  const selection = router.select(host, target)
+  switch (selection.kind) {
+    case 'none':
+      return { kind: 'deny', denial: denial('no_route', 'no route covers this host and path'), client, target }
+    case 'ambiguous':
+      return { kind: 'deny', denial: denial('ambiguous_path', selection.detail), client, target }
+    case 'route':
+      return { kind: 'route', route: selection.route, host, target, client }
+  }
+}
+
+function traceDenial({ route, target }: RouteMatch): Denial {
+  const allow = allowedMethods(route, target)
+  return denial('method_not_allowed', 'TRACE is never passed on', { allow })
+}

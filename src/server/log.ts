@@ -1,0 +1,84 @@
+import { destination, type Logger, pino } from 'pino'
+
+/** What happened to the whole server: one line with `event` and what belongs to it. */
+export type Detail = Readonly<Record<string, unknown>>
+
+/** One line per request; fields that are undefined are left out. Never a token, cookie, password or query string. */
+export interface RequestLine {
+  readonly request_id: string
+  readonly route: string | undefined
+  readonly resource: string | undefined
+  readonly method: string
+  readonly host: string | undefined
+  /** As received, without the query. */
+  readonly path: string | undefined
+  readonly status: number | undefined
+  readonly outcome: string
+  readonly reason: string | undefined
+  /** What the client was told, for a refusal. */
+  readonly detail: string | undefined
+  readonly sub: string | undefined
+  readonly client: string | undefined
+  readonly address: string | undefined
+  readonly decide_ms: number | undefined
+  readonly upstream_ms: number | undefined
+  readonly total_ms: number
+  readonly bytes_in: number
+  readonly bytes_out: number
+}
+
+export interface Log {
+  request(line: RequestLine): void
+  /** Sign-ins, consents, grants, refusals at the issuer, revocations, admin changes. */
+  audit(event: string, detail: Detail): void
+  info(event: string, detail?: Detail): void
+  warn(event: string, detail?: Detail): void
+  error(event: string, detail?: Detail): void
+  /** Writes out what is held back; for the end of the process. */
+  flush(): void
+}
+
+// Lines wait for company at most this long: one write for many requests under load.
+const FLUSH_MS = 100
+const BATCH_BYTES = 16_384
+// A reader that has stopped reading costs lines rather than memory.
+const MOST_WAITING_BYTES = 16_777_216
+
+/** JSON lines on a file descriptor, stdout by default. A closed pipe or a full disk loses lines and nothing else. */
+export function createLog(fd = 1): Log {
+  const out = destination({
+    dest: fd,
+    sync: false,
+    minLength: BATCH_BYTES,
+    maxLength: MOST_WAITING_BYTES,
+    periodicFlush: FLUSH_MS,
+  })
+  out.on('error', () => undefined)
+  const log = logTo(out)
+  return {
+    ...log,
+    flush: () => {
+      try {
+        out.flushSync()
+      } catch {
+        // Nobody reads any more.
+      }
+    },
+  }
+}
+
+/** JSON lines to anything that takes them. */
+export function logTo(sink: { write(line: string): unknown }): Log {
+  const logger: Logger = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    { write: (line: string) => void sink.write(line) },
+  )
+  return {
+    request: (line) => logger.info(line, 'request'),
+    audit: (event, detail) => logger.info({ event, audit: true, ...detail }, 'audit'),
+    info: (event, detail = {}) => logger.info({ event, ...detail }),
+    warn: (event, detail = {}) => logger.warn({ event, ...detail }),
+    error: (event, detail = {}) => logger.error({ event, ...detail }),
+    flush: () => undefined,
+  }
+}

@@ -1,0 +1,69 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ListenAddress } from '../config/config.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface ManagementOptions {
+  readonly address: ListenAddress
+  readonly metrics: Metrics
+  /** What keeps the server from serving, in words; undefined: ready. */
+  readonly unready: () => string | undefined
+}
+
+export interface Management {
+  readonly address: AddressInfo
+  close(): void
+}
+
+/**
+ * `/metrics`, `/healthz` and `/readyz` on a listener of their own: who may scrape is decided by who can reach it. Rejects with the
+ * system's error when it can't bind.
+ */
+export function openManagement(options: ManagementOptions): Promise<Management> {
+  const server = createServer((request, response) => void answer(request, response, options))
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ ...options.address, exclusive: true }, () => {
+      const address = server.address()
+      if (address === null || typeof address === 'string') return reject(new Error('not bound to a TCP port'))
+      server.off('error', reject)
+      server.on('error', () => undefined)
+      resolve({
+        address,
+        close: () => {
+          server.close()
+          server.closeAllConnections()
+        },
+      })
+    })
+  })
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: ManagementOptions): Promise<void> {
+  const path = (request.url ?? '').split('?', 1)[0]
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD')
+    return send(response, 405, 'GET or HEAD only\n')
+  }
+  if (path === '/healthz') return send(response, 200, 'ok\n')
+  if (path === '/readyz') {
+    const unready = options.unready()
+    return unready === undefined ? send(response, 200, 'ready\n') : send(response, 503, `not ready: ${unready}\n`)
+  }
+  if (path !== '/metrics') return send(response, 404, 'try /metrics, /healthz or /readyz\n')
+  try {
+    const { contentType, text } = await options.metrics.read()
+    send(response, 200, text, contentType)
+  } catch (error) {
+    send(response, 500, `the metrics could not be read: ${error instanceof Error ? error.message : 'unknown'}\n`)
+  }
+}
+
+function send(response: ServerResponse, status: number, text: string, contentType = 'text/plain; charset=utf-8'): void {
+  response.writeHead(status, {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-store',
+  })
+  response.end(text)
+}

@@ -1,0 +1,171 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Reason } from '../core/reason.ts'
+
+/** How a request ended: forwarded to its end · refused by the gateway · failed upstream · left by the client. */
+export type Outcome = 'ok' | 'refused' | 'failed' | 'client_closed'
+
+/** Read when somebody asks for the metrics. */
+export interface MetricSources {
+  readonly inFlight: () => number
+  readonly openTunnels: () => number
+  readonly connections: () => number
+  readonly revocations: () => number
+  readonly tokenCache: () => { readonly hits: number; readonly misses: number; readonly entries: number }
+  readonly issuers: () => readonly IssuerKeys[]
+}
+
+export interface IssuerKeys {
+  readonly issuer: string
+  /** Seconds since the keys were last fetched; undefined: never. */
+  readonly ageSeconds: number | undefined
+  readonly failures: number
+}
+
+export interface Metrics {
+  request(route: string, outcome: Outcome, reason: Reason | undefined, seconds: number): void
+  decision(seconds: number): void
+  upstream(seconds: number): void
+  bytes(bytesIn: number, bytesOut: number): void
+  tokenIssued(): void
+  tokenRefused(): void
+  reload(good: boolean): void
+  /** Text in Prometheus' format, and its content type. */
+  read(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+// From what a remembered token takes to what a foreign issuer's keys may take.
+const DECISION_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1, 5]
+const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+/** Counters in a registry of their own. Labels come from the file and from closed vocabularies, never from a request. */
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  gauges(registry, sources)
+  const requests = new Counter({
+    name: 'audgate_requests_total',
+    help: 'Requests by route, outcome and reason.',
+    labelNames: ['route', 'outcome', 'reason'],
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'audgate_request_duration_seconds',
+    help: 'From the end of a request head to the end of its answer.',
+    buckets: REQUEST_BUCKETS,
+    registers,
+  })
+  const decisions = new Histogram({
+    name: 'audgate_decision_duration_seconds',
+    help: 'From the end of a request head to the decision.',
+    buckets: DECISION_BUCKETS,
+    registers,
+  })
+  const upstreams = new Histogram({
+    name: 'audgate_upstream_duration_seconds',
+    help: 'From the decision to the first byte of the upstream’s answer.',
+    buckets: REQUEST_BUCKETS,
+    registers,
+  })
+  const bytes = new Counter({
+    name: 'audgate_bytes_total',
+    help: 'Body bytes from and to clients.',
+    labelNames: ['direction'],
+    registers,
+  })
+  const received = bytes.labels('in')
+  const sent = bytes.labels('out')
+  const tokens = new Counter({
+    name: 'audgate_tokens_total',
+    help: 'Token requests at the embedded issuer, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const reloads = new Counter({
+    name: 'audgate_reloads_total',
+    help: 'Reloads of routes.yaml, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const counters = new Map<string, { inc(): void }>()
+  const counterOf = (route: string, outcome: Outcome, reason: string): { inc(): void } => {
+    const key = `${route}\u0000${outcome}\u0000${reason}`
+    const known = counters.get(key)
+    if (known !== undefined) return known
+    const counter = requests.labels(route, outcome, reason)
+    counters.set(key, counter)
+    return counter
+  }
+  return {
+    request: (route, outcome, reason, seconds) => {
+      counterOf(route, outcome, reason ?? 'ok').inc()
+      durations.observe(seconds)
+    },
+    decision: (seconds) => decisions.observe(seconds),
+    upstream: (seconds) => upstreams.observe(seconds),
+    bytes: (bytesIn, bytesOut) => {
+      if (bytesIn > 0) received.inc(bytesIn)
+      if (bytesOut > 0) sent.inc(bytesOut)
+    },
+    tokenIssued: () => tokens.labels('issued').inc(),
+    tokenRefused: () => tokens.labels('refused').inc(),
+    reload: (good) => reloads.labels(good ? 'ok' : 'refused').inc(),
+    read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  }
+}
+
+function gauges(registry: Registry, sources: MetricSources): void {
+  gauge(registry, 'audgate_requests_in_flight', 'Requests that are being answered.', sources.inFlight)
+  gauge(registry, 'audgate_tunnels_open', 'Upgraded connections.', sources.openTunnels)
+  gauge(registry, 'audgate_connections_open', 'Connections of clients.', sources.connections)
+  gauge(registry, 'audgate_revocations_in_force', 'Entries that refuse tokens.', sources.revocations)
+  gauge(registry, 'audgate_token_cache_entries', 'Remembered tokens.', () => sources.tokenCache().entries)
+  total(registry, 'audgate_token_cache_hits_total', 'Tokens that were remembered.', () => sources.tokenCache().hits)
+  total(registry, 'audgate_token_cache_misses_total', 'Tokens that were checked.', () => sources.tokenCache().misses)
+  const labelNames = ['issuer'] as const
+  new Gauge({
+    name: 'audgate_jwks_age_seconds',
+    help: 'Since the keys of an issuer were last fetched.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { issuer, ageSeconds } of sources.issuers()) {
+        if (ageSeconds !== undefined) this.set({ issuer }, ageSeconds)
+      }
+    },
+  })
+  new Counter({
+    name: 'audgate_jwks_failures_total',
+    help: 'Fetches of keys that failed.',
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { issuer, failures } of sources.issuers()) this.inc({ issuer }, failures)
+    },
+  })
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read())
+    },
+  })
+}
+
+function total(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(read())
+    },
+  })
+}

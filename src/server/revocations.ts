@@ -1,0 +1,103 @@
+import type { Revocation } from '../core/revocation.ts'
+import { RevocationTable } from '../core/revocations.ts'
+import type { VerifiedToken } from '../core/token.ts'
+import type { Store } from '../store/store.ts'
+
+const RETRY_MS = 1_000
+const SWEEP_MS = 60_000
+
+export interface RevocationsOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Entries have come into force: open tunnels are looked at again. */
+  readonly onAdded: () => void
+  /** The store could not be read (a text), or can be again (undefined). */
+  readonly onState: (fault: string | undefined) => void
+}
+
+/** What is revoked, held in memory so that no request asks the store. */
+export interface Revocations {
+  readonly size: number
+  isRevoked(token: VerifiedToken): boolean
+  /** Why an entry may be missing; undefined when none is. */
+  unavailable(): string | undefined
+  /** Entries that come from elsewhere: a gateway on its own follows a feed. */
+  add(entries: readonly Revocation[]): void
+  /** Loads what is in force, and keeps up with the store from then on. Rejects when the store can't be read. */
+  follow(store: Store): Promise<void>
+  close(): void
+}
+
+/** An empty table; {@link Revocations.follow} fills it. When the store fails later, `unavailable` says so until it is caught up. */
+export function createRevocations(options: RevocationsOptions): Revocations {
+  const table = new RevocationTable()
+  const stops: (() => void)[] = []
+  const sweep = setInterval(() => table.sweep(options.now() / 1_000), SWEEP_MS)
+  sweep.unref()
+  const state: { fault: string | undefined } = { fault: undefined }
+  const say = (fault: string | undefined): void => {
+    if (fault === state.fault) return
+    state.fault = fault
+    options.onState(fault)
+  }
+  const add = (entries: readonly Revocation[]): void => {
+    if (entries.length === 0) return
+    table.add(entries)
+    options.onAdded()
+  }
+  return {
+    get size() {
+      return table.size
+    },
+    isRevoked: (token) => table.isRevoked(token),
+    unavailable: () => state.fault,
+    add,
+    follow: async (store) => {
+      const read = async (): Promise<void> => add(await store.revocations(table.lastId, options.now() / 1_000))
+      const keepUp = createKeepUp(read, say)
+      // First listen, then read: an act in between is found twice rather than never.
+      stops.push(store.subscribe(keepUp.wake), keepUp.stop)
+      await read()
+    },
+    close: () => {
+      clearInterval(sweep)
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+/** Reads one at a time; wakes that come meanwhile are joined into one more, and a failure is tried again until it succeeds. */
+function createKeepUp(
+  read: () => Promise<void>,
+  say: (fault: string | undefined) => void,
+): { wake: () => void; stop: () => void } {
+  const state = { reading: false, again: false, stopped: false }
+  let retry: NodeJS.Timeout | undefined
+  const wake = (): void => {
+    state.again = true
+    if (!state.reading) void drain()
+  }
+  const drain = async (): Promise<void> => {
+    state.reading = true
+    clearTimeout(retry)
+    while (state.again && !state.stopped) {
+      state.again = false
+      try {
+        await read()
+        say(undefined)
+      } catch (error) {
+        if (state.stopped) break
+        say(`revocations can't be read: ${error instanceof Error ? error.message : 'unknown'}`)
+        retry = setTimeout(wake, RETRY_MS)
+        retry.unref()
+        break
+      }
+    }
+    state.reading = false
+  }
+  const stop = (): void => {
+    state.stopped = true
+    clearTimeout(retry)
+  }
+  return { wake, stop }
+}
