@@ -1,0 +1,70 @@
+import { constants, type KeyObject, type VerifyKeyObjectInput, verify } from 'node:crypto'
+
+/** A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2) and the kind of key that it takes. */
+interface Algorithm {
+  readonly kty: 'RSA' | 'EC' | 'OKP'
+  readonly crv?: string
+  readonly hash: string | null
+  /** Exact; RSA's is that of the modulus, which OpenSSL holds. */
+  readonly signatureBytes?: number
+  readonly options: Omit<VerifyKeyObjectInput, 'key'>
+}
+
+/** Everything that can be verified. Asymmetric only: there is no secret to confuse with a public key. */
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
+  ['RS256', pkcs1('sha256')],
+  ['RS384', pkcs1('sha384')],
+  ['RS512', pkcs1('sha512')],
+  ['PS256', pss('sha256')],
+  ['PS384', pss('sha384')],
+  ['PS512', pss('sha512')],
+  ['ES256', ecdsa('P-256', 'sha256', 64)],
+  ['ES384', ecdsa('P-384', 'sha384', 96)],
+  ['ES512', ecdsa('P-521', 'sha512', 132)],
+  ['EdDSA', ed25519()],
+  ['Ed25519', ed25519()],
+])
+
+/** Whether a signature over `input` is this key's. */
+export type SignatureCheck = (input: Uint8Array, signature: Uint8Array) => boolean
+
+/** A check for each algorithm that a key of this kind can be used with. */
+export function signatureChecks(key: KeyObject, kty: unknown, crv: unknown): Map<string, SignatureCheck> {
+  const checks = new Map<string, SignatureCheck>()
+  for (const [alg, algorithm] of ALGORITHMS) {
+    if (algorithm.kty === kty && (algorithm.crv === undefined || algorithm.crv === crv)) {
+      checks.set(alg, signatureCheck(algorithm, key))
+    }
+  }
+  return checks
+}
+
+function signatureCheck({ hash, signatureBytes, options }: Algorithm, key: KeyObject): SignatureCheck {
+  const input = { key, ...options }
+  return (signed, signature) => {
+    if (signatureBytes !== undefined && signature.length !== signatureBytes) return false
+    try {
+      return verify(hash, signed, input, signature)
+    } catch {
+      // What OpenSSL can't work with, such as a key too short for the padding, is not a good signature.
+      return false
+    }
+  }
+}
+
+function pkcs1(hash: string): Algorithm {
+  return { kty: 'RSA', hash, options: { padding: constants.RSA_PKCS1_PADDING } }
+}
+
+function pss(hash: string): Algorithm {
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+  return { kty: 'RSA', hash, options }
+}
+
+function ecdsa(crv: string, hash: string, signatureBytes: number): Algorithm {
+  return { kty: 'EC', crv, hash, signatureBytes, options: { dsaEncoding: 'ieee-p1363' } }
+}
+
+function ed25519(): Algorithm {
+  return { kty: 'OKP', crv: 'Ed25519', hash: null, signatureBytes: 64, options: {} }
+}

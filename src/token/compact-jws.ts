@@ -1,0 +1,71 @@
+import { type JsonObject, member, parseStrictJson } from './strict-json.ts'
+
+/** A JWS in compact serialization (RFC 7515 §7.1), taken apart. NOT verified: nothing in it may be believed yet. */
+export interface CompactJws {
+  readonly header: JsonObject
+  readonly alg: string
+  readonly typ: string | undefined
+  readonly kid: string | undefined
+  readonly payload: JsonObject
+  readonly signingInput: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export type CompactJwsResult =
+  | { readonly ok: true; readonly jws: CompactJws }
+  /** `detail` has no subject: `is …` or `has …`. */
+  | { readonly ok: false; readonly detail: string }
+
+/** Longest token or proof that is looked at, in bytes. */
+export const MAX_JWS_BYTES = 8192
+
+/**
+ * Takes a compact JWS apart. Each part is base64url in its one canonical spelling, so that no two strings are one token; header and
+ * payload are JSON objects with a single reading. Any `crit` is refused: no extension is understood (RFC 7515 §4.1.11). Never throws.
+ */
+export function parseCompactJws(text: string): CompactJwsResult {
+  if (text.length > MAX_JWS_BYTES) return fault(`is longer than ${MAX_JWS_BYTES} bytes`)
+  const parts = text.split('.', 6)
+  if (parts.length === 5) return fault('is encrypted, and only signed ones can be read')
+  if (parts.length !== 3) return fault('is not a signed JWT, which is three parts with dots between')
+  const [head, body, signature] = parts.map(decodeCanonical)
+  if (head === undefined || body === undefined || signature === undefined) return fault('is not in base64url')
+  const header = parseStrictJson(head)
+  if (!header.ok) return fault(`has a header that ${header.detail}`)
+  const payload = parseStrictJson(body)
+  if (!payload.ok) return fault(`has a payload that ${payload.detail}`)
+  const signingInput = Buffer.from(text.slice(0, text.lastIndexOf('.')), 'latin1')
+  return withHeader(header.value, { payload: payload.value, signingInput, signature })
+}
+
+function withHeader(
+  header: JsonObject,
+  rest: Pick<CompactJws, 'payload' | 'signingInput' | 'signature'>,
+): CompactJwsResult {
+  const alg = member(header, 'alg')
+  const typ = member(header, 'typ')
+  const kid = member(header, 'kid')
+  if (typeof alg !== 'string') return fault('has a header without alg')
+  if (typ !== undefined && typeof typ !== 'string') return fault('has a header whose typ is no string')
+  if (kid !== undefined && typeof kid !== 'string') return fault('has a header whose kid is no string')
+  if (Object.hasOwn(header, 'crit')) return fault('has a crit header, and no extension is understood here')
+  // Without `crit` others ignore it (RFC 7797 §6); a reader that doesn't would see other claims than we do.
+  if (Object.hasOwn(header, 'b64')) return fault('has a b64 header, and no extension is understood here')
+  return { ok: true, jws: { header, alg, typ, kid, ...rest } }
+}
+
+/** Undefined unless `part` is what encoding its bytes gives: padding, other alphabets and stray bits are refused. */
+function decodeCanonical(part: string): Uint8Array | undefined {
+  const bytes = Buffer.from(part, 'base64url')
+  return bytes.length > 0 && bytes.toString('base64url') === part ? bytes : undefined
+}
+
+/** Whether a `typ` is the media type `application/<subtype>`, whose prefix may be left out (RFC 7515 §4.1.9). */
+export function isMediaType(typ: string | undefined, subtype: string): boolean {
+  const lower = typ?.toLowerCase()
+  return lower === subtype || lower === `application/${subtype}`
+}
+
+function fault(detail: string): CompactJwsResult {
+  return { ok: false, detail }
+}

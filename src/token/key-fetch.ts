@@ -1,0 +1,134 @@
+import { type Dispatcher, request } from 'undici'
+import { KeyLoadError, type KeyLoader, keysOf, type LoadedKeys, parse } from './key-loader.ts'
+
+/** The whole of one try, discovery included. */
+const TIMEOUT_MS = 5_000
+const DEFAULT_REFRESH_SECONDS = 600
+const MIN_REFRESH_SECONDS = 60
+const MAX_REFRESH_SECONDS = 86_400
+const MAX_RETRY_SECONDS = 60
+
+interface Answer {
+  readonly text: string
+  readonly refreshSeconds: number
+}
+
+/** Keys from a JWK Set at `uri`. @param anyHost Plain http is taken from any host, not from loopback alone. */
+export function keysAt(uri: string, dispatcher: Dispatcher, anyHost = false): KeyLoader {
+  return fetching(async (signal) => {
+    if (!anyHost) assertSafe(uri)
+    return loadKeys(uri, dispatcher, signal)
+  })
+}
+
+/**
+ * Keys of an issuer by its metadata, asked for anew each time: `/.well-known/openid-configuration` behind the issuer (OpenID Connect
+ * Discovery §4), else `/.well-known/oauth-authorization-server` before its path (RFC 8414 §3). Its `issuer` must be the same string.
+ */
+export function discoveredKeys(issuer: string, dispatcher: Dispatcher): KeyLoader {
+  return fetching(async (signal) => {
+    assertSafe(issuer)
+    const faults: string[] = []
+    for (const uri of metadataUris(issuer)) {
+      try {
+        const jwksUri = keySetUri((await get(uri, dispatcher, signal)).text, uri, issuer)
+        return await loadKeys(jwksUri, dispatcher, signal)
+      } catch (error) {
+        faults.push(describe(error, uri))
+      }
+    }
+    throw new KeyLoadError(faults.join('; '))
+  })
+}
+
+function fetching(load: (signal: AbortSignal) => Promise<LoadedKeys>): KeyLoader {
+  return {
+    load: async (signal) => {
+      try {
+        return await load(AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]))
+      } catch (error) {
+        throw new KeyLoadError(describe(error, 'the key set'), { cause: error })
+      }
+    },
+    maxRetrySeconds: MAX_RETRY_SECONDS,
+  }
+}
+
+function metadataUris(issuer: string): readonly string[] {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ]
+}
+
+function keySetUri(text: string, source: string, issuer: string): string {
+  const metadata = parse(text, source)
+  if (metadata?.issuer !== issuer) throw new KeyLoadError(`${source} names another issuer than ${issuer}`)
+  const uri = metadata.jwks_uri
+  if (typeof uri !== 'string') throw new KeyLoadError(`${source} has no jwks_uri`)
+  assertSafe(uri)
+  // An issuer elsewhere must not make us ask servers of this machine.
+  if (isLoopback(new URL(uri)) && !isLoopback(new URL(issuer)))
+    throw new KeyLoadError(`${source} points to this machine`)
+  return uri
+}
+
+async function loadKeys(uri: string, dispatcher: Dispatcher, signal: AbortSignal): Promise<LoadedKeys> {
+  const { text, refreshSeconds } = await get(uri, dispatcher, signal)
+  return { kind: 'keys', jwks: keysOf(text, uri), refreshSeconds }
+}
+
+/** Redirects are not followed: whoever can redirect could name the keys. */
+async function get(uri: string, dispatcher: Dispatcher, signal: AbortSignal): Promise<Answer> {
+  const headers = { accept: 'application/json, application/jwk-set+json' }
+  const { statusCode, headers: fields, body } = await request(uri, { dispatcher, signal, headers })
+  if (statusCode !== 200) {
+    await body.dump()
+    throw new KeyLoadError(`${uri} answers ${statusCode}`)
+  }
+  return { text: await body.text(), refreshSeconds: refreshSeconds(String(fields['cache-control'] ?? '')) }
+}
+
+/** From `Cache-Control` (RFC 9111 §5.2.2), within a minute and a day. */
+function refreshSeconds(cacheControl: string): number {
+  if (/\bno-(?:store|cache)\b/i.test(cacheControl)) return MIN_REFRESH_SECONDS
+  const [, digits] = /\bmax-age="?([0-9]+)/i.exec(cacheControl) ?? []
+  const seconds = digits === undefined ? DEFAULT_REFRESH_SECONDS : Number(digits)
+  return Math.min(Math.max(seconds, MIN_REFRESH_SECONDS), MAX_REFRESH_SECONDS)
+}
+
+function assertSafe(uri: string): void {
+  const url = URL.parse(uri)
+  if (url === null) throw new KeyLoadError(`${uri} is no URL`)
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) return
+  throw new KeyLoadError(`${uri} is neither https nor on a loopback host`)
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.[0-9]+\.[0-9]+\.[0-9]+$/.test(hostname)
+}
+
+/** Errors of the network by their code; their messages change between versions. */
+const CAUSES: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'refuses connections'],
+  ['ECONNRESET', 'breaks the connection'],
+  ['ENOTFOUND', 'is on a host that has no address'],
+  ['EAI_AGAIN', 'is on a host that has no address now'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'does not answer'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'does not answer'],
+  ['UND_ERR_BODY_TIMEOUT', 'does not answer'],
+  ['UND_ERR_SOCKET', 'breaks the connection'],
+  ['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'answers with more than 1 MiB'],
+  ['TimeoutError', `does not answer within ${TIMEOUT_MS / 1000} s`],
+  ['AbortError', 'was not waited for'],
+])
+
+function describe(error: unknown, uri: string): string {
+  if (error instanceof KeyLoadError) return error.message
+  if (!(error instanceof Error)) return `${uri} cannot be fetched`
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  const cause = CAUSES.get(code) ?? CAUSES.get(error.name)
+  return cause === undefined ? `${uri} cannot be fetched (${code})` : `${uri} ${cause}`
+}

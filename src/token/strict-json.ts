@@ -1,0 +1,90 @@
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export type JsonResult =
+  | { readonly ok: true; readonly value: JsonObject }
+  | { readonly ok: false; readonly detail: string }
+
+/** Far deeper than any token, far shallower than what makes a recursive reader fail. */
+const MAX_DEPTH = 32
+
+/**
+ * One JSON object that has a single reading: strict UTF-8 without byte order mark, no member twice in an object, none named
+ * `__proto__`, no half of a surrogate pair, at most 32 levels deep. Never throws.
+ */
+export function parseStrictJson(bytes: Uint8Array): JsonResult {
+  let text: string
+  let value: unknown
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    value = JSON.parse(text)
+  } catch {
+    return { ok: false, detail: 'is not JSON in UTF-8' }
+  }
+  if (!isObject(value)) return { ok: false, detail: 'is not a JSON object' }
+  const detail = ambiguity(text)
+  return detail === undefined ? { ok: true, value } : { ok: false, detail }
+}
+
+/** Whether `value` is a JSON object, arrays and null excluded. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The member's value; inherited names such as `constructor` are no members. */
+export function member(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+/** What two readers could understand differently in a text that is known to be JSON. */
+function ambiguity(text: string): string | undefined {
+  // The names met so far in each object that is open; undefined for an open array.
+  const open: (Set<string> | undefined)[] = []
+  let nameNext = false
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case '{':
+      case '[':
+        nameNext = text[i] === '{'
+        if (open.push(nameNext ? new Set() : undefined) > MAX_DEPTH) return 'is nested too deeply'
+        break
+      case '}':
+      case ']':
+        open.pop()
+        break
+      case ',':
+        nameNext = open.at(-1) !== undefined
+        break
+      case '"': {
+        const end = closingQuote(text, i)
+        const fault = stringFault(text.slice(i, end + 1), nameNext ? open.at(-1) : undefined)
+        if (fault !== undefined) return fault
+        nameNext = false
+        i = end
+      }
+    }
+  }
+  return undefined
+}
+
+function closingQuote(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text[first - 1] === '\\') first -= 1
+  return (at - first) % 2 === 1
+}
+
+/** @param names Of the object that this is a member name of; undefined for a value. */
+function stringFault(quoted: string, names: Set<string> | undefined): string | undefined {
+  const string: string = quoted.includes('\\') ? JSON.parse(quoted) : quoted.slice(1, -1)
+  if (!string.isWellFormed()) return 'has half of a surrogate pair'
+  if (names === undefined) return undefined
+  if (string === '__proto__') return 'has a member named __proto__'
+  if (names.has(string)) return 'has the same member twice'
+  names.add(string)
+  return undefined
+}

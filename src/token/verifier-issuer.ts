@@ -1,0 +1,37 @@
+/** A public key as published: a JWK (RFC 7517), not yet judged. */
+export type PublishedKey = Readonly<Record<string, unknown>>
+
+/** Where an issuer's keys come from. */
+export type VerifierKeySource =
+  /** The issuer's metadata (OpenID Connect Discovery §4, RFC 8414 §3) names its key set. */
+  | { readonly kind: 'discovery' }
+  /** https, or http on a loopback host. */
+  | { readonly kind: 'jwks_uri'; readonly uri: string }
+  /** Read again when the file changes. */
+  | { readonly kind: 'jwks_file'; readonly path: string }
+  /** Another audgate inside the operator's own network, the only place where plain http is taken from any host. */
+  | { readonly kind: 'upstream'; readonly uri: string }
+  /** Keys of this process; say `keysChanged` when they do. */
+  | { readonly kind: 'static'; readonly jwks: () => readonly PublishedKey[] }
+
+/** An issuer whose tokens are trusted, and how they are to be read. */
+export interface VerifierIssuer {
+  /** The exact `iss`. */
+  readonly issuer: string
+  /** Made by our own issuer: revocations apply, and `jti` is required because they are found by it. */
+  readonly embedded: boolean
+  readonly keys: VerifierKeySource
+  /** JWS `alg` values accepted; symmetric ones and `none` are never, even when named. */
+  readonly algorithms: readonly string[]
+  /** The `typ` that it signs. */
+  readonly tokenType: 'at+jwt' | 'jwt'
+  /** Names of the claims that hold these. */
+  readonly claims: {
+    readonly groups: string
+    readonly username: string
+    readonly scope: string
+    readonly client: string
+  }
+  /** How far its clock may differ from ours. */
+  readonly toleranceSeconds: number
+}
