@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { describe } from 'node:test'
+import fc from 'fast-check'
+import { renderAnswer } from '../../src/core/answer.ts'
+import { extractCredential } from '../../src/core/credential.ts'
+import { challengeHeader, denial } from '../../src/core/denial.ts'
+import { cgiName, createHeaderPolicy } from '../../src/core/header-names.ts'
+import { encodeValue, identityHeaders } from '../../src/core/identity.ts'
+import { upstreamRequestHeaders } from '../../src/core/request-headers.ts'
+import type { Route } from '../../src/core/route.ts'
+import { clientOf } from '../unit/core/clients.ts'
+import { permitFor } from '../unit/core/permits.ts'
+import { protectedBy, rule, sampleRoute, sampleToken, sampleUpstream } from '../unit/core/samples.ts'
+import { holds } from './core-property.ts'
+
+const open = sampleRoute({ id: 'open', path: '/open', access: { kind: 'public' }, identity: 'none' })
+const photos = sampleRoute({ access: protectedBy([rule('any', ['photos:read'])]) })
+const elsewhere = sampleRoute({
+  id: 'files',
+  path: '/files',
+  headers: [{ name: 'X-Tenant', claim: 'tenant' }],
+  setHeaders: [{ name: 'X-Api-Key', value: 's3cret' }],
+  stripHeaders: ['X-Session'],
+})
+const policy = createHeaderPolicy([open, photos, elsewhere])
+
+function sent(route: Route, rawHeaders: readonly string[], upgrade = false, trusted: readonly string[] = []): string[] {
+  const headers = upstreamRequestHeaders({
+    ...{ rawHeaders, method: 'GET', policy, upgrade, requestId: 'r-1', upstream: sampleUpstream() },
+    permit: permitFor(route, route === open ? undefined : sampleToken()),
+    client: clientOf(rawHeaders, trusted),
+    dav: { destination: undefined, if: undefined },
+  })
+  assert.ok(!('fault' in headers))
+  return headers
+}
+
+function names(headers: readonly string[]): string[] {
+  return headers.filter((_, i) => i % 2 === 0)
+}
+
+const PUNCTUATION = [..."!#$%&'*+-.^_`|~"]
+const TCHAR = [...PUNCTUATION, ...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789']
+const token = fc.string({ unit: fc.constantFrom(...TCHAR), minLength: 1, maxLength: 24 })
+
+/** A name whose CGI form is that of `name`. */
+function spelledLike(name: string): fc.Arbitrary<string> {
+  const chars = [...name].map((char) =>
+    /[a-z0-9]/i.test(char) ? fc.constantFrom(char.toLowerCase(), char.toUpperCase()) : fc.constantFrom(...PUNCTUATION),
+  )
+  return fc.tuple(...chars).map((all) => all.join(''))
+}
+
+const FAMILIES = [
+  'forwarded',
+  'x-real-ip',
+  'x-rewrite-url',
+  'x-forwarded-for',
+  'x-forwarded-port',
+  'x-original-url',
+  'x-forwarded-x',
+]
+const guarded = fc.constantFrom(...policy.protectedNames, ...FAMILIES).chain(spelledLike)
+const usual = fc.constantFrom(
+  'Cookie',
+  'Accept',
+  'X-One',
+  'Connection',
+  'TE',
+  'Upgrade',
+  'Range',
+  'Content-Length',
+  'Authorization',
+)
+const value = fc.constantFrom('x', 'keep-alive', 'X-Auth-Username', 'Content-Length, Host', 'websocket', 'trailers')
+const field = fc.tuple(fc.oneof(usual, token, guarded), value)
+const fields = fc.array(field, { maxLength: 20 }).map((pairs) => pairs.flat())
+
+describe('a header that is not the client\u2019s to send', () => {
+  holds(
+    'never arrives, in no spelling, on no route, wherever it stands and whatever Connection says',
+    [guarded, fields, fields, fc.constantFrom(open, photos), fc.boolean()],
+    (name, before, after, route, upgrade) => {
+      const headers = sent(route, [...before, name, 'forged-value', ...after], upgrade)
+      assert.ok(!headers.includes('forged-value'), name)
+    },
+    2000,
+  )
+  holds('never stands beside ours: each name of ours is there once', [fields, fc.boolean()], (raw, upgrade) => {
+    const arrived = names(sent(photos, raw, upgrade)).map(cgiName)
+    for (const ours of [
+      'host',
+      'x_auth_username',
+      'x_auth_subject',
+      'x_forwarded_for',
+      'x_forwarded_proto',
+      'x_request_id',
+    ]) {
+      assert.equal(arrived.filter((name) => name === ours).length, 1, ours)
+    }
+  })
+  holds(
+    'of an identity set does not come from a trusted proxy either',
+    [fc.constantFrom(...policy.protectedNames).chain(spelledLike), fields],
+    (name, raw) => {
+      assert.ok(!sent(photos, [name, 'forged-value', ...raw], false, ['192.0.2.0/24']).includes('forged-value'), name)
+    },
+  )
+})
+
+describe('Connection', () => {
+  const listed = fc.array(token, { minLength: 1, maxLength: 6 })
+  holds(
+    'takes away every field that it names, and no other',
+    [listed, listed, fc.array(fc.constantFrom(' ', '\t', ','), { maxLength: 3 })],
+    (named, others, padding) => {
+      const lower = new Set(named.map((name) => name.toLowerCase()))
+      const raw = [...named, ...others].flatMap((name) => [name, 'v'])
+      const headers = sent(photos, [...raw, 'Connection', named.join(`${padding.join('')},`)])
+      const passing = names(headers).filter((_, i) => headers[i * 2 + 1] === 'v')
+      const expected = others.filter((name) => !lower.has(name.toLowerCase()) && policy.dispositionOf(name) === 'pass')
+      assert.deepEqual(passing, expected)
+    },
+  )
+})
+
+describe('an identity value', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.constantFrom('a', ' ', ',', '%', '2', 'C', '\u00fc') }),
+  )
+  holds(
+    'survives every reader that trims, and tells any two texts apart',
+    [text, text, fc.boolean()],
+    (one, two, inList) => {
+      const [a, b] = [encodeValue(one, inList), encodeValue(two, inList)]
+      if (a === undefined || b === undefined) return
+      assert.equal(a.trim(), a)
+      assert.match(a, /^[ -~]*$/)
+      assert.equal(a === b, one === two)
+      assert.equal(decodeURIComponent(a), one)
+    },
+  )
+  const groups = fc.array(
+    text.filter((each) => each !== ''),
+    { maxLength: 4 },
+  )
+  holds('tells any two lists apart', [groups, groups], (one, two) => {
+    const [a, b] = [one, two].map((list) =>
+      identityHeaders(sampleRoute({ identity: 'remote-user' }), sampleToken({ groups: list })),
+    )
+    if (a === undefined || b === undefined || 'fault' in a || 'fault' in b) return
+    const sentLists = [a, b].map((headers) => headers[headers.indexOf('Remote-Groups') + 1])
+    assert.equal(
+      a.includes('Remote-Groups') === b.includes('Remote-Groups') &&
+        (!a.includes('Remote-Groups') || sentLists[0] === sentLists[1]),
+      JSON.stringify(one) === JSON.stringify(two),
+    )
+  })
+})
+
+describe('the credential', () => {
+  const anything = fc.string({ unit: 'binary', maxLength: 40 })
+  const scheme = fc.constantFrom('Bearer', 'bearer', 'DPoP', 'Basic', '')
+  const gap = fc.constantFrom(' ', '  ', '\t', '', ',', '=')
+  const authorization = fc.tuple(scheme, gap, anything).map((parts) => parts.join(''))
+  const raw = fc.array(
+    fc.tuple(fc.oneof(fc.constantFrom('Authorization', 'authorization', 'DPoP', 'Cookie'), token), authorization),
+  )
+  holds('is read without a crash, and only ever a b64token', [raw], (pairs) => {
+    const credential = extractCredential(pairs.flat())
+    if (credential.kind !== 'bearer' && credential.kind !== 'dpop') return
+    assert.match(credential.token, /^[A-Za-z0-9._~+/-]+=*$/)
+    const given = pairs.filter(([name]) => name.toLowerCase() === 'authorization').map(([, each]) => each)
+    assert.equal(given.length, 1)
+    assert.ok(given[0]?.endsWith(` ${credential.token}`))
+  })
+  const b64 = fc.string({ unit: fc.constantFrom(...'azAZ09-._~+/'), minLength: 1 })
+  holds('gives back the token that was put in', [b64, fc.constantFrom('', '=', '==')], (body, padding) => {
+    assert.deepEqual(extractCredential(['Authorization', `Bearer ${body}${padding}`]), {
+      kind: 'bearer',
+      token: body + padding,
+    })
+  })
+})
+
+describe('an answer', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 900 })
+  holds(
+    'stays one head and one body, whatever text went in',
+    [text, text, fc.boolean(), fc.boolean()],
+    (detail, id, page, dpop) => {
+      const denied = denial('expired', detail, { challenge: { resourceMetadata: detail, scope: [] } })
+      const context = { requestId: id, wantsHtml: page, isHead: false, corsHeaders: [] }
+      const answer = renderAnswer(denied, context)
+      for (const each of [...answer.headers, challengeHeader(denied, dpop ? 'DPoP' : 'Bearer')])
+        assert.match(each ?? '', /^[ -~]*$/)
+      assert.equal(answer.headers[3], String(Buffer.byteLength(answer.body)))
+      assert.match(answer.body, /^[\n -~]*$/)
+      if (!page) assert.equal(JSON.parse(answer.body).reason, 'expired')
+      else
+        assert.equal(
+          answer.body.match(/</g)?.length,
+          renderAnswer(denial('expired', 'x'), { ...context, requestId: 'r' }).body.match(/</g)?.length,
+        )
+    },
+  )
+})
