@@ -3,7 +3,10 @@ import { parseAuthority, parseHost } from '../core/host.ts'
 import type { Upstream } from '../core/route.ts'
 import type { ListenAddress } from './config.ts'
 import { faulty, type Parsed, parsed } from './leaf.ts'
-import { parseHttpUrl } from './url.ts'
+import { isTailNormal, parseHttpUrl } from './url.ts'
+
+/** Said of `listen: 8080` too, which YAML takes for a number. */
+export const LISTEN_FORM = 'must be host:port, such as localhost:8080 or [::1]:8080'
 
 const LISTEN = /^(.*):(\d{1,5})$/
 
@@ -11,7 +14,7 @@ const LISTEN = /^(.*):(\d{1,5})$/
 export function parseListen(text: string): Parsed<ListenAddress> {
   const [, host, digits] = LISTEN.exec(text) ?? []
   const port = Number(digits)
-  if (host === undefined || port > 65535) return faulty('must be host:port, such as localhost:8080 or [::1]:8080')
+  if (host === undefined || port > 65535) return faulty(LISTEN_FORM)
   if (host === '') return parsed({ host: '', port })
   const known = parseHost(host)
   if (known === undefined) return faulty('must be host:port with a host name or address; IPv6 in brackets: [::1]:8080')
@@ -48,7 +51,7 @@ export function parseUpstream(text: string): Parsed<Upstream> {
   const { protocol, hostname, port, host, pathname } = result.value
   if (text.includes('?')) return faulty('must not have a query; only a path can be put before the request’s')
   const basePath = pathname.replace(/\/$/, '')
-  if (basePath.includes('//') || /%(2f|5c|00)/i.test(basePath) || !text.endsWith(pathname === '/' ? '' : pathname)) {
+  if (basePath.includes('//') || /%(2f|5c|00)/i.test(basePath) || !isTailNormal(text, result.value)) {
     return faulty('must have a plain path, without dot segments, // or encoded slashes')
   }
   const secure = protocol === 'https:'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseListen, parseNetwork } from './addresses.ts'
+import { LISTEN_FORM, parseListen, parseNetwork } from './addresses.ts'
 import { ISSUER, TRUSTED_ISSUER } from './issuer-schema.ts'
 import { faulty, type Parsed, parsed, plainText, textLeaf, wordLeaf } from './leaf.ts'
 import { RESOURCE } from './resource-schema.ts'
@@ -13,10 +13,12 @@ export const FILE = z
       'Where clients reach the gateway; exactly this string is the issuer identifier.',
       parsePublicUrl,
     ),
-    listen: textLeaf('Address of the gateway; localhost is both loopback addresses.', parseListen).prefault(
-      'localhost:8080',
-    ),
-    management: textLeaf('Address of /metrics, /healthz and /readyz.', parseListen).optional(),
+    listen: textLeaf(
+      'Address of the gateway; localhost is both loopback addresses.',
+      parseListen,
+      LISTEN_FORM,
+    ).prefault('localhost:8080'),
+    management: textLeaf('Address of /metrics, /healthz and /readyz.', parseListen, LISTEN_FORM).optional(),
     tls: z
       .strictObject({
         cert: textLeaf('PEM file with the certificate chain, relative to this file.', plainText),

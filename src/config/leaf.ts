@@ -14,10 +14,15 @@ export function faulty(fault: string): { readonly ok: false; readonly fault: str
 /**
  * A text of the file that `parse` turns into what the gateway works with.
  * @param describe What an editor shows for the key.
+ * @param mistyped What is said when no text stands there but a number, `true` or `false`.
  */
-export function textLeaf<T>(describe: string, parse: (text: string) => Parsed<T>) {
+export function textLeaf<T>(
+  describe: string,
+  parse: (text: string) => Parsed<T>,
+  mistyped = 'must be text; put it in quotes',
+) {
   return z
-    .string({ error: 'must be text; put it in quotes' })
+    .string({ error: mistyped })
     .transform((text, context) => {
       const result = parse(text)
       if (result.ok) return result.value

@@ -15,7 +15,7 @@ import { createProblems, type Problems } from './problems.ts'
 import type { SourceEntry, SourceMap, SourceNode, SourceScalar, SourceUnknown } from './source.ts'
 
 // A file of a thousand routes is a tenth of this. Aliases count every time they are used: nine lines can mean a billion values.
-const MAX_CHARACTERS = 4 * 1024 * 1024
+const MAX_CHARACTERS = 1024 * 1024
 const MAX_VALUES = 200_000
 const MAX_DEPTH = 40
 
@@ -32,7 +32,7 @@ export function readYaml(text: string, file: string, env: Environment): ReadYaml
   const lines = new LineCounter()
   const problems = createProblems(file, lines)
   if (text.length > MAX_CHARACTERS) {
-    problems.add(0, 'the file is too large; routes.yaml may have 4 MiB')
+    problems.add(0, 'the file is too large; routes.yaml may have 1 MiB')
     return { root: undefined, problems }
   }
   const document = parse(text, lines, problems)
@@ -44,6 +44,7 @@ function parse(text: string, lines: LineCounter, problems: Problems): Document.P
   try {
     const [first, second] = parseDocuments(text, lines)
     const faults = [...(first?.errors ?? []), ...(first?.warnings ?? [])]
+    if (faults.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) return tooDeep(problems)
     for (const fault of faults) problems.add(fault.pos[0], faultMessage(fault))
     if (second !== undefined)
       problems.add(second.range[0], 'a second document begins here; routes.yaml is one document')
@@ -51,10 +52,13 @@ function parse(text: string, lines: LineCounter, problems: Problems): Document.P
     // What is left of a broken text would give problems that nobody made; a doubled key leaves the rest readable.
     return faults.every((fault) => fault.code === 'DUPLICATE_KEY') ? first : undefined
   } catch {
-    // The library recurses as deep as the text is nested.
-    problems.add(0, 'this YAML is nested too deeply to be read')
-    return undefined
+    return tooDeep(problems)
   }
+}
+
+/** The library recurses as deep as the text is nested, and comes to the end of the stack. */
+function tooDeep(problems: Problems): undefined {
+  problems.add(0, 'this YAML is nested too deeply to be read')
 }
 
 function faultMessage(fault: YAMLError): string {
@@ -73,6 +77,7 @@ class Reader {
   readonly #env: Environment
   readonly #problems: Problems
   #values = 0
+  #full = false
 
   constructor(document: Document.Parsed, env: Environment, problems: Problems) {
     this.#document = document
@@ -135,7 +140,8 @@ class Reader {
   }
 
   #tooMuch(at: number): SourceNode {
-    this.#problems.add(at, 'too many or too deeply nested values; an alias (*) may repeat too much')
+    if (!this.#full) this.#problems.add(at, 'too many or too deeply nested values; an alias (*) may repeat too much')
+    this.#full = true
     return { kind: 'unknown', at, written: '' }
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { faulty, type Parsed, parsed, plainText, textLeaf } from './leaf.ts'
-import { parseSafeUrl } from './url.ts'
+import { isTailNormal, parseSafeUrl } from './url.ts'
 
 /** A name in the file's own maps. */
 export function nameKey(parse: (text: string) => Parsed<string>) {
@@ -68,10 +68,8 @@ export function scopeText(text: string): Parsed<string> {
 function parseResourceIdentifier(text: string): Parsed<string> {
   const result = parseSafeUrl(text)
   if (!result.ok) return result
-  const { pathname, search } = result.value
-  const tail = text.replace(/^[^/]*\/\/[^/?]*/, '')
   // Clients build the metadata's address from it by the URL standard; what that rewrites would never be found.
-  return tail === pathname + search || (pathname === '/' && tail === search)
+  return isTailNormal(text, result.value)
     ? parsed(text)
     : faulty('must be written as browsers send it: no dot segments, and other characters percent-encoded')
 }

@@ -112,8 +112,9 @@ function parseRouteId(text: string): Parsed<string> {
 function parseRoutePath(text: string): Parsed<string> {
   if (!text.startsWith('/')) return faulty('must begin with /')
   if (text.includes('*')) return faulty('must not have *; a route is for its path and all below it')
+  // `/photos/` means the same by whole segments; `//` is no path at all.
   const path = text.length > 1 && text.endsWith('/') ? text.slice(0, -1) : text
-  return parsePattern(path) === undefined || path.endsWith('/') ? faulty(UNMATCHABLE) : parsed(path)
+  return parsePattern(text) === undefined ? faulty(UNMATCHABLE) : parsed(path)
 }
 
 function parsePathPattern(text: string): Parsed<PathPattern> {

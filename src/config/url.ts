@@ -30,3 +30,9 @@ export function parseSafeUrl(text: string): Parsed<URL> {
 export function isBareOrigin(text: string): boolean {
   return /^https?:\/\/[^/?#]+\/?$/i.test(text)
 }
+
+/** Whether the path and query stand in `text` as the URL standard writes them: no dot segments, nothing left to encode. */
+export function isTailNormal(text: string, { pathname, search }: URL): boolean {
+  const tail = text.replace(/^[^/]*\/\/[^/?]*/, '')
+  return tail === pathname + search || (pathname === '/' && tail === search)
+}
