@@ -1,8 +1,9 @@
 import { accountLine, type PageAccount } from './account-line.ts'
 import { clientFacts, clientNamed, type PageClient } from './client.ts'
 import { decision, type FormTarget, form } from './form.ts'
-import { attributes, type Html, html } from './html.ts'
+import { type Html, html } from './html.ts'
 import { type PageFrame, pageDocument } from './layout.ts'
+import { problemNotice } from './notice.ts'
 import { type PageResource, resourceList } from './resource-list.ts'
 
 export interface ConsentModel extends PageFrame {
@@ -34,11 +35,6 @@ ${clientFacts(model.client)}
 <p>It asks for what is listed here. Untick what it should not have.</p>
 ${form(model.form, question)}`,
   )
-}
-
-/** What went wrong with the last answer, for the place above the buttons. */
-export function problemNotice(text: string): Html {
-  return html`<p class="notice problem" ${attributes({ role: 'alert' })}>${text}</p>`
 }
 
 function remembrance(remembered: boolean): Html {

@@ -1,4 +1,5 @@
 import { attributes, type Html, html } from './html.ts'
+import { plainWords } from './plain-words.ts'
 
 /** Where a form leads. Every page's forms are POSTs; the model brings the address and what goes along unseen. */
 export interface FormTarget {
@@ -55,7 +56,7 @@ export function field(of: Field): Html {
 <label for="${of.name}">${of.label}</label>
 <input ${input}>
 ${of.hint !== undefined && html`<p class="hint" id="${of.name}-hint">${of.hint}</p>`}
-${of.problem !== undefined && html`<p class="problem" id="${of.name}-problem" role="alert">${of.problem}</p>`}
+${of.problem !== undefined && html`<p class="problem" id="${of.name}-problem" role="alert">${plainWords(of.problem, 500)}</p>`}
 </div>`
 }
 
@@ -64,12 +65,13 @@ export function hiddenField(name: string, value: string): Html {
 }
 
 /**
- * The two answers to a question: `decision=approve` and `decision=deny`. None is focused, and the Enter key alone gives none: the
- * form's first button is a disabled one, so nobody is tricked into approving by holding a key down.
+ * The two answers to a question: `decision=approve` and `decision=deny`. None is focused, and the Enter key alone gives none, so
+ * nobody is tricked into approving by holding a key down: it presses the form's first button, which nobody sees and which says
+ * nothing. A form without `decision` is no answer; the page is to be shown again.
  */
 export function decision(labels: { readonly approve: string; readonly deny: string }): Html {
   return html`<div class="actions">
-<button type="submit" disabled hidden></button>
+<button type="submit" hidden></button>
 <button class="button primary" type="submit" name="decision" value="approve">${labels.approve}</button>
 <button class="button" type="submit" name="decision" value="deny">${labels.deny}</button>
 </div>`

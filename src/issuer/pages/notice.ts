@@ -1,4 +1,5 @@
-import { type Attributes, attributes, type Html, html } from './html.ts'
+import { type Html, html } from './html.ts'
+import { plainWords } from './plain-words.ts'
 import { clockTime } from './time.ts'
 
 /** Something to say above the page's content. */
@@ -10,10 +11,12 @@ export interface Notice {
 
 /** Problems are alerts for screen readers; the rest is read in its place. */
 export function notices(all: readonly Notice[]): Html {
-  const shown = all.map(
-    ({ kind, text }) => html`<p class="notice ${kind}" ${kind === 'problem' ? problemRole() : undefined}>${text}</p>`,
-  )
-  return html`${shown}`
+  return html`${all.map(({ kind, text }) => (kind === 'problem' ? problemNotice(text) : html`<p class="notice ${kind}">${plainWords(text, 500)}</p>`))}`
+}
+
+/** What went wrong, as an alert. `text` may hold what came from outside. */
+export function problemNotice(text: string): Html {
+  return html`<p class="notice problem" role="alert">${plainWords(text, 500)}</p>`
 }
 
 /**
@@ -31,8 +34,4 @@ export function revokedNotice(of: {
     of.refusedAtMs === undefined ? ' Nothing has asked since.' : ` It was refused at ${clockTime(of.refusedAtMs)}.`
   const text = `${of.what} has no access any more. That took effect at ${clockTime(of.effectiveAtMs)}.${used}${refused}`
   return { kind: 'done', text }
-}
-
-function problemRole(): Attributes {
-  return attributes({ role: 'alert' })
 }

@@ -17,6 +17,7 @@ export function plainWords(text: string, max: number, fallback = ''): string {
     .toWellFormed()
     .replace(SPACES, ' ')
     .replace(UNSEEN, '')
+    .replace(SPACES, ' ')
     .replace(STACKED_MARKS, '$1')
     .trim()
   if (!SOMETHING.test(line)) return fallback

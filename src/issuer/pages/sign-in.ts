@@ -1,7 +1,8 @@
 import { clientNamed, type PageClient } from './client.ts'
 import { type FormTarget, field, form } from './form.ts'
-import { attributes, type Html, html } from './html.ts'
+import { type Html, html } from './html.ts'
 import { type PageFrame, pageDocument } from './layout.ts'
+import { problemNotice } from './notice.ts'
 import { plainWords } from './plain-words.ts'
 
 export interface SignInModel extends PageFrame {
@@ -22,7 +23,7 @@ export interface SignInModel extends PageFrame {
 /** Where a person signs in. The typed username is kept; a problem stands beside the fields. */
 export function signInPage(model: SignInModel): string {
   const known = model.username !== ''
-  const fields = html`${model.problem !== undefined && problem(model.problem)}
+  const fields = html`${model.problem !== undefined && problemNotice(model.problem)}
 ${field({ name: 'username', label: 'Username', type: 'text', autocomplete: 'username', value: model.username, maxLength: 256, focused: !known })}
 ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 1024, focused: known })}
 <div class="actions"><button class="button primary" type="submit">Sign in</button></div>`
@@ -34,10 +35,6 @@ ${purpose(model)}
 ${form(model.form, fields)}
 ${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,
   )
-}
-
-function problem(text: string): Html {
-  return html`<p class="notice problem" ${attributes({ role: 'alert' })}>${text}</p>`
 }
 
 function purpose({ client, resources }: SignInModel): Html {
