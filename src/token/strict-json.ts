@@ -7,6 +7,9 @@ export type JsonResult =
 /** Far deeper than any token, far shallower than what makes a recursive reader fail. */
 const MAX_DEPTH = 32
 
+// `ignoreBOM` keeps the mark, which is then no JSON.
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /**
  * One JSON object that has a single reading: strict UTF-8 without byte order mark, no member twice in an object, none named
  * `__proto__`, no half of a surrogate pair, at most 32 levels deep. Never throws.
@@ -15,7 +18,7 @@ export function parseStrictJson(bytes: Uint8Array): JsonResult {
   let text: string
   let value: unknown
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    text = UTF8.decode(bytes)
     value = JSON.parse(text)
   } catch {
     return { ok: false, detail: 'is not JSON in UTF-8' }

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { createBoundedCache } from '../../../src/token/bounded-cache.ts'
+import { createReplayGuard } from '../../../src/token/replay.ts'
+
+describe('the cache', () => {
+  it('never holds more than its number, and keeps what is used', () => {
+    const cache = createBoundedCache<number>(10, 1e9)
+    cache.set('used', 0)
+    for (let i = 0; i < 1_000; i++) {
+      cache.set(`key ${i}`, i)
+      assert.equal(cache.get('used'), 0)
+      assert.ok(cache.size <= 10)
+    }
+    assert.equal(cache.get('key 1'), undefined)
+    assert.equal(cache.get('key 999'), 999)
+  })
+
+  it('never holds more than its bytes, and nothing that is too large by itself', () => {
+    const cache = createBoundedCache<number>(1_000, 100_000)
+    for (let i = 0; i < 1_000; i++) cache.set(`${i}${'x'.repeat(2_000)}`, i)
+    assert.ok(cache.size > 5 && cache.size <= 12, `${cache.size}`)
+    cache.set('x'.repeat(20_000), 1)
+    assert.equal(cache.get('x'.repeat(20_000)), undefined)
+  })
+
+  it('forgets what is deleted, also after it was moved', () => {
+    const cache = createBoundedCache<number>(4, 1e9)
+    for (const key of ['a', 'b', 'c']) cache.set(key, 1)
+    assert.equal(cache.get('a'), 1)
+    cache.delete('a')
+    assert.equal(cache.get('a'), undefined)
+  })
+
+  it('of size 0 holds nothing', () => {
+    const cache = createBoundedCache<number>(0, 1e9)
+    cache.set('a', 1)
+    assert.equal(cache.get('a'), undefined)
+  })
+})
+
+describe('the guard against replay', () => {
+  it('lets a key be used once until it expires, and forgets it only then', () => {
+    const guard = createReplayGuard(10)
+    assert.equal(guard.use('a', 160, 100), 'first')
+    for (const now of [100, 130, 159, 160]) assert.equal(guard.use('a', 160, now), 'again')
+    assert.equal(guard.use('b', 300, 200), 'first')
+    assert.equal(guard.size, 1)
+  })
+
+  it('knows a key again that comes with another time', () => {
+    const guard = createReplayGuard(10)
+    assert.equal(guard.use('a', 160, 100), 'first')
+    assert.equal(guard.use('a', 190, 130), 'again')
+  })
+
+  it('takes nothing new when full, and again when old ones have expired', () => {
+    const guard = createReplayGuard(2)
+    assert.equal(guard.use('a', 160, 100), 'first')
+    assert.equal(guard.use('b', 200, 100), 'first')
+    assert.equal(guard.use('c', 160, 100), 'full')
+    assert.equal(guard.use('a', 160, 100), 'again')
+    assert.equal(guard.use('c', 240, 180), 'first')
+    assert.equal(guard.size, 2)
+  })
+})

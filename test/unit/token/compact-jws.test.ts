@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { encodePart, makeKey, mintToken, signJws, TEST_ISSUER } from '../../support/keys.ts'
+import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../../support/verifier-under-test.ts'
+
+const key = makeKey('ES256', 'k')
+const verifier = verifierOf([trusting([key])])
+const HEADER = '{"alg":"ES256","typ":"at+jwt","kid":"k"}'
+const CLAIMS = `"iss":"${TEST_ISSUER}","sub":"s","client_id":"c","iat":${NOW},"exp":${NOW + 60}`
+const PAYLOAD = `{${CLAIMS}}`
+
+/** Signed by the issuer's own key, so that nothing but the form can be what is refused. */
+const judge = (header: string, payload: string) => bearer(verifier, signJws(key, header, payload))
+const judgeHeader = (members: string) => judge(`{"alg":"ES256","typ":"at+jwt","kid":"k"${members}}`, PAYLOAD)
+const judgePayload = (members: string) => judge(HEADER, `{${CLAIMS}${members}}`)
+
+describe('the form of a token', () => {
+  it('takes the plain form that the other tests spoil', () => {
+    assertVerified(judge(HEADER, PAYLOAD))
+    assertVerified(judgePayload(',"a":[{"b":{}},[],"x\\"y","\\\\","\\u00e9"],"c":{"b":1,"a":2}'))
+  })
+
+  it('is malformed over 8 KiB, and not under', () => {
+    const padded = (length: number) => judgePayload(`,"pad":"${'x'.repeat(length)}"`)
+    assertVerified(padded(5_800))
+    assertRejected(padded(6_000), 'malformed_token', /8192 bytes/)
+    assertRejected(bearer(verifier, 'x'.repeat(1_000_000)), 'malformed_token')
+  })
+
+  it('is three parts in base64url', () => {
+    const good = mintToken(key, { now: NOW })
+    const [head, body, tail] = good.split('.')
+    const bad = [
+      '',
+      '.',
+      '..',
+      'x',
+      'a.b',
+      `${head}.${body}`,
+      `${good}.`,
+      `${good}.x`,
+      `.${body}.${tail}`,
+      `${head}..${tail}`,
+    ]
+    bad.push(`${head}.${body}.${tail}=`, `${head} .${body}.${tail}`, `${head}.${body}.é`, `${head}+/.${body}.${tail}`)
+    for (const token of bad) assertRejected(bearer(verifier, token), 'malformed_token')
+    assertRejected(bearer(verifier, 'a.b.c.d.e'), 'malformed_token', /encrypted/)
+  })
+
+  it('has one spelling: other last characters of the same bytes are refused', () => {
+    const [head, body, tail = ''] = mintToken(key, { now: NOW }).split('.')
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const sameBytes = [...alphabet].filter((letter) => {
+      const spelled = `${tail.slice(0, -1)}${letter}`
+      return spelled !== tail && Buffer.from(spelled, 'base64url').equals(Buffer.from(tail, 'base64url'))
+    })
+    assert.equal(sameBytes.length, 15)
+    for (const letter of sameBytes) {
+      assertRejected(bearer(verifier, `${head}.${body}.${tail.slice(0, -1)}${letter}`), 'malformed_token', /base64url/)
+    }
+  })
+
+  for (const text of [
+    '',
+    'null',
+    '7',
+    '"x"',
+    '[]',
+    '[{}]',
+    'true',
+    '{',
+    '{}x',
+    "{'a':1}",
+    '{"a":1,}',
+    '\ufeff{}',
+    '{"a":NaN}',
+  ]) {
+    it(`is refused when header or payload is ${JSON.stringify(text)}`, () => {
+      assertRejected(judge(text, PAYLOAD), 'malformed_token')
+      assertRejected(judge(HEADER, text), 'malformed_token')
+    })
+  }
+
+  it('is refused when a member stands twice, also in another spelling or deeper', () => {
+    assertRejected(judgePayload(',"sub":"mallory"'), 'malformed_token', /twice/)
+    assertRejected(judgePayload(',"s\\u0075b":"mallory"'), 'malformed_token', /twice/)
+    assertRejected(judgePayload(',"a":[{"b":1,"c":{},"b":2}]'), 'malformed_token', /twice/)
+    assertRejected(judgeHeader(',"alg":"ES256"'), 'malformed_token', /twice/)
+    assertVerified(judgePayload(',"a":{"sub":1},"b":["sub","sub"],"c":"sub"'))
+  })
+
+  it('is refused with a member named __proto__, in whatever spelling, and pollutes nothing', () => {
+    for (const name of ['__proto__', '\\u005f_proto__']) {
+      assertRejected(judgePayload(`,"${name}":{"polluted":true}`), 'malformed_token', /__proto__/)
+      assertRejected(judgeHeader(`,"a":{"${name}":1}`), 'malformed_token', /__proto__/)
+    }
+    assert.equal(Object.hasOwn(Object.prototype, 'polluted'), false)
+  })
+
+  it('is refused with bytes that are no UTF-8, and with half of a surrogate pair', () => {
+    const bytes = Buffer.concat([Buffer.from(`{${CLAIMS},"x":"`), Buffer.from([0xff]), Buffer.from('"}')])
+    assertRejected(
+      bearer(verifier, signJws(key, HEADER, PAYLOAD).replace(encodePart(PAYLOAD), encodePart(bytes))),
+      'malformed_token',
+    )
+    assertRejected(judgePayload(',"username":"\\ud800"'), 'malformed_token', /surrogate/)
+    assertVerified(judgePayload(',"username":"\\ud83d\\ude00"'))
+  })
+
+  it('is refused when it is nested deeper than any token', () => {
+    assertVerified(judgePayload(`,"a":${'['.repeat(31)}${']'.repeat(31)}`))
+    assertRejected(judgePayload(`,"a":${'['.repeat(2_900)}${']'.repeat(2_900)}`), 'malformed_token', /deeply/)
+    assertRejected(judgePayload(`,"a":${'{"a":'.repeat(900)}1${'}'.repeat(900)}`), 'malformed_token', /deeply/)
+  })
+
+  for (const members of [
+    ',"crit":["exp"]',
+    ',"crit":["b64"],"b64":false',
+    ',"crit":[]',
+    ',"crit":null',
+    ',"b64":false',
+  ]) {
+    it(`is refused with the header members ${members.slice(1)}: no extension is understood`, () => {
+      assertRejected(judgeHeader(members), 'malformed_token', /extension/)
+    })
+  }
+
+  for (const header of [
+    '{"typ":"at+jwt"}',
+    '{"alg":7}',
+    '{"alg":"ES256","typ":7}',
+    '{"alg":"ES256","typ":"at+jwt","kid":7}',
+  ]) {
+    it(`is refused with the header ${header}`, () => assertRejected(judge(header, PAYLOAD), 'malformed_token'))
+  }
+
+  it('never finds its key by jku, x5u, jwk or x5c', () => {
+    const mine = makeKey('ES256', 'mine')
+    const header = { jku: 'http://127.0.0.1:1/', x5u: 'http://127.0.0.1:1/', jwk: mine.publicJwk, x5c: ['AAAA'] }
+    assertVerified(bearer(verifier, mintToken(key, { now: NOW, header })))
+    assertRejected(bearer(verifier, mintToken(mine, { now: NOW, header })), 'unknown_key')
+    assertRejected(bearer(verifier, mintToken(mine, { now: NOW, header: { ...header, kid: 'k' } })), 'bad_signature')
+    assertRejected(
+      bearer(verifier, mintToken(mine, { now: NOW, header: { ...header, kid: undefined } })),
+      'bad_signature',
+    )
+  })
+
+  it('is never repeated in what is said about it, but for its issuer, type, algorithm and key', () => {
+    const secret = 'SECRETSECRET'
+    const claims = { sub: secret, jti: secret, username: secret, client_id: 7 }
+    const evidence = bearer(verifier, mintToken(key, { now: NOW, claims }))
+    assertRejected(evidence, 'missing_claim')
+    assert.doesNotMatch(JSON.stringify(evidence), new RegExp(secret))
+  })
+})

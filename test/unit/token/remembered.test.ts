@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { VerifierIssuer } from '../../../src/token/verifier-issuer.ts'
+import { makeKey, mintToken, TEST_ISSUER } from '../../support/keys.ts'
+import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../../support/verifier-under-test.ts'
+
+const key = makeKey('ES256', 'k')
+const token = mintToken(key, { now: NOW })
+
+describe('a remembered token', () => {
+  it('is answered with the same evidence, at once', () => {
+    const verifier = verifierOf([trusting([key])])
+    const first = bearer(verifier, token)
+    assert.equal(bearer(verifier, `${token}`), first)
+    const { cacheHits, cacheMisses, cacheSize } = verifier.stats(NOW)
+    assert.deepEqual([cacheHits, cacheMisses, cacheSize], [1, 1, 1])
+  })
+
+  it('is refused from the moment it expires', () => {
+    const verifier = verifierOf([trusting([key])])
+    assertVerified(bearer(verifier, token, NOW + 359))
+    assertRejected(bearer(verifier, token, NOW + 360), 'expired')
+  })
+
+  it('is refused when the clock is set back before its beginning', () => {
+    const verifier = verifierOf([trusting([key])])
+    assertVerified(bearer(verifier, token))
+    assertRejected(bearer(verifier, token, NOW - 61), 'not_yet_valid')
+  })
+
+  it('is refused from the moment it is revoked, and good again when that is undone', () => {
+    let revoked = false
+    const verifier = verifierOf([trusting([key], { embedded: true })], { isRevoked: () => revoked })
+    assertVerified(bearer(verifier, token))
+    revoked = true
+    assertRejected(bearer(verifier, token), 'revoked')
+    revoked = false
+    assertVerified(bearer(verifier, token))
+  })
+
+  it('is unavailable while nobody knows what is revoked, if it is of the embedded issuer', () => {
+    let unknown: string | undefined
+    const over = { embeddedUnavailable: () => unknown }
+    const own = verifierOf([trusting([key], { embedded: true })], over)
+    const foreign = verifierOf([trusting([key])], over)
+    assertVerified(bearer(own, token))
+    assertVerified(bearer(foreign, token))
+    unknown = 'the revocation feed is silent'
+    assert.deepEqual(bearer(own, token), { kind: 'unavailable', detail: unknown, retryAfterSeconds: 5 })
+    assertVerified(bearer(foreign, token))
+  })
+
+  const narrowed: readonly (readonly [string, readonly VerifierIssuer[], Parameters<typeof assertRejected>[1]])[] = [
+    ['its issuer is trusted no more', [], 'untrusted_issuer'],
+    ['its algorithm is listed no more', [trusting([key], { algorithms: ['RS256'] })], 'bad_signature'],
+    ['its type is another now', [trusting([key], { tokenType: 'jwt' })], 'wrong_type'],
+    ['its key is gone', [trusting([makeKey('ES256', 'other')])], 'unknown_key'],
+    ['its kid is another key now', [trusting([makeKey('ES256', 'k')])], 'bad_signature'],
+    ['its client claim is another now', [claimsOf({ client: 'azp' })], 'missing_claim'],
+    ['the tolerance is gone', [trusting([key], { toleranceSeconds: 0 })], 'expired'],
+  ]
+  for (const [what, issuers, fault] of narrowed) {
+    it(`is refused by the next request after a reload by which ${what}`, () => {
+      const verifier = verifierOf([trusting([key])])
+      assertVerified(bearer(verifier, token, NOW + 300))
+      verifier.setIssuers(issuers)
+      assertRejected(bearer(verifier, token, NOW + 300), fault)
+    })
+  }
+
+  it('is read anew after a reload that maps its claims otherwise', () => {
+    const verifier = verifierOf([trusting([key])])
+    const mapped = mintToken(key, { now: NOW, claims: { roles: ['editors'] } })
+    assert.deepEqual(assertVerified(bearer(verifier, mapped)).groups, ['photos'])
+    verifier.setIssuers([claimsOf({ groups: 'roles' })])
+    assert.deepEqual(assertVerified(bearer(verifier, mapped)).groups, ['editors'])
+  })
+
+  it('stays remembered over a reload that changes nothing', () => {
+    const settings = trusting([key])
+    const verifier = verifierOf([settings])
+    const before = bearer(verifier, token)
+    verifier.setIssuers([
+      { ...settings, claims: { ...settings.claims } },
+      trusting([], { issuer: 'https://new.example' }),
+    ])
+    assert.equal(bearer(verifier, token), before)
+  })
+
+  it('is refused when keysChanged takes its key away, and good while its key stays', () => {
+    const [next, keys] = [makeKey('ES256', 'next'), [key.publicJwk]]
+    const verifier = verifierOf([trusting([key], { keys: { kind: 'static', jwks: () => keys } })])
+    assertVerified(bearer(verifier, token))
+    keys.push(next.publicJwk)
+    verifier.keysChanged(TEST_ISSUER)
+    assertVerified(bearer(verifier, token))
+    assertVerified(bearer(verifier, mintToken(next, { now: NOW })))
+    keys.shift()
+    verifier.keysChanged(TEST_ISSUER)
+    verifier.keysChanged('https://unknown.example')
+    assertRejected(bearer(verifier, token), 'unknown_key')
+  })
+
+  it('is not pushed out by a flood of bad ones, which are not remembered', () => {
+    const verifier = verifierOf([trusting([key])], { cacheEntries: 4 })
+    const first = bearer(verifier, token)
+    const stranger = makeKey('ES256', 'k')
+    for (let i = 0; i < 50; i++) {
+      bearer(verifier, mintToken(stranger, { now: NOW }))
+      bearer(verifier, mintToken(key, { now: NOW - 10_000 }))
+      bearer(verifier, `garbage-${i}`)
+    }
+    assert.equal(verifier.stats(NOW).cacheSize, 1)
+    assert.equal(bearer(verifier, token), first)
+  })
+
+  it('stays while it is used, however many others pass', () => {
+    const verifier = verifierOf([trusting([key])], { cacheEntries: 8 })
+    const first = bearer(verifier, token)
+    for (let i = 0; i < 30; i++) {
+      bearer(verifier, mintToken(key, { now: NOW }))
+      assert.equal(bearer(verifier, token), first)
+      assert.ok(verifier.stats(NOW).cacheSize <= 8)
+    }
+  })
+})
+
+describe('two issuers of one name', () => {
+  it('are refused as a whole, and what was in force stays', () => {
+    assert.throws(() => verifierOf([trusting([key]), trusting([makeKey()])]), /two issuers/)
+    const verifier = verifierOf([trusting([key])])
+    assert.throws(() => verifier.setIssuers([trusting([key]), trusting([])]), /two issuers/)
+    assertVerified(bearer(verifier, token))
+  })
+})
+
+function claimsOf(names: Partial<VerifierIssuer['claims']>): VerifierIssuer {
+  const settings = trusting([key])
+  return { ...settings, claims: { ...settings.claims, ...names } }
+}
