@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { parseHost } from '../core/host.ts'
 import { assembleResource } from './assemble-resource.ts'
 import { assembleRoute } from './assemble-route.ts'
 import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
@@ -19,7 +20,8 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     file,
     publicUrl,
     publicOrigin: origin,
-    publicHost: hostname,
+    // In the form that requests' hosts are compared in: without a final dot.
+    publicHost: parseHost(hostname) ?? hostname,
     listen: checked.listen,
     management: checked.management,
     tls: checked.tls === undefined ? undefined : { cert: beside(checked.tls.cert), key: beside(checked.tls.key) },

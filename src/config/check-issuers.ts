@@ -59,7 +59,15 @@ function checkTrusted(checking: Checking): void {
 
 function checkListeners(checking: Checking): void {
   const { listen, management } = checking.draft
-  if (listen === undefined || management === undefined || listen.port === 0) return
-  if (listen.port !== management.port || (listen.host !== management.host && listen.host !== '')) return
+  if (listen === undefined || management === undefined || listen.port === 0 || listen.port !== management.port) return
+  if (!canMeet(listen.host, management.host)) return
   checking.at(['management'], '`management` must have a port of its own: it is never on the public listener')
+}
+
+/** Whether listeners of two hosts could take the same address; names other than localhost are known to the system only. */
+function canMeet(one: string, other: string): boolean {
+  const every = ['', '0.0.0.0', '::']
+  if (every.includes(one) || every.includes(other)) return true
+  const addresses = (host: string) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host])
+  return addresses(one).some((address) => addresses(other).includes(address))
 }

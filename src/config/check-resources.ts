@@ -66,7 +66,8 @@ function checkTrust(checking: Checking, path: Path, resource: ResourceDraft): vo
     if (issuer === 'embedded') {
       if (!hasOwnIssuer(draft)) checking.at(place, 'there is no embedded issuer (`issuer: false`); name a trusted one')
     } else if (!unsure && !trusted.has(issuer)) {
-      checking.at(place, `${checking.shown(place)} is none of trusted_issuers; they are compared byte for byte`)
+      const hint = issuer === draft.public_url ? 'write `embedded` for `public_url`' : 'they are compared byte for byte'
+      checking.at(place, `${checking.shown(place)} is none of trusted_issuers; ${hint}`)
     }
   }
 }

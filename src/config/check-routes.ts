@@ -1,5 +1,6 @@
 import { cgiName } from '../core/cgi-name.ts'
 import { comparable } from '../core/escape.ts'
+import { parseHost } from '../core/host.ts'
 import { METADATA_PATH, RESERVED_PATHS } from '../core/reserved.ts'
 import { isWithin } from '../core/router.ts'
 import { scopeList } from './check-resources.ts'
@@ -79,7 +80,7 @@ function checkRules(checking: Checking, path: Path, route: RouteDraft): void {
 function checkReserved(checking: Checking, path: Path, route: RouteDraft): void {
   if (route.path === undefined) return
   const { public_url: publicUrl } = checking.draft
-  const publicHost = publicUrl === undefined ? undefined : new URL(publicUrl).hostname
+  const publicHost = publicUrl === undefined ? undefined : parseHost(new URL(publicUrl).hostname)
   const ours = route.host === undefined || route.host === publicHost
   const form = comparable(route.path)
   const taken = (ours ? RESERVED_PATHS : [METADATA_PATH]).find((reserved) => isWithin(reserved, form))

@@ -33,6 +33,16 @@ const VALUES: readonly Case[] = [
     problem: /^2:13: .*its own/,
   },
   {
+    rule: 'management is not on the public listener under another name',
+    text: withTopLines('management: 127.0.0.1:8080'),
+    problem: /^2:13: .*its own/,
+  },
+  {
+    rule: 'management is not within the public listener',
+    text: withTopLines('listen: :8080', 'management: 127.0.0.1:8080'),
+    problem: /^3:13: .*its own/,
+  },
+  {
     rule: 'a network has no more bits than an address',
     text: withTopLines('trusted_proxies: [10.0.0.0/33]'),
     problem: /^2:19: /,
