@@ -21,6 +21,9 @@ export function parseAddress(text: string): Address | undefined {
 
 /** The address in its usual spelling: dotted for IPv4 and v4-mapped, else as given without zone and in lower case. */
 export function addressText(text: string): string {
+  if (!text.includes(':')) return text
+  // What the system says of IPv4 peers on a socket for both families: on every request there.
+  if (text.startsWith('::ffff:') && text.includes('.')) return text.slice(7)
   const address = parseAddress(text)
   if (address?.family === 4) return address.parts.join('.')
   const zone = text.indexOf('%')

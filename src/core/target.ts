@@ -13,7 +13,7 @@ export interface Target {
   readonly query: string
   /**
    * What readers may take the path for, in comparable form (see `comparable`): as received; percent-decoded again and
-   * again; those without `;parameters` and with slashes merged. Never empty. All must lead to one route, rule and publicness.
+   * again; those without `;parameters`, cut at a decoded `?` or `#`, with slashes merged. Never empty. All must lead to one route, rule and publicness.
    */
   readonly readings: readonly string[]
   /** Some reading has `%2F`. */
@@ -89,8 +89,8 @@ function readingFault(reading: string): TargetResult | undefined {
 function hasDotSegment(path: string): boolean {
   for (let at = path.indexOf('/.'); at !== -1; at = path.indexOf('/.', at + 1)) {
     const next = path[at + 2] === '.' ? path[at + 3] : path[at + 2]
-    // Servers of the servlet kind drop `;…` before they resolve dot segments.
-    if (next === undefined || next === '/' || next === ';') return true
+    // Servers of the servlet kind drop `;…` before they resolve dot segments; others stop at a decoded `?` or `#`.
+    if (next === undefined || '/;?#'.includes(next)) return true
   }
   return false
 }
@@ -116,7 +116,7 @@ function readAgain(path: string, query: string): TargetResult {
     reading = next
   }
   for (const each of [...readings]) {
-    const bare = withoutParameters(each)
+    const bare = withoutParameters(withoutTail(each))
     readings.add(bare).add(withSlashesMerged(bare)).add(withSlashesMerged(each))
   }
   return { ok: true, target: { path, query, readings: [...readings], encodedSlash } }
@@ -124,6 +124,12 @@ function readAgain(path: string, query: string): TargetResult {
 
 function hasEncodedSlash(path: string): boolean {
   return path.includes('%2F') || path.includes('%2f')
+}
+
+/** Up to a decoded `?` or `#`, where a server that parses what it has decoded would stop. */
+function withoutTail(path: string): string {
+  const end = path.search(/[?#]/)
+  return end === -1 ? path : path.slice(0, end)
 }
 
 function withoutParameters(path: string): string {

@@ -44,6 +44,8 @@ const PIECES = [
   ';',
   ';x=1',
   '%3b',
+  '%3f',
+  '%23',
   'a',
   '%61',
   '%C3%BC',
@@ -72,6 +74,8 @@ function served(raw: string, times: number): string {
   }
   const out: string[] = []
   for (const segment of text
+    .split(/[?#]/, 1)
+    .join()
     .replaceAll('\\', '/')
     .split('/')
     .map((each) => each.split(';')[0] ?? '')) {

@@ -11,6 +11,7 @@ const AMBIGUOUS = {
   'plain dot segments': ['/..', '/.', '/a/../b', '/a/./b', '/a/..', '/public/../admin'],
   'encoded dot segments': ['/%2e%2e/admin', '/a/%2E./b', '/a/.%2e', '/x/..%2fadmin', '/photos/..%2Fadmin', '/%2e'],
   'dot segments encoded again': ['/%252e%252e/admin', '/a/%25252e%25252e/b', '/a/..%252fb'],
+  'dot segments before a decoded ? or #': ['/a/..%23', '/a/..%3Fb/c', '/%2e%23/x'],
   'dot segments before a semicolon': ['/a/..;/b', '/a/..;x=1/b', '/a/.;/b', '/a/%2e%2e%3b/b', '/a/..%3B/b'],
   'a backslash, plain or encoded': ['/a\\b', '/x%5c..%5cadmin', '/a%5Cb', '/a%255cb', '/photos/..\\admin'],
   'an empty segment': ['//', '//admin', '//evil.example/admin', '/a//b', '/a//'],
