@@ -44,7 +44,7 @@ export function parseRouteHost(text: string): Parsed<string> {
     : parsed(authority.host)
 }
 
-/** `http://10.0.0.5:2283`, with a path that is put before the request's. */
+/** `http://10.0.0.5:2283`, with a path that is put before the request's. An IPv6 `hostname` has no brackets: it is for sockets. */
 export function parseUpstream(text: string): Parsed<Upstream> {
   const result = parseHttpUrl(text)
   if (!result.ok) return result

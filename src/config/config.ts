@@ -1,7 +1,10 @@
 import type { Resource } from '../core/resource.ts'
 import type { Route } from '../core/route.ts'
 
-/** A TCP address; port 0 lets the system choose. `localhost` means both loopback addresses. */
+/**
+ * A TCP address; port 0 lets the system choose. `localhost` means both loopback addresses, '' every address of the machine.
+ * An IPv6 address has no brackets.
+ */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
@@ -71,7 +74,7 @@ export interface Config {
   readonly management: ListenAddress | undefined
   /** Paths made absolute against the file's folder. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined
-  /** CIDRs, checked. */
+  /** Networks with a prefix length (`10.0.0.1/32` for a single address); v4-mapped IPv6 is written as IPv4. */
   readonly trustedProxies: readonly string[]
   /** Absolute path of the SQLite file. */
   readonly store: { readonly kind: 'sqlite'; readonly path: string }
