@@ -203,9 +203,17 @@ describe('law 7: unknown is closed', () => {
     assert.equal(`${denied.status} ${denied.reason} ${denied.retryAfterSeconds}`, '503 verifier_unavailable 7')
     assert.equal(denied.challenge, undefined)
   })
+})
+
+describe('law 5: nothing is open by omission', () => {
   it('a protected route without rules lets nothing through', () => {
     const empty = sampleRoute({ access: protectedBy([]) })
     assert.equal(answer(decided(verified(), 'GET', '/photos/1', empty)), '403 path_not_allowed')
+  })
+  it('a protected route without public paths asks for a token everywhere', () => {
+    for (const path of ['/photos', '/photos/', '/photos/healthz', '/photos/.well-known/x', '/photos/favicon.ico']) {
+      assert.equal(answer(decided({ kind: 'none' }, 'OPTIONS', path)), '401 no_token', path)
+    }
   })
 })
 

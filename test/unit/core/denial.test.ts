@@ -134,6 +134,17 @@ describe('an answer of the gateway', () => {
   })
 })
 
+describe('law 9: dull outside, rich inside', () => {
+  it('every bad token has the code of the RFC in its challenge, whatever was wrong with it', () => {
+    for (const reason of Object.keys(ANSWERS) as Reason[]) {
+      if (ANSWERS[reason].status !== 401 || reason === 'no_token') continue
+      const value = challengeHeader(denial(reason, 'x', { challenge })) ?? ''
+      assert.match(value, /error="invalid_token"/)
+      assert.ok(!value.includes(reason), reason)
+    }
+  })
+})
+
 describe('a page load', () => {
   const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
   const cases: readonly [string, boolean, string, string[]][] = [
