@@ -1,0 +1,201 @@
+import { EventEmitter } from 'node:events'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Bodies up to this length leave in one segment with their head; copying more costs more than a second write. */
+const ONE_WRITE_BYTES = 16_384
+
+/** What the connection is told: `keep` says whether it may carry another request. */
+export type Finished = (keep: boolean) => void
+
+/**
+ * An answer on a socket of ours, in the shape that the data path uses of `http.ServerResponse`: one head, then bytes framed by
+ * the `Content-Length` that was given, else chunked (RFC 9112 §6). Field lines are written as given: who calls vouches for them.
+ */
+export class LaneResponse extends EventEmitter {
+  readonly socket: Socket
+  statusCode = 200
+  statusMessage = ''
+  sendDate = true
+  headersSent = false
+  writableEnded = false
+  writableFinished = false
+  destroyed = false
+  readonly #isHead: boolean
+  readonly #lastOne: () => boolean
+  readonly #finished: Finished
+  #head = ''
+  #chunked = false
+  #bodiless = false
+  #keep = true
+  #trailers: readonly string[] = []
+  readonly #fields: string[] = []
+
+  constructor(socket: Socket, isHead: boolean, lastOne: () => boolean, finished: Finished) {
+    super()
+    this.socket = socket
+    this.#isHead = isHead
+    this.#lastOne = lastOne
+    this.#finished = finished
+  }
+
+  get writable(): boolean {
+    return !this.writableEnded && !this.destroyed
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.socket.writableNeedDrain
+  }
+
+  get writableLength(): number {
+    return this.socket.writableLength
+  }
+
+  get errored(): Error | null {
+    return this.socket.errored
+  }
+
+  setHeader(name: string, value: string | number | readonly string[]): this {
+    for (const each of Array.isArray(value) ? value : [value]) this.#fields.push(name, String(each))
+    return this
+  }
+
+  /** The head is kept until the first bytes of the body come, so that both leave at once; see {@link flushHeaders}. */
+  writeHead(status: number, reasonOrHeaders?: string | readonly string[], rawHeaders?: readonly string[]): this {
+    if (this.headersSent) throw new TypeError('the head of this answer was written already')
+    const reason = typeof reasonOrHeaders === 'string' ? reasonOrHeaders : (STATUS_CODES[status] ?? 'unknown')
+    const fields = rawHeaders ?? (typeof reasonOrHeaders === 'string' ? [] : (reasonOrHeaders ?? []))
+    this.statusCode = status
+    this.statusMessage = reason
+    this.headersSent = true
+    this.#head = this.#render(status, reason, this.#fields.length === 0 ? fields : [...this.#fields, ...fields])
+    return this
+  }
+
+  flushHeaders(): void {
+    if (!this.headersSent) this.writeHead(this.statusCode)
+    this.#flush()
+  }
+
+  writeContinue(): void {}
+
+  /** An informational answer (RFC 9110 §15.2) ahead of the final one. */
+  writeInformation(status: number, rawHeaders: readonly string[]): void {
+    if (this.destroyed || this.headersSent) return
+    this.socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldLines(rawHeaders)}\r\n`, 'latin1')
+  }
+
+  addTrailers(rawTrailers: readonly string[]): void {
+    this.#trailers = rawTrailers
+  }
+
+  /** False when the socket wants its `drain` awaited; the same is emitted here. */
+  write(chunk: Uint8Array | string): boolean {
+    if (!this.headersSent) this.writeHead(this.statusCode)
+    if (this.destroyed || this.#bodiless || chunk.length === 0) return true
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    return this.#chunked ? this.#writeChunk(bytes) : this.#writeBytes(bytes)
+  }
+
+  end(chunk?: Uint8Array | string): this {
+    if (this.writableEnded) return this
+    if (chunk !== undefined && chunk.length > 0) this.write(chunk)
+    if (!this.headersSent) this.writeHead(this.statusCode)
+    this.writableEnded = true
+    if (this.destroyed) return this
+    if (this.#chunked && !this.#bodiless) this.#head += `0\r\n${fieldLines(this.#trailers)}\r\n`
+    this.#flush()
+    this.writableFinished = true
+    this.emit('finish')
+    this.emit('close')
+    this.#finished(this.#keep)
+    return this
+  }
+
+  destroy(): this {
+    this.socket.destroy()
+    return this
+  }
+
+  /** The connection has gone. Called by its owner. */
+  gone(): void {
+    if (this.destroyed || this.writableFinished) return
+    this.destroyed = true
+    this.emit('close')
+  }
+
+  #render(status: number, reason: string, fields: readonly string[]): string {
+    let head = `HTTP/1.1 ${status} ${reason}\r\n`
+    let framed = false
+    for (let i = 0; i + 1 < fields.length; i += 2) {
+      const name = fields[i] ?? ''
+      const value = fields[i + 1] ?? ''
+      if (name.length === 14 && name.toLowerCase() === 'content-length') framed = true
+      else if (name.length === 10 && name.toLowerCase() === 'connection') {
+        this.#keep = this.#keep && value.toLowerCase() !== 'close'
+        continue
+      } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') continue
+      else if (name.length === 4 && name.toLowerCase() === 'date') this.sendDate = false
+      head += `${name}: ${value}\r\n`
+    }
+    this.#bodiless = this.#isHead || status === 204 || status === 304
+    this.#chunked = !framed && status !== 204 && status !== 304
+    if (this.sendDate) head += `Date: ${dateText()}\r\n`
+    if (this.#chunked) head += 'Transfer-Encoding: chunked\r\n'
+    this.#keep = this.#keep && !this.#lastOne()
+    return `${head}Connection: ${this.#keep ? 'keep-alive' : 'close'}\r\n\r\n`
+  }
+
+  #writeBytes(bytes: Uint8Array): boolean {
+    if (this.#head === '') return this.socket.write(bytes)
+    return this.#writeFramed(bytes, '')
+  }
+
+  #writeChunk(bytes: Uint8Array): boolean {
+    this.#head += `${bytes.length.toString(16)}\r\n`
+    return this.#writeFramed(bytes, '\r\n')
+  }
+
+  /** What is kept of the head, the bytes and `tail`: in one segment while that is cheaper than several. */
+  #writeFramed(bytes: Uint8Array, tail: string): boolean {
+    const head = this.#head
+    this.#head = ''
+    if (bytes.length <= ONE_WRITE_BYTES) {
+      const all = Buffer.allocUnsafe(head.length + bytes.length + tail.length)
+      all.write(head, 0, 'latin1')
+      all.set(bytes, head.length)
+      all.write(tail, head.length + bytes.length, 'latin1')
+      return this.socket.write(all)
+    }
+    this.socket.cork()
+    this.socket.write(head, 'latin1')
+    this.socket.write(bytes)
+    if (tail !== '') this.socket.write(tail, 'latin1')
+    this.socket.uncork()
+    return !this.socket.writableNeedDrain
+  }
+
+  #flush(): void {
+    if (this.#head === '') return
+    this.socket.write(this.#head, 'latin1')
+    this.#head = ''
+  }
+}
+
+function fieldLines(raw: readonly string[]): string {
+  let lines = ''
+  for (let i = 0; i + 1 < raw.length; i += 2) lines += `${raw[i]}: ${raw[i + 1]}\r\n`
+  return lines
+}
+
+const date = { second: 0, text: '' }
+
+/** RFC 9110 §5.6.7, made once a second. */
+function dateText(): string {
+  const second = Math.floor(Date.now() / 1_000)
+  if (second !== date.second) {
+    date.second = second
+    date.text = new Date(second * 1_000).toUTCString()
+  }
+  return date.text
+}
