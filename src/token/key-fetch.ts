@@ -34,7 +34,8 @@ export function discoveredKeys(issuer: string, dispatcher: Dispatcher): KeyLoade
         const jwksUri = keySetUri((await get(uri, dispatcher, signal)).text, uri, issuer)
         return await loadKeys(jwksUri, dispatcher, signal)
       } catch (error) {
-        faults.push(describe(error, uri))
+        if (!(error instanceof KeyLoadError)) throw error
+        faults.push(error.message)
       }
     }
     throw new KeyLoadError(faults.join('; '))
@@ -43,13 +44,7 @@ export function discoveredKeys(issuer: string, dispatcher: Dispatcher): KeyLoade
 
 function fetching(load: (signal: AbortSignal) => Promise<LoadedKeys>): KeyLoader {
   return {
-    load: async (signal) => {
-      try {
-        return await load(AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]))
-      } catch (error) {
-        throw new KeyLoadError(describe(error, 'the key set'), { cause: error })
-      }
-    },
+    load: (signal) => load(AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])),
     maxRetrySeconds: MAX_RETRY_SECONDS,
   }
 }
@@ -83,12 +78,16 @@ async function loadKeys(uri: string, dispatcher: Dispatcher, signal: AbortSignal
 /** Redirects are not followed: whoever can redirect could name the keys. */
 async function get(uri: string, dispatcher: Dispatcher, signal: AbortSignal): Promise<Answer> {
   const headers = { accept: 'application/json, application/jwk-set+json' }
-  const { statusCode, headers: fields, body } = await request(uri, { dispatcher, signal, headers })
-  if (statusCode !== 200) {
+  try {
+    const { statusCode, headers: fields, body } = await request(uri, { dispatcher, signal, headers })
+    if (statusCode === 200) {
+      return { text: await body.text(), refreshSeconds: refreshSeconds(String(fields['cache-control'] ?? '')) }
+    }
     await body.dump()
     throw new KeyLoadError(`${uri} answers ${statusCode}`)
+  } catch (error) {
+    throw error instanceof KeyLoadError ? error : new KeyLoadError(`${uri} ${cause(error)}`, { cause: error })
   }
-  return { text: await body.text(), refreshSeconds: refreshSeconds(String(fields['cache-control'] ?? '')) }
 }
 
 /** From `Cache-Control` (RFC 9111 §5.2.2), within a minute and a day. */
@@ -120,15 +119,14 @@ const CAUSES: ReadonlyMap<string, string> = new Map([
   ['UND_ERR_HEADERS_TIMEOUT', 'does not answer'],
   ['UND_ERR_BODY_TIMEOUT', 'does not answer'],
   ['UND_ERR_SOCKET', 'breaks the connection'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'breaks the connection'],
   ['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'answers with more than 1 MiB'],
   ['TimeoutError', `does not answer within ${TIMEOUT_MS / 1000} s`],
   ['AbortError', 'was not waited for'],
 ])
 
-function describe(error: unknown, uri: string): string {
-  if (error instanceof KeyLoadError) return error.message
-  if (!(error instanceof Error)) return `${uri} cannot be fetched`
+function cause(error: unknown): string {
+  if (!(error instanceof Error)) return 'cannot be fetched'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  const cause = CAUSES.get(code) ?? CAUSES.get(error.name)
-  return cause === undefined ? `${uri} cannot be fetched (${code})` : `${uri} ${cause}`
+  return CAUSES.get(code) ?? `cannot be fetched (${code})`
 }
