@@ -1,0 +1,146 @@
+import type { ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import type { ResponseHead } from './response-head.ts'
+
+/** Turns a body into another as it streams. */
+export interface BodyTransform {
+  push(chunk: Uint8Array): Uint8Array
+  /** What was held back; called once, at the end. */
+  end(): Uint8Array
+}
+
+/** What becomes of an upstream's answer on its way to the client. */
+export interface AnswerRules {
+  /** The upstream's raw headers, hop-by-hop ones still in → the client's. Called for 1xx too. */
+  rewriteHead(status: number, headers: readonly string[]): string[]
+  /** A transformed body loses its Content-Length and its trailers. */
+  transformBody(status: number, headers: readonly string[]): BodyTransform | undefined
+}
+
+/** Framing and routing fields mean nothing in a trailer but harm (RFC 9110 §6.5.1). */
+const NEVER_TRAILERS = new Set([
+  ...['transfer-encoding', 'content-length', 'host', 'connection', 'keep-alive', 'trailer', 'te', 'upgrade'],
+  ...['set-cookie', 'location', 'content-encoding', 'content-type', 'content-range', 'www-authenticate'],
+])
+
+/** Writes an upstream's answer to the client: the head with the first bytes of the body in one write, framing by node. */
+export class ClientAnswer {
+  readonly #response: ServerResponse
+  readonly #rules: AnswerRules
+  #transform: BodyTransform | undefined
+  #trailers = false
+  #flushed = false
+  /** By a length or by chunks. */
+  #delimited = true
+  /** Undefined until the head was given. */
+  status: number | undefined
+  bytes = 0
+
+  constructor(response: ServerResponse, rules: AnswerRules) {
+    this.#response = response
+    this.#rules = rules
+  }
+
+  /** 1xx, where the client is able to take it: HTTP/1.1, and this answer's turn has come on the connection. */
+  inform(head: ResponseHead): void {
+    const { req, socket, headersSent } = this.#response
+    if (headersSent || socket === null || socket !== req.socket || req.httpVersionMinor === 0) return
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
+    const headers = this.#rules.rewriteHead(head.status, head.headers)
+    for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
+    socket.write(`${text}\r\n`, 'latin1')
+  }
+
+  /** False: the fields can't be sent, and nothing was. */
+  begin(head: ResponseHead): boolean {
+    const { status } = head
+    const response = this.#response
+    const headers = this.#rules.rewriteHead(status, head.headers)
+    if (head.framing !== 'none') this.#transform = this.#rules.transformBody(status, head.headers)
+    this.#trailers = this.#takesTrailers(head)
+    if (head.dated) response.sendDate = false
+    try {
+      response.writeHead(status, head.reason, this.#framed(status, headers))
+    } catch {
+      return false
+    }
+    this.status = status
+    return true
+  }
+
+  /** False: wait for the response's `drain`. @param chunk A view that is copied. */
+  push(chunk: Buffer): boolean {
+    const bytes = this.#outgoing(chunk)
+    this.#flushed = true
+    return bytes.length === 0 || this.#response.write(bytes)
+  }
+
+  /** The head goes alone when no body came along with it: events must not wait for the next. */
+  flush(): void {
+    if (this.#flushed) return
+    this.#flushed = true
+    this.#response.flushHeaders()
+  }
+
+  end(last: Buffer | undefined, trailers: readonly string[]): void {
+    this.#flushed = true
+    const bytes = this.#last(last)
+    if (this.#trailers && trailers.length > 0) this.#addTrailers(trailers)
+    if (bytes === undefined) this.#response.end()
+    else this.#response.end(bytes)
+  }
+
+  /** The client must not take what it has for the whole: its connection breaks. */
+  break(): void {
+    const { socket } = this.#response
+    // Where the end of the connection is the end of the body, a clean one would look whole.
+    if (socket === null || socket instanceof TLSSocket || this.#delimited) this.#response.destroy()
+    else socket.resetAndDestroy()
+  }
+
+  #takesTrailers({ framing }: ResponseHead): boolean {
+    return framing === 'chunked' && this.#transform === undefined && this.#response.req.httpVersionMinor > 0
+  }
+
+  /** Fields that go with framing: a length that is none any more, announced trailers that can't be sent. */
+  #framed(status: number, headers: string[]): string[] {
+    const noLength = this.#transform !== undefined || status === 204
+    const http10 = this.#response.req.httpVersionMinor === 0
+    if (!noLength && !http10 && this.#trailers) return headers
+    const kept: string[] = []
+    this.#delimited = !http10
+    for (let i = 0; i + 1 < headers.length; i += 2) {
+      const name = headers[i] ?? ''
+      const lower = name.length === 14 || name.length === 7 ? name.toLowerCase() : ''
+      if ((lower === 'content-length' && noLength) || (lower === 'trailer' && !this.#trailers)) continue
+      if (lower === 'content-length') this.#delimited = true
+      kept.push(name, headers[i + 1] ?? '')
+    }
+    return kept
+  }
+
+  /** A copy: the buffer behind `chunk` is read into again. */
+  #outgoing(chunk: Buffer): Uint8Array {
+    const copy = Buffer.from(chunk)
+    const bytes = this.#transform === undefined ? copy : this.#transform.push(copy)
+    this.bytes += bytes.length
+    return bytes
+  }
+
+  #last(last: Buffer | undefined): Uint8Array | undefined {
+    const bytes = last === undefined ? undefined : this.#outgoing(last)
+    if (this.#transform === undefined) return bytes
+    const held = this.#transform.end()
+    this.bytes += held.length
+    return bytes === undefined ? held : Buffer.concat([bytes, held])
+  }
+
+  #addTrailers(trailers: readonly string[]): void {
+    const pairs: [string, string][] = []
+    for (let i = 0; i + 1 < trailers.length; i += 2) {
+      const name = trailers[i] ?? ''
+      if (!NEVER_TRAILERS.has(name.toLowerCase())) pairs.push([name, trailers[i + 1] ?? ''])
+    }
+    if (pairs.length > 0) this.#response.addTrailers(pairs)
+  }
+}

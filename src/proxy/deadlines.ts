@@ -1,0 +1,58 @@
+/** Something that must happen before `deadline`, a time of the clock in milliseconds; Infinity: no limit now. */
+export interface Watched {
+  deadline: number
+  /** Where it stands among the watched; -1: nowhere. Belongs to {@link Deadlines}. */
+  slot: number
+  onDeadline(now: number): void
+}
+
+/** How often deadlines are looked at: they are kept to within this, one timer for all instead of one for each request. */
+const TICK_MS = 100
+
+/** One coarse timer for many deadlines. It runs while something is watched and never keeps the process alive. */
+export class Deadlines {
+  readonly #clock: () => number
+  readonly #onTick: (now: number) => boolean
+  readonly #watched: Watched[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param onTick Called at each tick; true keeps the timer running although nothing is watched. */
+  constructor(clock: () => number, onTick: (now: number) => boolean) {
+    this.#clock = clock
+    this.#onTick = onTick
+  }
+
+  watch(item: Watched): void {
+    if (item.slot !== -1) return
+    item.slot = this.#watched.length
+    this.#watched.push(item)
+    this.run()
+  }
+
+  unwatch(item: Watched): void {
+    const { slot } = item
+    const last = this.#watched.at(-1)
+    if (slot === -1 || last === undefined) return
+    item.slot = -1
+    this.#watched.pop()
+    if (last === item) return
+    last.slot = slot
+    this.#watched[slot] = last
+  }
+
+  /** Starts the timer where it rests. */
+  run(): void {
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
+  }
+
+  #tick(): void {
+    const now = this.#clock()
+    for (let i = this.#watched.length - 1; i >= 0; i--) {
+      const item = this.#watched[i]
+      if (item !== undefined && item.deadline <= now) item.onDeadline(now)
+    }
+    if (this.#onTick(now) || this.#watched.length > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage } from 'node:http'
+import type { RequestFraming } from './request-head.ts'
+import type { UpstreamConnection } from './upstream-connection.ts'
+
+export interface RequestBodyOwner {
+  /** Bytes came from the client, or were taken by the upstream. */
+  onBodyProgress(): void
+  onBodySent(): void
+  onBodyTooLarge(): void
+}
+
+/**
+ * Carries a request's body upstream with the framing that the client chose, as fast as the upstream takes it. Reads nothing before
+ * {@link start}. Trailers are not passed on (RFC 9110 §6.5): who merges them into the header would take names from the client that are ours.
+ */
+export class RequestBody {
+  readonly #request: IncomingMessage
+  readonly #framing: RequestFraming
+  readonly #maxBody: number
+  readonly #owner: RequestBodyOwner
+  #connection: UpstreamConnection | undefined
+  #blocked = false
+  /** All of it was written. */
+  sent: boolean
+  started = false
+  bytes = 0
+
+  constructor(request: IncomingMessage, framing: RequestFraming, maxBody: number | undefined, owner: RequestBodyOwner) {
+    this.#request = request
+    this.#framing = framing
+    this.#maxBody = maxBody ?? Number.POSITIVE_INFINITY
+    this.#owner = owner
+    this.sent = framing === 0
+  }
+
+  /** The upstream has more to take before the client is read on. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
+  /** By its Content-Length, before anything is read. */
+  get announcedTooLarge(): boolean {
+    return typeof this.#framing === 'number' && this.#framing > this.#maxBody
+  }
+
+  start(connection: UpstreamConnection): void {
+    if (this.sent || this.started) return
+    this.started = true
+    this.#connection = connection
+    this.#request.on('data', this.#onData)
+    this.#request.on('end', this.#onEnd)
+  }
+
+  onDrain(): void {
+    if (!this.#blocked) return
+    this.#blocked = false
+    this.#owner.onBodyProgress()
+    this.#request.resume()
+  }
+
+  /** Sends no more. What the client still sends stays unread. */
+  stop(): void {
+    if (this.#connection === undefined) return
+    this.#connection = undefined
+    this.#request.off('data', this.#onData)
+    this.#request.off('end', this.#onEnd)
+    if (!this.sent) this.#request.pause()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.bytes += chunk.length
+    if (this.bytes > this.#maxBody) {
+      this.#owner.onBodyTooLarge()
+      return
+    }
+    this.#owner.onBodyProgress()
+    if (this.#write(connection, chunk)) return
+    this.#blocked = true
+    this.#request.pause()
+  }
+
+  readonly #onEnd = (): void => {
+    const connection = this.#connection
+    if (connection === undefined) return
+    if (this.#framing === 'chunked') connection.write('0\r\n\r\n')
+    this.sent = true
+    this.stop()
+    this.#owner.onBodySent()
+  }
+
+  #write(connection: UpstreamConnection, chunk: Buffer): boolean {
+    if (this.#framing !== 'chunked') return connection.write(chunk)
+    connection.cork()
+    connection.write(`${chunk.length.toString(16)}\r\n`)
+    connection.write(chunk)
+    const more = connection.write('\r\n')
+    connection.uncork()
+    return more
+  }
+}

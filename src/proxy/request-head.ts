@@ -1,0 +1,41 @@
+/** How a request's body is framed: a length in bytes (0: there is none), or chunked. */
+export type RequestFraming = number | 'chunked'
+
+// The last look at what leaves: whoever put the fields together, a line that ends early would be a header, or a request, of somebody else's.
+const HEAD =
+  /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)*\r\n$/
+
+/**
+ * The framing that the client chose. Its parser has judged both fields already, so that one of them counts at most (RFC 9112 §6.3).
+ * @param rawHeaders As received from the client.
+ */
+export function requestFraming(rawHeaders: readonly string[]): RequestFraming {
+  let length = 0
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') return 'chunked'
+    if (name.length === 14 && name.toLowerCase() === 'content-length') length = Number(rawHeaders[i + 1])
+  }
+  return length
+}
+
+/**
+ * The head as it goes upstream (RFC 9112 §3, §5) with the framing added; undefined when method, target or a field is not of the
+ * grammar, line ends within and characters beyond latin1 above all.
+ * @param headers Raw pairs, final but for framing: a `Content-Length` among them stays unless the body is chunked.
+ */
+export function renderRequestHead(
+  method: string,
+  target: string,
+  headers: readonly string[],
+  framing: RequestFraming,
+): string | undefined {
+  let head = `${method} ${target} HTTP/1.1\r\n`
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    if (framing === 'chunked' && name.length === 14 && name.toLowerCase() === 'content-length') continue
+    head += `${name}: ${headers[i + 1]}\r\n`
+  }
+  head += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'
+  return HEAD.test(head) ? head : undefined
+}

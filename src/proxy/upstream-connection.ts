@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { Upstream } from '../core/route.ts'
+import type { UpstreamFault } from './outcome.ts'
+import { type ResponseHandler, ResponseParser } from './response-parser.ts'
+import { openSocket } from './upstream-socket.ts'
+
+/** Who uses a connection for one request. After {@link ConnectionUser.onLost} or `release` nothing is called any more. */
+export interface ConnectionUser extends ResponseHandler {
+  onConnected(): void
+  /** All of one read has been handed over. */
+  onReadDone(): void
+  onDrain(): void
+  /** It broke, or what came is no answer. The connection is closed already. */
+  onLost(fault: UpstreamFault, detail: string): void
+}
+
+/** Where connections come from and go back to. */
+export interface ConnectionOwner {
+  /** Ready for another request. */
+  onIdle(connection: UpstreamConnection): void
+  /** Of no use any more; called once. */
+  onClosed(connection: UpstreamConnection): void
+}
+
+/** A connection to an upstream that carries one request at a time. */
+export class UpstreamConnection {
+  readonly #owner: ConnectionOwner
+  readonly #socket: Socket
+  readonly #parser = new ResponseParser()
+  #user: ConnectionUser | undefined
+  #error: (Error & { code?: string }) | undefined
+  connected = false
+  /** It has carried a request before. */
+  reused = false
+  /** When it fell idle, and how long it may be; milliseconds of the group's clock. */
+  idleSince = 0
+  idleLimitMs = 0
+
+  constructor(owner: ConnectionOwner, upstream: Upstream, context: SecureContext | undefined) {
+    this.#owner = owner
+    this.#socket = openSocket(upstream, context, (buffer, length) => this.#onRead(buffer, length))
+    this.#socket.once(context === undefined ? 'connect' : 'secureConnect', () => this.#onConnect())
+    this.#socket.on('drain', () => this.#user?.onDrain())
+    this.#socket.on('end', () => this.#onEnd())
+    this.#socket.on('error', (error) => {
+      this.#error = error
+    })
+    this.#socket.on('close', () => this.#onClose())
+  }
+
+  /** Bytes of the answer have come. */
+  get answered(): boolean {
+    return this.#parser.begun
+  }
+
+  /** Bytes that the system hasn't taken yet. */
+  get pendingBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  /** Takes it for a request. @param upgrade 101 opens a tunnel. */
+  use(user: ConnectionUser, headRequest: boolean, upgrade: boolean): void {
+    this.#user = user
+    this.#parser.begin(user, headRequest, upgrade)
+  }
+
+  /** False: wait for `onDrain`. */
+  write(data: string | Uint8Array): boolean {
+    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
+  }
+
+  cork(): void {
+    this.#socket.cork()
+  }
+
+  uncork(): void {
+    this.#socket.uncork()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Ends a tunnel's side once everything is written. */
+  endSoon(): void {
+    this.#user = undefined
+    this.#parser.stop()
+    this.#socket.destroySoon()
+  }
+
+  /** The request and its answer are whole. @param reusable Whether both sides left it fit for another. */
+  release(reusable: boolean, idleLimitMs: number): void {
+    this.#user = undefined
+    this.#parser.stop()
+    if (!reusable || this.#parser.excess || this.#socket.destroyed || idleLimitMs <= 0) {
+      this.#socket.destroy()
+      return
+    }
+    this.reused = true
+    this.idleLimitMs = idleLimitMs
+    this.#owner.onIdle(this)
+  }
+
+  /** Calls the user no more. */
+  destroy(): void {
+    this.#user = undefined
+    this.#parser.stop()
+    this.#socket.destroy()
+  }
+
+  #onConnect(): void {
+    this.connected = true
+    this.#user?.onConnected()
+  }
+
+  #onRead(buffer: Buffer, length: number): void {
+    const user = this.#user
+    // Bytes that nobody asked for: an answer to nothing must not become the answer to the next request.
+    if (user === undefined) {
+      this.#socket.destroy()
+      return
+    }
+    const fault = this.#parser.push(buffer, length)
+    if (fault !== undefined) this.#lose('protocol', fault)
+    else if (this.#user === user) user.onReadDone()
+  }
+
+  #onEnd(): void {
+    if (this.#user !== undefined && this.#parser.finish()) return
+    this.#lose('reset', this.#parser.begun ? 'it ended in the middle of the answer' : 'it ended without an answer')
+  }
+
+  #onClose(): void {
+    const code = this.#error?.code ?? this.#error?.message
+    if (!this.connected) this.#lose('refused', code ?? 'closed')
+    else this.#lose('reset', code ?? 'closed')
+    this.#owner.onClosed(this)
+  }
+
+  #lose(fault: UpstreamFault, detail: string): void {
+    const user = this.#user
+    this.destroy()
+    user?.onLost(fault, detail)
+  }
+}
