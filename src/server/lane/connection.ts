@@ -43,7 +43,6 @@ export class LaneConnection {
     this.#response?.gone()
     this.#response = undefined
   }
-  readonly #lastOne = (): boolean => this.#owner.closing()
   readonly #finished = (keep: boolean): void => this.#next(keep)
 
   constructor(socket: Socket, owner: LaneOwner) {
@@ -84,14 +83,16 @@ export class LaneConnection {
       return
     }
     this.requests += 1
-    this.#response = new LaneResponse(this.socket, head.method === 'HEAD', this.#lastOne, this.#finished)
-    this.#owner.onRequest(new LaneRequest(head, this.socket), this.#response)
+    const request = new LaneRequest(head, this.socket)
+    this.#response = new LaneResponse(request, this.#finished)
+    this.#response.shouldKeepAlive = !this.#owner.closing()
+    this.#owner.onRequest(request, this.#response)
   }
 
   #next(keep: boolean): void {
     this.#response = undefined
     this.idleSince = this.#owner.clock()
-    if (!keep) {
+    if (!keep || this.#owner.closing()) {
       // The answer's last bytes leave first; what the client still sends is nobody's.
       this.socket.end(() => this.socket.destroy())
       return

@@ -68,7 +68,7 @@ export function attachLane(server: AnyServer, options: LaneOptions): Lane {
     },
     close: () => {
       state.closing = true
-      for (const connection of held) if (connection.idle) connection.socket.destroy()
+      for (const connection of held) if (connection.idle) connection.socket.destroySoon()
     },
   }
 }

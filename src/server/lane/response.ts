@@ -1,9 +1,12 @@
 import { EventEmitter } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { LaneRequest } from './request.ts'
 
 /** Bodies up to this length leave in one segment with their head; copying more costs more than a second write. */
 const ONE_WRITE_BYTES = 16_384
+
+const NOTHING = new Uint8Array(0)
 
 /** What the connection is told: `keep` says whether it may carry another request. */
 export type Finished = (keep: boolean) => void
@@ -13,7 +16,10 @@ export type Finished = (keep: boolean) => void
  * the `Content-Length` that was given, else chunked (RFC 9112 §6). Field lines are written as given: who calls vouches for them.
  */
 export class LaneResponse extends EventEmitter {
+  readonly req: LaneRequest
   readonly socket: Socket
+  /** Set to false: the connection ends with this answer. */
+  shouldKeepAlive = true
   statusCode = 200
   statusMessage = ''
   sendDate = true
@@ -21,21 +27,17 @@ export class LaneResponse extends EventEmitter {
   writableEnded = false
   writableFinished = false
   destroyed = false
-  readonly #isHead: boolean
-  readonly #lastOne: () => boolean
   readonly #finished: Finished
   #head = ''
   #chunked = false
   #bodiless = false
-  #keep = true
   #trailers: readonly string[] = []
   readonly #fields: string[] = []
 
-  constructor(socket: Socket, isHead: boolean, lastOne: () => boolean, finished: Finished) {
+  constructor(request: LaneRequest, finished: Finished) {
     super()
-    this.socket = socket
-    this.#isHead = isHead
-    this.#lastOne = lastOne
+    this.req = request
+    this.socket = request.socket
     this.#finished = finished
   }
 
@@ -79,14 +81,8 @@ export class LaneResponse extends EventEmitter {
 
   writeContinue(): void {}
 
-  /** An informational answer (RFC 9110 §15.2) ahead of the final one. */
-  writeInformation(status: number, rawHeaders: readonly string[]): void {
-    if (this.destroyed || this.headersSent) return
-    this.socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldLines(rawHeaders)}\r\n`, 'latin1')
-  }
-
-  addTrailers(rawTrailers: readonly string[]): void {
-    this.#trailers = rawTrailers
+  addTrailers(trailers: readonly (readonly [string, string])[]): void {
+    this.#trailers = trailers.flat()
   }
 
   /** False when the socket wants its `drain` awaited; the same is emitted here. */
@@ -105,10 +101,9 @@ export class LaneResponse extends EventEmitter {
     if (this.destroyed) return this
     if (this.#chunked && !this.#bodiless) this.#head += `0\r\n${fieldLines(this.#trailers)}\r\n`
     this.#flush()
-    this.writableFinished = true
-    this.emit('finish')
-    this.emit('close')
-    this.#finished(this.#keep)
+    // Mostly the system has taken everything by now; a slow reader's answer ends when it has.
+    if (this.socket.writableLength === 0) this.#finish()
+    else this.socket.write(NOTHING, () => this.#finish())
     return this
   }
 
@@ -124,6 +119,14 @@ export class LaneResponse extends EventEmitter {
     this.emit('close')
   }
 
+  #finish(): void {
+    if (this.destroyed) return
+    this.writableFinished = true
+    this.emit('finish')
+    this.emit('close')
+    this.#finished(this.shouldKeepAlive)
+  }
+
   #render(status: number, reason: string, fields: readonly string[]): string {
     let head = `HTTP/1.1 ${status} ${reason}\r\n`
     let framed = false
@@ -132,18 +135,17 @@ export class LaneResponse extends EventEmitter {
       const value = fields[i + 1] ?? ''
       if (name.length === 14 && name.toLowerCase() === 'content-length') framed = true
       else if (name.length === 10 && name.toLowerCase() === 'connection') {
-        this.#keep = this.#keep && value.toLowerCase() !== 'close'
+        this.shouldKeepAlive &&= value.toLowerCase() !== 'close'
         continue
       } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') continue
       else if (name.length === 4 && name.toLowerCase() === 'date') this.sendDate = false
       head += `${name}: ${value}\r\n`
     }
-    this.#bodiless = this.#isHead || status === 204 || status === 304
+    this.#bodiless = this.req.method === 'HEAD' || status === 204 || status === 304
     this.#chunked = !framed && status !== 204 && status !== 304
     if (this.sendDate) head += `Date: ${dateText()}\r\n`
     if (this.#chunked) head += 'Transfer-Encoding: chunked\r\n'
-    this.#keep = this.#keep && !this.#lastOne()
-    return `${head}Connection: ${this.#keep ? 'keep-alive' : 'close'}\r\n\r\n`
+    return `${head}Connection: ${this.shouldKeepAlive ? 'keep-alive' : 'close'}\r\n\r\n`
   }
 
   #writeBytes(bytes: Uint8Array): boolean {
