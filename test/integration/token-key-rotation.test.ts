@@ -204,6 +204,24 @@ describe('keys of an issuer over time', () => {
     assertVerified(await judge(verifier, two, NOW))
   })
 
+  it('are fetched again when keysChanged comes while they are being fetched', async () => {
+    const { promise: asked, resolve: arrived } = Promise.withResolvers<void>()
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    server.on('/during', (_, response) => {
+      arrived()
+      void held.then(() => response.end(JSON.stringify({ keys: [one.publicJwk] })))
+    })
+    const verifier = start(TEST_ISSUER, source('/during'))
+    const waiting = judge(verifier, one, NOW)
+    await asked
+    server.publish('/during', [two])
+    verifier.keysChanged(TEST_ISSUER)
+    release()
+    await waiting
+    assertRejected(await judge(verifier, one, NOW), 'unknown_key')
+    assertVerified(await judge(verifier, two, NOW))
+  })
+
   it('are kept over a reload that changes something else, and fetched anew when their source changes', async () => {
     server.publish('/kept', [one])
     server.publish('/moved', [one])

@@ -3,7 +3,10 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { MockAgent } from 'undici'
 import type { Evidence } from '../../src/core/token.ts'
+import { discoveredKeys } from '../../src/token/key-fetch.ts'
+import { keysOf } from '../../src/token/key-loader.ts'
 import type { KeyEvent } from '../../src/token/key-set.ts'
 import type { Verifier } from '../../src/token/verifier.ts'
 import type { VerifierIssuer, VerifierKeySource } from '../../src/token/verifier-issuer.ts'
@@ -93,6 +96,26 @@ describe('keys by the issuer’s metadata', () => {
   }
 })
 
+describe('keys by metadata from elsewhere', () => {
+  it('are not asked for in plain http', async () => {
+    const issuer = 'http://192.0.2.1'
+    await assertUnavailable(start(issuerAt(issuer, { kind: 'discovery' })), issuer, /neither https nor/)
+  })
+
+  it('are not asked for on this machine', async () => {
+    const elsewhere = new MockAgent()
+    elsewhere.disableNetConnect()
+    const issuer = 'https://sso.example.com'
+    const metadata = { issuer, jwks_uri: `${server.origin}/keys` }
+    const pool = elsewhere.get(issuer)
+    pool.intercept({ path: '/.well-known/openid-configuration' }).reply(200, metadata)
+    pool.intercept({ path: '/.well-known/oauth-authorization-server' }).reply(404, '')
+    const { load } = discoveredKeys(issuer, elsewhere)
+    await assert.rejects(load(new AbortController().signal), /points to this machine.*answers 404/)
+    await elsewhere.close()
+  })
+})
+
 describe('keys at a jwks_uri', () => {
   it('are not fetched before the first token of that issuer, then once for many at a time', async () => {
     server.publish('/lazy', [key])
@@ -120,6 +143,10 @@ describe('keys at a jwks_uri', () => {
     server.on('/odd', json({ keys: [...odd, key.publicJwk], more: true }))
     const issuer = 'https://odd.example'
     assertVerified(await verify(start(issuerAt(issuer, { kind: 'jwks_uri', uri: `${server.origin}/odd` })), issuer))
+  })
+
+  it('of a set are looked at up to the hundredth', () => {
+    assert.equal(keysOf(JSON.stringify({ keys: Array.from({ length: 1_000 }, () => ({})) }), 'x').length, 100)
   })
 
   const mebibyte = 'x'.repeat(1024 * 1024)
@@ -213,11 +240,24 @@ describe('keys at a jwks_uri', () => {
     for (const trickle of trickles) clearInterval(trickle)
   })
 
-  it('that hang are given up when the verifier closes, and the request is answered', async () => {
-    let arrived: () => void = () => undefined
-    const asked = new Promise<void>((resolve) => {
-      arrived = resolve
+  it('that hang are given up when their issuer is trusted no more, and the request is answered', async () => {
+    const { promise: asked, resolve: arrived } = Promise.withResolvers<void>()
+    const { promise: left, resolve: gone } = Promise.withResolvers<void>()
+    server.on('/dropped', (_, response) => {
+      response.on('close', gone)
+      arrived()
     })
+    const issuer = 'https://dropped.example'
+    const verifier = start(issuerAt(issuer, { kind: 'jwks_uri', uri: `${server.origin}/dropped` }))
+    const waiting = verify(verifier, issuer)
+    await asked
+    verifier.setIssuers([])
+    await left
+    assertRejected(await waiting, 'untrusted_issuer')
+  })
+
+  it('that hang are given up when the verifier closes, and the request is answered', async () => {
+    const { promise: asked, resolve: arrived } = Promise.withResolvers<void>()
     server.on('/hang', () => arrived())
     const verifier = start(issuerAt('https://hang.example', { kind: 'jwks_uri', uri: `${server.origin}/hang` }))
     const waiting = verify(verifier, 'https://hang.example')
@@ -259,6 +299,10 @@ describe('keys in a file', () => {
     events = []
     await writeFile(path, 'not json')
     assert.equal((await verify(verifier, issuer, key, NOW + 5)).kind, 'unavailable')
+    await writeFile(path, `{"keys":[],"pad":"${'x'.repeat(1024 * 1024)}"}`)
+    events = []
+    assert.equal((await verify(verifier, issuer, key, NOW + 8)).kind, 'unavailable')
+    assert.match(JSON.stringify(events), /larger than 1 MiB/)
     await write(path, [key])
     assertVerified(await verify(verifier, issuer, key, NOW + 10))
     await rm(path)

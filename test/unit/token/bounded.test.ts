@@ -48,6 +48,12 @@ describe('the guard against replay', () => {
     assert.equal(guard.size, 1)
   })
 
+  it('forgets nothing before its own second has passed', () => {
+    const guard = createReplayGuard(10)
+    assert.equal(guard.use('a', 169, 100), 'first')
+    assert.equal(guard.use('a', 169, 169), 'again')
+  })
+
   it('knows a key again that comes with another time', () => {
     const guard = createReplayGuard(10)
     assert.equal(guard.use('a', 160, 100), 'first')
