@@ -9,6 +9,7 @@ export class Attempts {
   readonly #input: ForwardInput
   readonly #framing: RequestFraming
   readonly #user: ConnectionUser
+  readonly #upgrade: boolean
   readonly #tried: UpstreamMember[] = []
   /** What was sent last, and to whom. */
   #sent: UpstreamRequest
@@ -16,7 +17,9 @@ export class Attempts {
   #sentAgain = false
   #connection: UpstreamConnection | undefined
 
-  constructor(input: ForwardInput, framing: RequestFraming, user: ConnectionUser) {
+  /** @param upgrade 101 opens a tunnel: the connection is a new one, and nothing is sent twice. */
+  constructor(input: ForwardInput, framing: RequestFraming, user: ConnectionUser, upgrade: boolean) {
+    this.#upgrade = upgrade
     this.#input = input
     this.#framing = framing
     this.#user = user
@@ -42,7 +45,8 @@ export class Attempts {
     const { method, upstreams, towards } = this.#input
     if (!lost.reused) this.#member.failed()
     if (lost.connected) {
-      if (this.#sentAgain || lost.answered || !maySendAgain(method, this.#framing)) return undefined
+      const once = !this.#upgrade && !this.#sentAgain && !lost.answered
+      if (!once || !maySendAgain(method, this.#framing)) return undefined
       this.#sentAgain = true
     }
     const other = upstreams.chooseOther(this.#tried)
@@ -71,9 +75,9 @@ export class Attempts {
     this.#member = member
     this.#sent = request
     member.active += 1
-    const connection = member.acquire(fresh ? 0 : reuseWithinMs(method, this.#framing))
+    const connection = member.acquire(fresh || this.#upgrade ? 0 : reuseWithinMs(method, this.#framing))
     this.#connection = connection
-    connection.use(this.#user, method === 'HEAD', false)
+    connection.use(this.#user, method === 'HEAD', this.#upgrade)
     connection.write(head)
     return connection
   }

@@ -47,7 +47,7 @@ export function forward(
   response: ServerResponse,
   done: (outcome: ForwardOutcome) => void,
 ): Abort {
-  const exchange = new ForwardedExchange(input, request, response, done)
+  const exchange = new ForwardedExchange(input, request, response, done, undefined)
   exchange.start()
   return () => exchange.abort()
 }

@@ -15,6 +15,9 @@ import type { ConnectionUser, UpstreamConnection } from './upstream-connection.t
 /** `finishing`: the upstream is done, and the client takes what is left. */
 type Phase = 'connecting' | 'sending' | 'waiting' | 'receiving' | 'finishing' | 'settled'
 
+/** Takes an exchange over once its upstream has switched protocols; `attempts` is to be released at the end. */
+export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: number) => void
+
 /** One request on its way: from the client to an upstream, and the answer back. */
 export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watched {
   readonly #input: ForwardInput
@@ -24,6 +27,7 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
   readonly #attempts: Attempts
   readonly #body: RequestBody
   readonly #answer: ClientAnswer
+  readonly #takeTunnel: TakeTunnel | undefined
   readonly #startedAt: number
   /** An answer that waits for earlier ones hears of its connection's end from the connection alone. */
   #queuedOn: Socket | undefined
@@ -41,13 +45,16 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     request: IncomingMessage,
     response: ServerResponse,
     done: (outcome: ForwardOutcome) => void,
+    takeTunnel: TakeTunnel | undefined,
   ) {
-    const framing = requestFraming(request.rawHeaders)
+    // What follows the head of an upgrade belongs to the tunnel.
+    const framing = takeTunnel === undefined ? requestFraming(request.rawHeaders) : 0
+    this.#takeTunnel = takeTunnel
     this.#input = input
     this.#request = request
     this.#response = response
     this.#done = done
-    this.#attempts = new Attempts(input, framing, this)
+    this.#attempts = new Attempts(input, framing, this, takeTunnel !== undefined)
     this.#body = new RequestBody(request, framing, input.maxBody, this)
     this.#answer = new ClientAnswer(response, input)
     this.#startedAt = input.upstreams.clock()
@@ -100,8 +107,9 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     this.#answer.inform(head)
   }
 
-  onUpgrade(): void {
-    this.#fail('protocol', 'it switched protocols unasked')
+  onUpgrade(head: ResponseHead): void {
+    this.#unwatch()
+    this.#takeTunnel?.(head, this.#attempts, this.#input.upstreams.clock() - this.#startedAt)
   }
 
   onHead(head: ResponseHead): void {
@@ -259,11 +267,15 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
 
   #settle(outcome: ForwardOutcome): void {
     if (this.#phase === 'settled') return
+    this.#unwatch()
+    this.#done(outcome)
+  }
+
+  #unwatch(): void {
     this.#phase = 'settled'
     this.#input.upstreams.deadlines.unwatch(this)
     this.#response.off('close', this.#onClientClose)
     if (this.#listensToDrain) this.#response.off('drain', this.#onClientDrain)
     this.#queuedOn?.off('close', this.#onClientClose)
-    this.#done(outcome)
   }
 }

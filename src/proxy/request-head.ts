@@ -22,7 +22,7 @@ export function requestFraming(rawHeaders: readonly string[]): RequestFraming {
 /**
  * The head as it goes upstream (RFC 9112 §3, §5) with the framing added; undefined when method, target or a field is not of the
  * grammar, line ends within and characters beyond latin1 above all.
- * @param headers Raw pairs, final but for framing: a `Content-Length` among them stays unless the body is chunked.
+ * @param headers Raw pairs, final but for framing: a `Content-Length` among them stays only where it is the framing.
  */
 export function renderRequestHead(
   method: string,
@@ -30,10 +30,11 @@ export function renderRequestHead(
   headers: readonly string[],
   framing: RequestFraming,
 ): string | undefined {
+  const length = String(framing)
   let head = `${method} ${target} HTTP/1.1\r\n`
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''
-    if (framing === 'chunked' && name.length === 14 && name.toLowerCase() === 'content-length') continue
+    if (name.length === 14 && name.toLowerCase() === 'content-length' && headers[i + 1] !== length) continue
     head += `${name}: ${headers[i + 1]}\r\n`
   }
   head += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'

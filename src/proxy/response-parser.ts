@@ -49,6 +49,11 @@ export class ResponseParser {
     this.begun = false
   }
 
+  /** Somebody else receives what follows. */
+  handOver(handler: ResponseHandler): void {
+    this.#handler = handler
+  }
+
   /** Calls nobody any more. */
   stop(): void {
     this.#state = 'idle'
@@ -73,7 +78,7 @@ export class ResponseParser {
 
   /** The connection has ended: whether that ends the answer as well. Calls `onEnd` when it does. */
   finish(): boolean {
-    if (this.#state !== 'close') return false
+    if (this.#state !== 'close' && this.#state !== 'tunnel') return false
     this.#complete(undefined, [], false)
     return true
   }

@@ -65,6 +65,12 @@ export class UpstreamConnection {
     this.#parser.begin(user, headRequest, upgrade)
   }
 
+  /** Gives a tunnel to who carries it on. */
+  handOver(user: ConnectionUser): void {
+    this.#user = user
+    this.#parser.handOver(user)
+  }
+
   /** False: wait for `onDrain`. */
   write(data: string | Uint8Array): boolean {
     return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
@@ -86,10 +92,11 @@ export class UpstreamConnection {
     this.#socket.resume()
   }
 
-  /** Ends a tunnel's side once everything is written. */
-  endSoon(): void {
+  /** Ends a tunnel's side once everything is written, or nothing of it was taken for `lingerMs`. */
+  endSoon(lingerMs: number): void {
     this.#user = undefined
     this.#parser.stop()
+    this.#socket.setTimeout(lingerMs, () => this.#socket.destroy())
     this.#socket.destroySoon()
   }
 
