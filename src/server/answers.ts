@@ -35,32 +35,35 @@ export function answerFor(denied: Denial, to: AnswerTo): Answer {
   })
 }
 
+export interface Sending {
+  /** The client hasn't begun to send its body, and won't after this answer. */
+  readonly awaitsContinue: boolean
+  /** The connection ends with this answer, whatever is left of the body. */
+  readonly close: boolean
+}
+
 /**
  * Sends an answer of the gateway's own. A body that is still to come is discarded in bounds: a small one so that the connection can go on,
  * else the answer says `Connection: close` and the connection ends soon after.
- * @param awaitsContinue The client hasn't begun to send its body and won't after this answer.
  */
 export function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
   answer: { readonly status: number; readonly headers: readonly string[]; readonly body: string },
-  awaitsContinue: boolean,
+  { awaitsContinue, close }: Sending,
 ): void {
-  if (request.complete || !hasBody(request)) {
+  const unread = !request.complete && hasBody(request)
+  if (!close && (!unread || (!awaitsContinue && isSmall(request)))) {
     response.writeHead(answer.status, [...answer.headers])
     response.end(answer.body)
-    return
-  }
-  if (!awaitsContinue && Number(request.headers['content-length']) <= SMALL_BODY_BYTES) {
-    response.writeHead(answer.status, [...answer.headers])
-    response.end(answer.body)
-    request.resume()
+    if (unread) request.resume()
     return
   }
   response.writeHead(answer.status, [...answer.headers, ...CLOSE])
   response.flushHeaders()
   if (answer.body !== '') response.write(answer.body)
-  discard(request, () => response.end())
+  if (unread) discard(request, () => response.end())
+  else response.end()
 }
 
 /** An answer on a bare socket: no parsed request stands behind it, or it was an upgrade. The connection ends with it. */
@@ -125,6 +128,10 @@ function discard(request: IncomingMessage, done: () => void): void {
   request.on('error', () => undefined)
   request.on('data', count).on('end', end).on('close', end)
   request.resume()
+}
+
+function isSmall(request: IncomingMessage): boolean {
+  return Number(request.headers['content-length']) <= SMALL_BODY_BYTES
 }
 
 function usedScheme(rawHeaders: readonly string[]): 'Bearer' | 'DPoP' {

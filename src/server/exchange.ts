@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import type { Denial } from '../core/denial.ts'
 import type { Reason } from '../core/reason.ts'
 import type { Route } from '../core/route.ts'
 import type { VerifiedToken } from '../core/token.ts'
+import type { Located } from './judge.ts'
 import type { Log } from './log.ts'
 import type { Metrics, Outcome } from './metrics.ts'
 
@@ -20,11 +22,27 @@ export class Exchange {
   decidedAt: number | undefined
   status: number | undefined
   detail: string | undefined
+  ended = false
 
   constructor(method: string, requestId: string | undefined) {
     this.id = requestId ?? randomUUID()
     this.method = method
     this.startedAt = performance.now()
+  }
+
+  /** Where it leads and who sends it. */
+  note(located: Located): void {
+    this.address = located.client.address
+    this.host = located.client.host
+    if (located.target !== undefined) this.path = located.target.path
+    if (located.kind === 'route') this.route = located.route
+    if (located.kind === 'reserved') this.place = '(issuer)'
+  }
+
+  refused({ status, description }: Denial): void {
+    this.status = status
+    this.detail = description
+    this.decidedAt ??= performance.now()
   }
 }
 
@@ -34,7 +52,7 @@ export interface Ending {
   readonly bytesIn: number
   readonly bytesOut: number
   /** Milliseconds from the decision to the upstream's first byte. */
-  readonly upstreamMs: number | undefined
+  readonly upstreamMs?: number | undefined
 }
 
 /** Requests that are being answered, and what becomes of them in log and metrics. */
@@ -43,6 +61,8 @@ export interface Recorder {
   begin(method: string, requestId: string | undefined): Exchange
   /** Once per exchange; a second call is passed over. */
   end(exchange: Exchange, ending: Ending): void
+  /** It has become a tunnel: no longer in flight, though it has not ended. */
+  release(exchange: Exchange): void
   /** Calls back when nothing is in flight any more: at once when that is so already. */
   whenIdle(callback: () => void): void
   setAccessLog(kind: AccessLog): void
@@ -54,6 +74,10 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog)
   const running = new Set<Exchange>()
   const waiting: (() => void)[] = []
   const state = { accessLog }
+  const release = (exchange: Exchange): void => {
+    running.delete(exchange)
+    if (running.size === 0) for (const callback of waiting.splice(0)) callback()
+  }
   return {
     get inFlight() {
       return running.size
@@ -64,12 +88,14 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog)
       return exchange
     },
     end: (exchange, ending) => {
-      if (!running.delete(exchange)) return
+      if (exchange.ended) return
+      exchange.ended = true
       const totalMs = performance.now() - exchange.startedAt
       count(metrics, exchange, ending, totalMs)
       if (isLogged(state.accessLog, ending.outcome)) log.request(lineOf(exchange, ending, totalMs))
-      if (running.size === 0) for (const callback of waiting.splice(0)) callback()
+      release(exchange)
     },
+    release,
     whenIdle: (callback) => {
       if (running.size === 0) callback()
       else waiting.push(callback)

@@ -1,5 +1,4 @@
 import { judgePreflight } from '../core/cors.ts'
-import { type Credential, extractCredential } from '../core/credential.ts'
 import { judgeDestination } from '../core/dav.ts'
 import { decide, denyIdentity, isPublic } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
@@ -89,16 +88,6 @@ export function judgeWithoutToken(match: RouteMatch, asked: Asked, now: number):
   const preflight = judgePreflight(route, asked.method, target, asked.rawHeaders)
   if (preflight.kind !== 'none') return preflight
   return openness === 'public' ? judgeEvidence(match, asked, { kind: 'none' }, now) : undefined
-}
-
-/** The credential as the verifier takes it; evidence at once where there is nothing to verify. */
-export function readCredential(asked: Asked): Credential {
-  return extractCredential(asked.rawHeaders)
-}
-
-/** The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. */
-export function proofUrl(match: RouteMatch): string {
-  return `${match.client.protocol}://${match.client.host}${match.target.path}`
 }
 
 /** The decision, once it is known what the credential proved. */

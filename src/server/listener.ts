@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket, type Se
 import type { Duplex } from 'node:stream'
 import type { ListenAddress } from '../config/config.ts'
 import { type ClientFault, clientFault } from './client-fault.ts'
+import { mayUpgrade } from './upgrades.ts'
 
 /** PEM texts. */
 export interface TlsMaterial {
@@ -102,6 +103,7 @@ function createServer({ tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenerOp
     // How late a timeout may be noticed.
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeoutMs / 4)),
     noDelay: true,
+    shouldUpgradeCallback: mayUpgrade,
   }
   const server =
     tls === undefined

@@ -98,7 +98,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   }
   return {
     request: (route, outcome, reason, seconds) => {
-      counterOf(route, outcome, reason ?? 'ok').inc()
+      counterOf(route, outcome, reason ?? outcome).inc()
       durations.observe(seconds)
     },
     decision: (seconds) => decisions.observe(seconds),

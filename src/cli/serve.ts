@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { createLog, type Log } from '../server/log.ts'
+import { keepReloading, type Reloading } from '../server/reload.ts'
+import { createServer, type Server } from '../server/server.ts'
+import { StartFault } from '../server/start-fault.ts'
+import { fail, readConfigOrExit } from './output.ts'
+
+interface Options {
+  readonly config: string
+  readonly demo?: boolean
+}
+
+/** `audgate serve`: runs until SIGTERM or SIGINT. */
+export function command(): Command {
+  return new Command('serve')
+    .description('run the gateway and the issuer')
+    .argument('[file]', 'the routes.yaml to use (default: ./routes.yaml)')
+    .addOption(new Option('--config <file>', 'the same').default('./routes.yaml'))
+    .option('--demo', 'also run sample upstreams, with sample users and clients')
+    .action(serve)
+}
+
+async function serve(argument: string | undefined, options: Options): Promise<void> {
+  const file = argument ?? options.config
+  const config = readConfigOrExit(file)
+  const log = createLog()
+  const server = await startOrExit(config, log)
+  sayListening(server, log)
+  const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
+  surviveFaults(log)
+  listenToSignals(server, reloading, log)
+}
+
+async function startOrExit(config: Config, log: Log): Promise<Server> {
+  try {
+    return await createServer(config, { log, now: Date.now })
+  } catch (error) {
+    log.flush()
+    if (error instanceof StartFault) return fail(error.message, 2)
+    throw error
+  }
+}
+
+function sayListening(server: Server, log: Log): void {
+  const { config, management } = server
+  const scheme = config.tls === undefined ? 'http' : 'https'
+  const listening = server.addresses.map(({ address, port }) => `${scheme}://${hostText(address)}:${port}`)
+  const managing = management && `http://${hostText(management.address)}:${management.port}`
+  log.info('listening', { listening, management: managing, file: resolve(config.file), public_url: config.publicUrl })
+  if (!process.stderr.isTTY) return
+  process.stderr.write(`audgate: ${config.publicUrl} (listening on ${listening.join(', ')})\n`)
+  if (managing !== undefined) process.stderr.write(`audgate: metrics and health on ${managing}\n`)
+}
+
+function hostText(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}
+
+/** What nobody foresaw belongs to one request; ending the process would end all of them. */
+function surviveFaults(log: Log): void {
+  const tell = (error: unknown): void => {
+    log.error('process.fault', { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+  process.on('uncaughtException', tell)
+  process.on('unhandledRejection', tell)
+}
+
+function listenToSignals(server: Server, reloading: Reloading, log: Log): void {
+  const state = { ending: false }
+  const end = (signal: NodeJS.Signals): void => {
+    if (state.ending) {
+      log.flush()
+      process.exit(0)
+    }
+    state.ending = true
+    log.info('shutdown', { signal })
+    reloading.close()
+    void server.close().then(() => {
+      log.flush()
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+  process.on('SIGHUP', () => void reloading.now())
+}

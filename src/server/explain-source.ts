@@ -1,0 +1,77 @@
+import type { Config } from '../config/config.ts'
+import { RevocationTable } from '../core/revocations.ts'
+import { clockToleranceSeconds, type Evidence } from '../core/token.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import { readClaims } from '../token/claims.ts'
+import { createVerifier, type Verifier } from '../token/verifier.ts'
+import type { PublishedKey, VerifierIssuer } from '../token/verifier-issuer.ts'
+import type { RouteMatch } from './judge.ts'
+import { trustedIssuers } from './trusted.ts'
+
+// A store without revocations and keys yet: nothing was signed, so nothing is good.
+const NO_KEYS: readonly PublishedKey[] = []
+
+/**
+ * A verifier as the running server has it: own keys and revocations are read from the store, foreign keys are fetched. Rejects with
+ * StoreError when a store is there but can't be read.
+ */
+export async function explainingVerifier(config: Config, now: number): Promise<Verifier> {
+  const table = new RevocationTable()
+  const keys = await ownKeys(config, table, now)
+  return createVerifier({
+    issuers: trustedIssuers(config, { publicKeys: () => keys }),
+    isRevoked: (token) => table.isRevoked(token),
+    embeddedUnavailable: () => undefined,
+    onKeyEvent: () => undefined,
+  })
+}
+
+/**
+ * Evidence as if a valid token said these claims. What a token must have and the claims leave out is filled in with what fits the route;
+ * `aud` and `scope` are not: they are what is asked about.
+ * @param now NumericDate, seconds.
+ */
+export function evidenceOf(
+  claims: Readonly<Record<string, unknown>>,
+  config: Config,
+  match: RouteMatch,
+  now: number,
+): Evidence {
+  const { access } = match.route
+  if (access.kind === 'public') return { kind: 'none' }
+  const name = typeof claims.iss === 'string' ? claims.iss : (access.resource.issuers[0] ?? '')
+  const issuer = trustedIssuers(config, { publicKeys: () => NO_KEYS }).find((each) => each.issuer === name)
+  if (issuer === undefined)
+    return { kind: 'rejected', fault: 'untrusted_issuer', detail: `${name} is no trusted issuer` }
+  const filled = {
+    iss: name,
+    sub: 'someone',
+    exp: now + 300,
+    iat: now,
+    jti: 'none',
+    [issuer.claims.client]: 'some-client',
+    ...claims,
+  }
+  const read = readClaims(filled, issuer)
+  if ('kind' in read) return read
+  return timeFault(read.token.expiresAt, read.validFrom, issuer, now) ?? { kind: 'verified', token: read.token }
+}
+
+async function ownKeys(config: Config, table: RevocationTable, now: number): Promise<readonly PublishedKey[]> {
+  if (config.issuer.kind !== 'embedded') return NO_KEYS
+  const store = await openSqliteStore(config.store.path, { create: false })
+  try {
+    table.add(await store.revocations(0, now))
+    return (await store.signingKeys()).map((key) => key.publicJwk)
+  } finally {
+    await store.close()
+  }
+}
+
+function timeFault(expiresAt: number, validFrom: number, issuer: VerifierIssuer, now: number): Evidence | undefined {
+  const tolerance = clockToleranceSeconds(issuer.embedded)
+  if (now >= expiresAt + tolerance) return { kind: 'rejected', fault: 'expired', detail: 'exp is in the past' }
+  if (now < validFrom - tolerance)
+    return { kind: 'rejected', fault: 'not_yet_valid', detail: 'iat or nbf is in the future' }
+  return undefined
+}

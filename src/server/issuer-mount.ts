@@ -1,0 +1,67 @@
+import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import { denial } from '../core/denial.ts'
+import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
+import { loadMasterKey } from '../issuer/sealing.ts'
+import type { Store } from '../store/store.ts'
+import type { PublishedKey } from '../token/verifier-issuer.ts'
+import type { ReservedRequest } from './gateway.ts'
+
+/** What answers the issuer's paths: the embedded issuer, nobody, or the audgate that a gateway on its own stands before. */
+export interface IssuerMount {
+  handle(reserved: ReservedRequest): void
+  /** Undefined when this process holds no issuer. */
+  readonly own: { readonly publicKeys: () => readonly PublishedKey[] } | undefined
+  onKeysChanged(listener: () => void): void
+  reconfigure(config: Config): Promise<void>
+  close(): Promise<void>
+}
+
+export interface MountOptions {
+  /** Undefined where the file asks for no embedded issuer. */
+  readonly store: Store | undefined
+  readonly now: () => number
+  readonly onEvent: (event: IssuerEvent) => void
+}
+
+/** Starts what the file says about the issuer. Rejects with what the operator has to mend. */
+export async function mountIssuer(config: Config, options: MountOptions): Promise<IssuerMount> {
+  if (config.issuer.kind === 'embedded' && options.store !== undefined) {
+    return mountEmbedded(config, config.issuer, options, options.store)
+  }
+  return NO_ISSUER
+}
+
+const NO_ISSUER: IssuerMount = {
+  handle: ({ refuse }) => refuse(denial('no_route', 'there is nothing at this reserved path')),
+  own: undefined,
+  onKeysChanged: () => undefined,
+  reconfigure: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+}
+
+async function mountEmbedded(
+  config: Config,
+  embedded: EmbeddedIssuer,
+  { now, onEvent }: MountOptions,
+  store: Store,
+): Promise<IssuerMount> {
+  const { secret, registrationToken } = config.secrets
+  const masterKey = await loadMasterKey(secret, config.store.path)
+  // Loaded where it is asked for: a gateway without an issuer does without the library.
+  const { createIssuer } = await import('../issuer/provider.ts')
+  const issuer = await createIssuer(settingsOf(config, embedded), { store, masterKey, registrationToken, now, onEvent })
+  return {
+    handle: ({ request, response, located }) => issuer.handle(request, response, located.client.address),
+    own: { publicKeys: () => issuer.publicKeys() },
+    onKeysChanged: (listener) => issuer.onKeysChanged(listener),
+    reconfigure: async (next) => {
+      if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
+    },
+    close: () => issuer.close(),
+  }
+}
+
+function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
+  const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
+  return { ...settings, identifier: config.publicUrl, origin: config.publicOrigin, resources }
+}

@@ -1,0 +1,56 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Config } from '../config/config.ts'
+import { describeChanges } from '../config/diff.ts'
+import { createGeneration, retire } from './generation.ts'
+import type { Parts } from './parts.ts'
+import { StartFault } from './start-fault.ts'
+import { readTls } from './tls-files.ts'
+import { trustedIssuers } from './trusted.ts'
+
+/** Settings that are bound to something opened at the start; a changed one is named in the log and holds after a restart. */
+const BOUND: Readonly<Record<string, (config: Config) => unknown>> = {
+  listen: (config) => config.listen,
+  management: (config) => config.management,
+  store: (config) => config.store,
+  workers: (config) => config.workers,
+  tls: (config) => config.tls === undefined,
+}
+
+/** Settings that tokens and keys hang on: a file that changes one isn't put in force at all before a restart. */
+const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
+  public_url: (config) => config.publicUrl,
+  issuer: (config) => [config.issuer.kind, config.issuer.kind === 'upstream' ? config.issuer.upstream : ''],
+}
+
+/**
+ * Swaps a checked file in, between two requests: what it narrows holds for the next one. Rejects with a StartFault, the old file
+ * still in force, when it needs a restart or its certificates are no good.
+ */
+export async function putInForce(next: Config, parts: Parts): Promise<void> {
+  const { state, log, issuer, verifier, recorder, metrics } = parts
+  const before = state.generation
+  const fixed = changed(FIXED, before.config, next)
+  if (fixed.length > 0)
+    throw new StartFault(`${fixed.join(' and ')} changed: needs a restart; the old file stays in force`)
+  const tls = readTls(next.tls)
+  await issuer.reconfigure(next)
+  verifier.setIssuers(trustedIssuers(next, issuer.own))
+  const generation = createGeneration(next, before)
+  state.generation = generation
+  recorder.setAccessLog(next.accessLog)
+  state.listener?.setMaxConnections(next.maxConnections)
+  if (tls !== undefined) state.listener?.setTls(tls)
+  retire(before, generation)
+  metrics.reload(true)
+  log.info('reload', { changes: describeChanges(before.config, next) })
+  for (const name of changed(BOUND, before.config, next))
+    log.warn('reload.restart', { setting: name, detail: `${name} changed: needs a restart` })
+}
+
+function changed(
+  settings: Readonly<Record<string, (config: Config) => unknown>>,
+  before: Config,
+  next: Config,
+): string[] {
+  return Object.entries(settings).flatMap(([name, read]) => (isDeepStrictEqual(read(before), read(next)) ? [] : [name]))
+}

@@ -1,0 +1,47 @@
+import type { ConfigResult } from '../config/config.ts'
+import { watchFiles } from '../config/watch.ts'
+import type { Log } from './log.ts'
+import type { Server } from './server.ts'
+import { StartFault } from './start-fault.ts'
+
+export interface ReloadOptions {
+  readonly server: Server
+  readonly log: Log
+  /** Reads and checks the file anew. */
+  readonly load: () => ConfigResult
+}
+
+export interface Reloading {
+  /** Reads the file now, whether it has changed or not. */
+  now(): Promise<void>
+  close(): void
+}
+
+/** Watches routes.yaml and the certificates that it names. A file with problems changes nothing; the log shows them all. */
+export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
+  const watching = { stop: watchFiles(filesOf(server), () => void now()) }
+  const now = async (): Promise<void> => {
+    const result = load()
+    if (!result.ok) return refuse(log, result.problems.map(problemText))
+    try {
+      await server.reload(result.config)
+    } catch (error) {
+      return refuse(log, [error instanceof StartFault ? error.message : String(error)])
+    }
+    watching.stop()
+    watching.stop = watchFiles(filesOf(server), () => void now())
+  }
+  return { now, close: () => watching.stop() }
+}
+
+function filesOf({ config }: Server): string[] {
+  return config.tls === undefined ? [config.file] : [config.file, config.tls.cert, config.tls.key]
+}
+
+function refuse(log: Log, problems: readonly string[]): void {
+  log.error('reload.refused', { problems, detail: 'the old file stays in force' })
+}
+
+function problemText({ file, line, column, message }: { file: string; line: number; column: number; message: string }) {
+  return `${file}:${line}:${column}: ${message}`
+}

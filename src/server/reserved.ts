@@ -1,0 +1,44 @@
+import { METADATA_PATH } from '../core/reserved.ts'
+import { isWithin } from '../core/router.ts'
+import type { Recorder } from './exchange.ts'
+import { FEED_PATH, type Feed } from './feed.ts'
+import type { ReservedRequest } from './gateway.ts'
+import type { IssuerMount } from './issuer-mount.ts'
+import type { Outcome } from './metrics.ts'
+import type { Site } from './site.ts'
+
+export interface ReservedOptions {
+  readonly recorder: Recorder
+  readonly site: Site
+  readonly issuer: IssuerMount
+  /** Undefined where this process holds no store. */
+  readonly feed: Feed | undefined
+}
+
+// Nobody takes longer over a form; a body or a reader that stops for so long is cut.
+const IDLE_MS = 300_000
+
+/** Sends requests for reserved paths to who answers them, and ends their exchange with the answer. */
+export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
+  const { recorder, site, issuer, feed } = options
+  return (reserved) => {
+    const { request, response, exchange, located } = reserved
+    const [path = '/'] = located.target.readings
+    request.socket.setTimeout(IDLE_MS)
+    response.once('close', () => {
+      exchange.status ??= response.statusCode
+      recorder.end(exchange, { ...endingOf(response.writableFinished, exchange.status), bytesIn: 0, bytesOut: 0 })
+    })
+    if (isWithin(METADATA_PATH, path)) exchange.place = '(metadata)'
+    if (exchange.place === '(metadata)' || isWithin('/admin', path)) site.handle(request, response, exchange.id)
+    else if (path === FEED_PATH && feed !== undefined) feed.handle(request, response)
+    else issuer.handle(reserved)
+  }
+}
+
+function endingOf(finished: boolean, status: number): { readonly outcome: Outcome; readonly reason: undefined } {
+  const reason = undefined
+  if (!finished) return { outcome: 'client_closed', reason }
+  if (status >= 500) return { outcome: 'failed', reason }
+  return { outcome: status >= 400 ? 'refused' : 'ok', reason }
+}

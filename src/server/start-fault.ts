@@ -1,0 +1,49 @@
+import { StoreError } from '../store/store.ts'
+
+/** What keeps the server from starting, in a line that says what to do. */
+export class StartFault extends Error {}
+
+const BIND: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken: stop what listens there, or choose another port',
+  EACCES: 'needs a privilege that this user lacks: choose a port above 1023, or grant CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'is no address of this machine: choose one that is',
+  ENOTFOUND: 'can’t be resolved: write an address, or mend the name',
+}
+
+/** The fault behind an error of binding `key` (`listen` or `management`). */
+export function bindFault(
+  key: string,
+  address: { readonly host: string; readonly port: number },
+  error: unknown,
+): StartFault {
+  const code = codeOf(error)
+  const shown = address.host.includes(':') ? `[${address.host}]` : address.host
+  return new StartFault(`${key}: ${shown}:${address.port} ${BIND[code] ?? `can't be bound (${code})`}`, {
+    cause: error,
+  })
+}
+
+/** The fault behind certificates that can't be read or don't fit. */
+export function tlsFault(path: string, error: unknown): StartFault {
+  const code = codeOf(error)
+  const texts: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'may not be read: check its permissions',
+  }
+  return new StartFault(`tls: ${path}: ${texts[code] ?? `is no good: ${textOf(error)}`}`, { cause: error })
+}
+
+/** Any other fault, with the store's hint where there is one. */
+export function startFault(error: unknown): StartFault {
+  if (error instanceof StartFault) return error
+  if (error instanceof StoreError) return new StartFault(`${error.message}: ${error.hint}`, { cause: error })
+  return new StartFault(textOf(error), { cause: error })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
