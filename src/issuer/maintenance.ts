@@ -1,0 +1,64 @@
+import { faultOf } from './fault.ts'
+import { type IssuerContext, seconds } from './issuer-context.ts'
+
+const LOOK_MS = 30_000
+const SWEEP_MS = 60_000
+const REAP_MS = 3_600_000
+/** Self-registered clients that nobody has given anything within this time are forgotten. */
+const UNUSED_SECONDS = 86_400
+
+export interface House {
+  close(): Promise<void>
+}
+
+/**
+ * What has to be done from time to time: keys that come and go, rows that have expired, clients that registered themselves
+ * and were never used. @param tickKeys looks at the keys; also called when the store says that something has changed.
+ */
+export function keepHouse(context: IssuerContext, tickKeys: () => Promise<void>): House {
+  const underWay = new Set<Promise<void>>()
+  let looking = false
+  const run = (work: () => Promise<unknown>): void => {
+    const done: Promise<void> = work()
+      .catch((error: unknown) => context.tell('issuer.fault', faultOf(error), 'error'))
+      .then(() => {
+        underWay.delete(done)
+      })
+    underWay.add(done)
+  }
+  const look = (): void => {
+    if (looking) return
+    looking = true
+    run(() => tickKeys().finally(() => (looking = false)))
+  }
+  const unsubscribe = context.store.subscribe(look)
+  const timers = [
+    setInterval(look, LOOK_MS),
+    setInterval(() => run(() => context.store.sweep(seconds(context))), SWEEP_MS),
+    setInterval(() => run(() => reapUnused(context)), REAP_MS),
+  ]
+  for (const timer of timers) timer.unref()
+  return {
+    close: async () => {
+      unsubscribe()
+      for (const timer of timers) clearInterval(timer)
+      await Promise.all(underWay)
+    },
+  }
+}
+
+/** Forgets clients that registered themselves a day ago or more, and to which nobody has given anything. */
+export async function reapUnused(context: IssuerContext): Promise<number> {
+  const { store } = context
+  const before = seconds(context) - UNUSED_SECONDS
+  let reaped = 0
+  for (const client of await store.clients()) {
+    // A revoked one stays: forgotten, it could be registered again.
+    if (client.origin !== 'registration' || client.revoked || client.createdAt > before) continue
+    const [authorization] = await store.authorizations({ clientId: client.id })
+    const [consent] = await store.consents({ clientId: client.id })
+    if (authorization === undefined && consent === undefined && (await store.deleteClient(client.id))) reaped += 1
+  }
+  if (reaped > 0) await context.record('clients.reaped', { reaped })
+  return reaped
+}
