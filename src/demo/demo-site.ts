@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Refusal, type SampleOptions, type SampleServer, send, startSample, targetOf } from './sample-server.ts'
+
+export interface DemoSiteOptions extends SampleOptions {
+  /** Where people reach the gateway, `http://localhost:8080` in the shipped routes.yaml; stands in the commands. */
+  readonly publicUrl: string
+}
+
+const HTML = 'text/html; charset=utf-8'
+const SCRIPT = 'text/javascript; charset=utf-8'
+const FILES: ReadonlyMap<string, readonly [string, string]> = new Map([
+  ['/', ['index.html', HTML]],
+  ['/demo/', ['gallery.html', HTML]],
+  ['/demo/site.css', ['site.css', 'text/css; charset=utf-8']],
+  ['/demo/start.js', ['start.js', SCRIPT]],
+  ['/demo/gallery.js', ['gallery.js', SCRIPT]],
+  ['/demo/sign-in.js', ['sign-in.js', SCRIPT]],
+  ['/demo/show.js', ['show.js', SCRIPT]],
+])
+
+const HEADERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' blob:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+}
+
+/**
+ * The demo's own pages, for a public route at `/`: the start page with what to try, and under `/demo/` an app that signs in by PKCE and
+ * shows the album. Their stylesheet comes from the issuer's `/assets/postern.css`.
+ */
+export function startDemoSite(options: DemoSiteOptions): Promise<SampleServer> {
+  return startSample((request, response) => answer(options.publicUrl, request, response), options)
+}
+
+async function answer(publicUrl: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname } = targetOf(request)
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'these pages are only read')
+  if (pathname === '/demo') {
+    response.writeHead(308, { location: '/demo/' }).end()
+    return
+  }
+  const [name, type] = FILES.get(pathname) ?? []
+  if (name === undefined || type === undefined) throw new Refusal(404, 'there is nothing here; begin at /')
+  const text = await readFile(new URL(`./site/${name}`, import.meta.url), 'utf8')
+  const filled = text.replaceAll(
+    '{{PUBLIC_URL}}',
+    publicUrl.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`),
+  )
+  send(response, 200, { ...HEADERS, 'content-type': type }, filled)
+}
