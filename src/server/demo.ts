@@ -1,0 +1,97 @@
+import { join, relative, resolve } from 'node:path'
+import type { Config } from '../config/config.ts'
+import { startDemoSite } from '../demo/demo-site.ts'
+import { startFileServer } from '../demo/file-server.ts'
+import { startPhotoServer } from '../demo/photo-server.ts'
+import { type Closing, createClosing } from './closing.ts'
+import { type DemoPlan, planDemo } from './demo-plan.ts'
+import { demoSecrets, writePrivately } from './demo-secrets.ts'
+import { seedDemo } from './demo-seed.ts'
+import { BACKUP_FILE, backupRequest, walkthrough } from './demo-walkthrough.ts'
+import { createServer, type Server, type ServerDependencies } from './server.ts'
+import { bindFault, StartFault, startFault } from './start-fault.ts'
+
+/** A server with the sample upstreams beside it; they end with it. */
+export interface DemoServer extends Server {
+  /** For the terminal, never for a log: it holds the sample people's passwords. */
+  readonly walkthrough: string
+}
+
+/**
+ * Starts the sample upstreams and the server, and seeds sample people and clients. Rejects with a StartFault, and leaves nothing
+ * running, when something can't be had, or when the file would show the demo to other machines.
+ */
+export async function createDemoServer(config: Config, dependencies: ServerDependencies): Promise<DemoServer> {
+  const plan = planDemo(config)
+  if (typeof plan === 'string') throw new StartFault(plan)
+  const closing = createClosing()
+  try {
+    return await start(config, plan, dependencies, closing)
+  } catch (error) {
+    await closing.run()
+    throw startFault(error)
+  }
+}
+
+async function start(
+  config: Config,
+  plan: DemoPlan,
+  dependencies: ServerDependencies,
+  closing: Closing,
+): Promise<DemoServer> {
+  await startSamples(plan, closing)
+  const server = await createServer(config, dependencies)
+  const text = await seed(config, plan, server, dependencies.now()).catch(async (error: unknown) => {
+    await server.close(0)
+    throw error
+  })
+  return {
+    addresses: server.addresses,
+    management: server.management,
+    get config() {
+      return server.config
+    },
+    store: server.store,
+    reload: (next) => server.reload(next),
+    close: async (graceMs) => {
+      await server.close(graceMs)
+      await closing.run()
+    },
+    walkthrough: text,
+  }
+}
+
+/** Where the file's routes expect them. */
+async function startSamples(plan: DemoPlan, closing: Closing): Promise<void> {
+  const { photos, files, site, origin: publicUrl } = plan
+  const samples = [
+    { route: 'photos', address: photos, start: () => startPhotoServer(photos) },
+    { route: 'files', address: files, start: () => startFileServer(files) },
+    { route: 'demo', address: site, start: () => startDemoSite({ ...site, publicUrl }) },
+  ]
+  for (const { route, address, start } of samples) {
+    const sample = await start().catch((error: unknown) => {
+      throw bindFault(`--demo: upstream of route ${route}`, address, error)
+    })
+    closing.add(() => sample.close())
+  }
+}
+
+/** Answers the walk-through. */
+async function seed(config: Config, plan: DemoPlan, { store }: Server, now: number): Promise<string> {
+  if (store === undefined) throw new StartFault('--demo: needs the embedded issuer')
+  const secrets = await demoSecrets(plan.folder)
+  await writePrivately(join(plan.folder, BACKUP_FILE), backupRequest(plan, secrets['photo-backup']))
+  const people = await seedDemo(store, plan, secrets, now)
+  return walkthrough({ plan, people, folder: fromHere(plan.folder), file: fileFromHere(config.file) })
+}
+
+/** As a command that is pasted into this folder has to name it. */
+function fromHere(path: string): string {
+  const inside = relative('', path)
+  return inside.startsWith('..') ? path : inside === '' ? '.' : inside
+}
+
+function fileFromHere(file: string): string | undefined {
+  return resolve(file) === resolve('routes.yaml') ? undefined : fromHere(resolve(file))
+}
