@@ -27,21 +27,30 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   const file = argument ?? options.config
   const config = readConfigOrExit(file)
   const log = createLog()
-  const server = await startOrExit(config, log)
+  const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)
   const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
   listenToSignals(server, reloading, log)
 }
 
-async function startOrExit(config: Config, log: Log): Promise<Server> {
+async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Server> {
   try {
-    return await createServer(config, { log, now: Date.now })
+    return await (demo ? startDemo(config, log) : createServer(config, { log, now: Date.now }))
   } catch (error) {
     log.flush()
     if (error instanceof StartFault) return fail(error.message, 2)
     throw error
   }
+}
+
+/** Loaded where it is asked for: a gateway in earnest has none of it. */
+async function startDemo(config: Config, log: Log): Promise<Server> {
+  const { createDemoServer } = await import('../server/demo.ts')
+  const server = await createDemoServer(config, { log, now: Date.now })
+  // Not to stdout, which is the log: it holds passwords.
+  process.stderr.write(`\n${server.walkthrough}\n`)
+  return server
 }
 
 function sayListening(server: Server, log: Log): void {
