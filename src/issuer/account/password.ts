@@ -1,0 +1,59 @@
+import { incomingOf } from '../incoming.ts'
+import { passwordProblem } from '../passwords.ts'
+import type { SignInResult } from '../throttle.ts'
+import { leadBack } from './notice.ts'
+import { type Failure, showOverview } from './overview.ts'
+import { checkPassword } from './sign-in.ts'
+import { BY, posted, refuse, type SignedInVisit } from './visit.ts'
+
+const WRONG = 'That is not your password now. Type it again.'
+const DIFFERENT = 'The two new passwords are not the same. Type both again.'
+const BUSY = 'There were too many tries. Wait a moment, then try again.'
+const BUSY_SECONDS = 3
+
+/**
+ * Changes the password of whoever knows the one in force; tries are slowed like sign-ins. All else of the person ends, and this
+ * browser goes on in a new session: a copy of its cookie is worth nothing then.
+ */
+export async function changePassword(visit: SignedInVisit): Promise<void> {
+  const { context, request, response, session, sessions } = visit
+  const { user } = session
+  const next = posted(visit, 'new_password')
+  const unfit = unfitness(next, posted(visit, 'repeat_password'))
+  if (unfit !== undefined) return showOverview(visit, unfit)
+  const result = await checkPassword(visit, user.username, posted(visit, 'current_password'))
+  if (result.kind !== 'ok') return refuseTry(visit, result)
+  const hash = await visit.passwords.hash(next)
+  if (hash === undefined) return showOverview(visit, busy(BUSY_SECONDS))
+  // Tries may wait for seconds: the session may have been ended meanwhile, by the person from elsewhere or by an operator.
+  const still = await sessions.current(request, response)
+  if (still?.uid !== session.uid) {
+    return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
+  }
+  const [entry] = await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid }, BY)
+  context.tell('user.password_changed', { sub: user.sub, by: BY, address: incomingOf(request).address })
+  await sessions.begin(request, response, user.sub, result.amr)
+  leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
+}
+
+function unfitness(next: string, repeated: string): Failure | undefined {
+  const text = passwordProblem(next)
+  if (text !== undefined) return { status: 400, problem: { field: 'new_password', text } }
+  if (next === repeated) return undefined
+  return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }
+}
+
+async function refuseTry(visit: SignedInVisit, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
+  const { context, request, session } = visit
+  const about = { sub: session.user.sub, address: incomingOf(request).address, by: BY }
+  if (result.kind === 'slow') {
+    await context.record('login.throttled', about, 'warn')
+    return showOverview(visit, busy(result.retryAfterSeconds))
+  }
+  await context.record('login.failure', about, 'warn')
+  return showOverview(visit, { status: 400, problem: { field: 'current_password', text: WRONG } })
+}
+
+function busy(retryAfterSeconds: number): Failure {
+  return { status: 429, notice: { kind: 'problem', text: BUSY }, retryAfterSeconds }
+}

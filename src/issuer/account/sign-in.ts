@@ -1,0 +1,104 @@
+import { appendCookie, cookieName, isSecure, readCookie } from '../cookies.ts'
+import { incomingOf } from '../incoming.ts'
+import { siteOf } from '../issuer-context.ts'
+import { redirect, sendPage } from '../page-answer.ts'
+import { donePage } from '../pages/confirm.ts'
+import { signInPage } from '../pages/sign-in.ts'
+import { signedOutPage } from '../pages/sign-out.ts'
+import { clockTime } from '../pages/time.ts'
+import type { SignInResult } from '../throttle.ts'
+import { leadBack, type Outcome, outcomeFor } from './notice.ts'
+import { ACCOUNT_PATH, type AccountVisit, posted, type SignedInVisit } from './visit.ts'
+
+const YEAR_SECONDS = 365 * 86_400
+const WRONG = 'That name and password don’t belong together. Try again.'
+const BUSY = 'There were too many tries. Wait a moment, then try again.'
+
+interface Retry {
+  readonly status: 400 | 429
+  readonly problem: string
+  readonly retryAfterSeconds?: number
+}
+
+/** The account page for nobody: a sign-in, or the end of one. */
+export function showSignedOut(visit: AccountVisit): void {
+  const { context, response } = visit
+  const outcome = outcomeFor(visit, undefined)
+  sendPage(response, 200, outcome === undefined ? signInForm(visit) : farewell(siteOf(context), outcome))
+}
+
+/** Checks name and password. A success starts a new session and leads to the account page, and nowhere else. */
+export async function signIn(visit: AccountVisit): Promise<void> {
+  const { context, request, response, sessions } = visit
+  const username = posted(visit, 'username')
+  const result = await checkPassword(visit, username, posted(visit, 'password'))
+  const about = { username: username.slice(0, 64), address: incomingOf(request).address }
+  if (result.kind === 'slow') {
+    await context.record('login.throttled', about, 'warn')
+    return askAgain(visit, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
+  }
+  if (result.kind === 'wrong') {
+    await context.record('login.failure', about, 'warn')
+    return askAgain(visit, { status: 400, problem: WRONG })
+  }
+  const { sub } = result.user
+  await context.record('login.success', { sub, ...about })
+  await sessions.begin(request, response, sub, result.amr)
+  keepDevice(visit, result.deviceKey)
+  redirect(response, ACCOUNT_PATH)
+}
+
+/** Ends this browser's session. What apps hold stays. */
+export async function signOut(visit: SignedInVisit): Promise<void> {
+  const { context, request, response, session, sessions } = visit
+  await sessions.end(request, response)
+  await context.record('session.ended', { sub: session.user.sub, address: incomingOf(request).address })
+  leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
+}
+
+/** One try at a password, slowed like every other. */
+export function checkPassword(visit: AccountVisit, username: string, password: string): Promise<SignInResult> {
+  const { context, request } = visit
+  const deviceKey = readCookie(request.headers.cookie, cookieName('device', context.settings().origin))
+  return context.signIn.attempt({ username, password, address: incomingOf(request).address, deviceKey })
+}
+
+function askAgain(visit: AccountVisit, retry: Retry): void {
+  const { retryAfterSeconds } = retry
+  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  sendPage(visit.response, retry.status, signInForm(visit, retry), options)
+}
+
+function signInForm(visit: AccountVisit, retry?: Retry): string {
+  return signInPage({
+    site: siteOf(visit.context),
+    form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: {} },
+    client: undefined,
+    resources: [],
+    username: posted(visit, 'username').slice(0, 256),
+    problem: retry?.problem,
+  })
+}
+
+function farewell(site: string, outcome: Outcome): string {
+  if (outcome.kind !== 'everywhere') return signedOutPage({ site, next: undefined })
+  return donePage({
+    site,
+    title: 'Signed out everywhere',
+    text: [
+      `Every session and device of yours was signed out at ${clockTime(outcome.atMs)}, this browser too.`,
+      'Apps that you still want ask you to sign in again.',
+    ],
+    next: { url: ACCOUNT_PATH, label: 'Sign in again' },
+  })
+}
+
+/** Lets this device try again later without being slowed by what others try elsewhere, here and when an app asks. */
+function keepDevice({ context, response }: AccountVisit, deviceKey: string): void {
+  const { origin } = context.settings()
+  const secure = isSecure(origin) ? '; secure' : ''
+  for (const path of [ACCOUNT_PATH, '/oauth/interaction']) {
+    const rest = `path=${path}; max-age=${YEAR_SECONDS}; httponly; samesite=lax${secure}`
+    appendCookie(response, `${cookieName('device', origin)}=${deviceKey}; ${rest}`)
+  }
+}
