@@ -3,6 +3,7 @@ import { claimsOf, comeBack, describeResource, discover, giveBack, leaveToSignIn
 
 const PHOTOS = '/photos/api/photos'
 const FILES = '/files/'
+const PHOTO_SCOPES = document.body.dataset.scope
 
 try {
   await start()
@@ -14,8 +15,8 @@ async function start() {
   const issuer = await discover()
   const photos = await describeResource('/photos')
   const files = await describeResource('/files')
-  on('sign-in', () => leaveToSignIn(issuer, [photos.resource], 'photos:read'))
-  on('sign-in-both', () => leaveToSignIn(issuer, [photos.resource, files.resource], 'photos:read files:read'))
+  on('sign-in', () => leaveToSignIn(issuer, [photos.resource], PHOTO_SCOPES))
+  on('sign-in-both', () => leaveToSignIn(issuer, [photos.resource, files.resource], `${PHOTO_SCOPES} files:read`))
   const tokens = await comeBack(issuer)
   if (tokens !== undefined) await signedIn({ issuer, files: files.resource, tokens })
 }

@@ -1,13 +1,13 @@
 // Authorization code with PKCE (RFC 7636) for a client without a secret. Tokens stay in memory: a reload forgets them.
-const CLIENT_ID = 'gallery-spa'
-const REDIRECT_URI = `${location.origin}/demo/`
-const PENDING = 'gallery-sign-in'
+const CLIENT_ID = document.body.dataset.client
+const REDIRECT_URI = location.origin + location.pathname
+const PENDING = `sign-in of ${CLIENT_ID}`
 
 /** The issuer's endpoints (RFC 8414). Throws with words for people when this page has another origin than the issuer. */
 export async function discover() {
   const issuer = await readJson('/.well-known/oauth-authorization-server')
   if (new URL(issuer.issuer).origin !== location.origin) {
-    throw new Error(`This app is registered at ${issuer.issuer}/demo/; open it there.`)
+    throw new Error(`This app is registered at ${issuer.issuer}${location.pathname}; open it there.`)
   }
   return issuer
 }
