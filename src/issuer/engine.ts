@@ -18,7 +18,7 @@ const ID_TOKEN_SECONDS = 600
 const DEVICE_CODE_SECONDS = 600
 const INTERACTION_SECONDS = 900
 /** A browser stays signed in this long after it was last used here, and at most {@link SESSION_MAX_SECONDS}. */
-const SESSION_IDLE_SECONDS = 12 * 3600
+export const SESSION_IDLE_SECONDS = 12 * 3600
 const SESSION_MAX_SECONDS = 14 * 86_400
 
 /** The longest life of anything signed by the issuer. */

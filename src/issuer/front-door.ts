@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import { StoreError } from '../store/store.ts'
+import { answerAccount, isAccountPath } from './account/account.ts'
+import { browserSessions } from './account/sessions.ts'
 import { answerAsset } from './assets.ts'
 import { allowAnyOrigin, answerPreflight } from './cross-origin.ts'
 import { endpointMethods, metadataAlias, ROUTES } from './endpoints.ts'
+import { SESSION_IDLE_SECONDS } from './engine.ts'
 import { faultOf } from './fault.ts'
 import { type Incoming, openIncoming, pathOf, pinOrigin } from './incoming.ts'
 import { answerInteraction } from './interactions.ts'
@@ -35,6 +38,10 @@ export async function answerRequest(
     if (path.startsWith('/assets/')) return sendAsset(request, response, path)
     if (path.startsWith('/oauth/interaction/')) {
       return await interact(context, engine.provider, request, response, incoming, path)
+    }
+    if (isAccountPath(path)) {
+      const sessions = browserSessions(context, engine.provider, SESSION_IDLE_SECONDS)
+      return await answerAccount({ context, sessions }, request, response)
     }
     await useLibrary(context, engine, request, response, incoming)
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
 import type { Acts } from './acts.ts'
 import type { IssuerEvent, IssuerSettings } from './issuer.ts'
+import type { Passwords } from './passwords.ts'
 import type { SignIn } from './throttle.ts'
 import type { Buckets } from './throttle-buckets.ts'
 
@@ -14,6 +15,8 @@ export interface IssuerContext {
   readonly registrationToken: string | undefined
   /** Milliseconds. */
   readonly now: () => number
+  /** Shared, so that its bound on how much is hashed at once holds for all. */
+  readonly passwords: Passwords
   readonly signIn: SignIn
   readonly buckets: Buckets
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */

@@ -11,6 +11,7 @@ import type { IssuerContext } from './issuer-context.ts'
 import { keepHouse } from './maintenance.ts'
 import { metadataDocument } from './metadata-document.ts'
 import { createOwnTokens, type OwnTokens } from './own-token.ts'
+import { createPasswords } from './passwords.ts'
 import { createRefreshAnswers } from './refresh-answers.ts'
 import { skipNeedlessSignOut } from './sign-out.ts'
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts'
@@ -86,6 +87,7 @@ function signingKeys(settings: IssuerSettings, { store, masterKey, now }: Issuer
 
 function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
   const { store, masterKey, now, onEvent, registrationToken } = dependencies
+  const passwords = createPasswords()
   return {
     settings,
     store,
@@ -94,7 +96,8 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     registrationToken,
     // An act looks after tokens that were made before a reload, too; see `createActs` for how long they may live.
     acts: createActs({ store, now, maxTokenSeconds: settings().accessTokenTtlSeconds }),
-    signIn: createSignIn({ store, masterKey, now }),
+    passwords,
+    signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
     tell: (event, detail, level = 'info') => onEvent({ level, event, detail }),
     record: async (event, detail, level = 'info') => {

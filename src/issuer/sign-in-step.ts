@@ -1,4 +1,5 @@
-import { appendCookie, cookieName, isSecure, readCookie } from './cookies.ts'
+import { appendCookie, cookieName, isSecure } from './cookies.ts'
+import { deviceKeyOf, keepDevice } from './device-cookie.ts'
 import { GUARD_FIELD, guardValue } from './form-guard.ts'
 import { incomingOf } from './incoming.ts'
 import { seconds, siteOf } from './issuer-context.ts'
@@ -9,7 +10,6 @@ import { signInPage } from './pages/sign-in.ts'
 import { readParameters } from './resource-hooks.ts'
 import { finish, interactionPath, type Visit } from './visit.ts'
 
-const YEAR_SECONDS = 365 * 86_400
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
@@ -44,10 +44,9 @@ export function showSignIn(visit: Visit, retry?: Retry): void {
 /** Checks name and password; a success starts a new session. */
 export async function signIn(visit: Visit): Promise<void> {
   const { context, request } = visit
-  const { origin } = context.settings()
   const { form, address } = incomingOf(request)
   const username = form.get('username') ?? ''
-  const deviceKey = readCookie(request.headers.cookie, cookieName('device', origin))
+  const deviceKey = deviceKeyOf(context, request)
   const attempt = { username, password: form.get('password') ?? '', address, deviceKey }
   const result = await context.signIn.attempt(attempt)
   const about = { username: username.slice(0, 64), client: visit.client.id, address }
@@ -63,7 +62,7 @@ export async function signIn(visit: Visit): Promise<void> {
   const { sub } = result.user
   await context.record('login.success', { sub, ...about })
   if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub) await leaveSession(visit)
-  keepDevice(visit, result.deviceKey)
+  keepDevice(context, visit.response, result.deviceKey)
   await finish(visit, { login: { accountId: sub, amr: [...result.amr], ts: seconds(context), remember: true } })
 }
 
@@ -105,12 +104,4 @@ async function leaveSession({ context, provider, interaction, response }: Visit)
   for (const each of [name, `${name}.sig`]) {
     appendCookie(response, `${each}=; path=/; max-age=0; httponly; samesite=lax${isSecure(origin) ? '; secure' : ''}`)
   }
-}
-
-/** Lets this device try again later without being slowed by what others try elsewhere. */
-function keepDevice({ context, response }: Visit, deviceKey: string): void {
-  const { origin } = context.settings()
-  const secure = isSecure(origin) ? '; secure' : ''
-  const rest = `path=/oauth/interaction; max-age=${YEAR_SECONDS}; httponly; samesite=lax${secure}`
-  appendCookie(response, `${cookieName('device', origin)}=${deviceKey}; ${rest}`)
 }

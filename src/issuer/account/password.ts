@@ -23,7 +23,7 @@ export async function changePassword(visit: SignedInVisit): Promise<void> {
   if (unfit !== undefined) return showOverview(visit, unfit)
   const result = await checkPassword(visit, user.username, posted(visit, 'current_password'))
   if (result.kind !== 'ok') return refuseTry(visit, result)
-  const hash = await visit.passwords.hash(next)
+  const hash = await context.passwords.hash(next)
   if (hash === undefined) return showOverview(visit, busy(BUSY_SECONDS))
   // Tries may wait for seconds: the session may have been ended meanwhile, by the person from elsewhere or by an operator.
   const still = await sessions.current(request, response)

@@ -1,4 +1,4 @@
-import { appendCookie, cookieName, isSecure, readCookie } from '../cookies.ts'
+import { deviceKeyOf, keepDevice } from '../device-cookie.ts'
 import { incomingOf } from '../incoming.ts'
 import { siteOf } from '../issuer-context.ts'
 import { redirect, sendPage } from '../page-answer.ts'
@@ -10,7 +10,6 @@ import type { SignInResult } from '../throttle.ts'
 import { leadBack, type Outcome, outcomeFor } from './notice.ts'
 import { ACCOUNT_PATH, type AccountVisit, posted, type SignedInVisit } from './visit.ts'
 
-const YEAR_SECONDS = 365 * 86_400
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
@@ -44,7 +43,7 @@ export async function signIn(visit: AccountVisit): Promise<void> {
   const { sub } = result.user
   await context.record('login.success', { sub, ...about })
   await sessions.begin(request, response, sub, result.amr)
-  keepDevice(visit, result.deviceKey)
+  keepDevice(context, response, result.deviceKey)
   redirect(response, ACCOUNT_PATH)
 }
 
@@ -59,7 +58,7 @@ export async function signOut(visit: SignedInVisit): Promise<void> {
 /** One try at a password, slowed like every other. */
 export function checkPassword(visit: AccountVisit, username: string, password: string): Promise<SignInResult> {
   const { context, request } = visit
-  const deviceKey = readCookie(request.headers.cookie, cookieName('device', context.settings().origin))
+  const deviceKey = deviceKeyOf(context, request)
   return context.signIn.attempt({ username, password, address: incomingOf(request).address, deviceKey })
 }
 
@@ -91,14 +90,4 @@ function farewell(site: string, outcome: Outcome): string {
     ],
     next: { url: ACCOUNT_PATH, label: 'Sign in again' },
   })
-}
-
-/** Lets this device try again later without being slowed by what others try elsewhere, here and when an app asks. */
-function keepDevice({ context, response }: AccountVisit, deviceKey: string): void {
-  const { origin } = context.settings()
-  const secure = isSecure(origin) ? '; secure' : ''
-  for (const path of [ACCOUNT_PATH, '/oauth/interaction']) {
-    const rest = `path=${path}; max-age=${YEAR_SECONDS}; httponly; samesite=lax${secure}`
-    appendCookie(response, `${cookieName('device', origin)}=${deviceKey}; ${rest}`)
-  }
 }

@@ -7,7 +7,6 @@ import { sendPage } from '../page-answer.ts'
 import type { PageClient } from '../pages/client.ts'
 import { errorPage } from '../pages/error.ts'
 import type { FormTarget } from '../pages/form.ts'
-import type { Passwords } from '../passwords.ts'
 import type { BrowserSession, BrowserSessions } from './sessions.ts'
 
 export const ACCOUNT_PATH = '/account'
@@ -15,7 +14,6 @@ export const ACCOUNT_PATH = '/account'
 /** What the account page works with. */
 export interface AccountParts {
   readonly context: IssuerContext
-  readonly passwords: Pick<Passwords, 'hash'>
   readonly sessions: BrowserSessions
 }
 
