@@ -1,9 +1,10 @@
 /** How a request's body is framed: a length in bytes (0: there is none), or chunked. */
 export type RequestFraming = number | 'chunked'
 
-// The last look at what leaves: whoever put the fields together, a line that ends early would be a header, or a request, of somebody else's.
-const HEAD =
-  /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.1\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*\r\n)*\r\n$/
+// The last look at what leaves: whoever put it together, a line that ends early would be a field, or a request, of somebody else's.
+const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.1\r\n$/
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
  * The framing that the client chose. Its parser has judged both fields already, so that one of them counts at most (RFC 9112 §6.3).
@@ -32,11 +33,13 @@ export function renderRequestHead(
 ): string | undefined {
   const length = String(framing)
   let head = `${method} ${target} HTTP/1.1\r\n`
+  if (!REQUEST_LINE.test(head)) return undefined
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''
     if (name.length === 14 && name.toLowerCase() === 'content-length' && headers[i + 1] !== length) continue
-    head += `${name}: ${headers[i + 1]}\r\n`
+    const value = headers[i + 1] ?? ''
+    if (!NAME.test(name) || !VALUE.test(value)) return undefined
+    head += `${name}: ${value}\r\n`
   }
-  head += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n\r\n' : '\r\n'
-  return HEAD.test(head) ? head : undefined
+  return framing === 'chunked' ? `${head}Transfer-Encoding: chunked\r\n\r\n` : `${head}\r\n`
 }

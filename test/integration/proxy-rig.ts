@@ -76,7 +76,7 @@ export function rawUpstream(onRequest: (socket: Socket, data: Buffer, nth: numbe
   )
 }
 
-export interface Proxy extends Listening {
+export interface ProxyUnderTest extends Listening {
   readonly outcomes: ForwardOutcome[]
   readonly aborts: Abort[]
   readonly group: UpstreamGroup
@@ -84,14 +84,17 @@ export interface Proxy extends Listening {
   exchange(request: string | Buffer): Promise<string>
 }
 
-export type Overrides = Partial<Omit<ForwardInput, 'headers' | 'member' | 'upstreams'>> & {
+export type Overrides = Partial<Omit<ForwardInput, 'member' | 'upstreams'>> & {
   readonly before?: (request: IncomingMessage, response: ServerResponse) => void
 }
 
 const HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'host', 'expect', 'te', 'trailer'])
 
 /** A gateway that lets everything through, and answers `502 fault` and the like for itself. */
-export async function proxyTo(ports: readonly number[] | UpstreamGroup, overrides: Overrides = {}): Promise<Proxy> {
+export async function proxyTo(
+  ports: readonly number[] | UpstreamGroup,
+  overrides: Overrides = {},
+): Promise<ProxyUnderTest> {
   const group =
     'choose' in ports
       ? ports
@@ -163,7 +166,7 @@ export function rawExchange(port: number, request: string | Buffer): Promise<str
       text += '|RESET'
     })
     socket.on('close', () => resolve(text))
-    socket.write(request)
+    socket.write(typeof request === 'string' ? Buffer.from(request, 'latin1') : request)
   })
 }
 
