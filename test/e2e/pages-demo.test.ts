@@ -37,7 +37,7 @@ describe('the demo’s start page', () => {
   it('has commands with the address that people reach the gateway by, each with a button that copies it', async () => {
     await page.goto(gate.url)
     const commands = await page.locator('pre').allTextContents()
-    assert.ok(commands.some((command) => command.includes(`--resource ${gate.url}/photos`)))
+    assert.ok(commands.some((command) => command.includes(`--client photos-cli --resource ${gate.url}/photos`)))
     assert.equal(await page.getByRole('button', { name: 'Copy' }).count(), commands.length)
   })
 })
@@ -76,6 +76,13 @@ describe('the gallery', () => {
     await page.locator('.tick.refused').first().waitFor()
     assert.match(await textOf('#watch-said'), /refused at .*: revoked/)
     gate.revoked = false
+  })
+
+  it('is another client as the print shop, with more to ask for', async () => {
+    await signIn('Sign in for the photos', '/demo/print-shop/')
+    assert.equal(gate.asked.get('client_id'), 'print-shop')
+    assert.equal(gate.asked.get('redirect_uri'), `${gate.url}/demo/print-shop/`)
+    assert.equal(gate.asked.get('scope'), 'photos:read photos:write')
   })
 
   it('says what the issuer said when it got no access, and takes no answer that it did not ask for', async () => {
@@ -118,8 +125,8 @@ async function textOf(selector: string): Promise<string> {
   return (await page.locator(selector).textContent()) ?? ''
 }
 
-async function signIn(button: string): Promise<void> {
-  await page.goto(`${gate.url}/demo/`)
+async function signIn(button: string, path = '/demo/'): Promise<void> {
+  await page.goto(gate.url + path)
   await page.getByRole('button', { name: button }).click()
   await page.locator('#album img').nth(7).waitFor()
 }
