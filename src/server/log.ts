@@ -40,7 +40,7 @@ export interface Log {
 
 // Lines wait for company at most this long: one write for many requests under load.
 const FLUSH_MS = 100
-const BATCH_BYTES = 16_384
+const BATCH_BYTES = 8_192
 // A reader that has stopped reading costs lines rather than memory.
 const MOST_WAITING_BYTES = 16_777_216
 

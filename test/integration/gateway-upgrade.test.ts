@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { createServer, type Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { photosRoute, startGateway, type TestGateway, until, yamlOf } from '../support/gateway-under-test.ts'
+import { listenOnLoopback, stopServer } from '../support/upstreams.ts'
+
+interface Conversation {
+  readonly socket: Socket
+  text(): string
+  closed(): boolean
+}
+
+describe('upgrades', () => {
+  let upstream: Server
+  let gateway: TestGateway
+  const heads: string[][] = []
+  const sockets = new Set<Socket>()
+
+  before(async () => {
+    upstream = createServer((_request, response) => response.end('no upgrade'))
+    upstream.on('connection', (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+    upstream.on('upgrade', (request, socket) => {
+      heads.push(request.rawHeaders)
+      socket.on('error', () => undefined)
+      if (request.url === '/photos/refused')
+        return socket.end('HTTP/1.1 426 Upgrade Required\r\nX-Own: 1\r\nContent-Length: 2\r\n\r\nno')
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: abc\r\n\r\n',
+      )
+      socket.on('data', (chunk: Buffer) => socket.write(`echo ${chunk}`))
+      socket.on('end', () => socket.end())
+    })
+    const port = await listenOnLoopback(upstream)
+    gateway = await startGateway({
+      yaml: yamlOf(`${photosRoute(`http://127.0.0.1:${port}`, '    public: [/open/**]')}
+  - { id: dead, path: /dead, public: true, upstream: "http://127.0.0.1:9" }`),
+    })
+  })
+  after(async () => {
+    await gateway.close()
+    await stopServer(upstream)
+  })
+
+  function ask(path: string, fields = '', extra = ''): Conversation {
+    const socket = connect(gateway.port, '127.0.0.1')
+    const state = { text: '', closed: false }
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk) => {
+      state.text += chunk.toString('latin1')
+    })
+    socket.once('close', () => {
+      state.closed = true
+    })
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n${fields}\r\n${extra}`,
+    )
+    return { socket, text: () => state.text, closed: () => state.closed }
+  }
+
+  it('a WebSocket is tunnelled after the same decision, with the same headers', async () => {
+    const talk = ask('/photos/live', `Authorization: Bearer ${gateway.token()}\r\nX-Auth-Username: mallory\r\n`)
+    await until(() => talk.text().includes('\r\n\r\n'), 'the 101')
+    assert.match(talk.text(), /^HTTP\/1\.1 101 /)
+    assert.match(talk.text(), /Upgrade: websocket/)
+    assert.match(talk.text(), /Sec-WebSocket-Accept: abc/)
+    talk.socket.write('hello')
+    await until(() => talk.text().endsWith('echo hello'), 'the echo')
+    const head = heads.at(-1) ?? []
+    assert.ok(head.includes('alice') && !head.includes('mallory') && !head.includes('Authorization'))
+    assert.equal(head[head.indexOf('Upgrade') + 1], 'websocket')
+    const metrics = await (await fetch(`${gateway.managementUrl}/metrics`)).text()
+    assert.match(metrics, /audgate_tunnels_open 1/)
+    talk.socket.destroy()
+    await until(() => sockets.size === 0, 'the upstream’s side ends with the client’s')
+    await until(() => gateway.requests().some(({ status }) => status === 101), 'the log line')
+  })
+
+  it('bytes that come along with the request reach the upstream once', async () => {
+    const talk = ask('/photos/open/x', '', 'early')
+    await until(() => talk.text().endsWith('echo early'), 'the echo')
+    talk.socket.destroy()
+  })
+
+  it('a refused upgrade is answered like any request, and the connection closes', async () => {
+    const count = heads.length
+    const talk = ask('/photos/live')
+    await until(talk.closed, 'the end')
+    assert.match(talk.text(), /^HTTP\/1\.1 401 Unauthorized\r\n/)
+    assert.match(talk.text(), /WWW-Authenticate: Bearer /)
+    assert.match(talk.text(), /"reason":"no_token"/)
+    assert.equal(heads.length, count)
+  })
+
+  it('an upstream that refuses the upgrade is heard by the client', async () => {
+    const talk = ask('/photos/refused', `Authorization: Bearer ${gateway.token()}\r\n`)
+    await until(talk.closed, 'the end')
+    assert.match(talk.text(), /^HTTP\/1\.1 426 /)
+    assert.match(talk.text(), /X-Own: 1/)
+  })
+
+  it('an upstream that is not there: 502', async () => {
+    const talk = ask('/dead/x')
+    await until(talk.closed, 'the end')
+    assert.match(talk.text(), /^HTTP\/1\.1 502 /)
+    assert.match(talk.text(), /upstream_refused/)
+  })
+
+  it('an upgrade with a body is no tunnel: the body would go in unjudged', async () => {
+    const count = heads.length
+    const talk = ask('/photos/open/x', 'Content-Length: 4\r\n', 'GET ')
+    await until(() => talk.text().includes('no upgrade'), 'an ordinary answer')
+    assert.equal(heads.length, count)
+    talk.socket.destroy()
+  })
+
+  it('a reserved path is no tunnel: 400', async () => {
+    const talk = ask('/oauth/token')
+    await until(talk.closed, 'the end')
+    assert.match(talk.text(), /^HTTP\/1\.1 400 /)
+  })
+
+  it('clients that leave during the upgrade leave nothing open', async () => {
+    const talks = Array.from({ length: 30 }, () => ask('/photos/open/x'))
+    for (const talk of talks) talk.socket.destroy()
+    await until(() => sockets.size === 0, 'no upstream connection')
+    const metrics = async () => (await fetch(`${gateway.managementUrl}/metrics`)).text()
+    await until(async () => /audgate_tunnels_open 0\n/.test(await metrics()), 'no tunnel')
+    assert.match(await metrics(), /audgate_requests_in_flight 0/)
+  })
+})
