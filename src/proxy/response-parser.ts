@@ -18,6 +18,7 @@ const MAX_HEAD_BYTES = 65_536
 /** Heads are looked for here first, so that a long read isn't turned into text whole. */
 const FIRST_LOOK_BYTES = 4_096
 const MAX_INFORMATIONAL = 16
+const TOO_LARGE = `the header is larger than ${MAX_HEAD_BYTES} bytes`
 const HTTP1 = 'HTTP/1.'
 
 type State = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel'
@@ -102,6 +103,7 @@ export class ResponseParser {
     const fault = this.#hold(buffer, at, end)
     const length = this.#held.subarray(0, this.#heldLength).indexOf('\r\n\r\n', Math.max(0, before - 3))
     if (length === -1) return fault ?? -1
+    if (length > MAX_HEAD_BYTES) return TOO_LARGE
     const text = this.#held.toString('latin1', 0, length + 2)
     this.#heldLength = 0
     return this.#takeHead(text) ?? at + length + 4 - before
@@ -111,7 +113,7 @@ export class ResponseParser {
   #hold(buffer: Buffer, at: number, end: number): string | undefined {
     const before = this.#heldLength
     const length = before + end - at
-    if (before > MAX_HEAD_BYTES) return `the header is larger than ${MAX_HEAD_BYTES} bytes`
+    if (before > MAX_HEAD_BYTES) return TOO_LARGE
     if (length > this.#held.length) {
       const grown = Buffer.allocUnsafe(Math.max(1_024, 2 * length))
       this.#held.copy(grown, 0, 0, before)
@@ -122,7 +124,7 @@ export class ResponseParser {
     if (!HTTP1.startsWith(this.#held.toString('latin1', 0, Math.min(length, HTTP1.length))))
       return 'this is not HTTP/1.1'
     if (hasBareLineFeed(this.#held, before, length)) return 'a line of the header ends in a bare line feed'
-    return length > MAX_HEAD_BYTES ? `the header is larger than ${MAX_HEAD_BYTES} bytes` : undefined
+    return length > MAX_HEAD_BYTES ? TOO_LARGE : undefined
   }
 
   #takeHead(text: string): string | undefined {

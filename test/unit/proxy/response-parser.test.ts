@@ -63,6 +63,7 @@ describe('reading an answer', () => {
     assert.equal(read(large, { end: true }).ended, true)
     const tooLarge = `${OK}A: ${'x'.repeat(66_000)}\r\n\r\n`
     assert.match(read(tooLarge).fault ?? '', /larger than 65536/)
+    assert.match(read(tooLarge, { cuts: [65_000] }).fault ?? '', /larger than 65536/)
     assert.match(read(tooLarge, { step: 100 }).fault ?? '', /larger than 65536/)
     assert.match(read(`${OK}A: ${'x'.repeat(70_000)}`, { step: 1 }).fault ?? '', /larger than 65536/)
   })
