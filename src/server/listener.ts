@@ -3,7 +3,9 @@ import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ListenAddress } from '../config/config.ts'
+import { RESERVED_PATHS } from '../core/reserved.ts'
 import { type ClientFault, clientFault } from './client-fault.ts'
+import { attachLane } from './lane/lane.ts'
 import { mayUpgrade } from './upgrades.ts'
 
 /** PEM texts. */
@@ -61,6 +63,14 @@ export async function openListener(options: ListenerOptions, handlers: ListenerH
   const sockets = new Set<Socket>()
   const limit = { connections: options.maxConnections }
   attach(server, handlers)
+  const lane = attachLane(server, {
+    takes: isPlainTarget,
+    // The data path uses no more of either than the lane's own classes have.
+    onRequest: (request, response) =>
+      handlers.request(request as unknown as IncomingMessage, response as unknown as ServerResponse, false),
+    keepAliveMs: KEEP_ALIVE_MS,
+    firstRequestMs: 0,
+  })
   server.prependListener('connection', (socket: Socket) => {
     if (sockets.size >= limit.connections) return void socket.destroy()
     sockets.add(socket)
@@ -81,11 +91,24 @@ export async function openListener(options: ListenerOptions, handlers: ListenerH
     stop: () => {
       for (const each of bound) each.close()
     },
-    closeIdle: () => server.closeIdleConnections(),
+    closeIdle: () => {
+      lane.close()
+      server.closeIdleConnections()
+    },
     destroy: () => {
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/**
+ * Whether the data path answers this target for certain. Reserved paths are answered by Fastify and the issuer, which need node's own
+ * request and response; an escape in the first segment may spell one of them.
+ */
+function isPlainTarget(url: string): boolean {
+  const end = url.indexOf('/', 1)
+  const first = end === -1 ? url : url.slice(0, end)
+  return !first.includes('%') && !first.includes(';') && !RESERVED_PATHS.some((path) => first.startsWith(path))
 }
 
 type HttpServer = Server | ReturnType<typeof createHttpsServer>

@@ -34,7 +34,7 @@ async function start(answer: Answer = plainAnswer): Promise<Running> {
     taken.push('lane')
     answer(response)
   }
-  const lane = attachLane(server, { onRequest, keepAliveMs: 60_000, firstRequestMs: 60_000 })
+  const lane = attachLane(server, { takes: () => true, onRequest, keepAliveMs: 60_000, firstRequestMs: 60_000 })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,

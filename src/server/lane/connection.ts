@@ -4,6 +4,8 @@ import { LaneRequest } from './request.ts'
 import { LaneResponse } from './response.ts'
 
 export interface LaneOwner {
+  /** Whether a request target may be taken at all; others go to the full parser. */
+  readonly takes: (url: string) => boolean
   /** Takes a request that came whole and without a body. */
   readonly onRequest: (request: LaneRequest, response: LaneResponse) => void
   /** Gives a connection to the full parser, for good, with the bytes that were read and not answered. */
@@ -78,7 +80,7 @@ export class LaneConnection {
       return
     }
     const head = readPlainHead(chunk.toString('latin1'))
-    if (head === undefined) {
+    if (head === undefined || !this.#owner.takes(head.url)) {
       this.#owner.handOver(this, chunk)
       return
     }

@@ -7,6 +7,8 @@ import type { LaneRequest } from './request.ts'
 import type { LaneResponse } from './response.ts'
 
 export interface LaneOptions {
+  /** Whether a request target may be taken: what is answered by others than the data path may not. */
+  readonly takes: (url: string) => boolean
   readonly onRequest: (request: LaneRequest, response: LaneResponse) => void
   /** How long a connection may be idle between requests. */
   readonly keepAliveMs: number
@@ -41,6 +43,7 @@ export function attachLane(server: AnyServer, options: LaneOptions): Lane {
     for (const parser of parsers) parser.call(server, socket)
   }
   const owner = {
+    takes: options.takes,
     onRequest: options.onRequest,
     handOver,
     closing: () => state.closing,
