@@ -68,6 +68,11 @@ export class ClientAnswer {
     return true
   }
 
+  /** The head has left, or leaves with what was pushed. */
+  get flushed(): boolean {
+    return this.#flushed
+  }
+
   /** False: wait for the response's `drain`. @param chunk A view that is copied. */
   push(chunk: Buffer): boolean {
     const bytes = this.#outgoing(chunk)

@@ -131,7 +131,7 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
   }
 
   onReadDone(): void {
-    if (this.#phase === 'receiving') this.#answer.flush()
+    if (this.#phase === 'receiving' && !this.#answer.flushed) setImmediate(this.#flushHead)
   }
 
   onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
@@ -167,6 +167,11 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
       case 'settled':
         return
     }
+  }
+
+  /** Many servers write head and body one after the other: what has come by now leaves in one segment. */
+  readonly #flushHead = (): void => {
+    if (this.#phase === 'receiving') this.#answer.flush()
   }
 
   readonly #onClientDrain = (): void => {

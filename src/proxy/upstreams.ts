@@ -35,8 +35,9 @@ export function createUpstreamGroup(upstreams: readonly Upstream[], clock: () =>
   const turn = { next: 0 }
   const pick = (candidates: readonly UpstreamMember[]): UpstreamMember | undefined => {
     const chosen = leastBusy(candidates, turn.next)
+    if (chosen === undefined) return undefined
     turn.next = (turn.next + 1) % members.length
-    chosen?.beginProbe(clock())
+    chosen.beginProbe(clock())
     return chosen
   }
   const [only] = members
