@@ -26,8 +26,10 @@ describe('upgrades', () => {
     upstream.on('upgrade', (request, socket) => {
       heads.push(request.rawHeaders)
       socket.on('error', () => undefined)
-      if (request.url === '/photos/refused')
-        return socket.end('HTTP/1.1 426 Upgrade Required\r\nX-Own: 1\r\nContent-Length: 2\r\n\r\nno')
+      if (request.url === '/photos/refused') {
+        socket.end('HTTP/1.1 426 Upgrade Required\r\nX-Own: 1\r\nContent-Length: 2\r\n\r\nno')
+        return
+      }
       socket.write(
         'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: abc\r\n\r\n',
       )
