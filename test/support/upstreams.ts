@@ -32,7 +32,7 @@ export async function startUpstream(
   const seen: Seen[] = []
   const state = { heads: 0 }
   const sockets = new Set<Socket>()
-  const server = createServer({ requireHostHeader: false }, (request, response) => {
+  const server = createServer({ requireHostHeader: false, maxHeaderSize: 131_072 }, (request, response) => {
     state.heads += 1
     readWhole(request, (whole) => {
       seen.push(whole)
