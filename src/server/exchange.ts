@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Denial } from '../core/denial.ts'
 import type { Reason } from '../core/reason.ts'
 import type { Route } from '../core/route.ts'
@@ -6,6 +6,14 @@ import type { VerifiedToken } from '../core/token.ts'
 import type { Located } from './judge.ts'
 import type { Log } from './log.ts'
 import type { Metrics, Outcome } from './metrics.ts'
+
+// A random start for this process and a count: as unique as random ids, for a fraction of their cost.
+const ids = { start: randomBytes(9).toString('base64url'), count: 0 }
+
+function nextId(): string {
+  ids.count += 1
+  return `${ids.start}-${ids.count.toString(36)}`
+}
 
 /** What is known of one request so far; it becomes one log line. Times are milliseconds of `performance.now()`. */
 export class Exchange {
@@ -25,7 +33,7 @@ export class Exchange {
   ended = false
 
   constructor(method: string, requestId: string | undefined) {
-    this.id = requestId ?? randomUUID()
+    this.id = requestId ?? nextId()
     this.method = method
     this.startedAt = performance.now()
   }

@@ -27,6 +27,7 @@ import {
   prepare,
   type RouteMatch,
 } from './judge.ts'
+import { LaneRequest } from './lane/request.ts'
 import type { Log } from './log.ts'
 import { upstreamDenial } from './upstream-fault.ts'
 
@@ -89,7 +90,8 @@ export class Gateway {
     const located = locate(generation.policy, asked)
     const exchange = this.#options.recorder.begin(asked.method, located.client.requestId)
     const call = { request, response, awaitsContinue, asked, generation, exchange, ending: false }
-    this.#current.set(request.socket, call)
+    // What took the lane is no business of the parser's.
+    if (!(request instanceof LaneRequest)) this.#current.set(request.socket, call)
     exchange.note(located)
     try {
       this.#place(call, located)

@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Reason } from '../core/reason.ts'
+import { type Count, CountTally, DurationTally } from './tally.ts'
 
 /** How a request ended: forwarded to its end · refused by the gateway · failed upstream · left by the client. */
 export type Outcome = 'ok' | 'refused' | 'failed' | 'client_closed'
@@ -43,38 +44,28 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   gauges(registry, sources)
-  const requests = new Counter({
-    name: 'audgate_requests_total',
-    help: 'Requests by route, outcome and reason.',
-    labelNames: ['route', 'outcome', 'reason'],
-    registers,
-  })
-  const durations = new Histogram({
-    name: 'audgate_request_duration_seconds',
-    help: 'From the end of a request head to the end of its answer.',
-    buckets: REQUEST_BUCKETS,
-    registers,
-  })
-  const decisions = new Histogram({
-    name: 'audgate_decision_duration_seconds',
-    help: 'From the end of a request head to the decision.',
-    buckets: DECISION_BUCKETS,
-    registers,
-  })
-  const upstreams = new Histogram({
-    name: 'audgate_upstream_duration_seconds',
-    help: 'From the decision to the first byte of the upstream’s answer.',
-    buckets: REQUEST_BUCKETS,
-    registers,
-  })
-  const bytes = new Counter({
-    name: 'audgate_bytes_total',
-    help: 'Body bytes from and to clients.',
-    labelNames: ['direction'],
-    registers,
-  })
-  const received = bytes.labels('in')
-  const sent = bytes.labels('out')
+  const requests = new CountTally(registry, 'audgate_requests_total', 'Requests by route, outcome and reason.')
+  const durations = new DurationTally(
+    registry,
+    'audgate_request_duration_seconds',
+    'From the end of a request head to the end of its answer.',
+    REQUEST_BUCKETS,
+  )
+  const decisions = new DurationTally(
+    registry,
+    'audgate_decision_duration_seconds',
+    'From the end of a request head to the decision.',
+    DECISION_BUCKETS,
+  )
+  const upstreams = new DurationTally(
+    registry,
+    'audgate_upstream_duration_seconds',
+    'From the decision to the first byte of the upstream’s answer.',
+    REQUEST_BUCKETS,
+  )
+  const bytes = new CountTally(registry, 'audgate_bytes_total', 'Body bytes from and to clients.')
+  const received = bytes.line({ direction: 'in' })
+  const sent = bytes.line({ direction: 'out' })
   const tokens = new Counter({
     name: 'audgate_tokens_total',
     help: 'Token requests at the embedded issuer, by outcome.',
@@ -87,25 +78,26 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['outcome'],
     registers,
   })
-  const counters = new Map<string, { inc(): void }>()
-  const counterOf = (route: string, outcome: Outcome, reason: string): { inc(): void } => {
-    const key = `${route}\u0000${outcome}\u0000${reason}`
-    const known = counters.get(key)
-    if (known !== undefined) return known
-    const counter = requests.labels(route, outcome, reason)
-    counters.set(key, counter)
-    return counter
+  const counts = new Map<string, Map<string, Count>>()
+  const countOf = (route: string, outcome: Outcome, reason: string): Count => {
+    const ofRoute = counts.get(route) ?? new Map<string, Count>()
+    // Reasons and outcomes are different words.
+    const count = ofRoute.get(reason) ?? requests.line({ route, outcome, reason })
+    counts.set(route, ofRoute.set(reason, count))
+    return count
   }
   return {
     request: (route, outcome, reason, seconds) => {
-      counterOf(route, outcome, reason ?? outcome).inc()
+      const key = reason ?? outcome
+      const count = counts.get(route)?.get(key) ?? countOf(route, outcome, key)
+      count.value += 1
       durations.observe(seconds)
     },
     decision: (seconds) => decisions.observe(seconds),
     upstream: (seconds) => upstreams.observe(seconds),
     bytes: (bytesIn, bytesOut) => {
-      if (bytesIn > 0) received.inc(bytesIn)
-      if (bytesOut > 0) sent.inc(bytesOut)
+      received.value += bytesIn
+      sent.value += bytesOut
     },
     tokenIssued: () => tokens.labels('issued').inc(),
     tokenRefused: () => tokens.labels('refused').inc(),
