@@ -1,16 +1,22 @@
-import type { UpstreamIssuer } from '../config/config.ts'
 import { followFeed } from './feed-follower.ts'
 import type { Log } from './log.ts'
 import type { Revocations } from './revocations.ts'
 
 export interface FollowingOptions {
-  readonly issuer: UpstreamIssuer
+  /** Origin of the audgate that holds the issuer. */
+  readonly upstream: string
   readonly feedToken: string
+  /** Whether `on_stale_revocations: allow` is in force. */
+  readonly mayGoOn: () => boolean
   readonly log: Log
   /** Where entries go. */
   readonly revocations: Pick<Revocations, 'add'>
   /** The issuer's keys have to be fetched anew. */
   readonly onKeys: () => void
+  /** It has fallen silent, or is back. */
+  readonly onChange: () => void
+  /** Silence that counts as stale, milliseconds; default 15 s. */
+  readonly staleAfterMs?: number | undefined
 }
 
 /** How a gateway on its own keeps up with the audgate that holds the issuer. */
@@ -25,22 +31,23 @@ export interface Following {
 
 /** Follows the feed for as long as the server lives, and says in the log when it falls silent and when it is back. */
 export function follow(options: FollowingOptions): Following {
-  const { issuer, log } = options
+  const { upstream, feedToken, log, mayGoOn, staleAfterMs, onKeys, onChange } = options
   const follower = followFeed({
-    upstream: issuer.upstream,
-    feedToken: options.feedToken,
+    upstream,
+    feedToken,
+    ...(staleAfterMs === undefined ? {} : { staleAfterMs }),
     clock: () => performance.now(),
     onRevocations: (entries) => options.revocations.add(entries),
-    onKeys: options.onKeys,
+    onKeys,
     onState: (state) => {
-      if (state.kind === 'following') return log.info('feed.following', { issuer: issuer.upstream })
-      const { detail } = state
-      return log.warn('feed.stale', { issuer: issuer.upstream, tokens: issuer.onStaleRevocations, detail })
+      if (state.kind === 'following') log.info('feed.following', { issuer: upstream })
+      else log.warn('feed.stale', { issuer: upstream, tokens: mayGoOn() ? 'allow' : 'refuse', detail: state.detail })
+      onChange()
     },
   })
   return {
     unavailable: () => {
-      if (issuer.onStaleRevocations === 'allow' || !follower.stale) return undefined
+      if (!follower.stale || mayGoOn()) return undefined
       return 'the revocation feed of the issuer is silent: what was revoked may not have come here yet'
     },
     silentSeconds: () => follower.silentMs / 1_000,

@@ -28,10 +28,16 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
   if (config.issuer.kind === 'embedded' && options.store !== undefined) {
     return mountEmbedded(config, config.issuer, options, options.store)
   }
+  if (config.issuer.kind === 'upstream') {
+    // Loaded where it is asked for, like the issuer.
+    const { mountUpstream } = await import('./upstream-mount.ts')
+    return mountUpstream(config, config.issuer)
+  }
   return NO_ISSUER
 }
 
-const NO_ISSUER: IssuerMount = {
+/** Answers reserved paths where there is no issuer. */
+export const NO_ISSUER: IssuerMount = {
   handle: ({ refuse }) => refuse(denial('no_route', 'there is nothing at this reserved path')),
   own: undefined,
   onKeysChanged: () => undefined,

@@ -1,10 +1,9 @@
 import type { Config } from '../config/config.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
+import type { BackingOptions } from './backing.ts'
 import type { Closing } from './closing.ts'
-import type { Log } from './log.ts'
 import { createRevocations, type Revocations } from './revocations.ts'
-import type { Tunnels } from './tunnels.ts'
 import { createUsage, type Usage } from './usage.ts'
 
 const SWEEP_MS = 60_000
@@ -17,23 +16,23 @@ export interface Memory {
   readonly revocations: Revocations
 }
 
-export interface MemoryOptions {
-  readonly log: Log
-  readonly now: () => number
-  readonly tunnels: Tunnels
-}
+export type MemoryOptions = Pick<BackingOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'>
 
 /** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
 export async function openMemory(config: Config, options: MemoryOptions, closing: Closing): Promise<Memory> {
   const { log, now, tunnels } = options
   const revocations = createRevocations({
     now,
-    onAdded: () => {
+    onAdded: (entries) => {
+      options.onRevocations?.(entries)
       const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
       if (closed > 0) log.info('tunnel.revoked', { closed })
     },
-    onState: (fault) =>
-      fault === undefined ? log.info('revocations.current') : log.error('revocations.stale', { fault }),
+    onState: (fault) => {
+      if (fault === undefined) log.info('revocations.current')
+      else log.error('revocations.stale', { fault })
+      options.onAvailability?.()
+    },
   })
   closing.add(() => revocations.close())
   if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations }

@@ -13,6 +13,10 @@ export interface MetricSources {
   readonly revocations: () => number
   readonly tokenCache: () => { readonly hits: number; readonly misses: number; readonly entries: number }
   readonly issuers: () => readonly IssuerKeys[]
+  /** Undefined where this process serves no revocation feed. */
+  readonly feed: { readonly followers: number } | undefined
+  /** Undefined where this process follows no revocation feed. */
+  readonly following: { readonly stale: boolean; silentSeconds(): number } | undefined
 }
 
 export interface IssuerKeys {
@@ -114,6 +118,7 @@ function gauges(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'audgate_token_cache_entries', 'Remembered tokens.', () => sources.tokenCache().entries)
   total(registry, 'audgate_token_cache_hits_total', 'Tokens that were remembered.', () => sources.tokenCache().hits)
   total(registry, 'audgate_token_cache_misses_total', 'Tokens that were checked.', () => sources.tokenCache().misses)
+  feedGauges(registry, sources)
   const labelNames = ['issuer'] as const
   new Gauge({
     name: 'audgate_jwks_age_seconds',
@@ -137,6 +142,18 @@ function gauges(registry: Registry, sources: MetricSources): void {
       for (const { issuer, failures } of sources.issuers()) this.inc({ issuer }, failures)
     },
   })
+}
+
+function feedGauges(registry: Registry, { feed, following }: MetricSources): void {
+  if (feed !== undefined) {
+    gauge(registry, 'audgate_feed_followers', 'Gateways that follow what is revoked.', () => feed.followers)
+  }
+  if (following === undefined) return
+  const silent = (): number => following.silentSeconds()
+  gauge(registry, 'audgate_revocation_feed_silent_seconds', 'Since the issuer’s revocation feed was heard.', silent)
+  gauge(registry, 'audgate_revocation_feed_stale', '1 while a revocation may have been missed.', () =>
+    following.stale ? 1 : 0,
+  )
 }
 
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {

@@ -27,14 +27,14 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
  * still in force, when it needs a restart or its certificates are no good.
  */
 export async function putInForce(next: Config, parts: Parts): Promise<void> {
-  const { state, log, issuer, verifier, recorder, metrics } = parts
+  const { state, log, backing, verifier, recorder, metrics } = parts
   const before = state.generation
   const fixed = changed(FIXED, before.config, next)
   if (fixed.length > 0)
     throw new StartFault(`${fixed.join(' and ')} changed: needs a restart; the old file stays in force`)
   const tls = readTls(next.tls)
-  await issuer.reconfigure(next)
-  verifier.setIssuers(trustedIssuers(next, issuer.own))
+  await backing.issuer.reconfigure(next)
+  verifier.setIssuers(trustedIssuers(next, backing.issuer.own))
   const generation = createGeneration(next, before)
   state.generation = generation
   recorder.setAccessLog(next.accessLog)

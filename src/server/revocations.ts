@@ -10,7 +10,7 @@ export interface RevocationsOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Entries have come into force: open tunnels are looked at again. */
-  readonly onAdded: () => void
+  readonly onAdded: (entries: readonly Revocation[]) => void
   /** The store could not be read (a text), or can be again (undefined). */
   readonly onState: (fault: string | undefined) => void
 }
@@ -43,7 +43,7 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   const add = (entries: readonly Revocation[]): void => {
     if (entries.length === 0) return
     table.add(entries)
-    options.onAdded()
+    options.onAdded(entries)
   }
   return {
     get size() {

@@ -5,6 +5,7 @@ import { type Closing, createClosing } from './closing.ts'
 import { Gateway } from './gateway.ts'
 import { type Listener, type ListenerHandlers, openListener } from './listener.ts'
 import { openManagement } from './management.ts'
+import { openOwnBacking } from './own-backing.ts'
 import { openParts, type Parts, type ServerDependencies } from './parts.ts'
 import { putInForce } from './put-in-force.ts'
 import { createReserved } from './reserved.ts'
@@ -50,7 +51,7 @@ export async function createServer(config: Config, dependencies: ServerDependenc
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const tls = readTls(config.tls)
-  const parts = await openParts(config, dependencies, closing)
+  const parts = await openParts(config, dependencies, closing, openOwnBacking)
   const { log, now, state } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
   const management = await manage(config, parts, closing)
@@ -68,7 +69,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     get config() {
       return state.generation.config
     },
-    store: parts.memory.store,
+    store: parts.backing.store,
     reload: (next) => {
       const reload = reloads.last.then(() => putInForce(next, parts))
       reloads.last = reload.catch(() => undefined)
@@ -81,8 +82,8 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 async function manage(config: Config, parts: Parts, closing: Closing): Promise<AddressInfo | undefined> {
   const { management: address } = config
   if (address === undefined) return undefined
-  const { metrics, memory, state } = parts
-  const unready = () => (state.closing ? 'the server is closing' : memory.revocations.unavailable())
+  const { metrics, backing, state } = parts
+  const unready = () => (state.closing ? 'the server is closing' : backing.unavailable())
   const management = await openManagement({ address, metrics, unready }).catch((error: unknown) => {
     throw bindFault('management', address, error)
   })
@@ -91,12 +92,12 @@ async function manage(config: Config, parts: Parts, closing: Closing): Promise<A
 }
 
 async function handlersOf(parts: Parts, closing: Closing): Promise<ListenerHandlers> {
-  const { recorder, issuer, feed, state, memory, verifier, log, now, tunnels } = parts
+  const { recorder, backing, state, verifier, log, now, tunnels } = parts
   const site = await createSite({ resources: () => state.generation.config.resources })
   closing.add(() => site.close())
   const generation = () => state.generation
-  const noteUse = (gid: string, at: number) => memory.usage?.note(gid, at)
-  const serveReserved = createReserved({ recorder, site, issuer, feed })
+  const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
+  const serveReserved = createReserved({ recorder, site, issuer: backing.issuer, feed: backing.feed })
   const gateway = new Gateway({ generation, verifier, recorder, log, now, noteUse, serveReserved })
   const upgrades = new Upgrades({ generation, verifier, recorder, log, now, noteUse, tunnels })
   return {
@@ -111,11 +112,11 @@ async function handlersOf(parts: Parts, closing: Closing): Promise<ListenerHandl
 }
 
 async function close(parts: Parts, listener: Listener, closing: Closing, graceMs: number): Promise<void> {
-  const { state, recorder, feed, tunnels, log } = parts
+  const { state, recorder, backing, tunnels, log } = parts
   state.closing = true
   listener.stop()
   // Followers hold their streams open for ever; they come back to whoever serves next.
-  feed?.close()
+  backing.feed?.close()
   const idle = setInterval(() => listener.closeIdle(), IDLE_CHECK_MS)
   const finished = await settled(recorder, graceMs)
   clearInterval(idle)
