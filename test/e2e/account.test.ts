@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { after, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { addApp, connect } from '../support/account-page.ts'
+import { Person } from '../support/browser-less-person.ts'
+import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
+
+interface AxeFinding {
+  readonly id: string
+  readonly nodes: readonly { readonly html: string }[]
+}
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const NEXT = 'a better battery of words'
+
+describe('/account in Chromium, as a person meets it', () => {
+  let issuer: IssuerUnderTest
+  let chromium: StartedChromium
+  let page: Page
+  const complaints: string[] = []
+
+  before(async () => {
+    issuer = await startIssuer()
+    await addApp(issuer, 'viewer', { name: 'Gallery' })
+    await addApp(issuer, 'printer', { name: 'Postcard printer', thirdParty: true })
+    await issuer.addPerson('alice', ['photos', 'files'], { name: 'Alice Lindgren', email: 'alice@example.com' })
+    await connect(issuer, new Person(issuer.url, 'alice'), 'printer')
+    await connect(issuer, new Person(issuer.url, 'alice', undefined, 'photo-cli/1.0 (Linux)'), 'viewer')
+    await connect(issuer, new Person(issuer.url, 'alice'), 'viewer', { resource: issuer.files, scope: 'files:read' })
+    chromium = await startChromium()
+    page = await chromium.context.newPage()
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+  })
+  after(async () => {
+    await chromium.close()
+    await issuer.close()
+  })
+
+  const press = (name: string | RegExp) =>
+    Promise.all([page.waitForEvent('framenavigated'), page.getByRole('button', { name }).first().click()])
+  const heading = async () => (await page.locator('h1').textContent()) ?? ''
+  const notice = async () => (await page.locator('.notice').textContent()) ?? ''
+  /** Looks at the page as it stands, with every width and scheme that people have. */
+  const isSound = async (name: string): Promise<void> => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      // A colour that is still on its way to another is no fault.
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await page.setViewportSize({ width: 320, height: 640 })
+      assert.deepEqual(await axeFindings(page), [], `${name}, ${colorScheme}`)
+      assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${name} is too wide`)
+    }
+    assert.deepEqual(complaints, [])
+  }
+
+  it('signs in, after a wrong password that stays on the page', async () => {
+    await page.goto(`${issuer.url}/account`)
+    await isSound('sign-in')
+    for (const password of ['wrong horse', PASSWORD]) {
+      await page.getByLabel('Username').fill('alice')
+      await page.getByLabel('Password').fill(password)
+      await press('Sign in')
+      if (password === PASSWORD) break
+      complaints.splice(0)
+      assert.equal(await page.getByLabel('Username').inputValue(), 'alice')
+      await isSound('sign-in-wrong')
+    }
+    assert.equal(await heading(), 'Your account')
+    assert.equal(page.url(), `${issuer.url}/account`)
+    await isSound('account')
+  })
+
+  it('signs out one device, asking once', async () => {
+    await press(/on photo-cli/)
+    assert.match(await heading(), /^Sign out Gallery on photo-cli/)
+    await isSound('end-device')
+    await press('Sign out')
+    assert.match(await notice(), /Gallery on photo-cli.* has no access any more\. That took effect at/)
+    await isSound('device-ended')
+  })
+
+  it('goes back from the question without ending anything', async () => {
+    await press('Disconnect Postcard printer')
+    await page.getByRole('link', { name: 'No, go back' }).click()
+    assert.equal(await page.getByRole('heading', { name: 'Postcard printer' }).count(), 1)
+  })
+
+  it('disconnects an app, asking once', async () => {
+    await press('Disconnect Postcard printer')
+    assert.equal(await heading(), 'Disconnect Postcard printer?')
+    await isSound('disconnect')
+    await press('Disconnect')
+    assert.match(await notice(), /Postcard printer has no access any more/)
+    assert.equal(await page.getByRole('heading', { name: 'Postcard printer' }).count(), 0)
+  })
+
+  it('changes the password, after a wrong one that is said beside the field', async () => {
+    for (const current of ['wrong horse', PASSWORD]) {
+      await page.getByLabel('Password now').fill(current)
+      await page.getByLabel('New password', { exact: true }).fill(NEXT)
+      await page.getByLabel('New password, once more').fill(NEXT)
+      await press('Change password')
+      if (current === PASSWORD) break
+      complaints.splice(0)
+      assert.match((await page.locator('#current_password-problem').textContent()) ?? '', /not your password now/)
+      await isSound('password-wrong')
+    }
+    assert.match(await notice(), /Your password was changed/)
+    await isSound('password-changed')
+  })
+
+  it('signs out everywhere, asking once, and in again with the new password', async () => {
+    await press('Sign out everywhere')
+    await isSound('everywhere')
+    await press('Sign out everywhere')
+    assert.equal(await heading(), 'Signed out everywhere')
+    await isSound('signed-out-everywhere')
+    await page.getByRole('link', { name: 'Sign in again' }).click()
+    await page.getByLabel('Username').fill('alice')
+    await page.getByLabel('Password').fill(NEXT)
+    await press('Sign in')
+    assert.equal(await heading(), 'Your account')
+    await press('Sign out in this browser')
+    assert.equal(await heading(), 'You are signed out')
+    await isSound('signed-out')
+  })
+})
+
+/** Runs axe in the page by the debugger, which the policy against scripts does not hold. */
+async function axeFindings(of: Page): Promise<string[]> {
+  await of.evaluate(axeSource)
+  const found: readonly AxeFinding[] = await of.evaluate('axe.run(document).then((result) => result.violations)')
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('; ')}`)
+}
