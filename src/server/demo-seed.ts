@@ -25,10 +25,12 @@ const PEOPLE = [
 /** Sample clients, one of each type. */
 export function demoClients({ origin, photos }: DemoPlan): readonly NewClient[] {
   const page = (name: string): string[] => [`${origin}/demo/${name}`]
+  // For a web application that the newcomer runs; the demo's pages have no server of their own to keep a secret.
+  const elsewhere = ['http://localhost:3000/callback']
   const first = { thirdParty: false, allow: [] }
   return [
     { ...first, id: 'photos-cli', type: 'native', name: 'Photos on the command line', redirectUris: [] },
-    { ...first, id: 'album-web', type: 'web', name: 'Album', redirectUris: page('album-web/') },
+    { ...first, id: 'album-web', type: 'web', name: 'Album', redirectUris: elsewhere },
     { ...first, id: 'gallery-spa', type: 'spa', name: 'Gallery', redirectUris: page('') },
     {
       id: 'print-shop',

@@ -53,6 +53,7 @@ export function backupRequest(plan: DemoPlan, secret: string): string {
     `user = "photo-backup:${secret}"`,
     'data = "grant_type=client_credentials"',
     `data-urlencode = "resource=${plan.photos.resource}"`,
+    'data = "scope=photos:read"',
     '',
   ].join('\n')
 }
