@@ -30,6 +30,15 @@ export interface Backing {
   readonly following: Following | undefined
 }
 
+/** Milliseconds. */
+export interface FeedTiming {
+  readonly heartbeatMs: number
+  readonly staleAfterMs: number
+}
+
+/** Three missed signs of life are silence. */
+export const FEED_TIMING: FeedTiming = { heartbeatMs: 5_000, staleAfterMs: 15_000 }
+
 export interface BackingOptions {
   readonly log: Log
   /** Milliseconds since the epoch. */
@@ -38,8 +47,7 @@ export interface BackingOptions {
   readonly onEvent: (event: IssuerEvent) => void
   /** The file in force. */
   readonly current: () => Config
-  /** Silence of the feed that counts as stale, milliseconds; default 15 s. */
-  readonly staleAfterMs?: number | undefined
+  readonly feedTiming: FeedTiming
   /** Entries that have come into force, for other processes. */
   readonly onRevocations?: ((entries: readonly Revocation[]) => void) | undefined
   /** {@link Backing.unavailable} may answer otherwise from now on. */

@@ -15,8 +15,8 @@ export interface FollowingOptions {
   readonly onKeys: () => void
   /** It has fallen silent, or is back. */
   readonly onChange: () => void
-  /** Silence that counts as stale, milliseconds; default 15 s. */
-  readonly staleAfterMs?: number | undefined
+  /** Silence that counts as stale. */
+  readonly staleAfterMs: number
 }
 
 /** How a gateway on its own keeps up with the audgate that holds the issuer. */
@@ -35,7 +35,7 @@ export function follow(options: FollowingOptions): Following {
   const follower = followFeed({
     upstream,
     feedToken,
-    ...(staleAfterMs === undefined ? {} : { staleAfterMs }),
+    staleAfterMs,
     clock: () => performance.now(),
     onRevocations: (entries) => options.revocations.add(entries),
     onKeys,

@@ -54,14 +54,16 @@ export function createLog(fd = 1): Log {
     periodicFlush: FLUSH_MS,
   })
   out.on('error', () => undefined)
-  const log = logTo(out)
+  const log = logTo({ write: (line) => !out.destroyed && out.write(line) })
   return {
     ...log,
     flush: () => {
+      if (out.destroyed) return
       try {
         out.flushSync()
       } catch {
-        // Nobody reads any more.
+        // Nobody reads any more. Left as it is, it would try again while the process exits, and keep it from that.
+        out.destroy()
       }
     },
   }

@@ -12,7 +12,7 @@ export async function openOwnBacking(config: Config, options: BackingOptions, cl
   const memory = await openMemory(config, options, closing)
   const issuer = await mountIssuer(config, { store: memory.store, now, onEvent })
   closing.add(() => issuer.close())
-  const feed = openFeed(config, memory, now)
+  const feed = openFeed(config, memory, options)
   if (feed !== undefined) closing.add(() => feed.close())
   const listeners: (() => void)[] = []
   const onKeys = (): void => {
@@ -35,13 +35,17 @@ export async function openOwnBacking(config: Config, options: BackingOptions, cl
   }
 }
 
-function openFeed(config: Config, { store }: Memory, now: () => number): Feed | undefined {
-  return store === undefined ? undefined : createFeed({ store, feedToken: config.secrets.feedToken, now })
+function openFeed(
+  { secrets }: Config,
+  { store }: Memory,
+  { now, feedTiming: { heartbeatMs } }: BackingOptions,
+): Feed | undefined {
+  return store === undefined ? undefined : createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs })
 }
 
 function startFollowing(
   { issuer, secrets }: Config,
-  { log, current, staleAfterMs, onAvailability }: BackingOptions,
+  { log, current, feedTiming: { staleAfterMs }, onAvailability }: BackingOptions,
   { revocations }: Memory,
   onKeys: () => void,
 ): Following | undefined {

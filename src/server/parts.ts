@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { IssuerEvent } from '../issuer/issuer.ts'
 import type { KeyEvent } from '../token/key-set.ts'
 import { createVerifier, type Verifier } from '../token/verifier.ts'
-import type { Backing, OpenBacking } from './backing.ts'
+import { type Backing, FEED_TIMING, type FeedTiming, type OpenBacking } from './backing.ts'
 import type { Closing } from './closing.ts'
 import { createRecorder, type Recorder } from './exchange.ts'
 import { createGeneration, type Generation, retire } from './generation.ts'
@@ -16,8 +16,8 @@ export interface ServerDependencies {
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** How long the feed of another audgate may be silent, milliseconds; default 15 s. */
-  readonly staleAfterMs?: number
+  /** How often a revocation feed shows a sign of life, and how long it may be silent; default {@link FEED_TIMING}. */
+  readonly feedTiming?: FeedTiming
 }
 
 /** What lives as long as the server, whatever file is in force. */
@@ -44,14 +44,14 @@ export async function openParts(
   closing: Closing,
   open: OpenBacking,
 ): Promise<Parts> {
-  const { log, now, staleAfterMs } = dependencies
+  const { log, now, feedTiming = FEED_TIMING } = dependencies
   const tunnels = createTunnels()
   const counters: { metrics: Metrics | undefined } = { metrics: undefined }
   const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
   const state: ServerState = { generation: createGeneration(config), listener: undefined, closing: false }
   closing.add(() => retire(state.generation, undefined))
   const current = (): Config => state.generation.config
-  const backing = await open(config, { log, now, tunnels, onEvent, current, staleAfterMs }, closing)
+  const backing = await open(config, { log, now, tunnels, onEvent, current, feedTiming }, closing)
   const verifier = openVerifier(config, backing, log)
   closing.add(() => verifier.close())
   backing.onKeysChanged(() => verifier.keysChanged(config.publicUrl))

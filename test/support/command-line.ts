@@ -26,14 +26,22 @@ export function commandLine(routesYaml: string, env: Readonly<Record<string, str
   writeFileSync(join(folder, 'routes.yaml'), routesYaml)
   return {
     folder,
-    run: (args, input = '') => {
-      const child = spawn(process.execPath, [AUDGATE, ...args], { cwd: folder, env: { ...process.env, ...env } })
-      child.stdin.on('error', () => {})
-      child.stdin.end(input)
-      return ended(child)
-    },
+    run: (args, input = '') => runAudgate(folder, args, input, env),
     close: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** Runs `audgate` with these arguments in a folder; `input` is its stdin. */
+export function runAudgate(
+  folder: string,
+  args: readonly string[],
+  input = '',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [AUDGATE, ...args], { cwd: folder, env: { ...process.env, ...env } })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  return ended(child)
 }
 
 async function ended(child: ChildProcess): Promise<Ended> {
