@@ -108,6 +108,7 @@ export function judgeService(
   scope: readonly string[],
   holder: Holder,
 ): Exclude<TokenJudgment, { kind: 'userinfo' }> {
+  if (named.length > 1) return refusal('invalid_target', 'resource: name one at the token endpoint')
   const ask = readAsk(resources, named, scope, false)
   if (ask.kind === 'refused') return ask
   const [share, ...others] = ask.shares

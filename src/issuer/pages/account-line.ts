@@ -8,12 +8,18 @@ export interface PageAccount {
   readonly displayName: string | undefined
 }
 
-/** "Signed in as …", with the way to another account where the model has one. */
+const SWITCH = 'switch-account'
+
+/** "Signed in as …", with the way to another account where the model has one: a button of {@link switchForm}. */
 export function accountLine(account: PageAccount, switchAccount: FormTarget | undefined): Html {
   const change =
-    switchAccount &&
-    form(switchAccount, html`<button class="button link" type="submit">Use another account</button>`, 'inline')
+    switchAccount && html`<button class="button link" type="submit" form="${SWITCH}">Use another account</button>`
   return html`<div class="who"><p>Signed in as <bdi class="name">${accountName(account)}</bdi></p>${change}</div>`
+}
+
+/** The form behind the account line's button. It stands last, so that the first form of a page is the page's question. */
+export function switchForm(switchAccount: FormTarget | undefined): Html | undefined {
+  return switchAccount && form(switchAccount, html``, 'inline', SWITCH)
 }
 
 /** `Alice Example (alice)`, or the username alone. */

@@ -1,4 +1,4 @@
-import { accountLine, type PageAccount } from './account-line.ts'
+import { accountLine, type PageAccount, switchForm } from './account-line.ts'
 import { clientFacts, clientNamed, type PageClient } from './client.ts'
 import { decision, type FormTarget, form } from './form.ts'
 import { type Html, html } from './html.ts'
@@ -33,7 +33,8 @@ ${decision({ approve: 'Allow what is ticked', deny: 'Don’t allow' })}`
 ${accountLine(model.account, model.switchAccount)}
 ${clientFacts(model.client)}
 <p>It asks for what is listed here. Untick what it should not have.</p>
-${form(model.form, question)}`,
+${form(model.form, question)}
+${switchForm(model.switchAccount)}`,
   )
 }
 

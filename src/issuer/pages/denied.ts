@@ -1,4 +1,4 @@
-import { accountLine, type PageAccount } from './account-line.ts'
+import { accountLine, type PageAccount, switchForm } from './account-line.ts'
 import { clientNamed, type PageClient } from './client.ts'
 import { type FormTarget, form } from './form.ts'
 import { type Html, html } from './html.ts'
@@ -33,7 +33,8 @@ ${accountLine(model.account, model.switchAccount)}
 <ul class="reasons">${model.resources.map(reason)}</ul>
 <p>Whoever runs this service decides who is in which group. Ask them, or sign in with another account.</p>
 <hr class="tear">
-${form(model.form, html`<div class="actions"><button class="button primary" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`)}`,
+${form(model.form, html`<div class="actions"><button class="button primary" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`)}
+${switchForm(model.switchAccount)}`,
   )
 }
 

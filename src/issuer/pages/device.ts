@@ -1,4 +1,4 @@
-import { accountLine, type PageAccount } from './account-line.ts'
+import { accountLine, type PageAccount, switchForm } from './account-line.ts'
 import { clientFacts, clientNamed, type PageClient } from './client.ts'
 import { decision, type FormTarget, field, form } from './form.ts'
 import { html } from './html.ts'
@@ -80,7 +80,8 @@ ${clientFacts(model.client)}
 <div><dt>Asked from</dt><dd>${plainWords(origin.address, 64)}, ${ago(origin.at, origin.now)}</dd></div>
 ${origin.device !== undefined && html`<div><dt>By</dt><dd>${plainWords(origin.device, 100)}</dd></div>`}
 </dl>
-${form(model.form, question)}`,
+${form(model.form, question)}
+${switchForm(model.switchAccount)}`,
   )
 }
 

@@ -27,9 +27,9 @@ export interface Field {
 }
 
 /** A POST form with its hidden fields. */
-export function form(target: FormTarget, content: Html, className = 'form'): Html {
+export function form(target: FormTarget, content: Html, className = 'form', id?: string): Html {
   const hidden = Object.entries(target.hidden).map(([name, value]) => hiddenField(name, value))
-  return html`<form class="${className}" method="post" action="${target.action}">${hidden}${content}</form>`
+  return html`<form ${attributes({ id, class: className })} method="post" action="${target.action}">${hidden}${content}</form>`
 }
 
 /** A labelled field, with its hint and problem tied to it for screen readers. `name` serves as its id: once a page. */
