@@ -12,11 +12,15 @@ try {
 }
 
 async function start() {
-  const issuer = await discover()
-  const photos = await describeResource('/photos')
-  const files = await describeResource('/files')
-  on('sign-in', () => leaveToSignIn(issuer, [photos.resource], PHOTO_SCOPES))
-  on('sign-in-both', () => leaveToSignIn(issuer, [photos.resource, files.resource], `${PHOTO_SCOPES} files:read`))
+  // Whoever clicks before these have come is not lost.
+  const known = Promise.all([discover(), describeResource('/photos'), describeResource('/files')])
+  const leave = async (choose, scope) => {
+    const [issuer, photos, files] = await known
+    await leaveToSignIn(issuer, choose(photos.resource, files.resource), scope)
+  }
+  on('sign-in', () => leave((photos) => [photos], PHOTO_SCOPES))
+  on('sign-in-both', () => leave((photos, files) => [photos, files], `${PHOTO_SCOPES} files:read`))
+  const [issuer, , files] = await known
   const tokens = await comeBack(issuer)
   if (tokens !== undefined) await signedIn({ issuer, files: files.resource, tokens })
 }
