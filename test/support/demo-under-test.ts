@@ -111,3 +111,8 @@ export function answers(url: string): Promise<boolean> {
     () => false,
   )
 }
+
+/** The password that a printed walk-through says. */
+export function passwordIn(text: string, username: string): string {
+  return new RegExp(`^ +${username} +/ (\\S+)  \\(in `, 'm').exec(text)?.[1] ?? ''
+}
