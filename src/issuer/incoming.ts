@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 
 /** What is known of a request besides the message itself. Notes are left by one step for a later one. */
 export interface Incoming {
   /** The person's or program's, trusted proxies taken into account. */
   readonly address: string
-  /** When the request's head was here, by the monotonic clock, milliseconds. */
+  /** When the request may have been sent, by the monotonic clock, milliseconds. See {@link openIncoming}. */
   readonly arrivedAt: number
   /** Milliseconds. When all of it was here and nothing had been read from the store: tokens carry it as time of issue. */
   stampMs: number
@@ -16,18 +17,25 @@ export interface Incoming {
   readonly pending: Promise<unknown>[]
 }
 
-const known = new WeakMap<IncomingMessage, Incoming>()
+const CONNECTING_MS = 500
 
-/** Opens the record of a request. */
+const known = new WeakMap<IncomingMessage, Incoming>()
+const connections = new WeakSet<Socket>()
+
+/**
+ * Opens the record of a request. One that is the first on its connection may have been sent a while ago: requests sent side
+ * by side need connections, and the first can be answered before the last has one.
+ */
 export function openIncoming(request: IncomingMessage, address: string, nowMs: number): Incoming {
   const incoming = {
     address,
-    arrivedAt: performance.now(),
+    arrivedAt: performance.now() - (connections.has(request.socket) ? 0 : CONNECTING_MS),
     stampMs: nowMs,
     form: new URLSearchParams(),
     userCode: '',
     pending: [],
   }
+  connections.add(request.socket)
   known.set(request, incoming)
   return incoming
 }

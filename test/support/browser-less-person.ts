@@ -190,7 +190,7 @@ export function redeem(
   attempt: { readonly code: string; readonly verifier: string },
   options: Pick<AuthorizeOptions, 'clientId' | 'redirectUri'> & {
     readonly resource?: string | readonly string[] | undefined
-    readonly more?: Readonly<Record<string, string>>
+    readonly more?: Readonly<Record<string, string>> | undefined
     readonly headers?: Readonly<Record<string, string>>
   },
 ): Promise<TokenAnswer> {

@@ -138,9 +138,12 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     },
     close: async () => {
       await stop(server)
-      await running.issuer.close()
-      await running.store.close()
-      await rm(folder, { recursive: true, force: true })
+      try {
+        await running.issuer.close()
+        await running.store.close()
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
     },
   }
 }
