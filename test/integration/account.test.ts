@@ -254,6 +254,7 @@ describe('/account', () => {
     const { refreshToken, gid } = await connect(issuer, elsewhere, 'printer')
     const page = await person.open('/account')
     const done = await confirmStep(person, page, stepForm(page, 'sign-out-everywhere'))
+    assert.equal(person.cookies().has('audgate_session'), false)
     assert.match(done.text, /<h1>Signed out everywhere<\/h1>[\s\S]*at \d\d:\d\d:\d\d UTC/)
     for (const browser of [person, elsewhere]) {
       assert.match((await browser.open('/account')).text, /<h1>Sign in<\/h1>/)
