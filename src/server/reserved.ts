@@ -5,11 +5,11 @@ import { FEED_PATH, type Feed } from './feed.ts'
 import type { ReservedRequest } from './gateway.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import type { Outcome } from './metrics.ts'
-import type { Site } from './site.ts'
 
 export interface ReservedOptions {
   readonly recorder: Recorder
-  readonly site: Site
+  /** Answers resource metadata and the admin's pages. */
+  readonly site: (reserved: ReservedRequest) => void
   readonly issuer: IssuerMount
   /** Undefined where this process holds no store. */
   readonly feed: Feed | undefined
@@ -30,10 +30,21 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
       recorder.end(exchange, { ...endingOf(response.writableFinished, exchange.status), bytesIn: 0, bytesOut: 0 })
     })
     if (isWithin(METADATA_PATH, path)) exchange.place = '(metadata)'
-    if (exchange.place === '(metadata)' || isWithin('/admin', path)) site.handle(request, response, exchange.id)
-    else if (path === FEED_PATH && feed !== undefined) feed.handle(request, response)
-    else issuer.handle(reserved)
+    switch (answererOf(path, feed)) {
+      case 'site':
+        return site(reserved)
+      case 'feed':
+        return feed?.handle(request, response)
+      case 'issuer':
+        return issuer.handle(reserved)
+    }
   }
+}
+
+/** Whose a reserved path is. */
+export function answererOf(path: string, feed: Feed | undefined): 'site' | 'feed' | 'issuer' {
+  if (isWithin(METADATA_PATH, path) || isWithin('/admin', path)) return 'site'
+  return path === FEED_PATH && feed !== undefined ? 'feed' : 'issuer'
 }
 
 function endingOf(finished: boolean, status: number): { readonly outcome: Outcome; readonly reason: undefined } {

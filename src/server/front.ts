@@ -1,0 +1,71 @@
+import type { Closing } from './closing.ts'
+import { Gateway, type ReservedRequest } from './gateway.ts'
+import { type Listener, type ListenerHandlers, openListener, type TlsMaterial } from './listener.ts'
+import type { Parts } from './parts.ts'
+import { bindFault } from './start-fault.ts'
+import { Upgrades } from './upgrades.ts'
+
+export interface FrontOptions {
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsMaterial | undefined
+  readonly serveReserved: (reserved: ReservedRequest) => void
+}
+
+// Connections that have become idle while the server closes are ended this often.
+const IDLE_CHECK_MS = 50
+
+/** Opens the public listener with the data path behind it. Rejects with a StartFault when it can't bind. */
+export async function openFront(parts: Parts, options: FrontOptions, closing: Closing): Promise<Listener> {
+  const { state } = parts
+  const { listen: address, maxConnections } = state.generation.config
+  const handlers = handlersOf(parts, options.serveReserved)
+  const listener = await openListener({ address, tls: options.tls, maxConnections }, handlers).catch(
+    (error: unknown) => {
+      throw bindFault('listen', address, error)
+    },
+  )
+  state.listener = listener
+  closing.add(() => listener.destroy())
+  return listener
+}
+
+/** Takes no new connections, lets running requests finish, closes tunnels, then everything that was opened. */
+export async function closeFront(parts: Parts, closing: Closing, graceMs: number): Promise<void> {
+  const { state, recorder, tunnels, log } = parts
+  state.closing = true
+  state.listener?.stop()
+  const idle = setInterval(() => state.listener?.closeIdle(), IDLE_CHECK_MS)
+  const finished = await settled(recorder, graceMs)
+  clearInterval(idle)
+  if (!finished) log.warn('shutdown.cut', { in_flight: recorder.inFlight })
+  tunnels.closeAll()
+  for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
+}
+
+function handlersOf(parts: Parts, serveReserved: FrontOptions['serveReserved']): ListenerHandlers {
+  const { recorder, backing, state, verifier, log, now, tunnels } = parts
+  const generation = () => state.generation
+  const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
+  const gateway = new Gateway({ generation, verifier, recorder, log, now, noteUse, serveReserved })
+  const upgrades = new Upgrades({ generation, verifier, recorder, log, now, noteUse, tunnels })
+  return {
+    request: (request, response, awaitsContinue) => {
+      // What is answered now is the last on its connection.
+      if (state.closing) response.shouldKeepAlive = false
+      gateway.request(request, response, awaitsContinue)
+    },
+    upgrade: (request, socket, head) => upgrades.upgrade(request, socket, head),
+    refused: (socket, fault) => gateway.refused(socket, fault),
+  }
+}
+
+/** Whether everything in flight ended in time. */
+function settled(recorder: Parts['recorder'], graceMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), graceMs)
+    recorder.whenIdle(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
+}
