@@ -180,14 +180,20 @@ export async function callUrl(
   return { status: response.status, headers: response.headers, body: parsed, reason: parsed.reason }
 }
 
-/** Asks until the answer is `reason`, and tells after how many ms; fails after `withinMs`. */
-export async function refusedWithin(box: BlackBox, token: string, reason: string, withinMs: number): Promise<number> {
-  const begin = performance.now()
-  for (;;) {
+/** Asks for the photos until the answer is `reason`; fails after `withinMs`. */
+export async function refusedWithin(box: BlackBox, token: string, reason: string, withinMs: number): Promise<void> {
+  await within(withinMs, async () => {
     const answer = await box.call(token)
-    const took = performance.now() - begin
-    if (answer.reason === reason) return took
-    assert.ok(took < withinMs, `after ${Math.round(took)} ms still ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer.reason === reason ? undefined : `${answer.status} ${JSON.stringify(answer.body)}`
+  })
+}
+
+/** Tries until `wrong` has nothing to say; fails with what it says after `ms`. */
+export async function within(ms: number, wrong: () => Promise<string | undefined>): Promise<void> {
+  for (const begin = performance.now(); ; ) {
+    const said = await wrong()
+    if (said === undefined) return
+    assert.ok(performance.now() - begin < ms, `still wrong after ${ms} ms: ${said}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
