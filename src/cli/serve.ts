@@ -38,7 +38,7 @@ async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Ser
   try {
     return await (demo ? startDemo(config, log) : createServer(config, { log, now: Date.now }))
   } catch (error) {
-    log.flush()
+    await log.flush()
     if (error instanceof StartFault) return fail(error.message, 2)
     throw error
   }
@@ -79,20 +79,18 @@ function surviveFaults(log: Log): void {
 
 function listenToSignals(server: Server, reloading: Reloading, log: Log): void {
   const state = { ending: false }
-  const end = (signal: NodeJS.Signals): void => {
-    if (state.ending) {
-      log.flush()
-      process.exit(0)
-    }
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (state.ending) process.exit(0)
     state.ending = true
     log.info('shutdown', { signal })
     reloading.close()
-    void server.close().then(() => {
-      log.flush()
-      process.exit(0)
-    })
+    await server.close()
+    await log.flush()
   }
-  process.on('SIGTERM', end)
-  process.on('SIGINT', end)
+  // Whatever fails on the way out, the process ends.
+  const exit = (): never => process.exit(0)
+  const onSignal = (signal: NodeJS.Signals): void => void end(signal).then(exit, exit)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
   process.on('SIGHUP', () => void reloading.now())
 }

@@ -1,4 +1,5 @@
-import { destination, type Logger, pino } from 'pino'
+import { type Logger, pino } from 'pino'
+import { createLogOutput } from './log-output.ts'
 
 /** What happened to the whole server: one line with `event` and what belongs to it. */
 export type Detail = Readonly<Record<string, unknown>>
@@ -34,39 +35,16 @@ export interface Log {
   info(event: string, detail?: Detail): void
   warn(event: string, detail?: Detail): void
   error(event: string, detail?: Detail): void
-  /** Writes out what is held back; for the end of the process. */
-  flush(): void
+  /** Writes out what is held back, within a second; for the end of the process. */
+  flush(): Promise<void>
 }
 
-// Lines wait for company at most this long: one write for many requests under load.
-const FLUSH_MS = 100
-const BATCH_BYTES = 8_192
-// A reader that has stopped reading costs lines rather than memory.
-const MOST_WAITING_BYTES = 16_777_216
+const FLUSH_WITHIN_MS = 1_000
 
-/** JSON lines on a file descriptor, stdout by default. A closed pipe or a full disk loses lines and nothing else. */
+/** JSON lines on a file descriptor, stdout by default. */
 export function createLog(fd = 1): Log {
-  const out = destination({
-    dest: fd,
-    sync: false,
-    minLength: BATCH_BYTES,
-    maxLength: MOST_WAITING_BYTES,
-    periodicFlush: FLUSH_MS,
-  })
-  out.on('error', () => undefined)
-  const log = logTo({ write: (line) => !out.destroyed && out.write(line) })
-  return {
-    ...log,
-    flush: () => {
-      if (out.destroyed) return
-      try {
-        out.flushSync()
-      } catch {
-        // Nobody reads any more. Left as it is, it would try again while the process exits, and keep it from that.
-        out.destroy()
-      }
-    },
-  }
+  const output = createLogOutput(fd)
+  return { ...logTo(output), flush: () => output.flush(FLUSH_WITHIN_MS) }
 }
 
 /** JSON lines to anything that takes them. */
@@ -81,6 +59,6 @@ export function logTo(sink: { write(line: string): unknown }): Log {
     info: (event, detail = {}) => logger.info({ event, ...detail }),
     warn: (event, detail = {}) => logger.warn({ event, ...detail }),
     error: (event, detail = {}) => logger.error({ event, ...detail }),
-    flush: () => undefined,
+    flush: () => Promise.resolve(),
   }
 }

@@ -1,0 +1,92 @@
+import { write } from 'node:fs'
+
+/** Takes lines and writes them out in batches. */
+export interface LogOutput {
+  write(line: string): void
+  /** Resolves when everything is written out, nobody reads any more, or `withinMs` have passed. */
+  flush(withinMs: number): Promise<void>
+}
+
+// Lines wait for company at most this long: one write for many requests under load.
+const WAIT_MS = 100
+const BATCH_CHARACTERS = 16_384
+// A reader that has stopped reading costs lines rather than memory.
+const MOST_WAITING_CHARACTERS = 16_777_216
+// How long a full pipe is left alone.
+const BUSY_MS = 20
+
+/**
+ * Lines to a file descriptor. A closed pipe or a full disk loses lines and nothing else; a pipe that is full for long loses the newest.
+ */
+export function createLogOutput(fd: number): LogOutput {
+  return new BatchedOutput(fd)
+}
+
+class BatchedOutput implements LogOutput {
+  readonly #fd: number
+  #waiting: string[] = []
+  #waitingCharacters = 0
+  #writing = false
+  #broken = false
+  #timer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
+
+  constructor(fd: number) {
+    this.#fd = fd
+  }
+
+  write(line: string): void {
+    if (this.#broken || this.#waitingCharacters > MOST_WAITING_CHARACTERS) return
+    this.#waiting.push(line)
+    this.#waitingCharacters += line.length
+    if (this.#waitingCharacters >= BATCH_CHARACTERS) this.#begin()
+    else this.#timer ??= setTimeout(() => this.#begin(), WAIT_MS).unref()
+  }
+
+  flush(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, withinMs)
+      this.#idle.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+      this.#begin()
+    })
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#writing) return
+    if (this.#broken || this.#waiting.length === 0) {
+      for (const callback of this.#idle.splice(0)) callback()
+      return
+    }
+    const batch = Buffer.from(this.#waiting.join(''))
+    this.#waiting = []
+    this.#waitingCharacters = 0
+    this.#writing = true
+    this.#write(batch)
+  }
+
+  #write(batch: Buffer): void {
+    write(this.#fd, batch, (error, written) => {
+      if (error?.code === 'EAGAIN' || error?.code === 'EBUSY') {
+        setTimeout(() => this.#write(batch), BUSY_MS)
+        return
+      }
+      if (error === null && written < batch.length) return this.#write(batch.subarray(written))
+      if (error !== null) this.#give()
+      this.#writing = false
+      if (this.#idle.length > 0 || this.#waitingCharacters >= BATCH_CHARACTERS) this.#begin()
+      else if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#begin(), WAIT_MS).unref()
+    })
+  }
+
+  /** Nobody reads any more. */
+  #give(): void {
+    this.#broken = true
+    this.#waiting = []
+    this.#waitingCharacters = 0
+  }
+}
