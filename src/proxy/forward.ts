@@ -37,8 +37,8 @@ export interface ForwardInput extends UpstreamRequest, AnswerRules {
  * unread it stays so. When a head was sent and the answer can't be finished, the client's connection is broken.
  *
  * A request that no upstream has received (its connection was refused) goes to the next one. Of those that may have been received, only
- * idempotent ones without a body to which no byte was answered are sent again, once (RFC 9110 §9.2.2). Does NOT judge
- * anything: that is what the permit is for.
+ * idempotent ones without a body to which no byte was answered are sent again, once (RFC 9110 §9.2.2). Requests that a client
+ * sent ahead of earlier answers wait for their turn. Does NOT judge anything: that is what the permit is for.
  */
 export function forward(
   _permit: Permit,

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { Attempts } from './attempts.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
@@ -10,6 +9,7 @@ import { RequestBody, type RequestBodyOwner } from './request-body.ts'
 import { requestFraming } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import { idleLimitMs } from './reuse.ts'
+import { awaitTurn, mustWait } from './turn.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 
 /** `finishing`: the upstream is done, and the client takes what is left. */
@@ -28,9 +28,7 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
   readonly #body: RequestBody
   readonly #answer: ClientAnswer
   readonly #takeTunnel: TakeTunnel | undefined
-  readonly #startedAt: number
-  /** An answer that waits for earlier ones hears of its connection's end from the connection alone. */
-  #queuedOn: Socket | undefined
+  #startedAt = 0
   #phase: Phase = 'connecting'
   /** The client takes no more for now. */
   #paused = false
@@ -57,7 +55,6 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     this.#attempts = new Attempts(input, framing, this, takeTunnel !== undefined)
     this.#body = new RequestBody(request, framing, input.maxBody, this)
     this.#answer = new ClientAnswer(response, input)
-    this.#startedAt = input.upstreams.clock()
   }
 
   start(): void {
@@ -65,7 +62,7 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     this.#input.upstreams.deadlines.watch(this)
     if (socket.destroyed || this.#response.destroyed) this.#later(() => this.#clientClosed('before it was sent on'))
     else if (this.#body.announcedTooLarge) this.#later(() => this.onBodyTooLarge())
-    else this.#begin(socket)
+    else this.#begin()
   }
 
   abort(): void {
@@ -189,12 +186,18 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     else this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, ...this.#bytes() })
   }
 
-  #begin(socket: Socket): void {
+  #begin(): void {
     this.#response.on('close', this.#onClientClose)
-    if (this.#response.socket !== socket) {
-      this.#queuedOn = socket
-      socket.on('close', this.#onClientClose)
+    if (!mustWait(this.#request, this.#response)) {
+      this.#first()
+      return
     }
+    awaitTurn(this.#request, this.#response, { onTurn: () => this.#first(), onGone: this.#onClientClose })
+  }
+
+  #first(): void {
+    if (this.#phase === 'settled') return
+    this.#startedAt = this.#input.upstreams.clock()
     const connection = this.#attempts.first()
     if (connection === undefined) this.#later(() => this.#fail('protocol', 'a field of the request can not be sent'))
     else this.#connecting(connection)
@@ -281,6 +284,5 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     this.#input.upstreams.deadlines.unwatch(this)
     this.#response.off('close', this.#onClientClose)
     if (this.#listensToDrain) this.#response.off('drain', this.#onClientDrain)
-    this.#queuedOn?.off('close', this.#onClientClose)
   }
 }
