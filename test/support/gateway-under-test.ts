@@ -15,6 +15,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Milliseconds since the epoch. */
   readonly now?: () => number
+  /** Puts files beside routes.yaml before the start. */
+  readonly prepare?: (folder: string) => void
 }
 
 export interface TestGateway {
@@ -98,6 +100,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     if (result.ok) return result.config
     throw new Error(result.problems.map(({ line, column, message }) => `${line}:${column}: ${message}`).join('\n'))
   }
+  options.prepare?.(folder)
   const log: LogLine[] = []
   const sink = { write: (line: string) => log.push(JSON.parse(line)) }
   const server = await createServer(decode(options.yaml), { log: logTo(sink), now: options.now ?? Date.now })
