@@ -215,6 +215,7 @@ export interface TokenAnswer {
   readonly body: Readonly<Record<string, unknown>> & {
     readonly access_token?: string
     readonly refresh_token?: string
+    readonly id_token?: string
     readonly error?: string
     readonly error_description?: string
     readonly scope?: string
