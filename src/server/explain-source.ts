@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { RevocationTable } from '../core/revocations.ts'
 import { clockToleranceSeconds, type Evidence } from '../core/token.ts'
@@ -59,6 +60,8 @@ export function evidenceOf(
 
 async function ownKeys(config: Config, table: RevocationTable, now: number): Promise<readonly PublishedKey[]> {
   if (config.issuer.kind !== 'embedded') return NO_KEYS
+  // A server that never ran has signed nothing; what a request without a token gets can be said all the same.
+  if (config.store.path !== ':memory:' && !existsSync(config.store.path)) return NO_KEYS
   const store = await openSqliteStore(config.store.path, { create: false })
   try {
     table.add(await store.revocations(0, now))
@@ -70,8 +73,12 @@ async function ownKeys(config: Config, table: RevocationTable, now: number): Pro
 
 function timeFault(expiresAt: number, validFrom: number, issuer: VerifierIssuer, now: number): Evidence | undefined {
   const tolerance = clockToleranceSeconds(issuer.embedded)
-  if (now >= expiresAt + tolerance) return { kind: 'rejected', fault: 'expired', detail: 'exp is in the past' }
-  if (now < validFrom - tolerance)
-    return { kind: 'rejected', fault: 'not_yet_valid', detail: 'iat or nbf is in the future' }
+  if (now >= expiresAt + tolerance) {
+    return { kind: 'rejected', fault: 'expired', detail: `the token expired ${Math.ceil(now - expiresAt)} s ago` }
+  }
+  if (now + tolerance < validFrom) {
+    const detail = `the token is not valid before ${Math.ceil(validFrom - now)} s from now`
+    return { kind: 'rejected', fault: 'not_yet_valid', detail }
+  }
   return undefined
 }

@@ -52,14 +52,18 @@ describe('the upstream, from outside', () => {
       setTimeout(() => request.socket.destroy(), 20)
       return
     }
-    if (path.endsWith('/resets')) return void request.socket.resetAndDestroy()
+    if (path.endsWith('/resets')) {
+      request.socket.resetAndDestroy()
+      return
+    }
     if (path.endsWith('/stream')) {
       response.writeHead(200)
       const more = (): void => {
         while (response.write(PIECE)) if (response.destroyed) return
         response.once('drain', more)
       }
-      return more()
+      more()
+      return
     }
     if (path.endsWith('/range')) {
       response.writeHead(206, {
