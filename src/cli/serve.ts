@@ -26,7 +26,7 @@ export function command(): Command {
 async function serve(argument: string | undefined, options: Options): Promise<void> {
   const file = argument ?? options.config
   const config = readConfigOrExit(file)
-  const log = createLog()
+  const log = createLog(config.workers > 1)
   const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)
   const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
@@ -36,7 +36,8 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
 
 async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Server> {
   try {
-    return await (demo ? startDemo(config, log) : createServer(config, { log, now: Date.now }))
+    const create = await creatorFor(config)
+    return await (demo ? startDemo(config, log, create) : create(config, { log, now: Date.now }))
   } catch (error) {
     await log.flush()
     if (error instanceof StartFault) return fail(error.message, 2)
@@ -44,10 +45,17 @@ async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Ser
   }
 }
 
+/** One process, or one that holds the issuer and workers that serve. */
+async function creatorFor({ workers }: Config): Promise<typeof createServer> {
+  if (workers === 1) return createServer
+  const { createPrimary } = await import('../server/primary.ts')
+  return createPrimary
+}
+
 /** Loaded where it is asked for: a gateway in earnest has none of it. */
-async function startDemo(config: Config, log: Log): Promise<Server> {
+async function startDemo(config: Config, log: Log, create: typeof createServer): Promise<Server> {
   const { createDemoServer } = await import('../server/demo.ts')
-  const server = await createDemoServer(config, { log, now: Date.now })
+  const server = await createDemoServer(config, { log, now: Date.now }, create)
   // Not to stdout, which is the log: it holds passwords.
   process.stderr.write(`\n${server.walkthrough}\n`)
   return server

@@ -20,13 +20,18 @@ export interface DemoServer extends Server {
 /**
  * Starts the sample upstreams and the server, and seeds sample people and clients. Rejects with a StartFault, and leaves nothing
  * running, when something can't be had, or when the file would show the demo to other machines.
+ * @param create Starts the server.
  */
-export async function createDemoServer(config: Config, dependencies: ServerDependencies): Promise<DemoServer> {
+export async function createDemoServer(
+  config: Config,
+  dependencies: ServerDependencies,
+  create: typeof createServer = createServer,
+): Promise<DemoServer> {
   const plan = planDemo(config)
   if (typeof plan === 'string') throw new StartFault(plan)
   const closing = createClosing()
   try {
-    return await start(config, plan, dependencies, closing)
+    return await start(config, plan, () => create(config, dependencies), dependencies.now, closing)
   } catch (error) {
     await closing.run()
     throw startFault(error)
@@ -36,12 +41,13 @@ export async function createDemoServer(config: Config, dependencies: ServerDepen
 async function start(
   config: Config,
   plan: DemoPlan,
-  dependencies: ServerDependencies,
+  create: () => Promise<Server>,
+  now: () => number,
   closing: Closing,
 ): Promise<DemoServer> {
   await startSamples(plan, closing)
-  const server = await createServer(config, dependencies)
-  const text = await seed(config, plan, server, dependencies.now()).catch(async (error: unknown) => {
+  const server = await create()
+  const text = await seed(config, plan, server, now()).catch(async (error: unknown) => {
     await server.close(0)
     throw error
   })

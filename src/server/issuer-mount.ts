@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
 import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
@@ -11,6 +12,8 @@ export interface IssuerMount {
   handle(reserved: ReservedRequest): void
   /** Undefined when this process holds no issuer. */
   readonly own: { readonly publicKeys: () => readonly PublishedKey[] } | undefined
+  /** Answers a request for the embedded issuer that another process has taken in; undefined without one. */
+  readonly answer: ((request: IncomingMessage, response: ServerResponse, clientAddress: string) => void) | undefined
   onKeysChanged(listener: () => void): void
   reconfigure(config: Config): Promise<void>
   close(): Promise<void>
@@ -40,6 +43,7 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
 export const NO_ISSUER: IssuerMount = {
   handle: ({ refuse }) => refuse(denial('no_route', 'there is nothing at this reserved path')),
   own: undefined,
+  answer: undefined,
   onKeysChanged: () => undefined,
   reconfigure: () => Promise.resolve(),
   close: () => Promise.resolve(),
@@ -59,6 +63,7 @@ async function mountEmbedded(
   return {
     handle: ({ request, response, located }) => issuer.handle(request, response, located.client.address),
     own: { publicKeys: () => issuer.publicKeys() },
+    answer: (request, response, address) => issuer.handle(request, response, address),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
       if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))

@@ -164,7 +164,8 @@ async function bind(server: HttpServer, { host, port }: ListenAddress): Promise<
 function listen<T extends TcpServer>(server: T, host: string, port: number): Promise<T> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port, exclusive: true }, () => {
+    // Not exclusive: worker processes listen on one port together.
+    server.listen({ host, port }, () => {
       server.off('error', reject)
       // Out of descriptors, say: the connection is lost, the server is not.
       server.on('error', () => undefined)

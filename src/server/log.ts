@@ -39,11 +39,12 @@ export interface Log {
   flush(): Promise<void>
 }
 
+const STDOUT = 1
 const FLUSH_WITHIN_MS = 1_000
 
-/** JSON lines on a file descriptor, stdout by default. */
-export function createLog(fd = 1): Log {
-  const output = createLogOutput(fd)
+/** JSON lines on stdout. @param isShared Other processes write there too: lines stay whole. */
+export function createLog(isShared = false): Log {
+  const output = createLogOutput(STDOUT, isShared)
   return { ...logTo(output), flush: () => output.flush(FLUSH_WITHIN_MS) }
 }
 

@@ -5,7 +5,7 @@ import type { Metrics } from './metrics.ts'
 
 export interface ManagementOptions {
   readonly address: ListenAddress
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'read'>
   /** What keeps the server from serving, in words; undefined: ready. */
   readonly unready: () => string | undefined
 }

@@ -36,7 +36,12 @@ export interface Metrics {
   reload(good: boolean): void
   /** Text in Prometheus' format, and its content type. */
   read(): Promise<{ readonly contentType: string; readonly text: string }>
+  /** As values, for another process that sums them up. */
+  values(): Promise<MetricValues>
 }
+
+/** Metrics of one process, in the library's own form. */
+export type MetricValues = readonly object[]
 
 // From what a remembered token takes to what a foreign issuer's keys may take.
 const DECISION_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1, 5]
@@ -107,6 +112,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     tokenRefused: () => tokens.labels('refused').inc(),
     reload: (good) => reloads.labels(good ? 'ok' : 'refused').inc(),
     read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    values: () => registry.getMetricsAsJSON(),
   }
 }
 
@@ -114,7 +120,7 @@ function gauges(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'audgate_requests_in_flight', 'Requests that are being answered.', sources.inFlight)
   gauge(registry, 'audgate_tunnels_open', 'Upgraded connections.', sources.openTunnels)
   gauge(registry, 'audgate_connections_open', 'Connections of clients.', sources.connections)
-  gauge(registry, 'audgate_revocations_in_force', 'Entries that refuse tokens.', sources.revocations)
+  gauge(registry, 'audgate_revocations_in_force', 'Entries that refuse tokens.', sources.revocations, 'max')
   gauge(registry, 'audgate_token_cache_entries', 'Remembered tokens.', () => sources.tokenCache().entries)
   total(registry, 'audgate_token_cache_hits_total', 'Tokens that were remembered.', () => sources.tokenCache().hits)
   total(registry, 'audgate_token_cache_misses_total', 'Tokens that were checked.', () => sources.tokenCache().misses)
@@ -125,6 +131,7 @@ function gauges(registry: Registry, sources: MetricSources): void {
     help: 'Since the keys of an issuer were last fetched.',
     labelNames,
     registers: [registry],
+    aggregator: 'max',
     collect() {
       this.reset()
       for (const { issuer, ageSeconds } of sources.issuers()) {
@@ -156,10 +163,18 @@ function feedGauges(registry: Registry, { feed, following }: MetricSources): voi
   )
 }
 
-function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+/** @param aggregator What several processes come to: each has its share, or all have the same. */
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number,
+  aggregator: 'sum' | 'max' = 'sum',
+): void {
   new Gauge({
     name,
     help,
+    aggregator,
     registers: [registry],
     collect() {
       this.set(read())

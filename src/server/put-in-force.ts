@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/config.ts'
 import { describeChanges } from '../config/diff.ts'
 import { createGeneration, retire } from './generation.ts'
+import type { TlsMaterial } from './listener.ts'
 import type { Parts } from './parts.ts'
 import { StartFault } from './start-fault.ts'
 import { readTls } from './tls-files.ts'
@@ -25,15 +26,35 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
 /**
  * Swaps a checked file in, between two requests: what it narrows holds for the next one. Rejects with a StartFault, the old file
  * still in force, when it needs a restart or its certificates are no good.
+ * @param spread Puts it in force in other processes.
  */
-export async function putInForce(next: Config, parts: Parts): Promise<void> {
-  const { state, log, backing, verifier, recorder, metrics } = parts
-  const before = state.generation
-  const fixed = changed(FIXED, before.config, next)
+export async function putInForce(
+  next: Config,
+  parts: Parts,
+  spread: (next: Config, tls: TlsMaterial | undefined) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const { state, log, backing, metrics } = parts
+  const { config: before } = state.generation
+  const fixed = changed(FIXED, before, next)
   if (fixed.length > 0)
     throw new StartFault(`${fixed.join(' and ')} changed: needs a restart; the old file stays in force`)
   const tls = readTls(next.tls)
   await backing.issuer.reconfigure(next)
+  swapIn(next, tls, parts)
+  await spread(next, tls)
+  metrics.reload(true)
+  log.info('reload', { changes: describeChanges(before, next) })
+  for (const name of changed(BOUND, before, next))
+    log.warn('reload.restart', { setting: name, detail: `${name} changed: needs a restart` })
+}
+
+/** Swaps a file in that {@link putInForce} has found good; says nothing. */
+export function swapIn(
+  next: Config,
+  tls: TlsMaterial | undefined,
+  { state, backing, verifier, recorder }: Parts,
+): void {
+  const before = state.generation
   verifier.setIssuers(trustedIssuers(next, backing.issuer.own))
   const generation = createGeneration(next, before)
   state.generation = generation
@@ -41,10 +62,6 @@ export async function putInForce(next: Config, parts: Parts): Promise<void> {
   state.listener?.setMaxConnections(next.maxConnections)
   if (tls !== undefined) state.listener?.setTls(tls)
   retire(before, generation)
-  metrics.reload(true)
-  log.info('reload', { changes: describeChanges(before.config, next) })
-  for (const name of changed(BOUND, before.config, next))
-    log.warn('reload.restart', { setting: name, detail: `${name} changed: needs a restart` })
 }
 
 function changed(

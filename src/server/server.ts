@@ -51,7 +51,8 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   const parts = await openParts(config, dependencies, closing, openOwnBacking)
   const { log, now, state, backing, recorder } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
-  const management = await manage(config, parts, closing)
+  const unready = () => backing.unavailable()
+  const management = await manage(config, { state, metrics: parts.metrics, unready }, closing)
   const site = await createSite({ resources: () => state.generation.config.resources })
   closing.add(() => site.close())
   const serveReserved = createReserved({
@@ -88,12 +89,22 @@ export function createTurn(): (work: () => Promise<void>) => Promise<void> {
   }
 }
 
-async function manage(config: Config, parts: Parts, closing: Closing): Promise<AddressInfo | undefined> {
-  const { management: address } = config
+export interface ManageOptions {
+  readonly state: Pick<Parts['state'], 'closing'>
+  readonly metrics: Pick<Parts['metrics'], 'read'>
+  /** What keeps the server from serving besides its end. */
+  readonly unready: () => string | undefined
+}
+
+/** Opens the management listener where the file asks for one. Rejects with a StartFault when it can't bind. */
+export async function manage(
+  { management: address }: Config,
+  { state, metrics, unready }: ManageOptions,
+  closing: Closing,
+): Promise<AddressInfo | undefined> {
   if (address === undefined) return undefined
-  const { metrics, backing, state } = parts
-  const unready = () => (state.closing ? 'the server is closing' : backing.unavailable())
-  const management = await openManagement({ address, metrics, unready }).catch((error: unknown) => {
+  const unfit = () => (state.closing ? 'the server is closing' : unready())
+  const management = await openManagement({ address, metrics, unready: unfit }).catch((error: unknown) => {
     throw bindFault('management', address, error)
   })
   closing.add(() => management.close())

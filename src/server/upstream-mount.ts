@@ -29,6 +29,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
       app.routing(reserved.request, reserved.response)
     },
     own: undefined,
+    answer: undefined,
     onKeysChanged: () => undefined,
     reconfigure: () => Promise.resolve(),
     close: async () => {

@@ -13,7 +13,7 @@ export interface Usage {
   close(): void
 }
 
-export function createUsage(store: Store, onFault: (error: unknown) => void): Usage {
+export function createUsage(store: Pick<Store, 'touchAuthorizations'>, onFault: (error: unknown) => void): Usage {
   const noted = new Map<string, number>()
   const flush = async (): Promise<void> => {
     if (noted.size === 0) return

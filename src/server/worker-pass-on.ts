@@ -1,0 +1,67 @@
+import { type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http'
+import { pipeline } from 'node:stream'
+import { cgiName } from '../core/cgi-name.ts'
+import { denial } from '../core/denial.ts'
+import type { ReservedRequest } from './gateway.ts'
+
+/** Answers a request for a reserved path by passing it on to the primary. */
+export type PassOn = (reserved: ReservedRequest) => void
+
+/** Carries the client's address and the request id from a worker to the primary; a client's own never gets through. */
+export const INNER_FIELD = 'X-Audgate-Inner'
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set(
+  ['Connection', 'Keep-Alive', 'Proxy-Connection', 'Upgrade', 'TE', 'Trailer', 'Expect', INNER_FIELD].map(cgiName),
+)
+const TRANSFER_ENCODING = cgiName('Transfer-Encoding')
+const SILENT = denial('upstream_refused', 'the process that holds the issuer does not answer')
+
+/** @param innerPath The socket that the primary listens on. */
+export function createPassOn(innerPath: string): PassOn {
+  return (reserved) => {
+    const { request, response, refuse } = reserved
+    // A connection each: one that is kept may be closed by the other end just when a sign-in is sent on it.
+    const inner = sendRequest({
+      socketPath: innerPath,
+      method: request.method,
+      path: request.url,
+      headers: innerFields(reserved) as unknown as Record<string, string>,
+      setHost: false,
+      agent: false,
+    })
+    const state = { answered: false }
+    inner.on('response', (answer) => {
+      state.answered = true
+      passBack(request, response, answer)
+    })
+    inner.on('error', () => {
+      // What fails once there is an answer shows in the answer.
+      if (!state.answered && !response.destroyed) refuse(SILENT)
+    })
+    response.once('close', () => inner.destroy())
+    request.pipe(inner)
+  }
+}
+
+function passBack(request: IncomingMessage, response: ServerResponse, answer: IncomingMessage): void {
+  // How its body is framed is between this process and the client.
+  const fields = endToEnd(answer.rawHeaders, TRANSFER_ENCODING)
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, [...fields])
+  response.flushHeaders()
+  pipeline(answer, response, () => request.resume())
+}
+
+function innerFields({ request, located, exchange }: ReservedRequest): readonly string[] {
+  const { address } = located.client
+  return [...endToEnd(request.rawHeaders), INNER_FIELD, `${address} ${exchange.id}`]
+}
+
+function endToEnd(rawHeaders: readonly string[], besides?: string): readonly string[] {
+  const kept: string[] = []
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
+    const known = cgiName(name)
+    if (!HOP_BY_HOP.has(known) && known !== besides) kept.push(name, value)
+  }
+  return kept
+}
