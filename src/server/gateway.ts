@@ -243,7 +243,7 @@ export class Gateway {
     const answer = answerFor(denied, { ...asked, requestId: exchange.id, route: exchange.route })
     const outcome = denied.reason.startsWith('upstream_') ? 'failed' : 'refused'
     const ending = { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length } as const
-    if (response.destroyed) return this.#end(call, { ...ending, outcome: 'client_closed' })
+    if (response.destroyed) return this.#end(call, { ...ending, outcome: 'client_closed', reason: undefined })
     response.once('close', () => this.#end(call, ending))
     call.ending = ENDS_CONNECTION.has(denied.reason)
     sendAnswer(call.request, response, answer, { awaitsContinue: call.awaitsContinue, close: call.ending })
