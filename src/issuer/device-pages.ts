@@ -40,6 +40,11 @@ export function isWrongCode(error: Error | undefined): boolean {
 }
 
 function showCodePage(context: IssuerContext, ctx: KoaContextWithOIDC, error: Error | undefined): void {
+  // What came has no session that it was made for; the library has made another that it can't keep any more.
+  if (error !== undefined && ctx.oidc.session?.exp === undefined) {
+    beginAgain(ctx)
+    return
+  }
   const site = siteOf(context)
   const { form, userCode } = incomingOf(ctx.req)
   if (error?.name === 'AbortedError') {
@@ -56,4 +61,11 @@ function showCodePage(context: IssuerContext, ctx: KoaContextWithOIDC, error: Er
     problem,
   })
   showPage(ctx, problem === undefined ? 200 : 400, page)
+}
+
+/** Leads to the page, which begins a session that can be kept. */
+function beginAgain(ctx: KoaContextWithOIDC): void {
+  if (ctx.oidc.session !== undefined) Object.assign(ctx.oidc.session, { touched: false })
+  ctx.redirect('/oauth/device')
+  ctx.status = 303
 }

@@ -2,6 +2,7 @@ import type Provider from 'oidc-provider'
 import { createActs } from './acts.ts'
 import { devicePolls, userCodeTries } from './device-limits.ts'
 import { createEngine, longestSignedSeconds } from './engine.ts'
+import { formPostPage } from './form-post.ts'
 import { answerRequest, type CurrentEngine } from './front-door.ts'
 import { incomingOf } from './incoming.ts'
 import { structuredTokens } from './introspection.ts'
@@ -119,6 +120,7 @@ function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
     structuredTokens(context, tokens),
     metadataDocument(context.settings),
     skipNeedlessSignOut,
+    formPostPage,
   ]
   return { context, gate: createTokenGate(context, answers, codes), middleware }
 }
