@@ -81,7 +81,7 @@ function storyOf({ plan, folder, file }: WalkthroughFacts): readonly Chapter[] {
     ],
     [
       'Bob is not in the group photos (open this link in a private window)',
-      { command: `XDG_CONFIG_HOME=${quoted(`${folder}/bob`)} ${token}`, answer: '…access_denied… for bob' },
+      { command: `XDG_CONFIG_HOME=${absolute(`${folder}/bob`)} ${token}`, answer: 'not allowed… for bob' },
     ],
     [
       'A second client, a program without a person',
@@ -114,6 +114,11 @@ function passwordOf({ username, password }: DemoPerson): string {
 
 function groupsOf({ groups }: DemoPerson): string {
   return groups.length === 0 ? 'in no group' : `in ${groups.join(', ')}`
+}
+
+/** A path that begins at the root, which is how XDG_CONFIG_HOME is read. */
+function absolute(path: string): string {
+  return path.startsWith('/') ? quoted(path) : `"$PWD"/${quoted(path)}`
 }
 
 /** One word for the shell, whatever it holds. */
