@@ -105,7 +105,9 @@ export class Gateway {
     const call = this.#current.get(socket)
     const busy = call !== undefined && !call.response.writableFinished
     if (busy && call.ending && fault !== 'gone') return
-    if (fault === 'gone' || !socket.writable || (busy && (call.request.complete || call.response.headersSent))) {
+    // Bytes of ours in the middle of another answer, an earlier pipelined one too, would be taken for part of it.
+    const spoken = busy && (call.request.complete || call.response.headersSent || call.response.socket === null)
+    if (fault === 'gone' || !socket.writable || spoken) {
       socket.destroy()
       return
     }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { startGateway, type TestGateway, until, yamlOf } from '../support/gateway-under-test.ts'
-import { rawRequest, startUpstream, type TestUpstream } from '../support/upstreams.ts'
+import { listenOnLoopback, rawRequest, startUpstream, stopServer, type TestUpstream } from '../support/upstreams.ts'
 
 const HOST = 'Host: gate.example.com\r\n'
 const CHUNKED_END = '0\r\n\r\n'
@@ -118,6 +119,30 @@ describe('what is no request is refused before anything is sent upstream', () =>
     const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)
     assert.deepEqual(statuses, ['200', '400', '200'])
     assert.ok(text.indexOf('"url":"/one"') < text.indexOf('"url":"/three"'))
+  })
+
+  it('a broken pipelined request says nothing into the answer before it: the connection is cut', async () => {
+    const held = createServer((_request, response) => {
+      response.writeHead(200, { 'Content-Length': '10' })
+      response.write('12345')
+    })
+    const port = await listenOnLoopback(held)
+    const gate = await startGateway({
+      yaml: yamlOf(`  - { id: held, path: /, public: true, upstream: "http://127.0.0.1:${port}" }`),
+    })
+    const socket = connect(gate.port, '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1')
+    })
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write(`GET /one HTTP/1.1\r\n${HOST}\r\nPOST /two HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`)
+    await until(() => text.endsWith('12345'), 'half of the first answer')
+    socket.write('zz\r\n')
+    await closed
+    assert.ok(text.endsWith('12345'))
+    await gate.close()
+    await stopServer(held)
   })
 
   it('a client that hangs up in the middle of its headers leaves nothing behind', async () => {
