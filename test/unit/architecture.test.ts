@@ -22,7 +22,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   token: { rooms: ['core'], packages: ['jose', 'undici'], without: ['node:sqlite'] },
   proxy: {
     rooms: ['core'],
-    packages: ['http-proxy', 'undici'],
+    packages: [],
     without: ['node:sqlite', 'node:fs', 'node:child_process'],
   },
   store: { rooms: ['core'], packages: [], without: NETWORK },
