@@ -1,5 +1,5 @@
-import { element, message, permission, place, reasonIn, showAnswer, tick } from '/demo/show.js'
-import { claimsOf, comeBack, describeResource, discover, giveBack, leaveToSignIn, renew } from '/demo/sign-in.js'
+import { element, message, permission, place, reasonIn, showAnswer, tick } from './show.js'
+import { claimsOf, comeBack, describeResource, discover, giveBack, leaveToSignIn, renew } from './sign-in.js'
 
 const PHOTOS = '/photos/api/photos'
 const FILES = '/files/'
