@@ -104,8 +104,7 @@ function clientIdProblem(id: string): string | undefined {
 
 function typeProblem(input: NewClient): string | undefined {
   if (input.type === 'service') {
-    if (input.thirdParty) return 'A service client signs nobody in, so it cannot be --third-party.'
-    return input.allow.length > 0 ? undefined : 'A service client needs --allow RESOURCE=scope,scope.'
+    return input.thirdParty ? 'A service client signs nobody in, so it cannot be --third-party.' : undefined
   }
   if (input.allow.length > 0) return '--allow is for service clients; groups decide what the others may have.'
   if (input.type === 'native' || input.redirectUris.length > 0) return undefined

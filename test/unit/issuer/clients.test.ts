@@ -67,7 +67,6 @@ describe('clients', () => {
   it('spa and web clients need a redirect URI, a service has none, allow is for services', async () => {
     assert.match(await problem({ type: 'spa' }), /--redirect-uri/)
     assert.match(await problem({ type: 'web' }), /--redirect-uri/)
-    assert.match(await problem({ type: 'service' }), /--allow/)
     const allow = [`${PHOTOS.identifier}=photos:read`]
     assert.match(await problem({ type: 'service', allow, redirectUris: ['https://x'] }), /no redirect URI/)
     assert.match(await problem({ type: 'service', allow, thirdParty: true }), /--third-party/)

@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, describe, it } from 'node:test'
+import { formsOf, formWith, post } from '../support/browser-less-person.ts'
+import {
+  type BlackBox,
+  callUrl,
+  claimsOf,
+  PASSWORD,
+  Person,
+  refusedWithin,
+  startBlackBox,
+  within,
+} from '../support/served-issuer.ts'
+
+const AUDGATE = join(import.meta.dirname, '../../src/cli/audgate.js')
+
+describe('commands beside a running server', () => {
+  let box: BlackBox
+  before(async () => {
+    box = await startBlackBox()
+    await box.addUser('alice', 'photos')
+    await box.addApp('cli')
+  })
+  after(() => box.close())
+
+  it('what is added can be used at once', async () => {
+    assert.equal((await box.call((await box.signIn('alice')).access)).status, 200)
+  })
+
+  it('boot says that it listens, and nothing on stderr', () => {
+    assert.equal(box.output().stderr, '')
+    assert.deepEqual(
+      box.log().filter(({ level }) => level === 'warn' || level === 'error'),
+      [],
+    )
+  })
+
+  it('exit 1 for what is unknown, 2 for bad arguments, with one line on stderr that says what to do', async () => {
+    const cases: readonly (readonly [number, readonly string[]])[] = [
+      [1, ['user', 'disable', 'nobody']],
+      [1, ['user', 'groups', 'nobody', 'a']],
+      [1, ['client', 'revoke', 'nobody']],
+      [1, ['client', 'restore', 'nobody']],
+      [1, ['revoke', '--user', 'nobody']],
+      [1, ['revoke', '--user', 'alice', '--client', 'nobody']],
+      [1, ['client', 'add', 'cli', '--type', 'native']],
+      [2, ['revoke']],
+      [2, ['revoke', '--jti', 'a', '--client', 'cli']],
+      [2, ['client', 'add', 'x', '--type', 'service', '--allow', 'nonsense']],
+      [2, ['client', 'add', 'x', '--type', 'native', '--redirect-uri', 'javascript:alert(1)']],
+      [2, ['user', 'list', '--config', 'missing.yaml']],
+    ]
+    for (const [code, args] of cases) {
+      const ended = await box.audgate(args)
+      assert.deepEqual([ended.code, ended.stdout], [code, ''], `${args.join(' ')}: ${ended.stderr}`)
+      assert.match(ended.stderr, /^[^\n]{10,}\n$/, args.join(' '))
+    }
+  })
+
+  it('--json prints data, and nothing secret', async () => {
+    for (const args of [
+      ['user', 'list'],
+      ['client', 'list'],
+      ['keys', 'list'],
+    ]) {
+      const printed = await box.done(...args, '--json')
+      assert.ok(Array.isArray(JSON.parse(printed)))
+      assert.doesNotMatch(printed, /argon2|secretHash|"d":/)
+    }
+  })
+
+  it('a native client without redirect URI can use the device flow only', async () => {
+    await box.done('client', 'add', 'tv', '--type', 'native')
+    const refused = await callUrl(
+      `${box.url}/oauth/authorize?client_id=tv&response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2F`,
+      {},
+    )
+    assert.equal(refused.status, 400)
+    const begun = await post(`${box.url}/oauth/device_authorization`, { client_id: 'tv', scope: 'photos:read' })
+    assert.equal(begun.status, 200)
+  })
+
+  it('a service client may be allowed nothing, and then gets nothing', async () => {
+    const secret = await box.addSecretClient('idle', 'service')
+    const form = {
+      grant_type: 'client_credentials',
+      client_id: 'idle',
+      client_secret: secret,
+      resource: box.photos,
+      scope: 'photos:read',
+    }
+    const { status, body } = await post(`${box.url}/oauth/token`, form)
+    assert.deepEqual([status, body.error], [400, 'invalid_target'])
+  })
+
+  it('a store that another process holds delays an answer, and is 503 with Retry-After at the worst', async () => {
+    const { access, refresh } = await box.signIn('alice')
+    const database = new DatabaseSync(join(box.folder, 'data/audgate.db'))
+    database.exec('BEGIN EXCLUSIVE')
+    try {
+      assert.equal((await box.call(access)).status, 200, 'a decision asks no store')
+      const answer = await box.refresh(refresh)
+      assert.equal(answer.status, 503, JSON.stringify(answer.body))
+      assert.ok(Number(answer.headers.get('retry-after')) > 0)
+    } finally {
+      database.exec('ROLLBACK')
+      database.close()
+    }
+    assert.equal((await box.refresh(refresh)).status, 200, 'nothing was lost')
+  })
+
+  it('secrets of the store are for its owner alone', () => {
+    for (const name of readdirSync(join(box.folder, 'data'))) {
+      assert.equal(statSync(join(box.folder, 'data', name)).mode & 0o077, 0, name)
+    }
+  })
+
+  it("a folder that can't be written to is one line and a failure", async () => {
+    writeFileSync(join(box.folder, 'plain'), '')
+    const yaml = `public_url: http://localhost:1\nlisten: 127.0.0.1:0\nstore: sqlite:./plain/audgate.db\nresources: []\nroutes: []\n`
+    writeFileSync(join(box.folder, 'unfit.yaml'), yaml)
+    for (const args of [
+      ['serve', 'unfit.yaml'],
+      ['user', 'add', 'x', '--config', 'unfit.yaml', '--password-stdin'],
+    ]) {
+      const ended = await box.audgate(args, `${PASSWORD}\n`)
+      assert.ok(ended.code === 1 || ended.code === 2, `${args.join(' ')}: ${ended.code}`)
+      assert.match(ended.stderr, /^[^\n]*plain[^\n]*\n$/)
+    }
+  })
+
+  it('`keys rotate` publishes the new key at once and refuses no token', async () => {
+    const { access, refresh } = await box.signIn('alice')
+    const { kid } = JSON.parse(await box.done('keys', 'rotate', '--json'))
+    await within(5_000, async () => {
+      const { body } = await callUrl(`${box.url}/oauth/jwks`, {})
+      return JSON.stringify(body).includes(kid) ? undefined : 'not published'
+    })
+    assert.equal((await box.call(access)).status, 200)
+    const next = await box.refresh(refresh)
+    assert.equal((await box.call(next.body.access_token)).status, 200)
+    await box.restart()
+    assert.equal((await box.call(access)).status, 200)
+    assert.equal((await box.call(next.body.access_token)).status, 200)
+  })
+})
+
+describe('`audgate token`', () => {
+  let box: BlackBox
+  const env = () => ({ XDG_CONFIG_HOME: join(box.folder, 'config'), HOME: box.folder })
+  before(async () => {
+    box = await startBlackBox()
+    mkdirSync(join(box.folder, 'config'))
+    await box.addUser('alice', 'photos')
+    await box.done('client', 'add', 'terminal', '--type', 'native')
+  })
+  after(() => box.close())
+
+  /** Starts the command and approves what it asks for. */
+  async function approved(args: readonly string[]): Promise<string> {
+    const child: ChildProcess = spawn(process.execPath, [AUDGATE, 'token', ...args], {
+      cwd: box.folder,
+      env: { ...process.env, ...env() },
+    })
+    let [stdout, stderr] = ['', '']
+    child.stdout?.on('data', (chunk) => {
+      stdout += chunk
+    })
+    child.stderr?.on('data', (chunk) => {
+      stderr += chunk
+    })
+    const closed = once(child, 'close')
+    await within(10_000, async () => (/[A-Z]{4}-[A-Z]{4}/.test(stderr) ? undefined : `no code: ${stderr}`))
+    const [code = ''] = /[A-Z]{4}-[A-Z]{4}/.exec(stderr) ?? []
+    const person = new Person(box.url, 'alice')
+    let page = await person.open(`${box.url}/oauth/device`)
+    page = await person.send(page, formWith(page, 'user_code'), { user_code: code })
+    page = await person.signIn(page)
+    await person.decide(page, 'approve')
+    await closed
+    assert.equal(child.exitCode, 0, stderr)
+    return stdout
+  }
+
+  it('signs the person in by the device flow, prints a token, keeps it at mode 0600 and prints it again', async () => {
+    const args = ['--resource', box.photos, '--scope', 'photos:read', '--client', 'terminal']
+    const stdout = await approved(args)
+    assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/, 'the token alone, for $(…)')
+    assert.equal((await box.call(stdout.trim())).status, 200)
+    const kept = readdirSync(join(box.folder, 'config'), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    )
+    assert.ok(kept.length > 0)
+    for (const { parentPath, name } of kept) assert.equal(statSync(join(parentPath, name)).mode & 0o777, 0o600)
+    const again = await box.audgate(['token', ...args], '', env())
+    assert.deepEqual([again.code, again.stdout], [0, stdout])
+  })
+
+  it('says what to do when nothing comes of it', async () => {
+    const unknown = await box.audgate(
+      ['token', '--resource', 'https://unknown.example.com', '--client', 'terminal'],
+      '',
+      env(),
+    )
+    assert.deepEqual([unknown.code, unknown.stdout], [1, ''])
+    assert.match(unknown.stderr, /unknown\.example\.com|resource/)
+    const nobody = await box.audgate(['token', '--resource', box.photos, '--client', 'nobody'], '', env())
+    assert.deepEqual([nobody.code, nobody.stdout], [1, ''])
+    assert.match(nobody.stderr, /client add/)
+    const away = await box.audgate(
+      ['token', '--resource', box.photos, '--issuer', 'http://127.0.0.1:1', '--client', 'terminal'],
+      '',
+      env(),
+    )
+    assert.equal(away.code, 1)
+    assert.match(away.stderr, /^[^\n]*127\.0\.0\.1:1[^\n]*\n$/)
+  })
+})
+
+for (const alg of ['RS256', 'EdDSA']) {
+  it(`signing_alg ${alg}: tokens are signed by it and good at the gateway`, async () => {
+    const box = await startBlackBox({ issuer: `  signing_alg: ${alg}` })
+    try {
+      await box.addUser('alice', 'photos')
+      await box.addApp('cli')
+      const { access, answer } = await box.signIn('alice', { scope: 'openid photos:read' })
+      for (const token of [access, String(answer.body.id_token)]) {
+        assert.equal(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).alg, alg)
+      }
+      assert.equal((await box.call(access)).status, 200)
+      const { body } = await callUrl(`${box.url}/.well-known/openid-configuration`, {})
+      assert.deepEqual(body.id_token_signing_alg_values_supported, [alg])
+    } finally {
+      await box.close()
+    }
+  })
+}
+
+describe('registration', () => {
+  const metadata = JSON.stringify({
+    redirect_uris: ['http://127.0.0.1:7001/cb'],
+    client_name: 'App',
+    token_endpoint_auth_method: 'none',
+  })
+  const register = (box: BlackBox, headers = {}) =>
+    callUrl(`${box.url}/oauth/register`, { 'content-type': 'application/json', ...headers }, 'POST', metadata)
+
+  it('off, which is the default: there is no such endpoint, and metadata names none', async () => {
+    const box = await startBlackBox()
+    try {
+      assert.equal((await register(box)).status, 404)
+      assert.equal(
+        (await callUrl(`${box.url}/.well-known/oauth-authorization-server`, {})).body.registration_endpoint,
+        undefined,
+      )
+    } finally {
+      await box.close()
+    }
+  })
+
+  it('token: only who has the token of the environment registers', async () => {
+    const token = 'a registration token that is long enough'.replaceAll(' ', '-')
+    const box = await startBlackBox({ issuer: '  registration: token', env: { AUDGATE_REGISTRATION_TOKEN: token } })
+    try {
+      assert.equal((await register(box)).status, 401)
+      assert.equal((await register(box, { authorization: 'Bearer wrong' })).status, 401)
+      const registered = await register(box, { authorization: `Bearer ${token}` })
+      assert.equal(registered.status, 201, JSON.stringify(registered.body))
+      assert.ok(registered.body.client_id)
+      assert.ok(!box.output().stdout.includes(token))
+    } finally {
+      await box.close()
+    }
+  })
+})
+
+describe('/account', () => {
+  let box: BlackBox
+  before(async () => {
+    box = await startBlackBox()
+    await box.addUser('alice', 'photos')
+    await box.addApp('cli', '--name', 'Command line')
+    await box.addApp('app', '--name', 'Other app')
+  })
+  after(() => box.close())
+
+  it('ends one app within 50 ms, and others go on', async () => {
+    const person = new Person(box.url, 'alice')
+    const [mine, other] = [
+      await box.signIn('alice', {}, person),
+      await box.signIn('alice', { clientId: 'app' }, person),
+    ]
+    let page = await person.open(`${box.url}/account`)
+    for (const words of ['alice', 'Command line', 'Other app', 'The photos'])
+      assert.ok(page.text.includes(words), words)
+    const form = formsOf(page).find(({ fields }) => fields.get('client') === 'cli')
+    assert.ok(form, page.text)
+    page = await person.send(page, form, {}, form.buttons[0])
+    if (/value="approve"/.test(page.text)) page = await person.decide(page, 'approve')
+    await refusedWithin(box, mine.access, 'revoked', 50)
+    assert.equal((await box.refresh(mine.refresh)).body.error, 'invalid_grant')
+    assert.equal((await box.call(other.access)).status, 200)
+    assert.equal(claimsOf(other.access).client_id, 'app')
+  })
+
+  it('changing the password ends all sessions and tokens but the session in hand', async () => {
+    const [here, there] = [new Person(box.url, 'alice'), new Person(box.url, 'alice')]
+    const mine = await box.signIn('alice', {}, there)
+    let page = await here.signIn(await here.open(`${box.url}/account`))
+    const form = formsOf(page).find(({ action }) => /password/.test(action))
+    assert.ok(form, page.text)
+    const names = [...form.fields.keys()].filter((name) => !/csrf/.test(name))
+    const next = 'a brand new password'
+    page = await here.send(
+      page,
+      form,
+      Object.fromEntries(
+        names.map((name) => [name, /current|old/.test(name) || name === 'password' ? PASSWORD : next]),
+      ),
+    )
+    await refusedWithin(box, mine.access, 'revoked', 50)
+    assert.match((await there.open(`${box.url}/account`)).text, /name="password"/)
+    assert.match((await here.open(`${box.url}/account`)).text, /Command line|Other app|alice/)
+    assert.equal((await box.signIn('alice', {}, new Person(box.url, 'alice', next))).answer.status, 200)
+  })
+})
