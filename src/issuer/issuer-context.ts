@@ -19,6 +19,8 @@ export interface IssuerContext {
   readonly passwords: Passwords
   readonly signIn: SignIn
   readonly buckets: Buckets
+  /** Fetches what a stranger named. */
+  readonly fetchDocument: (url: string) => Promise<Response>
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */
   readonly record: (
     event: string,

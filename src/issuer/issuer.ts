@@ -27,6 +27,8 @@ export interface IssuerDependencies {
   readonly now: () => number
   /** Audit lines and faults, for the log. Never a token, code, password or secret. */
   readonly onEvent: (event: IssuerEvent) => void
+  /** Fetches the document behind a client's id. Default: from public addresses only. */
+  readonly fetchDocument?: (url: string) => Promise<Response>
 }
 
 export interface IssuerEvent {

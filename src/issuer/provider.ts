@@ -13,6 +13,7 @@ import { keepHouse } from './maintenance.ts'
 import { metadataDocument } from './metadata-document.ts'
 import { createOwnTokens, type OwnTokens } from './own-token.ts'
 import { createPasswords } from './passwords.ts'
+import { fetchPublic } from './public-fetch.ts'
 import { createRefreshAnswers } from './refresh-answers.ts'
 import { skipNeedlessSignOut } from './sign-out.ts'
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts'
@@ -46,9 +47,13 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     engine = startEngine(workings, keys)
     for (const listener of listeners) listener()
   }
-  const house = keepHouse(context, async () => {
-    if (await keys.tick()) renew()
-  })
+  // One after another: keys of an algorithm that is being left would be made anew by a look that comes between.
+  const turns = createTurns()
+  const house = keepHouse(context, () =>
+    turns.take('keys', async () => {
+      if (await keys.tick()) renew()
+    }),
+  )
   return {
     get identifier() {
       return current.identifier
@@ -60,15 +65,15 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     onKeysChanged: (listener) => {
       listeners.push(listener)
     },
-    reconfigure: async (next) => {
-      const before = current
-      current = next
-      if (!needsEngine(before, next)) return
-      const nextKeys = signingKeys(next, dependencies)
-      await nextKeys.tick()
-      keys = nextKeys
-      renew()
-    },
+    reconfigure: (next) =>
+      turns.take('keys', async () => {
+        const nextKeys = needsEngine(current, next) ? signingKeys(next, dependencies) : undefined
+        await nextKeys?.tick()
+        current = next
+        if (nextKeys === undefined) return
+        keys = nextKeys
+        renew()
+      }),
     close: () => house.close(),
   }
 }
@@ -89,17 +94,22 @@ function signingKeys(settings: IssuerSettings, { store, masterKey, now }: Issuer
 function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
   const { store, masterKey, now, onEvent, registrationToken } = dependencies
   const passwords = createPasswords()
+  // Tokens made before a reload live as long as was said then.
+  let longest = settings().accessTokenTtlSeconds
   return {
     settings,
     store,
     masterKey,
     now,
     registrationToken,
-    // An act looks after tokens that were made before a reload, too; see `createActs` for how long they may live.
-    acts: createActs({ store, now, maxTokenSeconds: settings().accessTokenTtlSeconds }),
+    get acts() {
+      longest = Math.max(longest, settings().accessTokenTtlSeconds)
+      return createActs({ store, now, maxTokenSeconds: longest })
+    },
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
+    fetchDocument: dependencies.fetchDocument ?? fetchPublic,
     tell: (event, detail, level = 'info') => onEvent({ level, event, detail }),
     record: async (event, detail, level = 'info') => {
       onEvent({ level, event, detail })

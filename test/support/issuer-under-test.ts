@@ -43,6 +43,8 @@ export interface IssuerOptions {
   readonly settings?: Partial<IssuerSettings>
   readonly registrationToken?: string
   readonly now?: () => number
+  readonly fetchDocument?: (url: string) => Promise<Response>
+  readonly masterKey?: Buffer
 }
 
 /** The photo and file resources of the examples, below `origin`. */
@@ -77,7 +79,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
   const now = options.now ?? Date.now
-  const masterKey = randomBytes(32)
+  const masterKey = options.masterKey ?? randomBytes(32)
   const passwordHash = await createPasswords().hash(PASSWORD)
   const events: IssuerEvent[] = []
   let settings: IssuerSettings = {
@@ -96,7 +98,9 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     const store = await openSqliteStore(join(folder, 'audgate.db'), { now })
     const { registrationToken } = options
     const onEvent = (event: IssuerEvent): void => void events.push(event)
-    return { store, issuer: await createIssuer(settings, { store, masterKey, registrationToken, now, onEvent }) }
+    const fetching = options.fetchDocument && { fetchDocument: options.fetchDocument }
+    const dependencies = { store, masterKey, registrationToken, now, onEvent, ...fetching }
+    return { store, issuer: await createIssuer(settings, dependencies) }
   }
   let running = await open()
   server.on('request', (request, response) => {
