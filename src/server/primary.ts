@@ -31,6 +31,8 @@ interface Primary {
   readonly sums: MetricSums
   readonly ledger: Ledger
   readonly innerPath: string
+  /** Workers that were asked for at the start; a file that says otherwise holds after a restart. */
+  readonly count: number
   /** Certificates in force. */
   tls: TlsMaterial | undefined
   workers: Workers | undefined
@@ -55,7 +57,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   const { parts, sums, answers } = primary
   const { log, now, backing, state } = parts
   if (primary.tls !== undefined && hasEnded(primary.tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
-  const workers = startWorkers(workersOptions(config.workers, primary))
+  const workers = startWorkers(workersOptions(primary))
   // What is revoked from now on has to reach those that have been briefed already.
   primary.workers = workers
   closing.add(() => workers.close(0))
@@ -106,15 +108,22 @@ async function openPrimary(config: Config, dependencies: ServerDependencies, clo
   sweep.unref()
   closing.add(() => clearInterval(sweep))
   const innerPath = await openInner(backing, { resources: () => state.generation.config.resources }, closing)
-  const shared = { parts, answers: createAnswers(), sums: createMetricSums(metrics), ledger, innerPath }
+  const shared = {
+    parts,
+    answers: createAnswers(),
+    sums: createMetricSums(metrics),
+    ledger,
+    innerPath,
+    count: config.workers,
+  }
   const primary: Primary = { ...shared, tls, workers: undefined }
   told.primary = primary
   backing.onKeysChanged(() => primary.workers?.tell({ kind: 'keys', publicKeys: publicKeysOf(backing) }))
   return primary
 }
 
-function workersOptions(count: number, primary: Primary): WorkersOptions {
-  const { parts, answers, sums } = primary
+function workersOptions(primary: Primary): WorkersOptions {
+  const { parts, answers, sums, count } = primary
   const proofs = createReplayGuard(MOST_PROOFS)
   return {
     count,
@@ -133,9 +142,9 @@ function workersOptions(count: number, primary: Primary): WorkersOptions {
   }
 }
 
-function briefing({ parts, ledger, innerPath, tls }: Primary): PrimaryWord {
+function briefing({ parts, ledger, innerPath, tls, count }: Primary): PrimaryWord {
   const { backing, state, now } = parts
-  const file = forWorkers({ config: state.generation.config, tls })
+  const file = forWorkers({ config: state.generation.config, tls }, count)
   const revocations = ledger.entries(now() / 1_000)
   const publicKeys = publicKeysOf(backing)
   return {
@@ -145,8 +154,8 @@ function briefing({ parts, ledger, innerPath, tls }: Primary): PrimaryWord {
 }
 
 /** Secrets stay here, and each worker gets its share of the connections. */
-function forWorkers({ config, tls }: FileInForce): FileInForce {
-  const maxConnections = Math.ceil(config.maxConnections / config.workers)
+function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
+  const maxConnections = Math.ceil(config.maxConnections / count)
   return { config: { ...config, secrets: NO_SECRETS, maxConnections }, tls }
 }
 
@@ -156,7 +165,7 @@ async function spread(primary: Primary, file: FileInForce): Promise<void> {
   primary.tls = file.tls
   if (workers === undefined) return
   const late = await answers.gather(workers.serving, RELOAD_MS, (ask) => {
-    workers.tell({ kind: 'file', ask, ...forWorkers(file) })
+    workers.tell({ kind: 'file', ask, ...forWorkers(file, primary.count) })
   })
   tellState(primary)
   for (const worker of late) {
