@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { RevocationTable } from '../../src/core/revocations.ts'
+import { sealVerifiedToken } from '../../src/core/token.ts'
+import { askToken, claimsOf, Person, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
+
+const redirectUri = 'http://127.0.0.1:7001/cb'
+const options = { clientId: 'cli', redirectUri, scope: 'photos:read' }
+let issuer: IssuerUnderTest
+
+before(async () => {
+  issuer = await startIssuer()
+  await issuer.addClient({ id: 'cli', type: 'native', redirectUris: [redirectUri] })
+})
+after(() => issuer.close())
+
+/** Whether the gateway would refuse the token by what is in force. */
+async function isRevoked(jwt: string): Promise<boolean> {
+  const table = new RevocationTable()
+  table.add(await issuer.store.revocations(0, Math.floor(Date.now() / 1000)))
+  const { iss, sub, aud, exp, iat, jti, gid, username, groups, client_id: clientId } = claimsOf(jwt)
+  return table.isRevoked(
+    sealVerifiedToken({
+      issuer: String(iss),
+      embedded: true,
+      subject: String(sub),
+      clientId: String(clientId),
+      audience: [String(aud)],
+      scope: new Set(),
+      expiresAt: Number(exp),
+      issuedAt: Number(iat),
+      jti: String(jti),
+      gid: String(gid),
+      username: String(username),
+      groups: groups as string[],
+      jkt: undefined,
+      claims: {},
+    }),
+  )
+}
+
+function refresh(token: string | undefined): Promise<TokenAnswer> {
+  return askToken(issuer.url, { grant_type: 'refresh_token', refresh_token: token, client_id: 'cli' })
+}
+
+type Act = (sub: string) => Promise<unknown>
+
+const ACTS: Readonly<Record<string, Act>> = {
+  'a disabled user': (sub) => issuer.acts.disableUser(sub, 'test'),
+  "a user's ended sign-ins": (sub) => issuer.acts.signOutEverywhere(sub, 'test'),
+  'a revoked consent': (sub) => issuer.acts.revokeConsent(sub, 'cli', 'test'),
+  'a lost group': (sub) => issuer.acts.changeGroups(sub, [], 'test'),
+  'a revoked client': async () => {
+    await issuer.acts.revokeClient('cli', 'test')
+    await issuer.acts.restoreClient('cli', 'test')
+  },
+}
+
+describe('an act of revocation while a token is being made leaves no token alive', () => {
+  for (const [what, act] of Object.entries(ACTS)) {
+    it(what, async () => {
+      const username = what.replace(/\W/g, '-')
+      const user = await issuer.addPerson(username, ['photos'])
+      for (let round = 0; round < 12; round += 1) {
+        await issuer.acts.changeGroups(user.sub, ['photos'], 'test')
+        await issuer.acts.enableUser(user.sub, 'test')
+        const person = new Person(issuer.url, username)
+        const answers = [redeem(issuer.url, await person.authorize(options), options)]
+        const { body } = await redeem(issuer.url, await person.authorize(options), options)
+        answers.push(refresh(body.refresh_token))
+        // Between no and some work of the token endpoint later, a different moment each round.
+        for (let tick = 0; tick < round * 2; tick += 1) await new Promise(setImmediate)
+        await act(user.sub)
+        for (const answer of await Promise.all(answers)) {
+          const { access_token: token } = answer.body
+          if (token !== undefined) assert.equal(await isRevoked(token), true, `round ${round}`)
+          const next = await refresh(answer.body.refresh_token)
+          const alive = next.body.access_token !== undefined && !(await isRevoked(next.body.access_token))
+          assert.equal(alive, false, `refresh in round ${round}`)
+        }
+      }
+    })
+  }
+})
+
+describe('what the issuer tells', () => {
+  it('is a line for every sign-in, consent, grant, refusal and revocation, and never a secret', async () => {
+    await issuer.addPerson('tess', ['photos'])
+    const print = { id: 'print', type: 'native', redirectUris: [redirectUri], thirdParty: true } as const
+    await issuer.addClient(print)
+    issuer.events.length = 0
+    const asked = { ...options, clientId: 'print' }
+    const tess = new Person(issuer.url, 'tess')
+    const wrong = new Person(issuer.url, 'tess', 'not the password')
+    await wrong.authorize(asked)
+    const answer = await tess.authorize(asked)
+    const { body } = await redeem(issuer.url, answer, asked)
+    await redeem(issuer.url, { code: 'made-up-code', verifier: answer.verifier }, asked)
+    await redeem(issuer.url, answer, asked)
+    const told = issuer.events.map(({ event }) => event)
+    for (const event of [
+      'login.failure',
+      'login.success',
+      'consent.granted',
+      'authorization.granted',
+      'token.issued',
+      'token.refused',
+      'code.reuse',
+      'authorization.revoked',
+    ]) {
+      assert.ok(told.includes(event), `${event} in ${told.join(' ')}`)
+    }
+    const kept = await issuer.store.audits(200)
+    assert.ok(kept.some(({ event }) => event === 'token.issued'))
+    const text = JSON.stringify([issuer.events, kept])
+    const secrets = [PASSWORD, 'not the password', answer.code, answer.verifier, body.access_token, body.refresh_token]
+    for (const secret of [...secrets, ...tess.cookies().values()]) {
+      assert.equal(text.includes(String(secret)), false, String(secret))
+    }
+  })
+})
