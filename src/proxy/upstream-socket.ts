@@ -31,9 +31,31 @@ export function openSocket(
       return true
     },
   }
-  if (context === undefined) return connectTcp({ host, port, noDelay: true, onread })
+  if (context === undefined) return outlivingWrites(connectTcp({ host, port, noDelay: true, onread }))
   const servername = isIP(host) === 0 ? { servername: host } : {}
   const verified = { secureContext: context, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] }
   const options = { host, port, noDelay: true, onread, ...verified, ...servername }
   return connectTls(options)
+}
+
+type WriteDone = (error?: Error | null) => void
+
+/**
+ * A server that refuses an upload answers and closes while bytes are still on their way to it. The write that then fails would destroy
+ * the socket with the answer unread; the end of reading, which follows at once, is the end soon enough.
+ */
+function outlivingWrites(socket: Socket): Socket {
+  const write = socket._write
+  const writeMany = socket._writev
+  socket._write = (chunk, encoding, done) => write.call(socket, chunk, encoding, unlessClosed(done))
+  if (writeMany !== undefined) socket._writev = (chunks, done) => writeMany.call(socket, chunks, unlessClosed(done))
+  return socket
+}
+
+function unlessClosed(done: WriteDone): WriteDone {
+  return (error) => done(error != null && 'code' in error && isClosedByPeer(error.code) ? null : error)
+}
+
+function isClosedByPeer(code: unknown): boolean {
+  return code === 'EPIPE' || code === 'ECONNRESET'
 }

@@ -13,7 +13,7 @@ import { after, before, describe, it } from 'node:test'
 import { type Blackbox, blackbox, GATE, requestText, routeOf } from '../support/blackbox.ts'
 import { freePorts } from '../support/free-ports.ts'
 import { until } from '../support/gateway-under-test.ts'
-import { listenOnLoopback, parseAnswer, stopServer } from '../support/upstreams.ts'
+import { listenOnLoopback, parseAnswer, rawRequest, stopServer } from '../support/upstreams.ts'
 
 describe('the upstream, from outside', () => {
   let server: Server
@@ -50,6 +50,14 @@ describe('the upstream, from outside', () => {
     if (path.endsWith('/dies-chunked')) {
       response.write('half')
       setTimeout(() => request.socket.destroy(), 20)
+      return
+    }
+    if (path.endsWith('/refuses-early')) {
+      response.writeHead(403, { Connection: 'close', 'Content-Length': 6 }).end('early!')
+      return
+    }
+    if (path.endsWith('/stalls')) {
+      response.writeHead(200, { 'Content-Length': 100 }).write('x')
       return
     }
     if (path.endsWith('/resets')) {
@@ -148,7 +156,11 @@ describe('the upstream, from outside', () => {
     gate.ask(path, { method, lines, token: gate.token() })
   const problemOf = (body: string) => JSON.parse(body).reason
   /** All bytes until the connection ends; `next` may go on writing. */
-  async function talk(text: string, next?: (socket: Socket, soFar: string) => void): Promise<string> {
+  async function talk(
+    text: string,
+    next?: (socket: Socket, soFar: string) => void,
+    begun?: (socket: Socket) => void,
+  ): Promise<string> {
     const socket = connect(gate.port, '127.0.0.1')
     let all = ''
     socket.on('error', () => undefined)
@@ -157,6 +169,7 @@ describe('the upstream, from outside', () => {
       next?.(socket, all)
     })
     socket.write(text, 'latin1')
+    begun?.(socket)
     await Promise.race([
       once(socket, 'close'),
       new Promise((_, reject) => setTimeout(() => reject(new Error(`still open: ${all}`)), 8_000).unref()),
@@ -313,6 +326,38 @@ describe('the upstream, from outside', () => {
       const echoed = (await answer.json()) as { hash: string; length: number }
       assert.deepEqual([echoed.length, echoed.hash], [body.length, hash])
     }
+  })
+
+  it('an upstream that answers in mid-upload and closes is heard', async () => {
+    const body = Buffer.alloc(20_000_000)
+    for (let i = 0; i < 3; i += 1) {
+      const head = requestText('/up/refuses-early', {
+        method: 'PUT',
+        token: gate.token(),
+        lines: [`Content-Length: ${body.length}`],
+      })
+      const answer = await rawRequest(gate.port, Buffer.concat([Buffer.from(head), body]))
+      assert.deepEqual([answer.status, answer.body], [403, 'early!'], answer.text)
+    }
+  })
+
+  it('timeouts count idleness: a slow upload goes on, a stalled answer is broken off', async () => {
+    const text = requestText('/quick/slowly', {
+      method: 'PUT',
+      token: gate.token(),
+      lines: ['Content-Length: 4', 'Connection: close'],
+    })
+    const sent = { bytes: 0 }
+    const slow = talk(text, undefined, (socket) => {
+      const timer = setInterval(() => {
+        socket.write('x')
+        sent.bytes += 1
+        if (sent.bytes === 4) clearInterval(timer)
+      }, 200)
+    })
+    const stalled = talk(requestText('/quick/stalls', { token: gate.token() }))
+    assert.match(await slow, /^HTTP\/1\.1 200 [\s\S]*"length":4/)
+    assert.match(await stalled, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nx$/)
   })
 
   it('Upgrades are tunnelled after the same decision', async () => {

@@ -46,8 +46,8 @@ export interface Around {
   readonly issuers?: string
   /** Further items of `resources`. */
   readonly resources?: string
-  /** Further keys of the photos. */
-  readonly photos?: string
+  /** Further issuers whose tokens the photos take. */
+  readonly trusted?: readonly string[]
 }
 
 /** `audgate serve` as a process of its own, in front of what `routes` names; its one issuer is the test's own. */
@@ -112,7 +112,7 @@ async function lineOf(serving: Serving, id: string): Promise<Readonly<Record<str
 }
 
 function fileOf(issuer: string, routes: string, around: Around): string {
-  const { settings = '', issuers = '', resources = '', photos = '' } = around
+  const { settings = '', issuers = '', resources = '', trusted = [] } = around
   return `
 public_url: https://${GATE}
 ${settings.includes('listen:') ? '' : 'listen: 127.0.0.1:0'}
@@ -129,8 +129,7 @@ resources:
   - id: ${PHOTOS}
     name: Photo library
     scopes: { photos:read: See photos, photos:write: Change photos }
-    issuers: ["${issuer}"]
-${photos}
+    issuers: ${JSON.stringify([issuer, ...trusted])}
   - id: ${FILES}
     name: Files
     scopes: { files:read: See files, files:write: Change files }
