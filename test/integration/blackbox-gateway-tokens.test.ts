@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type Blackbox, blackbox, FILES, PHOTOS, routeOf } from '../support/blackbox.ts'
 import { freePorts } from '../support/free-ports.ts'
+import { until } from '../support/gateway-under-test.ts'
 import { type JwksServer, json, startJwksServer } from '../support/jwks-server.ts'
-import { encodePart, makeKey, mintProof, mintToken, signJws } from '../support/keys.ts'
+import { encodePart, makeKey, mintProof, mintToken, signJws, type TestKey } from '../support/keys.ts'
 import { fieldOf, startUpstream, type TestUpstream } from '../support/upstreams.ts'
 
 const now = () => Math.floor(Date.now() / 1000)
@@ -302,6 +306,43 @@ ${more}`
 })
 
 describe('keys of foreign issuers, from outside', () => {
+  it('come from the issuer’s metadata in either place, or from a file that is read again', async () => {
+    const upstream = await startUpstream()
+    const sso = await startJwksServer()
+    const folder = mkdtempSync(join(tmpdir(), 'audgate-keys-'))
+    const [first, second, third] = [makeKey(), makeKey(), makeKey()]
+    const tenant = `${sso.origin}/tenant`
+    const filed = 'https://file.example.com'
+    const wrong = `${sso.origin}/wrong`
+    // RFC 8414 puts the well-known part before the path.
+    sso.on('/.well-known/oauth-authorization-server/tenant', json({ issuer: tenant, jwks_uri: `${sso.origin}/keys` }))
+    sso.on('/wrong/.well-known/openid-configuration', json({ issuer: tenant, jwks_uri: `${sso.origin}/keys` }))
+    sso.publish('/keys', [first])
+    const publish = (key: TestKey) =>
+      writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
+    publish(second)
+    const gate = await blackbox(routeOf('photos', upstream.url), {
+      issuers: `
+  - { issuer: "${tenant}", algorithms: [ES256] }
+  - { issuer: "${wrong}", algorithms: [ES256] }
+  - { issuer: "${filed}", jwks_file: "${folder}/jwks.json", algorithms: [ES256] }`,
+      trusted: [tenant, wrong, filed],
+    })
+    const status = async (key: TestKey, iss: string) =>
+      (await gate.ask('/photos/a', { token: mintToken(key, { claims: { iss } }) })).status
+    assert.equal(await status(first, tenant), 200)
+    assert.equal(await status(first, wrong), 503)
+    assert.equal(await status(second, filed), 200)
+    assert.equal(await status(second, tenant), 401)
+    publish(third)
+    await until(async () => (await status(third, filed)) === 200, 'the new key')
+    assert.equal(await status(second, filed), 401)
+    await gate.close()
+    await sso.close()
+    await upstream.close()
+    rmSync(folder, { recursive: true })
+  })
+
   it('are fetched lazily, and a new kid is found by one fetch', async () => {
     const upstream = await startUpstream()
     const gate = await blackbox(routeOf('photos', upstream.url))

@@ -44,6 +44,19 @@ export function runAudgate(
   return ended(child)
 }
 
+/** Runs `audgate` with these arguments in a folder. */
+export function runIn(
+  folder: string,
+  args: readonly string[],
+  input = '',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [AUDGATE, ...args], { cwd: folder, env: { ...process.env, ...env } })
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  return ended(child)
+}
+
 async function ended(child: ChildProcess): Promise<Ended> {
   let [stdout, stderr] = ['', '']
   child.stdout?.on('data', (chunk: Buffer) => {
