@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs'
 import module from 'node:module'
+import { dirname } from 'node:path'
 import { createLog } from './log.ts'
 import { runWorker } from './worker.ts'
 import type { PrimaryWord, WorkerWord } from './worker-link.ts'
@@ -31,8 +33,23 @@ async function end(failed: boolean): Promise<void> {
   process.exit(failed ? 2 : 0)
 }
 
+const inner = { path: '' }
+
+function onWord(listener: (word: PrimaryWord) => void): void {
+  process.on('message', (message) => {
+    const word = message as PrimaryWord
+    if (word.kind === 'start') inner.path = word.briefing.innerPath
+    listener(word)
+  })
+}
+
+// Without a primary Node ends this process. One that was killed could not clear away its socket.
+process.on('exit', () => {
+  if (!process.connected && inner.path !== '') rmSync(dirname(inner.path), { recursive: true, force: true })
+})
+
 runWorker({
   log,
-  link: { say, onWord: (listener) => process.on('message', (word) => listener(word as PrimaryWord)) },
+  link: { say, onWord },
   onEnd: (failed) => void end(failed),
 })
