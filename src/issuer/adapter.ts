@@ -7,6 +7,8 @@ export interface SpendingRules {
   readonly now: () => number
   /** Throws the library's error when the code may not be redeemed now; it stays as it is then. */
   readonly beforeRedeeming: (model: string, id: string, payload: AdapterPayload) => Promise<void>
+  /** Called once what {@link SpendingRules.beforeRedeeming} let pass has been spent. */
+  readonly afterRedeeming: () => Promise<void>
   /**
    * Whether the row that was spent already is to look unspent to the request in hand: one that came in before the winner was
    * answered, or that repeats what it did not hear. It can't be spent again all the same.
@@ -40,7 +42,10 @@ export function modelAdapter(store: Store, model: string, rules: SpendingRules):
     consume: async (id) => {
       const payload = REDEEMED.has(model) ? await store.model(model, id) : undefined
       if (payload !== undefined) await rules.beforeRedeeming(model, id, payload)
-      if (await store.consumeModel(model, id, Math.floor(rules.now() / 1000))) return
+      if (await store.consumeModel(model, id, Math.floor(rules.now() / 1000))) {
+        if (REDEEMED.has(model)) await rules.afterRedeeming()
+        return
+      }
       if (model === 'PushedAuthorizationRequest') throw new errors.InvalidRequestUri('request_uri was used before')
       throw new errors.InvalidGrant('was redeemed before')
     },

@@ -2,7 +2,6 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { makeJti } from '../core/issued.ts'
 import { incomingOf } from './incoming.ts'
 import { type IssuerContext, resourceById } from './issuer-context.ts'
-import type { Person } from './people.ts'
 import { redemptionOf } from './redemption.ts'
 import { personTokenClaims } from './token-claims.ts'
 
@@ -13,10 +12,9 @@ type Customize = NonNullable<NonNullable<NonNullable<Configuration['formats']>['
 export function extraTokenClaims(context: IssuerContext): ExtraClaims {
   return (ctx, token) => {
     const redemption = redemptionOf(ctx.req)
-    const person = ctx.oidc.entities.Account as Person | undefined
-    if (redemption?.kind !== 'person' || person === undefined) return undefined
+    if (redemption?.kind !== 'person') return undefined
     const resource = resourceById(context.settings().resources, String(token.aud ?? ''))
-    return resource && personTokenClaims(resource, person.user, authenticationOf(ctx), redemption.gid)
+    return resource && personTokenClaims(resource, redemption.user, authenticationOf(ctx), redemption.gid)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { UserRecord } from '../store/store.ts'
 import type { TokenJudgment } from './policy.ts'
 
 /** What a token request came to, noted before anything is spent. */
@@ -6,6 +7,10 @@ export type Redemption =
   | {
       readonly kind: 'person'
       readonly judgment: Exclude<TokenJudgment, { kind: 'refused' }>
+      /** As the judgment saw the person; what is stamped with its time has to say what it saw. */
+      readonly user: UserRecord
+      /** All that was granted: resource → scopes. */
+      readonly granted: Readonly<Record<string, readonly string[]>>
       readonly grantId: string
       readonly gid: string
     }

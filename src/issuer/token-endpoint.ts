@@ -46,8 +46,9 @@ async function afterwards(parts: TokenEndpointParts, ctx: KoaContextWithOIDC): P
     const client = ctx.oidc.client?.clientId
     return parts.context.record('refresh.repeated', { client, address: incomingOf(ctx.req).address })
   }
-  if (ctx.status !== 200 || redemption === undefined) return
+  if (redemption === undefined) return
   if (!(await stands(parts.context, ctx))) return refuseEnded(parts.context, ctx)
+  if (ctx.status !== 200) return
   const { form } = incomingOf(ctx.req)
   const answer = ctx.body as Record<string, unknown>
   if (form.get('grant_type') === 'refresh_token') return parts.answers.keep(refreshRequestOf(ctx), answer)

@@ -37,6 +37,11 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers,
       if (ctx === undefined || payload.error !== undefined) return
       await judge(context, ctx, payload)
     },
+    // Not before: a code that an act ends in the meantime must not leave a connection to be seen.
+    afterRedeeming: async () => {
+      const ctx = Provider.ctx
+      if (ctx !== undefined) await recordAuthorization(context, ctx)
+    },
     beforeRotating: async (ctx) => {
       const token = ctx.oidc.entities.RefreshToken
       if (token === undefined) throw new TypeError('a refresh without a refresh token')
@@ -50,6 +55,7 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers,
         throw invalidGrant('the sign-in is too long ago; sign in again')
       }
       await judge(context, ctx, token)
+      await recordAuthorization(context, ctx)
       return true
     },
     forService: async (ctx) => {
@@ -82,7 +88,7 @@ export function refreshRequestOf(ctx: KoaContextWithOIDC): RefreshRequest {
   }
 }
 
-/** Throws the library's error, or notes what may be had and records the authorization. */
+/** Throws the library's error, or notes what may be had. */
 async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: Source): Promise<void> {
   const { store } = context
   const user = await store.userBySub(source.accountId ?? '')
@@ -107,21 +113,34 @@ async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: So
     { kind: 'person', groups: user.groups },
   )
   if (judgment.kind === 'refused') throw toLibraryError(judgment)
-  const gid = gidOf(source.grantId ?? '')
-  await store.putAuthorization({
-    gid,
-    sub: user.sub,
-    clientId: ctx.oidc.client?.clientId ?? '',
-    resources: sharesByName(
+  noteRedemption(ctx.req, {
+    kind: 'person',
+    judgment,
+    user,
+    granted: sharesByName(
       granted,
       [...scope].filter((each) => OPENID_SCOPES.has(each)),
     ),
-    label: await takeLabel(store, gid),
+    grantId: source.grantId ?? '',
+    gid: gidOf(source.grantId ?? ''),
+  })
+}
+
+/** Records the authorization, or that it was used again, for its person to see and end. */
+async function recordAuthorization(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<void> {
+  const redemption = redemptionOf(ctx.req)
+  if (redemption?.kind !== 'person') return
+  const { gid, user, granted } = redemption
+  await context.store.putAuthorization({
+    gid,
+    sub: user.sub,
+    clientId: ctx.oidc.client?.clientId ?? '',
+    resources: granted,
+    label: await takeLabel(context.store, gid),
     createdAt: seconds(context),
     lastUsedAt: seconds(context),
     ended: false,
   })
-  noteRedemption(ctx.req, { kind: 'person', judgment, grantId: source.grantId ?? '', gid })
 }
 
 function oneResource(request: IncomingMessage): string | undefined {
