@@ -42,7 +42,7 @@ export function passwordProblem(password: string): string | undefined {
  * @param options.waiting how many may wait for their turn; more are turned away.
  */
 export function createPasswords(options: { readonly atOnce?: number; readonly waiting?: number } = {}): Passwords {
-  const turns = queue(options.atOnce ?? 2, options.waiting ?? 64)
+  const turns = queue(options.atOnce ?? 2, options.waiting ?? 128)
   return {
     hash: (password) =>
       turns(async () => {

@@ -42,17 +42,18 @@ export interface SignInOptions {
  */
 const ACCOUNT: Bucket = {
   delayMs: (failures) => (failures < 3 ? 0 : failures < 50 ? Math.min(250 * 2 ** (failures - 3), 3000) : 6000),
-  places: (failures) => (failures < 50 ? 16 : 4),
+  // Many tabs or programs of one person at once are no attack; a few failures are what tells.
+  places: (failures) => (failures < 3 ? 64 : failures < 50 ? 16 : 4),
 }
 /** One address may stand for many people, or for all of them behind a proxy that isn't listed as trusted. */
 const ADDRESS: Bucket = {
   delayMs: (failures) => (failures < 10 ? 0 : failures < 20 ? 1000 : failures < 100 ? 3000 : 6000),
-  places: (failures) => (failures < 100 ? 32 : 4),
+  places: (failures) => (failures < 100 ? 128 : 4),
 }
 /** A device that its owner signed in from before: what others do elsewhere does not slow it. */
 const DEVICE: Bucket = {
   delayMs: (failures) => (failures < 5 ? 0 : Math.min(250 * 2 ** (failures - 5), 6000)),
-  places: () => 4,
+  places: () => 16,
 }
 
 /** Signing in by name and password, slowed per account and per address. */
