@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { auth, type OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
-import { formsOf, formWith, post } from '../support/browser-less-person.ts'
-import {
-  type BlackBox,
-  CALLBACK,
-  callUrl,
-  claimsOf,
-  Person,
-  refusedWithin,
-  startBlackBox,
-  within,
-} from '../support/served-issuer.ts'
+import { formWith, post } from '../support/browser-less-person.ts'
+import { type BlackBox, CALLBACK, callUrl, claimsOf, Person, startBlackBox, within } from '../support/served-issuer.ts'
 
 let box: BlackBox
 
 before(async () => {
-  box = await startBlackBox({ issuer: '  registration: open' })
+  box = await startBlackBox()
   await box.addUser('alice', 'photos,files-editors', '--email', 'alice@example.com', '--name', 'Alice Ångström')
   await box.addApp('cli')
 })
@@ -270,72 +259,5 @@ describe('oauth4webapi', () => {
     assert.equal((await inspect()).active, true)
     await oauth.processRevocationResponse(await oauth.revocationRequest(server, app, oauth.None(), access, options))
     assert.deepEqual(await inspect(), { active: false })
-  })
-})
-
-/** What an MCP client keeps between its steps. */
-class Memory implements OAuthClientProvider {
-  readonly redirectUrl = CALLBACK
-  readonly clientMetadata = {
-    client_name: 'Model client',
-    redirect_uris: [CALLBACK],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-  }
-  went: URL | undefined
-  information: OAuthClientInformationMixed | undefined
-  kept: OAuthTokens | undefined
-  verifier = ''
-  clientInformation() {
-    return this.information
-  }
-  saveClientInformation(information: OAuthClientInformationMixed) {
-    this.information = information
-  }
-  tokens() {
-    return this.kept
-  }
-  saveTokens(tokens: OAuthTokens) {
-    this.kept = tokens
-  }
-  redirectToAuthorization(url: URL) {
-    this.went = url
-  }
-  saveCodeVerifier(verifier: string) {
-    this.verifier = verifier
-  }
-  codeVerifier() {
-    return this.verifier
-  }
-}
-
-describe('the MCP SDK, knowing nothing but a resource', () => {
-  it('goes from the 401 by discovery and registration to the 200, and refreshes', async () => {
-    const challenged = await box.call(undefined)
-    const challenge = challenged.headers.get('www-authenticate') ?? ''
-    const resourceMetadataUrl = new URL(/resource_metadata="([^"]+)"/.exec(challenge)?.[1] ?? '')
-    const scope = /scope="([^"]+)"/.exec(challenge)?.[1] ?? ''
-    const memory = new Memory()
-    const options = { serverUrl: box.photos, resourceMetadataUrl, scope }
-    assert.equal(await auth(memory, options), 'REDIRECT')
-    assert.ok(memory.went && memory.information)
-    const person = new Person(box.url, 'alice')
-    const page = await person.signIn(await person.open(memory.went.href))
-    assert.match(page.text, /Model client/)
-    assert.ok(
-      formsOf(page).some(({ boxes }) => boxes.includes('photos:read')),
-      'self-registered clients are asked about',
-    )
-    const back = new URL((await person.decide(page, 'approve')).url)
-    const authorizationCode = back.searchParams.get('code') ?? ''
-    assert.equal(await auth(memory, { ...options, authorizationCode }), 'AUTHORIZED')
-    assert.equal((await box.call(memory.kept?.access_token)).status, 200)
-    const first = memory.kept?.access_token
-    assert.equal(await auth(memory, options), 'AUTHORIZED')
-    assert.notEqual(memory.kept?.access_token, first)
-    assert.equal((await box.call(memory.kept?.access_token)).status, 200)
-    await box.done('client', 'revoke', String(memory.information.client_id))
-    await refusedWithin(box, memory.kept?.access_token ?? '', 'revoked', 1_000)
   })
 })

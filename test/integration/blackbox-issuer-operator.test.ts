@@ -5,17 +5,8 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
-import { formsOf, formWith, post } from '../support/browser-less-person.ts'
-import {
-  type BlackBox,
-  callUrl,
-  claimsOf,
-  PASSWORD,
-  Person,
-  refusedWithin,
-  startBlackBox,
-  within,
-} from '../support/served-issuer.ts'
+import { formWith, post } from '../support/browser-less-person.ts'
+import { type BlackBox, callUrl, PASSWORD, Person, startBlackBox, within } from '../support/served-issuer.ts'
 
 const AUDGATE = join(import.meta.dirname, '../../src/cli/audgate.js')
 
@@ -240,92 +231,3 @@ for (const alg of ['RS256', 'EdDSA']) {
     }
   })
 }
-
-describe('registration', () => {
-  const metadata = JSON.stringify({
-    redirect_uris: ['http://127.0.0.1:7001/cb'],
-    client_name: 'App',
-    token_endpoint_auth_method: 'none',
-  })
-  const register = (box: BlackBox, headers = {}) =>
-    callUrl(`${box.url}/oauth/register`, { 'content-type': 'application/json', ...headers }, 'POST', metadata)
-
-  it('off, which is the default: there is no such endpoint, and metadata names none', async () => {
-    const box = await startBlackBox()
-    try {
-      assert.equal((await register(box)).status, 404)
-      assert.equal(
-        (await callUrl(`${box.url}/.well-known/oauth-authorization-server`, {})).body.registration_endpoint,
-        undefined,
-      )
-    } finally {
-      await box.close()
-    }
-  })
-
-  it('token: only who has the token of the environment registers', async () => {
-    const token = 'a registration token that is long enough'.replaceAll(' ', '-')
-    const box = await startBlackBox({ issuer: '  registration: token', env: { AUDGATE_REGISTRATION_TOKEN: token } })
-    try {
-      assert.equal((await register(box)).status, 401)
-      assert.equal((await register(box, { authorization: 'Bearer wrong' })).status, 401)
-      const registered = await register(box, { authorization: `Bearer ${token}` })
-      assert.equal(registered.status, 201, JSON.stringify(registered.body))
-      assert.ok(registered.body.client_id)
-      assert.ok(!box.output().stdout.includes(token))
-    } finally {
-      await box.close()
-    }
-  })
-})
-
-describe('/account', () => {
-  let box: BlackBox
-  before(async () => {
-    box = await startBlackBox()
-    await box.addUser('alice', 'photos')
-    await box.addApp('cli', '--name', 'Command line')
-    await box.addApp('app', '--name', 'Other app')
-  })
-  after(() => box.close())
-
-  it('ends one app within 50 ms, and others go on', async () => {
-    const person = new Person(box.url, 'alice')
-    const [mine, other] = [
-      await box.signIn('alice', {}, person),
-      await box.signIn('alice', { clientId: 'app' }, person),
-    ]
-    let page = await person.open(`${box.url}/account`)
-    for (const words of ['alice', 'Command line', 'Other app', 'The photos'])
-      assert.ok(page.text.includes(words), words)
-    const form = formsOf(page).find(({ fields }) => fields.get('client') === 'cli')
-    assert.ok(form, page.text)
-    page = await person.send(page, form, {}, form.buttons[0])
-    if (/value="approve"/.test(page.text)) page = await person.decide(page, 'approve')
-    await refusedWithin(box, mine.access, 'revoked', 50)
-    assert.equal((await box.refresh(mine.refresh)).body.error, 'invalid_grant')
-    assert.equal((await box.call(other.access)).status, 200)
-    assert.equal(claimsOf(other.access).client_id, 'app')
-  })
-
-  it('changing the password ends all sessions and tokens but the session in hand', async () => {
-    const [here, there] = [new Person(box.url, 'alice'), new Person(box.url, 'alice')]
-    const mine = await box.signIn('alice', {}, there)
-    let page = await here.signIn(await here.open(`${box.url}/account`))
-    const form = formsOf(page).find(({ action }) => /password/.test(action))
-    assert.ok(form, page.text)
-    const names = [...form.fields.keys()].filter((name) => !/csrf/.test(name))
-    const next = 'a brand new password'
-    page = await here.send(
-      page,
-      form,
-      Object.fromEntries(
-        names.map((name) => [name, /current|old/.test(name) || name === 'password' ? PASSWORD : next]),
-      ),
-    )
-    await refusedWithin(box, mine.access, 'revoked', 50)
-    assert.match((await there.open(`${box.url}/account`)).text, /name="password"/)
-    assert.match((await here.open(`${box.url}/account`)).text, /Command line|Other app|alice/)
-    assert.equal((await box.signIn('alice', {}, new Person(box.url, 'alice', next))).answer.status, 200)
-  })
-})
