@@ -18,7 +18,7 @@ describe('the cache', () => {
 
   it('never holds more than its bytes, and nothing that is too large by itself', () => {
     const cache = createBoundedCache<number>(1_000, 100_000)
-    for (let i = 0; i < 1_000; i++) cache.set(`${i}${'x'.repeat(2_000)}`, i)
+    for (let i = 0; i < 1_000; i++) cache.set(`${'x'.repeat(2_000)}${i}`, i)
     assert.ok(cache.size > 5 && cache.size <= 12, `${cache.size}`)
     cache.set('x'.repeat(20_000), 1)
     assert.equal(cache.get('x'.repeat(20_000)), undefined)
@@ -30,6 +30,18 @@ describe('the cache', () => {
     assert.equal(cache.get('a'), 1)
     cache.delete('a')
     assert.equal(cache.get('a'), undefined)
+  })
+
+  it('tells keys apart that end alike, and keeps the later one', () => {
+    const end = 'x'.repeat(100)
+    const cache = createBoundedCache<number>(10, 1e9)
+    cache.set(`a${end}`, 1)
+    assert.equal(cache.get(`b${end}`), undefined)
+    cache.delete(`b${end}`)
+    assert.equal(cache.get(`a${end}`), 1)
+    cache.set(`b${end}`, 2)
+    assert.equal(cache.get(`b${end}`), 2)
+    assert.equal(cache.get(`a${end}`), undefined)
   })
 
   it('of size 0 holds nothing', () => {
