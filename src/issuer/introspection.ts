@@ -1,4 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import type { AccessToken, ClientCredentials, KoaContextWithOIDC, RefreshToken } from 'oidc-provider'
+import { ROUTES } from './endpoints.ts'
+import { incomingOf } from './incoming.ts'
 import type { IssuerContext } from './issuer-context.ts'
 import type { LiveToken, OwnTokens } from './own-token.ts'
 import type { Middleware } from './token-endpoint.ts'
@@ -22,6 +25,11 @@ export function structuredTokens(context: IssuerContext, tokens: OwnTokens): Mid
   return async (ctx, next) => {
     await next()
     const { oidc } = ctx as unknown as KoaContextWithOIDC
+    if (ctx.path === ROUTES.introspection && ctx.status === 400 && isNameless(ctx.req)) {
+      ctx.status = 401
+      ctx.body = { error: 'invalid_client', error_description: 'nothing says who asks: authenticate as a client' }
+      return
+    }
     const body = ctx.body as { error?: unknown } | undefined
     if (body?.error !== 'unsupported_token_type' || oidc.client === undefined) return
     const token = await tokens.read(String(oidc.params?.token ?? ''))
@@ -38,6 +46,12 @@ export function structuredTokens(context: IssuerContext, tokens: OwnTokens): Mid
       ctx.body = told ? facts(token) : { active: false }
     }
   }
+}
+
+/** Whether a form comes without any word on its client; the library calls it a bad request, RFC 7662 §2.3 unauthorized. */
+function isNameless(request: IncomingMessage): boolean {
+  const { form } = incomingOf(request)
+  return form.size > 0 && !form.has('client_id') && request.headers.authorization === undefined
 }
 
 function facts({ payload, scope }: LiveToken): Record<string, unknown> {
