@@ -3,20 +3,23 @@ import type { IncomingMessage } from 'node:http'
 /** Larger ones are refused: no form of ours comes near. */
 export const LARGEST_BODY = 56 * 1024
 
-/** The body in whole. 'too_large': more than {@link LARGEST_BODY}; the rest is left unread. 'broken': the client left. */
+/** Read and thrown away, so that a client that is still sending reads the refusal instead of a broken connection. */
+const MOST_DISCARDED = 1024 * 1024
+
+/** The body in whole. 'too_large': more than {@link LARGEST_BODY}. 'broken': the client left. */
 export async function readBody(request: IncomingMessage): Promise<Buffer | 'too_large' | 'broken'> {
   const chunks: Buffer[] = []
   let length = 0
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       length += chunk.length
-      if (length > LARGEST_BODY) return 'too_large'
-      chunks.push(chunk)
+      if (length <= LARGEST_BODY) chunks.push(chunk)
+      else if (length > MOST_DISCARDED) return 'too_large'
     }
   } catch {
     return 'broken'
   }
-  return Buffer.concat(chunks, length)
+  return length > LARGEST_BODY ? 'too_large' : Buffer.concat(chunks, length)
 }
 
 /** Lets the library read `body` as if it had just come: it finds fault with bodies that somebody else has parsed. */
