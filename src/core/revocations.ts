@@ -24,6 +24,10 @@ export class RevocationTable {
     sub_group: new Map(),
   }
   #lastId = 0
+  /** Grows with every entry that is added: only those can turn an earlier no into a yes. */
+  #version = 0
+  /** Tokens that were found not to be revoked, and at which version: thousands of entries cost a known token one look. */
+  readonly #cleared = new WeakMap<VerifiedToken, number>()
 
   /** The highest id ever added; 0 for none. */
   get lastId(): number {
@@ -37,6 +41,7 @@ export class RevocationTable {
 
   /** In any order, and again: of two entries with one key the later time holds. */
   add(revocations: readonly Revocation[]): void {
+    this.#version += 1
     for (const { id, kind, key, notBeforeMs, expiresAt } of revocations) {
       const before = this.#byKind[kind].get(key)
       this.#byKind[kind].set(key, {
@@ -49,16 +54,10 @@ export class RevocationTable {
 
   /** Whether an act in force ends this token. Does NOT judge `exp`. */
   isRevoked(token: VerifiedToken): boolean {
-    if (!token.embedded) return false
-    const { jti, gid, client, sub, sub_client, sub_group } = this.#byKind
-    if (jti.size > 0 && token.jti !== undefined && jti.has(token.jti)) return true
-    if (gid.size > 0 && token.gid !== undefined && gid.has(token.gid)) return true
-    if (client.size + sub.size + sub_client.size + sub_group.size === 0) return false
-    const issued = issuedMs(token)
-    if (ends(client, token.clientId, issued) || ends(sub, token.subject, issued)) return true
-    if (sub_client.size > 0 && ends(sub_client, `${token.subject}\u0000${token.clientId}`, issued)) return true
-    if (sub_group.size === 0) return false
-    return token.groups.some((group) => ends(sub_group, `${token.subject}\u0000${group}`, issued))
+    if (!token.embedded || this.#cleared.get(token) === this.#version) return false
+    if (this.#matches(token)) return true
+    this.#cleared.set(token, this.#version)
+    return false
   }
 
   /**
@@ -73,6 +72,18 @@ export class RevocationTable {
       }
     }
     return swept
+  }
+
+  #matches(token: VerifiedToken): boolean {
+    const { jti, gid, client, sub, sub_client, sub_group } = this.#byKind
+    if (jti.size > 0 && token.jti !== undefined && jti.has(token.jti)) return true
+    if (gid.size > 0 && token.gid !== undefined && gid.has(token.gid)) return true
+    if (client.size + sub.size + sub_client.size + sub_group.size === 0) return false
+    const issued = issuedMs(token)
+    if (ends(client, token.clientId, issued) || ends(sub, token.subject, issued)) return true
+    if (sub_client.size > 0 && ends(sub_client, `${token.subject}\u0000${token.clientId}`, issued)) return true
+    if (sub_group.size === 0) return false
+    return token.groups.some((group) => ends(sub_group, `${token.subject}\u0000${group}`, issued))
   }
 }
 
