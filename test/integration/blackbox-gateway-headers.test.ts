@@ -303,7 +303,7 @@ describe('what the upstream sees, from outside', () => {
     assert.equal(field('content-length'), '5')
   })
 
-  it('the answer’s status, reason, order, case and duplicates pass as they came', async () => {
+  it('the answer’s status, reason, order, case and duplicates pass as they came', async (t) => {
     const server = createServer((_request, response) => {
       response.sendDate = false
       response.writeHead(299, 'Quite Fine', [
@@ -329,7 +329,9 @@ describe('what the upstream sees, from outside', () => {
       response.end()
     })
     const port = await listenOnLoopback(server)
+    t.after(() => stopServer(server))
     const other = await blackbox(`\n  - { id: a, public: true, upstream: "http://127.0.0.1:${port}" }`)
+    t.after(() => other.close())
     const answer = await other.ask('/x')
     const lines = answer.head.split('\r\n')
     assert.equal(lines[0], 'HTTP/1.1 299 Quite Fine')
@@ -343,7 +345,5 @@ describe('what the upstream sees, from outside', () => {
       'Content-Length: 0',
     ])
     assert.ok(!/X-Gone/.test(answer.head), answer.head)
-    await other.close()
-    await stopServer(server)
   })
 })

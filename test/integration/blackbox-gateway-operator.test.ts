@@ -211,13 +211,14 @@ describe('saving the file, from outside', () => {
     await until(async () => (await statusOf('/r2/a')) === 404, 'the file after its absence')
   })
 
-  it('a running request is not dropped', async () => {
+  it('a running request is not dropped', async (t) => {
     const held: { release?: () => void } = {}
     const slow = createServer((_request, response) => {
       response.write('begun ')
       held.release = () => response.end('done')
     })
     const port = await listenOnLoopback(slow)
+    t.after(() => stopServer(slow))
     gate.save(good + routeOf('slow', `http://127.0.0.1:${port}`))
     await until(async () => (await gate.ask('/slow/a')).status === 401, 'the route')
     const answer = await fetch(`http://127.0.0.1:${gate.port}/slow/a`, {
@@ -227,7 +228,6 @@ describe('saving the file, from outside', () => {
     await until(async () => (await gate.ask('/slow/a')).status === 404, 'the route to go')
     held.release?.()
     assert.equal(await answer.text(), 'begun done')
-    await stopServer(slow)
   })
 })
 
@@ -266,13 +266,16 @@ describe('settings of the listener, from outside', () => {
       socket.on('error', reject)
     })
 
-  it('tls: the listener speaks TLS, and the certificate is reloaded when the files change', async () => {
+  it('tls: the listener speaks TLS, and the certificate is reloaded when the files change', async (t) => {
     const upstream = await startUpstream()
+    t.after(() => upstream.close())
     const folder = execFileSync('mktemp', ['-d']).toString().trim()
+    t.after(() => rmSync(folder, { recursive: true }))
     certificate(folder, 'one.example.com')
     const gate = await blackbox(routeOf('photos', upstream.url), {
       settings: `tls: { cert: ${folder}/cert.pem, key: ${folder}/key.pem }`,
     })
+    t.after(() => gate.close())
     assert.equal(await nameAt(gate.port), 'one.example.com')
     const plain = await rawRequest(gate.port, 'GET /photos/a HTTP/1.1\r\nHost: x\r\n\r\n')
     assert.notEqual(plain.status, 200)
@@ -289,15 +292,14 @@ describe('settings of the listener, from outside', () => {
     })
     assert.match(text, /^HTTP\/1\.1 200 /)
     assert.match(text, /"X-Forwarded-Proto","https"/)
-    await gate.close()
-    await upstream.close()
-    rmSync(folder, { recursive: true })
   })
 
-  it('access_log: refused | off; max_connections', async () => {
+  it('access_log: refused | off; max_connections', async (t) => {
     const upstream = await startUpstream()
+    t.after(() => upstream.close())
     const routes = routeOf('photos', upstream.url)
     const gate = await blackbox(routes, { settings: 'access_log: refused\nmax_connections: 3' })
+    t.after(() => gate.close())
     await gate.ask('/photos/good', { token: gate.token() })
     const refused = await gate.ask('/photos/refused')
     await gate.line(JSON.parse(refused.body).request_id)
@@ -319,11 +321,9 @@ describe('settings of the listener, from outside', () => {
     await gate.metrics()
     assert.equal(lines().filter((line) => line.request_id === JSON.parse(silent.body).request_id).length, 0)
     assert.ok(lines().length >= before)
-    await gate.close()
-    await upstream.close()
   })
 
-  it('SIGTERM: ready turns false, no new connections, running requests and uploads finish, exit 0', async () => {
+  it('SIGTERM: ready turns false, no new connections, running requests and uploads finish, exit 0', async (t) => {
     const held: { release?: () => void } = {}
     const slow: Server = createServer((request, response) => {
       request.resume()
@@ -333,7 +333,9 @@ describe('settings of the listener, from outside', () => {
       })
     })
     const port = await listenOnLoopback(slow)
+    t.after(() => stopServer(slow))
     const gate = await blackbox(routeOf('slow', `http://127.0.0.1:${port}`))
+    t.after(() => gate.close())
     const answer = await fetch(`http://127.0.0.1:${gate.port}/slow/a`, {
       headers: { authorization: `Bearer ${gate.token()}` },
     })
@@ -343,7 +345,5 @@ describe('settings of the listener, from outside', () => {
     held.release?.()
     assert.equal(await answer.text(), 'begun done')
     assert.deepEqual(await gate.serving.ended(), { code: 0, stderr: '' })
-    await gate.close()
-    await stopServer(slow)
   })
 })

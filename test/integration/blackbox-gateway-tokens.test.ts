@@ -306,10 +306,13 @@ ${more}`
 })
 
 describe('keys of foreign issuers, from outside', () => {
-  it('come from the issuer’s metadata in either place, or from a file that is read again', async () => {
+  it('come from the issuer’s metadata in either place, or from a file that is read again', async (t) => {
     const upstream = await startUpstream()
+    t.after(() => upstream.close())
     const sso = await startJwksServer()
+    t.after(() => sso.close())
     const folder = mkdtempSync(join(tmpdir(), 'audgate-keys-'))
+    t.after(() => rmSync(folder, { recursive: true }))
     const [first, second, third] = [makeKey(), makeKey(), makeKey()]
     const tenant = `${sso.origin}/tenant`
     const filed = 'https://file.example.com'
@@ -328,6 +331,7 @@ describe('keys of foreign issuers, from outside', () => {
   - { issuer: "${filed}", jwks_file: "${folder}/jwks.json", algorithms: [ES256] }`,
       trusted: [tenant, wrong, filed],
     })
+    t.after(() => gate.close())
     const status = async (key: TestKey, iss: string) =>
       (await gate.ask('/photos/a', { token: mintToken(key, { claims: { iss } }) })).status
     assert.equal(await status(first, tenant), 200)
@@ -337,15 +341,13 @@ describe('keys of foreign issuers, from outside', () => {
     publish(third)
     await until(async () => (await status(third, filed)) === 200, 'the new key')
     assert.equal(await status(second, filed), 401)
-    await gate.close()
-    await sso.close()
-    await upstream.close()
-    rmSync(folder, { recursive: true })
   })
 
-  it('are fetched lazily, and a new kid is found by one fetch', async () => {
+  it('are fetched lazily, and a new kid is found by one fetch', async (t) => {
     const upstream = await startUpstream()
+    t.after(() => upstream.close())
     const gate = await blackbox(routeOf('photos', upstream.url))
+    t.after(() => gate.close())
     assert.equal(gate.jwks.asked.get('/jwks') ?? 0, 0)
     assert.equal((await gate.ask('/photos/a', { token: gate.token() })).status, 200)
     const next = makeKey('ES256')
@@ -357,7 +359,5 @@ describe('keys of foreign issuers, from outside', () => {
       Array(10).fill(200),
     )
     assert.equal(gate.jwks.asked.get('/jwks'), 2)
-    await gate.close()
-    await upstream.close()
   })
 })
