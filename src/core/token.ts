@@ -43,7 +43,7 @@ export type Evidence =
   /** Keys, or the state of revocations, could not be had: fail closed. */
   | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterSeconds: number }
 
-/** Seals what the verifier has checked. Imported by the token room, `explain --claims` and tests only. */
+/** Seals what the verifier has checked. imported by the token room, the issuer for its own tokens, `explain --claims` and tests only. */
 export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified>): VerifiedToken {
   return fields as VerifiedToken
 }

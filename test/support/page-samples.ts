@@ -188,7 +188,7 @@ export const pageSamples: Readonly<Record<string, string>> = {
     question: 'Disconnect Gallery?',
     consequences: [
       'Gallery loses its access to the photo library and the file store at once, on 2 devices.',
-      'Uploads and downloads that it has running break off.',
+      'What it is doing right now may still finish; its next request is refused.',
     ],
     act: 'Disconnect Gallery',
     cancelUrl: '/account',
