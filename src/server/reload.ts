@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ConfigResult } from '../config/config.ts'
 import { watchFiles } from '../config/watch.ts'
 import type { Log } from './log.ts'
@@ -19,7 +20,8 @@ export interface Reloading {
 
 /** Watches routes.yaml and the certificates that it names. A file with problems changes nothing; the log shows them all. */
 export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
-  const watching = { stop: watchFiles(filesOf(server), () => void now()) }
+  const watch = (files: readonly string[]) => ({ files, stop: watchFiles(files, () => void now()) })
+  const state = { watching: watch(filesOf(server)), closed: false }
   const now = async (): Promise<void> => {
     const result = load()
     if (!result.ok) return refuse(log, result.problems.map(problemText))
@@ -28,10 +30,20 @@ export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
     } catch (error) {
       return refuse(log, [error instanceof StartFault ? error.message : String(error)])
     }
-    watching.stop()
-    watching.stop = watchFiles(filesOf(server), () => void now())
+    const files = filesOf(server)
+    // A new watcher takes what it finds for known: one that has seen a save meanwhile must not be given up for it.
+    if (state.closed || isDeepStrictEqual(files, state.watching.files)) return
+    state.watching.stop()
+    state.watching = watch(files)
+    await now()
   }
-  return { now, close: () => watching.stop() }
+  return {
+    now,
+    close: () => {
+      state.closed = true
+      state.watching.stop()
+    },
+  }
 }
 
 function filesOf({ config }: Server): string[] {

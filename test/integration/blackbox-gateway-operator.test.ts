@@ -211,6 +211,18 @@ describe('saving the file, from outside', () => {
     await until(async () => (await statusOf('/r2/a')) === 404, 'the file after its absence')
   })
 
+  it('a save while another is being put in force is not lost, with workers either', async (t) => {
+    const busy = await blackbox(good, { settings: 'workers: 2' })
+    t.after(() => busy.close())
+    const becomes = (status: number) => until(async () => (await busy.ask('/second/a')).status === status, `${status}`)
+    for (let i = 0; i < 4; i += 1) {
+      busy.save(good + routeOf('second', upstream.url))
+      await becomes(401)
+      busy.save(good)
+      await becomes(404)
+    }
+  })
+
   it('a running request is not dropped', async (t) => {
     const held: { release?: () => void } = {}
     const slow = createServer((_request, response) => {
