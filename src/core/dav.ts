@@ -38,9 +38,9 @@ const NO_FIELDS: DestinationResult = { kind: 'allowed', dav: { destination: unde
  * used, same route, a rule for the method with scopes that the token has. Answers both fields in the upstream's terms.
  */
 export function judgeDestination(input: DestinationInput): DestinationResult {
+  if (!hasFields(input.rawHeaders)) return NO_FIELDS
   const destinations = valuesOf(input.rawHeaders, 'destination')
   const ifs = valuesOf(input.rawHeaders, 'if')
-  if (destinations.length === 0 && ifs.length === 0) return NO_FIELDS
   if (destinations.length > 1) return refuse('malformed_request', 'there is more than one Destination field')
   if (ifs.length > 1) return refuse('malformed_request', 'there is more than one If field')
   const [destination] = destinations
@@ -99,6 +99,16 @@ function inUpstreamTerms({ permit, upstream, client }: DestinationInput, target:
 
 function refuse(reason: 'malformed_request', description: string): DestinationResult {
   return { kind: 'deny', denial: denial(reason, description) }
+}
+
+/** Whether `Destination` or `If` is there; hardly any request has them, and every one is asked. */
+function hasFields(rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const field = rawHeaders[i] ?? ''
+    if (field.length === 2 && field.toLowerCase() === 'if') return true
+    if (field.length === 11 && field.toLowerCase() === 'destination') return true
+  }
+  return false
 }
 
 function valuesOf(rawHeaders: readonly string[], name: string): string[] {

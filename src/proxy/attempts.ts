@@ -42,7 +42,7 @@ export class Attempts {
    * not sent.
    */
   again(lost: UpstreamConnection): UpstreamConnection | undefined {
-    const { method, upstreams, towards } = this.#input
+    const { method, upstreams } = this.#input
     if (!lost.reused) this.#member.failed()
     if (lost.connected) {
       const once = !this.#upgrade && !this.#sentAgain && !lost.answered
@@ -50,7 +50,7 @@ export class Attempts {
       this.#sentAgain = true
     }
     const other = upstreams.chooseOther(this.#tried)
-    const request = other === undefined ? undefined : towards(other.upstream)
+    const request = other === undefined ? undefined : this.#input.towards(other.upstream)
     if (other !== undefined && request !== undefined) return this.#send(other, request, false)
     return lost.reused ? this.#send(this.#member, this.#sent, true) : undefined
   }

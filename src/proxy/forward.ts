@@ -25,7 +25,7 @@ export interface ForwardInput extends UpstreamRequest, AnswerRules {
   /** The one that `target` and `headers` are for, as `upstreams.choose()` gave it. */
   readonly member: UpstreamMember
   /** The same request for another upstream of the group; undefined: it can't go elsewhere. */
-  readonly towards: (upstream: Upstream) => UpstreamRequest | undefined
+  towards(upstream: Upstream): UpstreamRequest | undefined
   readonly timeouts: Timeouts
   /** Bytes of the body; undefined: no limit. */
   readonly maxBody: number | undefined

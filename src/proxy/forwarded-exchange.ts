@@ -183,7 +183,12 @@ export class ForwardedExchange implements ConnectionUser, RequestBodyOwner, Watc
     const { status } = this.#answer
     if (this.#phase !== 'finishing' || status === undefined || !this.#response.writableFinished)
       this.#clientClosed('it left')
-    else this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, ...this.#bytes() })
+    else this.#complete(status)
+  }
+
+  #complete(status: number): void {
+    const bytesIn = this.#body.bytes
+    this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, bytesIn, bytesOut: this.#answer.bytes })
   }
 
   #begin(): void {

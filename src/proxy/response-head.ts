@@ -49,10 +49,14 @@ export function parseResponseHead(text: string, headRequest: boolean): ResponseH
   const bodiless = headRequest || status < 200 || status === 204 || status === 304
   const framing = bodiless ? 'none' : facts.chunked ? 'chunked' : facts.length === undefined ? 'close' : 'length'
   return {
-    ...{ status, reason: line[3] ?? '', headers: facts.headers, framing },
+    status,
+    reason: line[3] ?? '',
+    headers: facts.headers,
+    framing,
     length: framing === 'length' ? (facts.length ?? 0) : 0,
     persistent: !http10 && !facts.close && framing !== 'close',
-    ...{ keepAliveSeconds: facts.keepAliveSeconds, dated: facts.dated },
+    keepAliveSeconds: facts.keepAliveSeconds,
+    dated: facts.dated,
   }
 }
 

@@ -47,8 +47,16 @@ type WriteDone = (error?: Error | null) => void
 function outlivingWrites(socket: Socket): Socket {
   const write = socket._write
   const writeMany = socket._writev
-  socket._write = (chunk, encoding, done) => write.call(socket, chunk, encoding, unlessClosed(done))
-  if (writeMany !== undefined) socket._writev = (chunks, done) => writeMany.call(socket, chunks, unlessClosed(done))
+  // A stream has one callback for all of its writes.
+  const last: { done: WriteDone | undefined; wrapped: WriteDone } = { done: undefined, wrapped: () => undefined }
+  const wrapped = (done: WriteDone): WriteDone => {
+    if (last.done === done) return last.wrapped
+    last.done = done
+    last.wrapped = unlessClosed(done)
+    return last.wrapped
+  }
+  socket._write = (chunk, encoding, done) => write.call(socket, chunk, encoding, wrapped(done))
+  if (writeMany !== undefined) socket._writev = (chunks, done) => writeMany.call(socket, chunks, wrapped(done))
   return socket
 }
 

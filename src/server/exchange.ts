@@ -31,6 +31,8 @@ export class Exchange {
   status: number | undefined
   detail: string | undefined
   ended = false
+  /** Counted among those that are in flight. Belongs to the {@link Recorder}. */
+  running = true
 
   constructor(method: string, requestId: string | undefined) {
     this.id = requestId ?? nextId()
@@ -79,20 +81,21 @@ export interface Recorder {
 export type AccessLog = 'all' | 'refused' | 'off'
 
 export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog): Recorder {
-  const running = new Set<Exchange>()
   const waiting: (() => void)[] = []
-  const state = { accessLog }
+  const state = { accessLog, running: 0 }
   const release = (exchange: Exchange): void => {
-    running.delete(exchange)
-    if (running.size === 0) for (const callback of waiting.splice(0)) callback()
+    if (!exchange.running) return
+    exchange.running = false
+    state.running -= 1
+    if (state.running === 0) for (const callback of waiting.splice(0)) callback()
   }
   return {
     get inFlight() {
-      return running.size
+      return state.running
     },
     begin: (method, requestId) => {
       const exchange = new Exchange(method, requestId)
-      running.add(exchange)
+      state.running += 1
       return exchange
     },
     end: (exchange, ending) => {
@@ -105,7 +108,7 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog)
     },
     release,
     whenIdle: (callback) => {
-      if (running.size === 0) callback()
+      if (state.running === 0) callback()
       else waiting.push(callback)
     },
     setAccessLog: (kind) => {

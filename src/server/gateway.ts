@@ -1,32 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Denial } from '../core/denial.ts'
-import { createHrefRewriter } from '../core/href-rewriter.ts'
-import { rewritesBody } from '../core/multistatus.ts'
 import type { Permit } from '../core/permit.ts'
 import type { Reason } from '../core/reason.ts'
-import { clientResponseHeaders } from '../core/response-headers.ts'
-import type { Upstream } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
-import { type ForwardInput, type ForwardOutcome, forward, type UpstreamRequest } from '../proxy/forward.ts'
+import { type ForwardOutcome, forward } from '../proxy/forward.ts'
 import type { Verifier } from '../token/verifier.ts'
 import { answerFor, denialForFault, sendAnswer, sendRawAnswer } from './answers.ts'
 import { type Asked, askedBy } from './asked.ts'
 import { announcesTooMuch, bodyTooLarge } from './body-limit.ts'
 import type { ClientFault } from './client-fault.ts'
 import { gatherEvidence } from './evidence.ts'
-import type { Exchange, Recorder } from './exchange.ts'
+import type { Ending, Exchange, Recorder } from './exchange.ts'
+import { Forwarding, type Permitted, prepareFor } from './forwarding.ts'
 import type { Generation } from './generation.ts'
-import {
-  type Judgment,
-  judgeEvidence,
-  judgeWithoutToken,
-  type Located,
-  locate,
-  type Prepared,
-  prepare,
-  type RouteMatch,
-} from './judge.ts'
+import { type Judgment, judgeEvidence, judgeWithoutToken, type Located, locate, type RouteMatch } from './judge.ts'
 import { LaneRequest } from './lane/request.ts'
 import type { Log } from './log.ts'
 import { upstreamDenial } from './upstream-fault.ts'
@@ -166,50 +154,23 @@ export class Gateway {
     if (upstreams === undefined) throw new Error('a route without upstreams was selected')
     const now = this.#now()
     const member = upstreams.choose()
-    const towards = (upstream: Upstream): Prepared =>
-      prepare(generation.policy, match, asked, permit, { upstream, requestId: exchange.id, upgrade: false, now })
-    const prepared = towards(member.upstream)
+    const permitted: Permitted = { policy: generation.policy, asked, match, permit, exchange, now }
+    const prepared = prepareFor(permitted, member.upstream)
     if (prepared.kind === 'deny') return this.#deny(call, prepared.denial)
     const { maxBody } = match.route
     if (announcesTooMuch(request, maxBody)) return this.#deny(call, bodyTooLarge(maxBody))
     if (permit.token?.gid !== undefined) this.#options.noteUse(permit.token.gid, now)
     exchange.decidedAt = performance.now()
     if (call.awaitsContinue) response.writeContinue()
-    const input: ForwardInput = {
-      ...this.#answerTerms(call, match),
-      method: asked.method,
-      target: prepared.target,
-      headers: prepared.headers,
-      upstreams,
-      member,
-      towards: (upstream) => readyOrNot(towards(upstream)),
-    }
+    const input = new Forwarding(permitted, upstreams, member, prepared)
     forward(permit, input, request, response, (outcome) => this.#finish(call, outcome))
-  }
-
-  /** How the upstream's answer is put in the client's terms. */
-  #answerTerms(
-    { asked, exchange }: Call,
-    { route, client }: RouteMatch,
-  ): Pick<ForwardInput, 'timeouts' | 'maxBody' | 'rewriteHead' | 'transformBody'> {
-    const requestHeaders = asked.rawHeaders
-    return {
-      timeouts: route.timeouts,
-      maxBody: route.maxBody,
-      rewriteHead: (status, rawHeaders) => {
-        exchange.status = status
-        return clientResponseHeaders({ route, client, requestHeaders, rawHeaders, upgrade: false })
-      },
-      transformBody: (status, headers) =>
-        rewritesBody(route, status, headers) ? createHrefRewriter(route, client) : undefined,
-    }
   }
 
   #finish(call: Call, outcome: ForwardOutcome) {
     const { exchange } = call
     switch (outcome.kind) {
       case 'completed':
-        return this.#end(call, { ...outcome, outcome: 'ok', reason: undefined, upstreamMs: outcome.firstByteMs })
+        return this.#end(call, okEnding(outcome))
       case 'client_closed':
         return this.#end(call, { ...outcome, outcome: 'client_closed', reason: undefined })
       case 'body_too_large': {
@@ -261,7 +222,7 @@ export class Gateway {
     sendAnswer(call.request, call.response, nothing, { awaitsContinue: call.awaitsContinue, close: true })
   }
 
-  #end(call: Call, ending: Parameters<Recorder['end']>[1]) {
+  #end(call: Call, ending: Ending) {
     this.#options.recorder.end(call.exchange, ending)
   }
 
@@ -270,8 +231,8 @@ export class Gateway {
   }
 }
 
-function readyOrNot(prepared: Prepared): UpstreamRequest | undefined {
-  return prepared.kind === 'ready' ? prepared : undefined
+function okEnding({ bytesIn, bytesOut, firstByteMs }: Bytes & { readonly firstByteMs: number }): Ending {
+  return { outcome: 'ok', reason: undefined, bytesIn, bytesOut, upstreamMs: firstByteMs }
 }
 
 /** What a bug has to say, for the log. */

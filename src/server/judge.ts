@@ -116,7 +116,15 @@ export function prepare(
   const { requestId, upgrade } = to
   const { dav } = judged
   const headers = upstreamRequestHeaders({
-    ...{ rawHeaders, method, permit, policy: policy.headers, client, upstream, requestId, upgrade, dav },
+    rawHeaders,
+    method,
+    permit,
+    policy: policy.headers,
+    client,
+    upstream,
+    requestId,
+    upgrade,
+    dav,
   })
   if ('fault' in headers) {
     return { kind: 'deny', denial: denyIdentity(permit, method, target, headers) }
