@@ -4,7 +4,7 @@
  *
  *   npm run bench -- [--rounds 5] [--seconds 3] [--json FILE] [--only known,64k,…] [--quick]
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import {
@@ -16,6 +16,7 @@ import {
   startFastify,
   startHaproxy,
   startNginx,
+  startSink,
   startUpstream,
 } from './contestants.ts'
 import { coldStart, idleConnections, latencies, workerScaling } from './extras.ts'
@@ -30,6 +31,8 @@ interface Scenario {
   readonly tokens: 'known' | 'first' | 'none' | 'garbage'
   /** Contestants that the scenario makes sense for. */
   readonly fits: (entry: Entry) => boolean
+  /** Uploads end in a sink; everything else comes from files. */
+  readonly upstream?: 'sink'
   /** CPU is stated per request, or per GiB moved. */
   readonly perBytes?: number
 }
@@ -66,6 +69,7 @@ function scenarios(seconds: number): readonly Scenario[] {
       tokens: 'known',
       fits: (entry) => !entry.name.startsWith('Fastify'),
       perBytes: mib10,
+      upstream: 'sink',
     },
     {
       key: 'first',
@@ -92,42 +96,74 @@ async function main(): Promise<void> {
   const rounds = values.quick ? 2 : Number(values.rounds)
   const seconds = values.quick ? 1 : Number(values.seconds)
   const wanted = values.only?.split(',')
+  const rows = await measure({ rounds, seconds, wants: (key) => wanted === undefined || wanted.includes(key) })
+  printTable(rows)
+  if (values.json !== undefined) {
+    const report = { at: new Date().toISOString(), rounds, seconds, rows }
+    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+}
+
+interface Run {
+  readonly rounds: number
+  readonly seconds: number
+  readonly wants: (key: string) => boolean
+}
+
+async function measure(run: Run): Promise<readonly Row[]> {
   const folder = mkdtempSync(`${tmpdir()}/audgate-bench-`)
   const minter = createMinter(folder)
   const upstream = await startUpstream(folder)
   try {
-    const rows: Row[] = []
-    const entries = await startAll(folder, upstream.port, minter)
-    try {
-      for (const scenario of scenarios(seconds)) {
-        if (wanted !== undefined && !wanted.includes(scenario.key)) continue
-        rows.push(...(await play(scenario, entries, rounds, folder, minter)))
-      }
-      if (wanted === undefined || wanted.includes('latency'))
-        rows.push(...(await latencies(entries, minter.mint(`${folder}/latency`, 500))))
-      if (wanted === undefined || wanted.includes('idle')) rows.push(...(await idleConnections(entries)))
-    } finally {
-      for (const entry of entries) await entry.process.stop()
-    }
-    if (wanted === undefined || wanted.includes('start')) {
-      const { file, port, management } = await audgateFile(folder, upstream.port, minter, {
-        workers: 1,
-        accessLog: 'off',
-      })
-      rows.push(...(await coldStart(audgateCommand(file), port, management)))
-    }
-    if (wanted === undefined || wanted.includes('workers'))
-      rows.push(...(await workerScaling(folder, upstream.port, minter)))
-    printTable(rows)
-    if (values.json !== undefined)
-      writeFileSync(
-        values.json,
-        `${JSON.stringify({ at: new Date().toISOString(), rounds, seconds, rows }, null, 2)}\n`,
-      )
+    const rows = [...(await measureFiles(run, folder, upstream.port, minter))]
+    if (run.wants('upload')) rows.push(...(await measureUploads(run, folder, minter)))
+    if (run.wants('start')) rows.push(...(await measureStart(folder, upstream.port, minter)))
+    if (run.wants('workers')) rows.push(...(await workerScaling(folder, upstream.port, minter)))
+    return rows
   } finally {
     await upstream.process.stop()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function measureFiles(run: Run, folder: string, port: number, minter: Minter): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  const entries = await startAll(folder, port, minter)
+  try {
+    for (const scenario of scenarios(run.seconds)) {
+      if (scenario.upstream === undefined && run.wants(scenario.key)) {
+        rows.push(...(await play(scenario, entries, run.rounds, folder, minter)))
+      }
+    }
+    if (run.wants('latency')) rows.push(...(await latencies(entries, minter.mint(`${folder}/latency`, 500))))
+    if (run.wants('idle')) rows.push(...(await idleConnections(entries)))
+    return rows
+  } finally {
+    for (const entry of entries) await entry.process.stop()
+  }
+}
+
+async function measureUploads(run: Run, outer: string, minter: Minter): Promise<readonly Row[]> {
+  const folder = `${outer}/uploads`
+  mkdirSync(folder)
+  const sink = await startSink()
+  const entries = await startAll(folder, sink.port, minter)
+  const rows: Row[] = []
+  try {
+    for (const scenario of scenarios(run.seconds)) {
+      if (scenario.upstream === 'sink') rows.push(...(await play(scenario, entries, run.rounds, folder, minter)))
+    }
+    return rows
+  } finally {
+    for (const entry of entries) await entry.process.stop()
+    await sink.process.stop()
+  }
+}
+
+async function measureStart(folder: string, upstreamPort: number, minter: Minter): Promise<readonly Row[]> {
+  const options = { workers: 1, accessLog: 'off' } as const
+  const { file, management } = await audgateFile(folder, upstreamPort, minter, options)
+  return coldStart(audgateCommand(file), management)
 }
 
 async function startAll(folder: string, port: number, minter: Minter): Promise<readonly Entry[]> {
