@@ -21,6 +21,11 @@ const HOP_BY_HOP = new Set([
   ...['te', 'transfer-encoding', 'upgrade'],
 ])
 
+const REFERENCES = new Set(['location', 'content-location'])
+
+/** Lengths of the names above: most names are settled by their length alone. */
+const LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP, ...REFERENCES].map((name) => name.length))
+
 /**
  * The field lines for the client, as raw pairs: order, case and duplicates as they came. Hop-by-hop fields and those that `Connection` names
  * (never Content-Length) go; `Location` and `Content-Location` are put in the client's terms; CORS fields are replaced where the
@@ -32,6 +37,10 @@ export function clientResponseHeaders(input: ClientHeadersInput): string[] {
   const out: string[] = []
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
+    if (named === undefined && route.cors === undefined && !LENGTHS.has(name.length)) {
+      out.push(name, rawHeaders[i + 1] ?? '')
+      continue
+    }
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower)) {
       if (input.upgrade && lower === 'upgrade') out.push(name, rawHeaders[i + 1] ?? '')
@@ -40,8 +49,7 @@ export function clientResponseHeaders(input: ClientHeadersInput): string[] {
     if (named?.has(lower) && lower !== 'content-length') continue
     if (route.cors !== undefined && lower.startsWith('access-control-')) continue
     const value = rawHeaders[i + 1] ?? ''
-    const located = lower === 'location' || lower === 'content-location'
-    out.push(name, located ? clientReference(route, input.client, value) : value)
+    out.push(name, REFERENCES.has(lower) ? clientReference(route, input.client, value) : value)
   }
   if (input.upgrade) out.push('Connection', 'Upgrade')
   if (route.cors !== undefined) out.push(...corsHeaders(route, input.requestHeaders, rawHeaders))
@@ -52,8 +60,11 @@ function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> |
   let named: Set<string> | undefined
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.length !== 10 || rawHeaders[i]?.toLowerCase() !== 'connection') continue
+    const value = (rawHeaders[i + 1] ?? '').toLowerCase()
+    // Hop-by-hop without being named.
+    if (value === 'keep-alive') continue
     named ??= new Set()
-    for (const option of (rawHeaders[i + 1] ?? '').toLowerCase().split(',')) named.add(option.trim())
+    for (const option of value.split(',')) named.add(option.trim())
   }
   return named
 }
