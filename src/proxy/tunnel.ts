@@ -16,7 +16,7 @@ export interface Tunnel {
  * Sends a permitted upgrade (RFC 9110 §7.8) to its upstream and, once that switches protocols, carries bytes both ways until either side ends
  * or neither speaks for the idle limit. Any other answer goes to the client as it came, and the connection closes. Calls `done` exactly
  * once, never before it has returned: `completed` with status 101 is a tunnel that was opened. When no head was sent, `socket` is the
- * caller's again, to answer with `writeRawAnswer`.
+ * caller's again, to answer on.
  * @param input `headers` with `Upgrade` and `Connection`; `rewriteHead` keeps both for 101.
  * @param head What node read beyond the request.
  */

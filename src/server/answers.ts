@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Answer, renderAnswer, wantsHtml } from '../core/answer.ts'
 import { corsHeaders } from '../core/cors.ts'
@@ -71,7 +71,7 @@ export function sendRawAnswer(
   socket: Duplex,
   answer: { readonly status: number; readonly headers: readonly string[]; readonly body: string },
 ): void {
-  const lines = [`HTTP/1.1 ${answer.status} ${STATUS_TEXT[answer.status] ?? ''}`]
+  const lines = [`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`]
   for (let i = 0; i + 1 < answer.headers.length; i += 2) lines.push(`${answer.headers[i]}: ${answer.headers[i + 1]}`)
   lines.push('Connection: close', '', answer.body)
   socket.on('error', () => undefined)
@@ -95,21 +95,6 @@ const FAULTS: Readonly<Record<Exclude<ClientFault, 'gone'>, Denial>> = {
 /** What is said to a client whose request never became one. */
 export function denialForFault(fault: Exclude<ClientFault, 'gone'>): Denial {
   return FAULTS[fault]
-}
-
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  204: 'No Content',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  413: 'Content Too Large',
-  431: 'Request Header Fields Too Large',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
 }
 
 /** Reads and forgets what still comes, up to a number of bytes and a time. */

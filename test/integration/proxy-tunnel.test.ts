@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { after, describe, it } from 'node:test'
 import type { ForwardInput, ForwardOutcome } from '../../src/proxy/forward.ts'
-import { writeRawAnswer } from '../../src/proxy/raw-answer.ts'
 import { type Tunnel, tunnel } from '../../src/proxy/tunnel.ts'
 import { createUpstreamGroup, type UpstreamGroup } from '../../src/proxy/upstreams.ts'
 import { clock, type Listening, listening, permit, rawExchange, rawUpstream, until, upstreamAt } from './proxy-rig.ts'
@@ -43,7 +42,7 @@ async function before(upstream: Promise<Listening>, overrides: Partial<ForwardIn
       tunnel(permit(), input, request, socket, head, (outcome) => {
         outcomes.push(outcome)
         if (outcome.kind === 'failed' && !outcome.headSent) {
-          writeRawAnswer(socket, outcome.fault === 'timeout' ? 504 : 502, ['Content-Length', '4'], 'oops')
+          socket.end(`HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops`)
         }
       }),
     )
