@@ -42,7 +42,8 @@ async function before(upstream: Promise<Listening>, overrides: Partial<ForwardIn
       tunnel(permit(), input, request, socket, head, (outcome) => {
         outcomes.push(outcome)
         if (outcome.kind === 'failed' && !outcome.headSent) {
-          socket.end(`HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops`)
+          const answer = outcome.fault === 'timeout' ? '504 Gateway Timeout' : '502 Bad Gateway'
+          socket.end(`HTTP/1.1 ${answer}\r\nContent-Length: 4\r\nConnection: close\r\n\r\noops`)
         }
       }),
     )
