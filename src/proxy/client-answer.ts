@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { copyOf, giveBack } from './copy-pool.ts'
 import type { ResponseHead } from './response-head.ts'
 
 /** Turns a body into another as it streams. */
@@ -75,8 +76,9 @@ export class ClientAnswer {
 
   /** False: wait for the response's `drain`. @param chunk A view that is copied. */
   push(chunk: Buffer): boolean {
-    const bytes = this.#outgoing(chunk)
     this.#flushed = true
+    if (this.#transform === undefined) return this.#pass(chunk)
+    const bytes = this.#outgoing(chunk)
     return bytes.length === 0 || this.#response.write(bytes)
   }
 
@@ -122,6 +124,16 @@ export class ClientAnswer {
       kept.push(name, headers[i + 1] ?? '')
     }
     return kept
+  }
+
+  #pass(chunk: Buffer): boolean {
+    const response = this.#response
+    const copy = copyOf(chunk)
+    this.bytes += copy.length
+    const more = response.write(copy)
+    // Nothing waits to be written: the system has taken all of it.
+    if (response.writableLength === 0) giveBack(copy)
+    return more
   }
 
   /** A copy: the buffer behind `chunk` is read into again. */
