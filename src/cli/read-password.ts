@@ -45,8 +45,9 @@ async function askTwice(): Promise<string> {
 /** Asks on stderr, so that stdout stays clean for pipes; raw mode, so that nothing is echoed. */
 function ask(question: string): Promise<string> {
   const { stdin, stderr } = process
-  stderr.write(question)
+  // Before the question: who answers at once would see the terminal echo it.
   stdin.setRawMode(true)
+  stderr.write(question)
   stdin.setEncoding('utf8')
   stdin.resume()
   return new Promise((resolve, reject) => {
