@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { readPlainHead } from '../../src/server/lane/head.ts'
 import { attachLane, type Lane } from '../../src/server/lane/lane.ts'
@@ -23,7 +24,7 @@ const plainAnswer: Answer = (response) => {
   response.end('ok')
 }
 
-async function start(answer: Answer = plainAnswer): Promise<Running> {
+async function start(answer: Answer = plainAnswer, keepAliveMs = 60_000): Promise<Running> {
   const taken: string[] = []
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     taken.push('parser')
@@ -34,7 +35,7 @@ async function start(answer: Answer = plainAnswer): Promise<Running> {
     taken.push('lane')
     answer(response)
   }
-  const lane = attachLane(server, { takes: () => true, onRequest, keepAliveMs: 60_000, firstRequestMs: 60_000 })
+  const lane = attachLane(server, { takes: () => true, onRequest, keepAliveMs, firstRequestMs: 60_000 })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -146,6 +147,19 @@ describe('the lane for plain requests', () => {
       const text = await exchange(running.port, [head, GET, LAST], true)
       assert.ok(!text.includes('hello'))
       assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 204', 'HTTP/1.1 304'])
+    } finally {
+      await running.close()
+    }
+  })
+
+  it('ends a connection that is idle for longer than it is kept', async () => {
+    const running = await start(plainAnswer, 100)
+    try {
+      const text = await exchange(running.port, [GET])
+      assert.match(text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*Connection: keep-alive\r\n\r\nok$/)
+      const deadline = performance.now() + 5_000
+      while (running.lane.connections > 0 && performance.now() < deadline) await delay(5)
+      assert.equal(running.lane.connections, 0)
     } finally {
       await running.close()
     }
