@@ -62,6 +62,7 @@ describe('every page, in Chromium', () => {
 describe('by keyboard', () => {
   it('a person signs in with Tab and Enter', async () => {
     await page.goto(address('sign-in'))
+    await page.locator('input[name="username"]:focus').waitFor()
     await page.keyboard.type('alice')
     await page.keyboard.press('Tab')
     await page.keyboard.type('secret words')
