@@ -78,7 +78,7 @@ export class Attempts {
     const connection = member.acquire(fresh || this.#upgrade ? 0 : reuseWithinMs(method, this.#framing))
     this.#connection = connection
     connection.use(this.#user, method === 'HEAD', this.#upgrade)
-    connection.write(head)
+    connection.writeHead(head)
     return connection
   }
 }

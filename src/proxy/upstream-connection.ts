@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Upstream } from '../core/route.ts'
+import { sendSoon, type Unsent } from './outbox.ts'
 import type { UpstreamFault } from './outcome.ts'
 import { type ResponseHandler, ResponseParser } from './response-parser.ts'
 import { openSocket } from './upstream-socket.ts'
@@ -24,12 +25,14 @@ export interface ConnectionOwner {
 }
 
 /** A connection to an upstream that carries one request at a time. */
-export class UpstreamConnection {
+export class UpstreamConnection implements Unsent {
   readonly #owner: ConnectionOwner
   readonly #socket: Socket
   readonly #parser = new ResponseParser()
   #user: ConnectionUser | undefined
   #error: (Error & { code?: string }) | undefined
+  /** A head that has yet to be sent. */
+  #unsent = ''
   connected = false
   /** It has carried a request before. */
   reused = false
@@ -54,11 +57,6 @@ export class UpstreamConnection {
     return this.#parser.begun
   }
 
-  /** Bytes that the system hasn't taken yet. */
-  get pendingBytes(): number {
-    return this.#socket.writableLength
-  }
-
   /** Takes it for a request. @param upgrade 101 opens a tunnel. */
   use(user: ConnectionUser, headRequest: boolean, upgrade: boolean): void {
     this.#user = user
@@ -71,9 +69,27 @@ export class UpstreamConnection {
     this.#parser.handOver(user)
   }
 
+  /** The head leaves with the next {@link write}, or at the end of this turn. */
+  writeHead(head: string): void {
+    this.#unsent = head
+    sendSoon(this)
+  }
+
+  send(): void {
+    const head = this.#unsent
+    if (head === '') return
+    this.#unsent = ''
+    this.#socket.write(head, 'latin1')
+  }
+
   /** False: wait for `onDrain`. */
   write(data: string | Uint8Array): boolean {
-    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
+    if (this.#unsent === '') return this.#give(data)
+    this.#socket.cork()
+    this.send()
+    const more = this.#give(data)
+    this.#socket.uncork()
+    return more
   }
 
   cork(): void {
@@ -116,8 +132,13 @@ export class UpstreamConnection {
   /** Calls the user no more. */
   destroy(): void {
     this.#user = undefined
+    this.#unsent = ''
     this.#parser.stop()
     this.#socket.destroy()
+  }
+
+  #give(data: string | Uint8Array): boolean {
+    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data)
   }
 
   #onConnect(): void {
@@ -130,6 +151,10 @@ export class UpstreamConnection {
     // Bytes that nobody asked for: an answer to nothing must not become the answer to the next request.
     if (user === undefined) {
       this.#socket.destroy()
+      return
+    }
+    if (this.#unsent !== '') {
+      this.#lose('protocol', 'it answered before it was asked')
       return
     }
     const fault = this.#parser.push(buffer, length)

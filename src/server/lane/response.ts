@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { sendSoon, type Unsent } from '../../proxy/outbox.ts'
 import type { LaneRequest } from './request.ts'
 
 /** Bodies up to this length leave in one segment with their head; copying more costs more than a second write. */
@@ -15,7 +16,7 @@ export type Finished = (keep: boolean) => void
  * An answer on a socket of ours, in the shape that the data path uses of `http.ServerResponse`: one head, then bytes framed by
  * the `Content-Length` that was given, else chunked (RFC 9112 §6). Field lines are written as given: who calls vouches for them.
  */
-export class LaneResponse extends EventEmitter {
+export class LaneResponse extends EventEmitter implements Unsent {
   readonly req: LaneRequest
   readonly socket: Socket
   /** Set to false: the connection ends with this answer. */
@@ -33,6 +34,8 @@ export class LaneResponse extends EventEmitter {
   #bodiless = false
   #trailers: readonly string[] = []
   readonly #fields: string[] = []
+  /** All of a small answer, or its last bytes. */
+  #unsent: Buffer | undefined
 
   constructor(request: LaneRequest, finished: Finished) {
     super()
@@ -93,18 +96,28 @@ export class LaneResponse extends EventEmitter {
     return this.#chunked ? this.#writeChunk(bytes) : this.#writeBytes(bytes)
   }
 
+  /** A small answer leaves at the end of this turn, and finishes then. */
   end(chunk?: Uint8Array | string): this {
     if (this.writableEnded) return this
-    if (chunk !== undefined && chunk.length > 0) this.write(chunk)
     if (!this.headersSent) this.writeHead(this.statusCode)
+    const body =
+      chunk === undefined || this.#bodiless ? NOTHING : typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    const isSmall = this.#head !== '' && body.length <= ONE_WRITE_BYTES
+    if (!isSmall) this.write(body)
     this.writableEnded = true
     if (this.destroyed) return this
-    if (this.#chunked && !this.#bodiless) this.#head += `0\r\n${fieldLines(this.#trailers)}\r\n`
-    this.#flush()
-    // Mostly the system has taken everything by now; a slow reader's answer ends when it has.
-    if (this.socket.writableLength === 0) this.#finish()
-    else this.socket.write(NOTHING, () => this.#finish())
+    this.#unsent = this.#rest(isSmall ? body : NOTHING)
+    if (this.#unsent.length > 0) sendSoon(this)
+    else this.#finishWhenTaken()
     return this
+  }
+
+  send(): void {
+    const bytes = this.#unsent
+    if (bytes === undefined || this.destroyed) return
+    this.#unsent = undefined
+    this.socket.write(bytes)
+    this.#finishWhenTaken()
   }
 
   destroy(): this {
@@ -117,6 +130,12 @@ export class LaneResponse extends EventEmitter {
     if (this.destroyed || this.writableFinished) return
     this.destroyed = true
     this.emit('close')
+  }
+
+  /** Mostly the system has taken everything by now; a slow reader's answer ends when it has. */
+  #finishWhenTaken(): void {
+    if (this.socket.writableLength === 0) this.#finish()
+    else this.socket.write(NOTHING, () => this.#finish())
   }
 
   #finish(): void {
@@ -162,13 +181,7 @@ export class LaneResponse extends EventEmitter {
   #writeFramed(bytes: Uint8Array, tail: string): boolean {
     const head = this.#head
     this.#head = ''
-    if (bytes.length <= ONE_WRITE_BYTES) {
-      const all = Buffer.allocUnsafe(head.length + bytes.length + tail.length)
-      all.write(head, 0, 'latin1')
-      all.set(bytes, head.length)
-      all.write(tail, head.length + bytes.length, 'latin1')
-      return this.socket.write(all)
-    }
+    if (bytes.length <= ONE_WRITE_BYTES) return this.socket.write(joined(head, bytes, tail))
     this.socket.cork()
     this.socket.write(head, 'latin1')
     this.socket.write(bytes)
@@ -177,11 +190,28 @@ export class LaneResponse extends EventEmitter {
     return !this.socket.writableNeedDrain
   }
 
+  /** What is kept of the head, `body` and the end of the framing. */
+  #rest(body: Uint8Array): Buffer {
+    let before = this.#head
+    this.#head = ''
+    if (!this.#chunked || this.#bodiless) return joined(before, body, '')
+    if (body.length > 0) before += `${body.length.toString(16)}\r\n`
+    return joined(before, body, `${body.length > 0 ? '\r\n' : ''}0\r\n${fieldLines(this.#trailers)}\r\n`)
+  }
+
   #flush(): void {
     if (this.#head === '') return
     this.socket.write(this.#head, 'latin1')
     this.#head = ''
   }
+}
+
+function joined(before: string, bytes: Uint8Array, after: string): Buffer {
+  const all = Buffer.allocUnsafe(before.length + bytes.length + after.length)
+  all.write(before, 0, 'latin1')
+  all.set(bytes, before.length)
+  if (after !== '') all.write(after, before.length + bytes.length, 'latin1')
+  return all
 }
 
 function fieldLines(raw: readonly string[]): string {
