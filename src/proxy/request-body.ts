@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { releaseMemory } from './release-memory.ts'
 import type { RequestFraming } from './request-head.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 
@@ -76,7 +77,9 @@ export class RequestBody {
       return
     }
     this.#owner.onBodyProgress()
-    if (this.#write(connection, chunk)) return
+    const more = this.#write(connection, chunk)
+    if (connection.tookAll) releaseMemory(chunk)
+    if (more) return
     this.#blocked = true
     this.#request.pause()
   }

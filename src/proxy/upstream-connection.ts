@@ -92,6 +92,11 @@ export class UpstreamConnection implements Unsent {
     return more
   }
 
+  /** The system has all that was written; nothing here needs it any more. */
+  get tookAll(): boolean {
+    return this.#unsent === '' && this.#socket.writableLength === 0
+  }
+
   cork(): void {
     this.#socket.cork()
   }
