@@ -1,5 +1,5 @@
 import { cgiName } from './cgi-name.ts'
-import { IDENTITY_SETS, type IdentityFault, identityHeaders } from './identity.ts'
+import { IDENTITY_SETS, type IdentityFault, identityHeaders, identityReaders } from './identity.ts'
 import type { Route } from './route.ts'
 import type { VerifiedToken } from './token.ts'
 
@@ -84,18 +84,24 @@ export function createHeaderPolicy(routes: readonly Route[]): HeaderPolicy {
   return {
     protectedNames: [...guarded].sort(),
     dispositionOf: rememberNames((name) => classify(guarded, name)),
-    addedBy: rememberTokens(addedHeaders),
+    addedBy: rememberTokens(additionsOf),
   }
 }
 
-function addedHeaders(route: Route, token: VerifiedToken | undefined): readonly string[] | IdentityFault {
-  const identity = identityHeaders(route, token)
-  if (!isPairs(identity)) return identity
+type Additions = (token: VerifiedToken | undefined) => readonly string[] | IdentityFault
+
+function additionsOf(route: Route): Additions {
+  const readers = identityReaders(route)
   const set = new Set(route.setHeaders.map(({ name }) => cgiName(name)))
-  const kept = identity.flatMap((name, i) =>
-    i % 2 === 0 && !set.has(cgiName(name)) ? [name, identity[i + 1] ?? ''] : [],
-  )
-  return [...kept, ...route.setHeaders.flatMap(({ name, value }) => [name, value])]
+  const fixed = route.setHeaders.flatMap(({ name, value }) => [name, value])
+  return (token) => {
+    const identity = identityHeaders(route, token, readers)
+    if (!isPairs(identity) || set.size === 0) return identity
+    const kept = identity.flatMap((name, i) =>
+      i % 2 === 0 && !set.has(cgiName(name)) ? [name, identity[i + 1] ?? ''] : [],
+    )
+    return [...kept, ...fixed]
+  }
 }
 
 function rememberNames(classifyName: (name: string) => Disposition): (name: string) => Disposition {
@@ -110,15 +116,23 @@ function rememberNames(classifyName: (name: string) => Disposition): (name: stri
   }
 }
 
-function rememberTokens(added: HeaderPolicy['addedBy']): HeaderPolicy['addedBy'] {
-  const byRoute = new WeakMap<Route, WeakMap<VerifiedToken, readonly string[] | IdentityFault>>()
+function rememberTokens(additionsFor: (route: Route) => Additions): HeaderPolicy['addedBy'] {
+  const byRoute = new WeakMap<Route, Additions>()
   return (route, token) => {
-    if (token === undefined) return added(route, token)
-    const byToken = byRoute.get(route) ?? new WeakMap<VerifiedToken, readonly string[] | IdentityFault>()
-    byRoute.set(route, byToken)
+    const known = byRoute.get(route) ?? rememberAdditions(additionsFor(route))
+    byRoute.set(route, known)
+    return known(token)
+  }
+}
+
+function rememberAdditions(additions: Additions): Additions {
+  const byToken = new WeakMap<VerifiedToken, readonly string[] | IdentityFault>()
+  const withoutToken = additions(undefined)
+  return (token) => {
+    if (token === undefined) return withoutToken
     const known = byToken.get(token)
     if (known !== undefined) return known
-    const pairs = added(route, token)
+    const pairs = additions(token)
     byToken.set(token, pairs)
     return pairs
   }

@@ -55,11 +55,16 @@ export interface IdentityFault {
 /**
  * The identity set of a route and its further `headers` for a token, as raw pairs. An absent, empty or wrongly typed claim
  * sends none; without a token (public routes and paths) only fixed texts are sent. A further header replaces one of the set.
+ * @param readers Of this route; made once where many tokens are read.
  */
-export function identityHeaders(route: Route, token: VerifiedToken | undefined): string[] | IdentityFault {
+export function identityHeaders(
+  route: Route,
+  token: VerifiedToken | undefined,
+  readers: readonly IdentityReader[] = identityReaders(route),
+): string[] | IdentityFault {
   const pairs: string[] = []
   let bytes = 0
-  for (const { name, read } of readersOf(route)) {
+  for (const { name, read } of readers) {
     const value = read(token)
     const text = typeof value === 'string' ? encodeValue(value, false) : encodeList(value)
     if (text === undefined)
@@ -83,6 +88,7 @@ export function identityHeaders(route: Route, token: VerifiedToken | undefined):
  * surrogates.
  */
 export function encodeValue(text: string, listMember: boolean): string | undefined {
+  if ((listMember ? PLAIN_MEMBER : PLAIN_VALUE).test(text)) return text
   if (hasControl(text) || !text.isWellFormed()) return undefined
   const encoded = text.replace(listMember ? /[%,]|[^ -~]+/g : /%|[^ -~]+/g, percentEncoded)
   const bare = encoded.trim()
@@ -90,9 +96,14 @@ export function encodeValue(text: string, listMember: boolean): string | undefin
   return '%20'.repeat(start) + bare + '%20'.repeat(encoded.length - start - bare.length)
 }
 
+// What is sent as it is, as nearly everything: a text that neither begins nor ends with a space.
+const PLAIN_VALUE = /^(?! )[ -$&-~]*(?<! )$/
+const PLAIN_MEMBER = /^(?! )[ -$&-+\--~]*(?<! )$/
+
 type Value = string | readonly string[]
 
-interface Reader {
+/** Where one header of a route comes from. */
+export interface IdentityReader {
   readonly name: string
   readonly read: (token: VerifiedToken | undefined) => Value
 }
@@ -108,17 +119,18 @@ const SOURCES: Readonly<Record<IdentitySource, (token: VerifiedToken) => Value>>
   scope: (token) => [...token.scope].join(' '),
 }
 
-function readersOf(route: Route): Reader[] {
+/** The route's identity set, without what its `headers` replace, and those. */
+export function identityReaders(route: Route): readonly IdentityReader[] {
   const replaced = new Set(route.headers.map(({ name }) => cgiName(name)))
   const set = IDENTITY_SETS[route.identity].filter(({ name }) => !replaced.has(cgiName(name)))
   return [...set.map(setReader), ...route.headers.map(readerOf)]
 }
 
-function setReader({ name, source }: IdentityHeader): Reader {
+function setReader({ name, source }: IdentityHeader): IdentityReader {
   return { name, read: (token) => (token ? SOURCES[source](token) : '') }
 }
 
-function readerOf(header: HeaderSource): Reader {
+function readerOf(header: HeaderSource): IdentityReader {
   if ('text' in header) return { name: header.name, read: () => header.text }
   return { name: header.name, read: (token) => (token ? anyClaim(token, header.claim) : '') }
 }
