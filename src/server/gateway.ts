@@ -17,6 +17,7 @@ import type { Generation } from './generation.ts'
 import { type Judgment, judgeEvidence, judgeWithoutToken, type Located, locate, type RouteMatch } from './judge.ts'
 import { LaneRequest } from './lane/request.ts'
 import type { Log } from './log.ts'
+import { UntakenAnswers } from './untaken.ts'
 import { upstreamDenial } from './upstream-fault.ts'
 
 export interface GatewayOptions {
@@ -66,6 +67,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   /** By connection: what its parser refuses may belong to the request that is being answered. */
   readonly #current = new WeakMap<Duplex, Call>()
+  readonly #untaken = new UntakenAnswers()
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -208,6 +210,7 @@ export class Gateway {
     const ending = { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length } as const
     if (response.destroyed) return this.#end(call, { ...ending, outcome: 'client_closed', reason: undefined })
     response.once('close', () => this.#end(call, ending))
+    this.#untaken.watch(response)
     call.ending = ENDS_CONNECTION.has(denied.reason)
     sendAnswer(call.request, response, answer, { awaitsContinue: call.awaitsContinue, close: call.ending })
   }
