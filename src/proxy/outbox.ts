@@ -32,5 +32,15 @@ function onTurnEnd(): void {
 
 function sendAll(): void {
   // What is written meanwhile waits for the next time.
-  for (const unsent of waiting.splice(0)) unsent.send()
+  const leaving = waiting.splice(0)
+  let next = 0
+  try {
+    while (next < leaving.length) {
+      next += 1
+      leaving[next - 1]?.send()
+    }
+  } finally {
+    // What nobody foresaw in one of them must not keep the others here.
+    for (const unsent of leaving.slice(next)) sendSoon(unsent)
+  }
 }

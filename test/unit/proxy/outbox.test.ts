@@ -35,4 +35,21 @@ describe('what is written in one turn of the event loop leaves together', () => 
     for (let number = 0; number < 1_000; number++) sendSoon({ send: () => sent.push(number) })
     assert.ok(sent.length >= 1_000 - 64, `${sent.length} have left`)
   })
+
+  it('a fault in one does not keep the others', async () => {
+    await nextTurn()
+    const sent: number[] = []
+    const faulty = {
+      send: () => {
+        throw new Error('unforeseen')
+      },
+    }
+    assert.throws(() => {
+      for (let number = 0; number < 64; number++) sendSoon(number === 2 ? faulty : { send: () => sent.push(number) })
+    }, /unforeseen/)
+    assert.deepEqual(sent, [0, 1])
+    await nextTurn()
+    assert.equal(sent.length, 63)
+    assert.deepEqual(sent.slice(0, 4), [0, 1, 3, 4])
+  })
 })
