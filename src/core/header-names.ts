@@ -126,15 +126,15 @@ function rememberTokens(additionsFor: (route: Route) => Additions): HeaderPolicy
 }
 
 function rememberAdditions(additions: Additions): Additions {
-  const byToken = new WeakMap<VerifiedToken, readonly string[] | IdentityFault>()
   const withoutToken = additions(undefined)
   return (token) => {
     if (token === undefined) return withoutToken
-    const known = byToken.get(token)
-    if (known !== undefined) return known
-    const pairs = additions(token)
-    byToken.set(token, pairs)
-    return pairs
+    const { added } = token.memo
+    if (added?.key === additions) return added.fields as ReturnType<Additions>
+    const fields = additions(token)
+    // One route's: a token is mostly used on one, and what is kept of each is memory.
+    token.memo.added = { key: additions, fields }
+    return fields
   }
 }
 

@@ -24,10 +24,11 @@ export class RevocationTable {
     sub_group: new Map(),
   }
   #lastId = 0
-  /** Grows with every entry that is added: only those can turn an earlier no into a yes. */
-  #version = 0
-  /** Tokens that were found not to be revoked, and at which version: thousands of entries cost a known token one look. */
-  readonly #cleared = new WeakMap<VerifiedToken, number>()
+  /**
+   * Another one with every entry that is added: only those can turn an earlier no into a yes. Tokens that were found not to be revoked keep
+   * it, so that thousands of entries cost a known token one look.
+   */
+  #state: object = {}
 
   /** The highest id ever added; 0 for none. */
   get lastId(): number {
@@ -41,7 +42,7 @@ export class RevocationTable {
 
   /** In any order, and again: of two entries with one key the later time holds. */
   add(revocations: readonly Revocation[]): void {
-    this.#version += 1
+    this.#state = {}
     for (const { id, kind, key, notBeforeMs, expiresAt } of revocations) {
       const before = this.#byKind[kind].get(key)
       this.#byKind[kind].set(key, {
@@ -54,9 +55,9 @@ export class RevocationTable {
 
   /** Whether an act in force ends this token. Does NOT judge `exp`. */
   isRevoked(token: VerifiedToken): boolean {
-    if (!token.embedded || this.#cleared.get(token) === this.#version) return false
+    if (!token.embedded || token.memo.cleared === this.#state) return false
     if (this.#matches(token)) return true
-    this.#cleared.set(token, this.#version)
+    token.memo.cleared = this.#state
     return false
   }
 

@@ -27,6 +27,18 @@ export interface VerifiedToken {
   /** RFC 9449 §6 `cnf.jkt`; undefined: a plain bearer token. */
   readonly jkt: string | undefined
   readonly claims: Readonly<Record<string, unknown>>
+  readonly memo: TokenMemo
+}
+
+/**
+ * What was worked out about a token, kept beside it for the next request. Each entry stands under a key that only its maker has, and whoever
+ * finds another key there works it out anew. Fields of the token's own: thousands of tokens in weak maps make a collection of garbage long.
+ */
+export interface TokenMemo {
+  /** The state of a revocation table in which nothing ended this token. */
+  cleared: object | undefined
+  /** What a route adds to its requests; see `HeaderPolicy.addedBy`. */
+  added: { readonly key: object; readonly fields: unknown } | undefined
 }
 
 /** How far clocks may differ: foreign issuers have clocks of their own, the embedded one shares ours. */
@@ -43,7 +55,7 @@ export type Evidence =
   /** Keys, or the state of revocations, could not be had: fail closed. */
   | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterSeconds: number }
 
-/** Seals what the verifier has checked. imported by the token room, the issuer for its own tokens, `explain --claims` and tests only. */
-export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified>): VerifiedToken {
-  return fields as VerifiedToken
+/** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims` and tests only. */
+export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified | 'memo'>): VerifiedToken {
+  return { ...fields, memo: { cleared: undefined, added: undefined } } as VerifiedToken
 }

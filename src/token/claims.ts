@@ -85,15 +85,35 @@ function isTextList(value: unknown): value is readonly string[] {
 /** Without `aud` it is a token for nobody, which the decision names better than this could. */
 function audienceList(aud: unknown): readonly string[] | undefined {
   if (aud === undefined) return []
-  if (typeof aud === 'string') return [aud]
+  if (typeof aud === 'string') return remembered(audiences, aud, (sole) => [sole])
   return isTextList(aud) ? aud : undefined
 }
 
 /** RFC 6749 §3.3: tokens with single spaces between. Members of a list are taken whole. */
 function scopeSet(scope: unknown): ReadonlySet<string> | undefined {
   if (scope === undefined) return new Set()
-  if (typeof scope === 'string') return new Set(scope.split(' ').filter((item) => item !== ''))
+  if (typeof scope === 'string') return remembered(scopeSets, scope, setOfScopes)
   return isTextList(scope) ? new Set(scope) : undefined
+}
+
+function setOfScopes(scope: string): ReadonlySet<string> {
+  return new Set(scope.split(' ').filter((item) => item !== ''))
+}
+
+// Thousands of tokens share a few audiences and scopes: one list, and one set, serve all of them.
+const MAX_SHARED = 256
+const LONGEST_SHARED = 256
+const audiences = new Map<string, readonly string[]>()
+const scopeSets = new Map<string, ReadonlySet<string>>()
+
+function remembered<Value>(values: Map<string, Value>, text: string, make: (text: string) => Value): Value {
+  const known = values.get(text)
+  if (known !== undefined) return known
+  const value = make(text)
+  if (text.length > LONGEST_SHARED) return value
+  if (values.size >= MAX_SHARED) values.clear()
+  values.set(text, value)
+  return value
 }
 
 /** Some issuers write a single group as a string. It is never split: a group's name may hold any separator. */

@@ -1,4 +1,4 @@
-import { type JsonObject, member, parseStrictJson } from './strict-json.ts'
+import { type JsonObject, type JsonResult, member, parseStrictJson } from './strict-json.ts'
 
 /** A JWS in compact serialization (RFC 7515 §7.1), taken apart. NOT verified: nothing in it may be believed yet. */
 export interface CompactJws {
@@ -27,15 +27,33 @@ export function parseCompactJws(text: string): CompactJwsResult {
   if (text.length > MAX_JWS_BYTES) return fault(`is longer than ${MAX_JWS_BYTES} bytes`)
   const parts = text.split('.', 6)
   if (parts.length === 5) return fault('is encrypted, and only signed ones can be read')
+  const [head = '', body = '', tail = ''] = parts
   if (parts.length !== 3) return fault('is not a signed JWT, which is three parts with dots between')
-  const [head, body, signature] = parts.map(decodeCanonical)
-  if (head === undefined || body === undefined || signature === undefined) return fault('is not in base64url')
-  const header = parseStrictJson(head)
+  if (!isCanonical(head) || !isCanonical(body) || !isCanonical(tail)) return fault('is not in base64url')
+  const header = readHeader(head)
   if (!header.ok) return fault(`has a header that ${header.detail}`)
-  const payload = parseStrictJson(body)
+  const payload = parseStrictJson(Buffer.from(body, 'base64url'))
   if (!payload.ok) return fault(`has a payload that ${payload.detail}`)
-  const signingInput = Buffer.from(text.slice(0, text.lastIndexOf('.')), 'latin1')
-  return withHeader(header.value, { payload: payload.value, signingInput, signature })
+  const signingInput = Buffer.from(text.slice(0, head.length + 1 + body.length), 'latin1')
+  return withHeader(header.value, { payload: payload.value, signingInput, signature: Buffer.from(tail, 'base64url') })
+}
+
+/** As many keys as issuers have, and algorithms: all of an issuer's tokens have one header. */
+const MAX_HEADERS = 64
+const LONGEST_HEADER = 512
+
+const headers = new Map<string, JsonResult>()
+
+/** Read once: a header says nothing of its token alone. Nothing of it is believed for having been seen. */
+function readHeader(part: string): JsonResult {
+  const known = headers.get(part)
+  if (known !== undefined) return known
+  const header = parseStrictJson(Buffer.from(part, 'base64url'))
+  if (!header.ok || part.length > LONGEST_HEADER) return header
+  if (headers.size >= MAX_HEADERS) headers.clear()
+  // A text of its own: `part` would keep the whole request that it was cut from.
+  headers.set(Buffer.from(part, 'latin1').toString('latin1'), header)
+  return header
 }
 
 function withHeader(
@@ -54,10 +72,24 @@ function withHeader(
   return { ok: true, jws: { header, alg, typ, kid, ...rest } }
 }
 
-/** Undefined unless `part` is what encoding its bytes gives: padding, other alphabets and stray bits are refused. */
-function decodeCanonical(part: string): Uint8Array | undefined {
-  const bytes = Buffer.from(part, 'base64url')
-  return bytes.length > 0 && bytes.toString('base64url') === part ? bytes : undefined
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+// What a last character may be when it carries two bits, or four, of the last byte: the rest of its six are zero.
+const LAST_OF_TWO = 'AQgw'
+const LAST_OF_THREE = 'AEIMQUYcgkosw048'
+
+/** Whether `part` is what encoding its bytes gives: padding, other alphabets and stray bits are refused. */
+function isCanonical(part: string): boolean {
+  if (!BASE64URL.test(part)) return false
+  switch (part.length % 4) {
+    case 0:
+      return true
+    case 2:
+      return LAST_OF_TWO.includes(part.charAt(part.length - 1))
+    case 3:
+      return LAST_OF_THREE.includes(part.charAt(part.length - 1))
+    default:
+      return false
+  }
 }
 
 /** Whether a `typ` is the media type `application/<subtype>`, whose prefix may be left out (RFC 7515 §4.1.9). */

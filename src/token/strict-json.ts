@@ -38,28 +38,39 @@ export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OPEN_ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_ARRAY = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
 /** What two readers could understand differently in a text that is known to be JSON. */
 function ambiguity(text: string): string | undefined {
   // The names met so far in each object that is open; undefined for an open array.
   const open: (Set<string> | undefined)[] = []
+  let names: Set<string> | undefined
   let nameNext = false
   for (let i = 0; i < text.length; i++) {
-    switch (text[i]) {
-      case '{':
-      case '[':
-        nameNext = text[i] === '{'
-        if (open.push(nameNext ? new Set() : undefined) > MAX_DEPTH) return 'is nested too deeply'
+    switch (text.charCodeAt(i)) {
+      case OPEN_OBJECT:
+      case OPEN_ARRAY:
+        nameNext = text.charCodeAt(i) === OPEN_OBJECT
+        names = nameNext ? new Set() : undefined
+        if (open.push(names) > MAX_DEPTH) return 'is nested too deeply'
         break
-      case '}':
-      case ']':
+      case CLOSE_OBJECT:
+      case CLOSE_ARRAY:
         open.pop()
+        names = open.at(-1)
         break
-      case ',':
-        nameNext = open.at(-1) !== undefined
+      case COMMA:
+        nameNext = names !== undefined
         break
-      case '"': {
+      case QUOTE: {
         const end = closingQuote(text, i)
-        const fault = stringFault(text.slice(i, end + 1), nameNext ? open.at(-1) : undefined)
+        const fault = stringFault(text.slice(i, end + 1), nameNext ? names : undefined)
         if (fault !== undefined) return fault
         nameNext = false
         i = end
@@ -77,7 +88,7 @@ function closingQuote(text: string, start: number): number {
 
 function isEscaped(text: string, at: number): boolean {
   let first = at
-  while (text[first - 1] === '\\') first -= 1
+  while (text.charCodeAt(first - 1) === BACKSLASH) first -= 1
   return (at - first) % 2 === 1
 }
 
