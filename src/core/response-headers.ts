@@ -56,6 +56,35 @@ export function clientResponseHeaders(input: ClientHeadersInput): string[] {
   return out
 }
 
+/**
+ * What {@link clientResponseHeaders} would give, as text, where fields only have to go and nothing is rewritten; undefined where that takes more.
+ * @param lines Field lines of strict grammar, a CRLF after each (RFC 9112 §5).
+ */
+export function clientFieldLines(route: Route, lines: string): string | undefined {
+  if (route.cors !== undefined) return undefined
+  let kept = ''
+  let from = 0
+  for (let at = 0; at < lines.length; ) {
+    const colon = lines.indexOf(':', at)
+    const next = lines.indexOf('\r\n', colon) + 2
+    if (LENGTHS.has(colon - at)) {
+      const name = lines.slice(at, colon).toLowerCase()
+      if (REFERENCES.has(name) || (name === 'connection' && namesFields(lines.slice(colon + 1, next)))) return undefined
+      if (HOP_BY_HOP.has(name)) {
+        kept += lines.slice(from, at)
+        from = next
+      }
+    }
+    at = next
+  }
+  return from === 0 ? lines : kept + lines.slice(from)
+}
+
+function namesFields(connection: string): boolean {
+  const value = connection.trim().toLowerCase()
+  return value !== 'keep-alive' && value !== 'close'
+}
+
 function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> | undefined {
   let named: Set<string> | undefined
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {

@@ -14,8 +14,20 @@ export interface BodyTransform {
 export interface AnswerRules {
   /** The upstream's raw headers, hop-by-hop ones still in → the client's. Called for 1xx too. */
   rewriteHead(status: number, headers: readonly string[]): string[]
+  /** The same as text where nothing is rewritten; undefined: it takes `rewriteHead`. @param lines A CRLF after each. */
+  passHead?(status: number, lines: string): string | undefined
   /** A transformed body loses its Content-Length and its trailers. */
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined
+}
+
+/** A response that takes a whole head as text. */
+export interface TextResponse {
+  /**
+   * As `writeHead`; the lines stand as they are.
+   * @param lines Without `Connection` and `Transfer-Encoding`; a CRLF after each.
+   * @param measured There is a Content-Length among them. @param dated There is a Date.
+   */
+  writeLines(status: number, reason: string, lines: string, measured: boolean, dated: boolean): void
 }
 
 /** Framing and routing fields mean nothing in a trailer but harm (RFC 9110 §6.5.1). */
@@ -54,6 +66,23 @@ export class ClientAnswer {
 
   /** False: the fields can't be sent, and nothing was. */
   begin(head: ResponseHead): boolean {
+    return this.#passText(head) || this.#rewrite(head)
+  }
+
+  /** Most heads go on as they came but for a few lines: nothing is taken apart. */
+  #passText(head: ResponseHead): boolean {
+    const { status, framing } = head
+    if (!('writeLines' in this.#response) || head.lengthRepeated || head.announcesTrailers) return false
+    if ((framing !== 'length' && framing !== 'none') || status === 204) return false
+    const lines = this.#rules.passHead?.(status, head.lines)
+    if (lines === undefined) return false
+    const response = this.#response as ServerResponse & TextResponse
+    response.writeLines(status, head.reason, lines, head.measured, head.dated)
+    this.status = status
+    return true
+  }
+
+  #rewrite(head: ResponseHead): boolean {
     const { status } = head
     const response = this.#response
     const headers = this.#rules.rewriteHead(status, head.headers)

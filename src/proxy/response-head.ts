@@ -6,8 +6,16 @@ export interface ResponseHead {
   readonly status: number
   /** May be ''. */
   readonly reason: string
-  /** Raw pairs as they came; of several equal Content-Length fields one is left. */
+  /** Raw pairs as they came; of several equal Content-Length fields one is left. Taken apart when they are first asked for. */
   readonly headers: readonly string[]
+  /** The field lines as they came, a CRLF after each. */
+  readonly lines: string
+  /** There is a Content-Length, whether or not it frames a body. */
+  readonly measured: boolean
+  /** It was said more than once: `lines` can't go on as they are. */
+  readonly lengthRepeated: boolean
+  /** There is a `Trailer`. */
+  readonly announcesTrailers: boolean
   readonly framing: BodyFraming
   /** Bytes of the body; 0 unless framing is `length`. */
   readonly length: number
@@ -38,25 +46,58 @@ export function parseResponseHead(text: string, headRequest: boolean): ResponseH
   const lineEnd = text.indexOf('\r\n')
   const line = STATUS_LINE.exec(text.slice(0, lineEnd))
   if (line === null) return { fault: 'the status line is malformed' }
-  const headers = parseFieldLines(text.slice(lineEnd + 2))
-  if (headers === undefined) return { fault: 'a field line is malformed' }
-  if (headers.length > 2 * MAX_FIELDS) return { fault: `there are more than ${MAX_FIELDS} header fields` }
-  const facts = framingFacts(headers)
+  const lines = text.slice(lineEnd + 2)
+  if (!FIELD_LINES.test(lines)) return { fault: 'a field line is malformed' }
+  const facts = framingFacts(lines)
   if ('fault' in facts) return facts
   const status = Number(line[2])
   const http10 = line[1] === '0'
   if (facts.chunked && http10) return { fault: 'HTTP/1.0 has no Transfer-Encoding' }
   const bodiless = headRequest || status < 200 || status === 204 || status === 304
   const framing = bodiless ? 'none' : facts.chunked ? 'chunked' : facts.length === undefined ? 'close' : 'length'
-  return {
-    status,
-    reason: line[3] ?? '',
-    headers: facts.headers,
-    framing,
-    length: framing === 'length' ? (facts.length ?? 0) : 0,
-    persistent: !http10 && !facts.close && framing !== 'close',
-    keepAliveSeconds: facts.keepAliveSeconds,
-    dated: facts.dated,
+  return new ParsedHead(status, line[3] ?? '', lines, framing, http10, facts)
+}
+
+class ParsedHead implements ResponseHead {
+  readonly status: number
+  readonly reason: string
+  readonly lines: string
+  readonly framing: BodyFraming
+  readonly length: number
+  readonly measured: boolean
+  readonly lengthRepeated: boolean
+  readonly persistent: boolean
+  readonly keepAliveSeconds: number | undefined
+  readonly dated: boolean
+  readonly announcesTrailers: boolean
+  #headers: readonly string[] | undefined
+
+  constructor(
+    status: number,
+    reason: string,
+    lines: string,
+    framing: BodyFraming,
+    http10: boolean,
+    { length, lengthRepeated, close, keepAliveSeconds, dated, announcesTrailers }: FramingFacts,
+  ) {
+    this.status = status
+    this.reason = reason
+    this.lines = lines
+    this.framing = framing
+    this.length = framing === 'length' ? (length ?? 0) : 0
+    this.measured = length !== undefined
+    this.lengthRepeated = lengthRepeated
+    this.persistent = !http10 && !close && framing !== 'close'
+    this.keepAliveSeconds = keepAliveSeconds
+    this.dated = dated
+    this.announcesTrailers = announcesTrailers
+  }
+
+  get headers(): readonly string[] {
+    if (this.#headers !== undefined) return this.#headers
+    const pairs = pairsOf(this.lines)
+    this.#headers = this.lengthRepeated ? withOneLength(pairs) : pairs
+    return this.#headers
   }
 }
 
@@ -65,66 +106,90 @@ export function parseResponseHead(text: string, headRequest: boolean): ResponseH
  * `field-name ":" OWS field-value OWS` (RFC 9112 §5).
  */
 export function parseFieldLines(text: string): string[] | undefined {
-  if (!FIELD_LINES.test(text)) return undefined
+  return FIELD_LINES.test(text) ? pairsOf(text) : undefined
+}
+
+function pairsOf(lines: string): string[] {
   const pairs: string[] = []
-  for (let at = 0; at < text.length; ) {
-    const colon = text.indexOf(':', at)
-    const end = text.indexOf('\r\n', colon)
-    pairs.push(text.slice(at, colon), trimmed(text, colon + 1, end))
+  for (let at = 0; at < lines.length; ) {
+    const colon = lines.indexOf(':', at)
+    const end = lines.indexOf('\r\n', colon)
+    pairs.push(lines.slice(at, colon), trimmed(lines, colon + 1, end))
     at = end + 2
   }
   return pairs
 }
 
 interface FramingFacts {
-  readonly headers: readonly string[]
   readonly length: number | undefined
+  readonly lengthRepeated: boolean
   readonly chunked: boolean
   readonly close: boolean
   readonly keepAliveSeconds: number | undefined
   readonly dated: boolean
+  readonly announcesTrailers: boolean
 }
 
-function framingFacts(headers: readonly string[]): FramingFacts | HeadFault {
-  let lengths: string | undefined
+function framingFacts(lines: string): FramingFacts | HeadFault {
+  let fields = 0
+  let lengthText: string | undefined
   let encodings: string | undefined
   let close = false
   let dated = false
+  let announcesTrailers = false
   let keepAliveSeconds: number | undefined
-  for (let i = 0; i < headers.length; i += 2) {
-    const value = headers[i + 1] ?? ''
-    switch (framingName(headers[i] ?? '')) {
-      case 'content-length':
-        lengths = lengths === undefined ? value : `${lengths},${value}`
+  for (let at = 0; at < lines.length; ) {
+    const colon = lines.indexOf(':', at)
+    const end = lines.indexOf('\r\n', colon)
+    fields += 1
+    switch (framingName(lines, at, colon)) {
+      case 'content-length': {
+        const value = trimmed(lines, colon + 1, end)
+        lengthText = lengthText === undefined ? value : `${lengthText},${value}`
         break
-      case 'transfer-encoding':
+      }
+      case 'transfer-encoding': {
+        const value = trimmed(lines, colon + 1, end)
         encodings = encodings === undefined ? value : `${encodings},${value}`
         break
+      }
       case 'connection':
-        close ||= /(^|[\t ,])close([\t ,]|$)/i.test(value)
+        close ||= /(^|[\t ,])close([\t ,]|$)/i.test(trimmed(lines, colon + 1, end))
         break
       case 'keep-alive':
-        keepAliveSeconds = keepAliveHint(value) ?? keepAliveSeconds
+        keepAliveSeconds = keepAliveHint(trimmed(lines, colon + 1, end)) ?? keepAliveSeconds
+        break
+      case 'trailer':
+        announcesTrailers = true
         break
       case 'date':
         dated = true
         break
     }
+    at = end + 2
   }
-  if (encodings !== undefined && lengths !== undefined)
+  if (fields > MAX_FIELDS) return { fault: `there are more than ${MAX_FIELDS} header fields` }
+  if (encodings !== undefined && lengthText !== undefined)
     return { fault: 'Transfer-Encoding and Content-Length together' }
   if (encodings !== undefined && encodings.toLowerCase() !== 'chunked') return { fault: 'unknown Transfer-Encoding' }
-  const length = lengths === undefined ? undefined : agreedLength(lengths)
+  const length = lengthText === undefined ? undefined : agreedLength(lengthText)
   if (length === null) return { fault: 'Content-Length is not one number' }
-  const doubled = length !== undefined && lengths?.includes(',') === true
-  const kept = doubled ? withOneLength(headers, String(length)) : headers
-  return { headers: kept, length, chunked: encodings !== undefined, close, keepAliveSeconds, dated }
+  const lengthRepeated = lengthText?.includes(',') === true
+  return { length, lengthRepeated, chunked: encodings !== undefined, close, keepAliveSeconds, dated, announcesTrailers }
 }
 
 /** The lower-case name where its length is one of those that matter; '' otherwise, so that most names cost no copy. */
-function framingName(name: string): string {
-  const { length } = name
-  return length === 14 || length === 17 || length === 10 || length === 4 ? name.toLowerCase() : ''
+function framingName(lines: string, from: number, to: number): string {
+  switch (to - from) {
+    case 4:
+    case 7:
+    case 10:
+    case 14:
+    case 17:
+      return lines.slice(from, to).toLowerCase()
+    default:
+      return ''
+  }
 }
 
 function keepAliveHint(value: string): number | undefined {
@@ -140,14 +205,15 @@ function agreedLength(lengths: string): number | null {
   return LENGTH.test(first) && each.every((length) => length === first) ? Number(first) : null
 }
 
-function withOneLength(headers: readonly string[], length: string): string[] {
+/** Only for fields that agree: the first stands for all, as one number. */
+function withOneLength(headers: readonly string[]): string[] {
   const kept: string[] = []
   let seen = false
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] ?? ''
     const isLength = name.toLowerCase() === 'content-length'
     if (!isLength) kept.push(name, headers[i + 1] ?? '')
-    else if (!seen) kept.push(name, length)
+    else if (!seen) kept.push(name, String(agreedLength(headers[i + 1] ?? '') ?? ''))
     seen ||= isLength
   }
   return kept

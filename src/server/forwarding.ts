@@ -1,7 +1,7 @@
 import { createHrefRewriter } from '../core/href-rewriter.ts'
 import { rewritesBody } from '../core/multistatus.ts'
 import type { Permit } from '../core/permit.ts'
-import { clientResponseHeaders } from '../core/response-headers.ts'
+import { clientFieldLines, clientResponseHeaders } from '../core/response-headers.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
 import type { BodyTransform, ForwardInput, UpstreamRequest } from '../proxy/forward.ts'
 import type { UpstreamMember } from '../proxy/upstream-member.ts'
@@ -55,6 +55,12 @@ export class Forwarding implements ForwardInput {
     exchange.status = status
     const { route, client } = match
     return clientResponseHeaders({ route, client, requestHeaders: asked.rawHeaders, rawHeaders, upgrade: false })
+  }
+
+  passHead(status: number, lines: string): string | undefined {
+    const { exchange, match } = this.#permitted
+    exchange.status = status
+    return status === 207 ? undefined : clientFieldLines(match.route, lines)
   }
 
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TextResponse } from '../../proxy/client-answer.ts'
 import { sendSoon, type Unsent } from '../../proxy/outbox.ts'
 import type { LaneRequest } from './request.ts'
 
@@ -9,6 +10,9 @@ const ONE_WRITE_BYTES = 16_384
 
 const NOTHING = new Uint8Array(0)
 
+const KEPT_ALIVE = 'Connection: keep-alive\r\n\r\n'
+const CLOSED = 'Connection: close\r\n\r\n'
+
 /** What the connection is told: `keep` says whether it may carry another request. */
 export type Finished = (keep: boolean) => void
 
@@ -16,7 +20,7 @@ export type Finished = (keep: boolean) => void
  * An answer on a socket of ours, in the shape that the data path uses of `http.ServerResponse`: one head, then bytes framed by
  * the `Content-Length` that was given, else chunked (RFC 9112 §6). Field lines are written as given: who calls vouches for them.
  */
-export class LaneResponse extends EventEmitter implements Unsent {
+export class LaneResponse extends EventEmitter implements TextResponse, Unsent {
   readonly req: LaneRequest
   readonly socket: Socket
   /** Set to false: the connection ends with this answer. */
@@ -75,6 +79,14 @@ export class LaneResponse extends EventEmitter implements Unsent {
     this.headersSent = true
     this.#head = this.#render(status, reason, this.#fields.length === 0 ? fields : [...this.#fields, ...fields])
     return this
+  }
+
+  writeLines(status: number, reason: string, lines: string, measured: boolean, dated: boolean): void {
+    this.statusCode = status
+    this.statusMessage = reason
+    this.headersSent = true
+    this.sendDate = !dated
+    this.#head = `HTTP/1.1 ${status} ${reason}\r\n${lines}${this.#closing(status, measured)}`
   }
 
   flushHeaders(): void {
@@ -160,11 +172,16 @@ export class LaneResponse extends EventEmitter implements Unsent {
       else if (name.length === 4 && name.toLowerCase() === 'date') this.sendDate = false
       head += `${name}: ${value}\r\n`
     }
+    return head + this.#closing(status, framed)
+  }
+
+  /** The lines that this connection adds, and the end of the head; from here on it is known how the body is framed. */
+  #closing(status: number, framed: boolean): string {
     this.#bodiless = this.req.method === 'HEAD' || status === 204 || status === 304
     this.#chunked = !framed && status !== 204 && status !== 304
-    if (this.sendDate) head += `Date: ${dateText()}\r\n`
-    if (this.#chunked) head += 'Transfer-Encoding: chunked\r\n'
-    return `${head}Connection: ${this.shouldKeepAlive ? 'keep-alive' : 'close'}\r\n\r\n`
+    const date = this.sendDate ? `Date: ${dateText()}\r\n` : ''
+    const end = this.shouldKeepAlive ? KEPT_ALIVE : CLOSED
+    return this.#chunked ? `${date}Transfer-Encoding: chunked\r\n${end}` : date + end
   }
 
   #writeBytes(bytes: Uint8Array): boolean {
