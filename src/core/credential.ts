@@ -29,9 +29,14 @@ export function extractCredential(rawHeaders: readonly string[]): Credential {
   if (scheme === undefined) return NONE
   const token = authorization.slice(scheme.length).replace(/^ +/, '')
   if (authorization.charCodeAt(scheme.length) !== 0x20 || !B64TOKEN.test(token)) {
-    return malformed(`Authorization is not of the form: ${scheme === 'bearer' ? 'Bearer' : 'DPoP'} <access token>`)
+    return malformedScheme(scheme)
   }
   return scheme === 'bearer' ? { kind: 'bearer', token } : withProof(token, rawHeaders)
+}
+
+/** What follows `Bearer` and a space in the only Authorization field. */
+export function readBearer(token: string): Extract<Credential, { kind: 'bearer' | 'malformed' }> {
+  return B64TOKEN.test(token) ? { kind: 'bearer', token } : malformedScheme('bearer')
 }
 
 /** `bearer` or `dpop` when the value uses that scheme, well-formed or not; such a value never goes upstream. */
@@ -52,7 +57,13 @@ function withProof(token: string, rawHeaders: readonly string[]): Credential {
   return { kind: 'dpop', token, proof }
 }
 
-function malformed(detail: string): Credential {
+type Malformed = Extract<Credential, { kind: 'malformed' }>
+
+function malformedScheme(scheme: 'bearer' | 'dpop'): Malformed {
+  return malformed(`Authorization is not of the form: ${scheme === 'bearer' ? 'Bearer' : 'DPoP'} <access token>`)
+}
+
+function malformed(detail: string): Malformed {
   return { kind: 'malformed', detail }
 }
 

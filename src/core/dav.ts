@@ -38,7 +38,7 @@ const NO_FIELDS: DestinationResult = { kind: 'allowed', dav: { destination: unde
  * used, same route, a rule for the method with scopes that the token has. Answers both fields in the upstream's terms.
  */
 export function judgeDestination(input: DestinationInput): DestinationResult {
-  if (!hasFields(input.rawHeaders)) return NO_FIELDS
+  if (!hasDavFields(input.rawHeaders)) return NO_FIELDS
   const destinations = valuesOf(input.rawHeaders, 'destination')
   const ifs = valuesOf(input.rawHeaders, 'if')
   if (destinations.length > 1) return refuse('malformed_request', 'there is more than one Destination field')
@@ -102,7 +102,7 @@ function refuse(reason: 'malformed_request', description: string): DestinationRe
 }
 
 /** Whether `Destination` or `If` is there; hardly any request has them, and every one is asked. */
-function hasFields(rawHeaders: readonly string[]): boolean {
+export function hasDavFields(rawHeaders: readonly string[]): boolean {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const field = rawHeaders[i] ?? ''
     if (field.length === 2 && field.toLowerCase() === 'if') return true

@@ -1,4 +1,5 @@
 import { cgiName } from './cgi-name.ts'
+import { renderFieldLines } from './field-lines.ts'
 import { IDENTITY_SETS, type IdentityFault, identityHeaders, identityReaders } from './identity.ts'
 import type { Route } from './route.ts'
 import type { VerifiedToken } from './token.ts'
@@ -36,6 +37,8 @@ export interface HeaderPolicy {
    * pairs. Remembered as long as the token is, for every request of a known token needs it.
    */
   addedBy(route: Route, token: VerifiedToken | undefined): readonly string[] | IdentityFault
+  /** The same as field lines; undefined where there is a fault, or a line would not be of the grammar. */
+  addedLines(route: Route, token: VerifiedToken | undefined): string | undefined
 }
 
 // More names than honest clients use; beyond it the memory of names starts anew, so that it stays bounded.
@@ -81,11 +84,19 @@ const EXACT: Readonly<Record<string, string>> = {
 /** Precomputes the policy of all routes together. */
 export function createHeaderPolicy(routes: readonly Route[]): HeaderPolicy {
   const guarded = protectedNames(routes)
+  const added = rememberTokens(additionsOf)
   return {
     protectedNames: [...guarded].sort(),
     dispositionOf: rememberNames((name) => classify(guarded, name)),
-    addedBy: rememberTokens(additionsOf),
+    addedBy: (route, token) => added(route, token).fields,
+    addedLines: (route, token) => added(route, token).lines,
   }
+}
+
+/** What a route adds for one token, or for none. */
+interface Added {
+  readonly fields: readonly string[] | IdentityFault
+  readonly lines: string | undefined
 }
 
 type Additions = (token: VerifiedToken | undefined) => readonly string[] | IdentityFault
@@ -116,8 +127,10 @@ function rememberNames(classifyName: (name: string) => Disposition): (name: stri
   }
 }
 
-function rememberTokens(additionsFor: (route: Route) => Additions): HeaderPolicy['addedBy'] {
-  const byRoute = new WeakMap<Route, Additions>()
+function rememberTokens(
+  additionsFor: (route: Route) => Additions,
+): (route: Route, token: VerifiedToken | undefined) => Added {
+  const byRoute = new WeakMap<Route, (token: VerifiedToken | undefined) => Added>()
   return (route, token) => {
     const known = byRoute.get(route) ?? rememberAdditions(additionsFor(route))
     byRoute.set(route, known)
@@ -125,17 +138,21 @@ function rememberTokens(additionsFor: (route: Route) => Additions): HeaderPolicy
   }
 }
 
-function rememberAdditions(additions: Additions): Additions {
-  const withoutToken = additions(undefined)
+function rememberAdditions(additions: Additions): (token: VerifiedToken | undefined) => Added {
+  const withoutToken = addedFrom(additions(undefined))
   return (token) => {
     if (token === undefined) return withoutToken
-    const { added } = token.memo
-    if (added?.key === additions) return added.fields as ReturnType<Additions>
-    const fields = additions(token)
+    const known = token.memo.added
+    if (known?.key === additions) return known.value as Added
+    const value = addedFrom(additions(token))
     // One route's: a token is mostly used on one, and what is kept of each is memory.
-    token.memo.added = { key: additions, fields }
-    return fields
+    token.memo.added = { key: additions, value }
+    return value
   }
+}
+
+function addedFrom(fields: readonly string[] | IdentityFault): Added {
+  return { fields, lines: isPairs(fields) ? renderFieldLines(fields) : undefined }
 }
 
 function isPairs(headers: readonly string[] | IdentityFault): headers is readonly string[] {

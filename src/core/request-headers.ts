@@ -33,9 +33,20 @@ export interface DavHeaders {
  * adds framing and `Connection`. `Expect` is dropped: whoever reads the body has answered it.
  */
 export function upstreamRequestHeaders(input: UpstreamHeadersInput): string[] | IdentityFault {
-  const { permit, policy, client, rawHeaders } = input
-  const added = policy.addedBy(permit.route, permit.token)
+  const added = input.policy.addedBy(input.permit.route, input.permit.token)
   if ('fault' in added) return added
+  const out = lastingRequestHeaders(input)
+  if (addsRequestId(input.permit.route)) out.push('X-Request-Id', input.requestId)
+  for (const text of added) out.push(text)
+  return out
+}
+
+/**
+ * Those of {@link upstreamRequestHeaders} that are the same for the next request with the same fields by the same client, whatever its token
+ * and request id. They come first.
+ */
+export function lastingRequestHeaders(input: Omit<UpstreamHeadersInput, 'requestId'>): string[] {
+  const { permit, policy, client, rawHeaders } = input
   const out = ['Host', upstreamHost(permit.route, input.upstream, client)]
   const named = namedByConnection(rawHeaders)
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -47,9 +58,13 @@ export function upstreamRequestHeaders(input: UpstreamHeadersInput): string[] | 
   }
   if (input.upgrade) out.push('Connection', 'Upgrade')
   if (mayAnswerMultistatus(permit.route, input.method)) out.push('Accept-Encoding', 'identity')
-  addFacts(out, input)
-  for (const text of added) out.push(text)
+  addFacts(out, permit.route, client)
   return out
+}
+
+/** Whether the request's id is told: a route's own header of that name replaces it. */
+export function addsRequestId(route: Route): boolean {
+  return !setsItself(route, 'X-Request-Id')
 }
 
 /**
@@ -71,7 +86,11 @@ export function tunnelProtocol(rawHeaders: readonly string[]): string | undefine
 const UNNAMEABLE: ReadonlySet<Disposition> = new Set(['content_length', 'te', 'upgrade'])
 
 /** The value that goes on, undefined when the field stays here. */
-function passing(input: UpstreamHeadersInput, disposition: Disposition, value: string): string | undefined {
+function passing(
+  input: Omit<UpstreamHeadersInput, 'requestId'>,
+  disposition: Disposition,
+  value: string,
+): string | undefined {
   switch (disposition) {
     case 'pass':
     case 'content_length':
@@ -112,19 +131,20 @@ function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> |
   return named
 }
 
-function addFacts(out: string[], { permit, client, requestId }: UpstreamHeadersInput): void {
-  const { route } = permit
+function addFacts(out: string[], route: Route, client: ResolvedClient): void {
   addUnlessSet(out, route, 'X-Forwarded-For', client.forwardedFor)
   addUnlessSet(out, route, 'X-Forwarded-Host', client.host)
   addUnlessSet(out, route, 'X-Forwarded-Proto', client.protocol)
   const prefix = client.forwardedPrefix + strippedPrefix(route)
   if (prefix !== '') addUnlessSet(out, route, 'X-Forwarded-Prefix', prefix)
-  addUnlessSet(out, route, 'X-Request-Id', requestId)
 }
 
 function addUnlessSet(out: string[], route: Route, name: string, value: string): void {
-  const { setHeaders, headers } = route
-  const cgi = setHeaders.length + headers.length === 0 ? '' : cgiName(name)
-  if (cgi !== '' && [...setHeaders, ...headers].some((header) => cgiName(header.name) === cgi)) return
-  out.push(name, value)
+  if (!setsItself(route, name)) out.push(name, value)
+}
+
+function setsItself({ setHeaders, headers }: Route, name: string): boolean {
+  if (setHeaders.length + headers.length === 0) return false
+  const cgi = cgiName(name)
+  return [...setHeaders, ...headers].some((header) => cgiName(header.name) === cgi)
 }

@@ -14,8 +14,8 @@ export type { Abort, ForwardOutcome, UpstreamFault } from './outcome.ts'
 export interface UpstreamRequest {
   /** Origin-form. */
   readonly target: string
-  /** Raw pairs, Host included; final but for framing, which is added, and without `Connection`. */
-  readonly headers: readonly string[]
+  /** Raw pairs, Host included; final but for framing, which is added, and without `Connection`. Or the same as `renderFieldLines` made it. */
+  readonly headers: readonly string[] | string
 }
 
 export interface ForwardInput extends UpstreamRequest, AnswerRules {

@@ -1,5 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import type { Arrival } from './judge.ts'
+import { LaneRequest } from './lane/request.ts'
+import type { UpstreamLines } from './upstream-lines.ts'
+
+/** What was worked out about field lines that came before on the same connection. Whoever reads a slot checks what it was made for. */
+export class FieldsMemo {
+  arrival: Arrival | undefined
+  upstreamLines: UpstreamLines | undefined
+}
 
 /** What a request asks, before anybody has judged it. `explain` makes one from its arguments. */
 export interface Asked {
@@ -7,6 +16,13 @@ export interface Asked {
   /** The request target as received. */
   readonly target: string
   readonly rawHeaders: readonly string[]
+  /**
+   * The token, where it was told from the fields already: they have one Authorization field, which is `Bearer <token>`, and the token is not in
+   * `rawHeaders`. NOT judged to be of a token's grammar. Undefined: `rawHeaders` say it.
+   */
+  readonly bearer?: string | undefined
+  /** Belongs to all requests of a connection that have the same `rawHeaders`. */
+  readonly memo?: FieldsMemo
   /** `1.1`, say. */
   readonly httpVersion: string
   readonly peerAddress: string
@@ -15,6 +31,7 @@ export interface Asked {
 
 /** The request as node's parser left it. A peer that is gone already has the address ''. */
 export function askedBy(request: IncomingMessage): Asked {
+  if (request instanceof LaneRequest) return askedInLane(request)
   return {
     method: request.method ?? '',
     target: request.url ?? '',
@@ -22,6 +39,20 @@ export function askedBy(request: IncomingMessage): Asked {
     httpVersion: request.httpVersion,
     peerAddress: request.socket.remoteAddress ?? '',
     tls: request.socket instanceof TLSSocket,
+  }
+}
+
+function askedInLane({ method, url, rawHeaders, bearer, fieldsMemo, socket }: LaneRequest): Asked {
+  const { arrival } = fieldsMemo
+  return {
+    method,
+    target: url,
+    rawHeaders,
+    bearer,
+    memo: fieldsMemo,
+    httpVersion: '1.1',
+    peerAddress: arrival === undefined ? (socket.remoteAddress ?? '') : arrival.peerAddress,
+    tls: arrival === undefined ? socket instanceof TLSSocket : arrival.tls,
   }
 }
 

@@ -1,4 +1,4 @@
-import { extractCredential } from '../core/credential.ts'
+import { extractCredential, readBearer } from '../core/credential.ts'
 import type { Evidence } from '../core/token.ts'
 import type { Verifier } from '../token/verifier.ts'
 import type { Asked } from './asked.ts'
@@ -16,6 +16,7 @@ export function gatherEvidence(
   asked: Asked,
   now: number,
 ): Evidence | Promise<Evidence> {
+  if (asked.bearer !== undefined) return verifyBearer(verifier, asked.bearer, now)
   const credential = extractCredential(asked.rawHeaders)
   switch (credential.kind) {
     case 'none':
@@ -29,6 +30,15 @@ export function gatherEvidence(
       return verifier.verify({ scheme: 'dpop', token, proof, method: asked.method, url: proofUrl(match) }, now)
     }
   }
+}
+
+/** What is no token of the grammar is never verified, so that only a refusal has to ask for it. */
+function verifyBearer(verifier: Verifier, token: string, now: number): Evidence | Promise<Evidence> {
+  const evidence = verifier.verify({ scheme: 'bearer', token }, now)
+  if (evidence instanceof Promise || evidence.kind !== 'rejected' || evidence.fault !== 'malformed_token')
+    return evidence
+  const credential = readBearer(token)
+  return credential.kind === 'malformed' ? credential : evidence
 }
 
 /** The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. */

@@ -1,7 +1,7 @@
 import { createHrefRewriter } from '../core/href-rewriter.ts'
 import { rewritesBody } from '../core/multistatus.ts'
 import type { Permit } from '../core/permit.ts'
-import { clientFieldLines, clientResponseHeaders } from '../core/response-headers.ts'
+import { clientFieldLines, clientResponseHeaders, upstreamTarget } from '../core/response-headers.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
 import type { BodyTransform, ForwardInput, UpstreamRequest } from '../proxy/forward.ts'
 import type { UpstreamMember } from '../proxy/upstream-member.ts'
@@ -9,6 +9,7 @@ import type { UpstreamGroup } from '../proxy/upstreams.ts'
 import type { Asked } from './asked.ts'
 import type { Exchange } from './exchange.ts'
 import { type Policy, type Prepared, prepare, type RouteMatch } from './judge.ts'
+import { upstreamLines } from './upstream-lines.ts'
 
 /** What was found out about a request before it goes on. */
 export interface Permitted {
@@ -26,7 +27,7 @@ export class Forwarding implements ForwardInput {
   readonly #permitted: Permitted
   readonly method: string
   readonly target: string
-  readonly headers: readonly string[]
+  readonly headers: readonly string[] | string
   readonly upstreams: UpstreamGroup
   readonly member: UpstreamMember
   readonly timeouts: Timeouts
@@ -70,6 +71,12 @@ export class Forwarding implements ForwardInput {
 }
 
 /** The request in the terms of one upstream, or why it can't go there. */
-export function prepareFor({ policy, match, asked, permit, exchange, now }: Permitted, upstream: Upstream): Prepared {
+export function prepareFor(permitted: Permitted, upstream: Upstream): PreparedForward {
+  const { policy, match, asked, permit, exchange, now } = permitted
+  const lines = upstreamLines(policy, match, asked, permit, upstream, exchange.id)
+  if (lines !== undefined)
+    return { kind: 'ready', headers: lines, target: upstreamTarget(match.route, upstream, match.target) }
   return prepare(policy, match, asked, permit, { upstream, requestId: exchange.id, upgrade: false, now })
 }
+
+type PreparedForward = Prepared | ({ readonly kind: 'ready' } & UpstreamRequest)

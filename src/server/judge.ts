@@ -41,6 +41,8 @@ export interface RouteMatch {
   readonly client: ResolvedClient
 }
 
+const NO_HOST = denial('malformed_request', 'the Host field is not a host with an optional port')
+
 export type Judgment =
   | { readonly kind: 'permit'; readonly permit: Permit }
   | { readonly kind: 'deny'; readonly denial: Denial }
@@ -52,28 +54,41 @@ export type Prepared =
   | { readonly kind: 'ready'; readonly headers: readonly string[]; readonly target: string }
   | { readonly kind: 'deny'; readonly denial: Denial }
 
+/** What a connection's field lines say of where a request comes from and goes, whatever its target; for one policy. */
+export interface Arrival {
+  readonly policy: Policy
+  readonly peerAddress: string
+  readonly tls: boolean
+  readonly client: ResolvedClient
+  /** Of the Host field; undefined when the request is refused. */
+  readonly host: string | undefined
+  readonly denial: Denial | undefined
+}
+
 /** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
 export function locate(policy: Policy, asked: Asked): Located {
-  const framing = readFraming(asked)
-  const client = resolveClient({
-    peerAddress: asked.peerAddress,
-    rawHeaders: asked.rawHeaders,
-    trusted: policy.trustedProxies,
-    tls: asked.tls,
-    hostHeader: framing.hostHeader,
-  })
-  if (framing.fault !== undefined) return { kind: 'deny', denial: denial('malformed_request', framing.fault), client }
-  const host = parseHost(client.host)
-  if (host === undefined) {
-    return {
-      kind: 'deny',
-      denial: denial('malformed_request', 'the Host field is not a host with an optional port'),
-      client,
-    }
-  }
+  const { client, host, denial: refused = NO_HOST } = arrivalOf(policy, asked)
+  if (host === undefined) return { kind: 'deny', denial: refused, client }
   const parsed = parseTarget(asked.target)
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
   return place(policy, host, parsed.target, client)
+}
+
+function arrivalOf(policy: Policy, asked: Asked): Arrival {
+  const known = asked.memo?.arrival
+  if (known?.policy === policy) return known
+  const arrival = arrive(policy, asked)
+  if (asked.memo !== undefined) asked.memo.arrival = arrival
+  return arrival
+}
+
+function arrive(policy: Policy, asked: Asked): Arrival {
+  const { rawHeaders, peerAddress, tls } = asked
+  const { hostHeader, fault } = readFraming(asked)
+  const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
+  const host = fault === undefined ? parseHost(client.host) : undefined
+  const denied = fault === undefined ? undefined : denial('malformed_request', fault)
+  return { policy, peerAddress, tls, client, host, denial: denied }
 }
 
 /**

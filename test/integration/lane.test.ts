@@ -205,7 +205,7 @@ describe('the grammar of plain requests', () => {
     ['an empty field name', 'GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n'],
   ]
   for (const [what, text] of refused) {
-    it(`leaves ${what} to the full parser`, () => assert.equal(readPlainHead(text), undefined))
+    it(`leaves ${what} to the full parser`, () => assert.equal(readPlainHead(text, undefined), undefined))
   }
 
   it('reads what it reads exactly as the full parser does', async () => {
@@ -224,11 +224,11 @@ describe('the grammar of plain requests', () => {
         fc.asyncProperty(path, fc.array(fc.tuple(token, value), { maxLength: 6 }), async (rest, fields) => {
           const lines = fields.map(([name, text]) => `${name}:${text}\r\n`).join('')
           const text = `GET /${rest} HTTP/1.1\r\nHost: x\r\n${lines}\r\n`
-          const head = readPlainHead(text)
+          const head = readPlainHead(text, undefined)
           if (head === undefined) return
           seen.length = 0
           await exchange(port, [text.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')])
-          assert.deepEqual(seen[0]?.rawHeaders.slice(0, -2), head.rawHeaders)
+          assert.deepEqual(seen[0]?.rawHeaders.slice(0, -2), head.fields.rawHeaders)
           assert.equal(seen[0]?.url, head.url)
         }),
         { numRuns: 200 },
@@ -236,5 +236,43 @@ describe('the grammar of plain requests', () => {
     } finally {
       await new Promise((resolve) => server.close(resolve))
     }
+  })
+
+  it('reads fields that came before as if they were new, whatever is sent in place of the token', () => {
+    const unit = fc.constantFrom(...'ab. \t,=\r\n:Bearer-\u0001\xff')
+    const token = fc.oneof(
+      fc.string({ unit, maxLength: 6 }),
+      fc.constantFrom('x', 'a\r\nB: c', 'a\r\n\r\nGET / HTTP/1.1'),
+    )
+    const scheme = fc.constantFrom('Bearer ', 'bearer ', 'BEARER  ', 'Bearer', 'DPoP ', 'Basic ')
+    const more = fc.constantFrom('', 'Accept: */*\r\n', 'Authorization: Bearer z\r\n', 'X: Bearer q\r\n')
+    const clean = fc.constantFrom('x', 'abc', 'a.b-c')
+    const heads = fc
+      .tuple(scheme, clean, fc.oneof(clean, token), more, more)
+      .map(([used, one, other, before, after]) => {
+        const line = `GET /a HTTP/1.1\r\nHost: x\r\n${before}Authorization: ${used}`
+        return [`${line}${one}\r\n${after}\r\n`, `${line}${other}\r\n${after}\r\n`] as const
+      })
+    const told = { matched: 0 }
+    fc.assert(
+      fc.property(heads, ([first, second]) => {
+        const before = readPlainHead(first, undefined)?.fields
+        const again = readPlainHead(second, before)
+        const anew = readPlainHead(second, undefined)
+        if (again === undefined || again.fields !== before) return
+        told.matched += 1
+        // A control byte within is no token either way: the full parser refuses the request, or the judge the credential.
+        if (anew === undefined) assert.match(again.bearer ?? '', /[\0-\x1f\x7f]/)
+        else assert.deepEqual([again.bearer, again.fields.rawHeaders], [anew.bearer, anew.fields.rawHeaders])
+      }),
+      { numRuns: 5_000 },
+    )
+    assert.ok(told.matched > 50, `${told.matched} matched`)
+  })
+
+  it('keeps no token among the fields', () => {
+    const head = readPlainHead('GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n\r\n', undefined)
+    assert.equal(head?.bearer, 'secret')
+    assert.deepEqual(head?.fields.rawHeaders, ['Host', 'x', 'Authorization', 'Bearer -'])
   })
 })

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { FieldBlock } from './field-block.ts'
 import { readPlainHead } from './head.ts'
 import { LaneRequest } from './request.ts'
 import { LaneResponse } from './response.ts'
@@ -29,6 +30,7 @@ export class LaneConnection {
   readonly #owner: LaneOwner
   #response: LaneResponse | undefined
   #held: Buffer | undefined
+  #fields: FieldBlock | undefined
   readonly #onData = (chunk: Buffer): void => this.#read(chunk)
   readonly #onDrain = (): void => {
     this.#response?.emit('drain')
@@ -79,12 +81,13 @@ export class LaneConnection {
       this.socket.pause()
       return
     }
-    const head = readPlainHead(chunk.toString('latin1'))
+    const head = readPlainHead(chunk.toString('latin1'), this.#fields)
     if (head === undefined || !this.#owner.takes(head.url)) {
       this.#owner.handOver(this, chunk)
       return
     }
     this.requests += 1
+    this.#fields = head.fields.isSmall ? head.fields : undefined
     const request = new LaneRequest(head, this.socket)
     this.#response = new LaneResponse(request, this.#finished)
     this.#response.shouldKeepAlive = !this.#owner.closing()

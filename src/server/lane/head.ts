@@ -1,18 +1,22 @@
+import { FieldBlock } from './field-block.ts'
+
 /** A request without a body, read from one segment. */
 export interface PlainHead {
   readonly method: string
   readonly url: string
-  /** Names and values in turn, as received, without white space around values. */
-  readonly rawHeaders: readonly string[]
+  readonly fields: FieldBlock
+  /** The token of the only Authorization field, where that is `Bearer <token>`; NOT judged to be of a token's grammar. */
+  readonly bearer: string | undefined
 }
 
+const REQUEST_LINE = /^(GET|HEAD) (\/[!-~]*) HTTP\/1\.1$/
+
 /**
- * One whole request head and nothing else: GET or HEAD in origin-form, field lines of plain grammar (RFC 9112 §3, §5). Each class of
- * characters ends where the next begins, so the expression reads the text once. Whatever it doesn't match is left to
- * the full parser: this recognizes a subset that every HTTP parser reads alike, and decides nothing.
+ * Field lines of plain grammar, and the end of the head (RFC 9112 §5). Each class of characters ends where the next begins, so the expression
+ * reads the text once. Whatever it doesn't match is left to the full parser: this recognizes a subset that every HTTP parser reads alike, and
+ * decides nothing.
  */
-const PLAIN_HEAD =
-  /^(GET|HEAD) (\/[!-~]*) HTTP\/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+)\r\n$/
+const PLAIN_FIELDS = /^\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n$/
 
 /** The full parser answers 431 beyond these. */
 const MAX_HEAD_CHARACTERS = 16_384
@@ -28,22 +32,35 @@ const NOT_PLAIN: ReadonlySet<string> = new Set([
   'proxy-connection',
 ])
 
-/** Lengths of the names above, of `host` and of `connection`: most names are settled by their length alone. */
-const LENGTHS: ReadonlySet<number> = new Set([...NOT_PLAIN, 'host', 'connection'].map((name) => name.length))
+/** Lengths of the names above, of `host`, `connection` and `authorization`: most names are settled by their length alone. */
+const LENGTHS: ReadonlySet<number> = new Set(
+  [...NOT_PLAIN, 'host', 'connection', 'authorization'].map((name) => name.length),
+)
 
-/** Reads `text` (latin1) when it is one plain head; undefined when the full parser has to look. Does NOT judge host or target. */
-export function readPlainHead(text: string): PlainHead | undefined {
+/**
+ * Reads `text` (latin1) when it is one whole request head and nothing else, GET or HEAD in origin-form; undefined when the full parser has to
+ * look. Does NOT judge host or target.
+ * @param last The fields that came before on this connection: when these are the same but for the token, they are taken as they were read then.
+ */
+export function readPlainHead(text: string, last: FieldBlock | undefined): PlainHead | undefined {
   if (text.length > MAX_HEAD_CHARACTERS) return undefined
-  const match = PLAIN_HEAD.exec(text)
-  if (match === null) return undefined
-  const rawHeaders = readFields(match[3] ?? '')
-  return rawHeaders === undefined ? undefined : { method: match[1] ?? '', url: match[2] ?? '', rawHeaders }
+  const lineEnd = text.indexOf('\r\n')
+  const line = REQUEST_LINE.exec(text.slice(0, lineEnd))
+  if (line === null) return undefined
+  const [, method = '', url = ''] = line
+  const bearer = last?.match(text, lineEnd)
+  if (last !== undefined && bearer !== undefined) return { method, url, fields: last, bearer: bearer || undefined }
+  const lines = text.slice(lineEnd)
+  return PLAIN_FIELDS.test(lines) ? readFields(method, url, lines) : undefined
 }
 
-function readFields(lines: string): string[] | undefined {
+/** @param lines Of plain grammar, the line end before them and the empty line after them with them. */
+function readFields(method: string, url: string, lines: string): PlainHead | undefined {
   const raw: string[] = []
   let hosts = 0
-  for (let at = 0; at < lines.length; ) {
+  let authorizations = 0
+  let authorizationAt = -1
+  for (let at = 2; at < lines.length - 2; ) {
     const end = lines.indexOf('\r\n', at)
     const colon = lines.indexOf(':', at)
     const name = lines.slice(at, colon)
@@ -53,11 +70,16 @@ function readFields(lines: string): string[] | undefined {
       if (NOT_PLAIN.has(lower)) return undefined
       if (lower === 'connection' && value.toLowerCase() !== 'keep-alive') return undefined
       if (lower === 'host') hosts += 1
+      if (lower === 'authorization') {
+        authorizations += 1
+        authorizationAt = at
+      }
     }
     raw.push(name, value)
     at = end + 2
   }
-  return hosts === 1 && raw.length <= 2 * MAX_FIELDS ? raw : undefined
+  if (hosts !== 1 || raw.length > 2 * MAX_FIELDS) return undefined
+  return { method, url, ...FieldBlock.of(lines, raw, authorizations === 1 ? authorizationAt : -1) }
 }
 
 function trimmed(text: string, from: number, to: number): string {

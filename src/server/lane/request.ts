@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
+import type { FieldsMemo } from '../asked.ts'
 import type { PlainHead } from './head.ts'
 
 /**
@@ -9,7 +10,10 @@ import type { PlainHead } from './head.ts'
 export class LaneRequest extends EventEmitter {
   readonly method: string
   readonly url: string
+  /** A dash stands in place of {@link bearer}. */
   readonly rawHeaders: readonly string[]
+  readonly bearer: string | undefined
+  readonly fieldsMemo: FieldsMemo
   readonly socket: Socket
   readonly httpVersion = '1.1'
   readonly httpVersionMajor = 1
@@ -23,7 +27,9 @@ export class LaneRequest extends EventEmitter {
     super()
     this.method = head.method
     this.url = head.url
-    this.rawHeaders = head.rawHeaders
+    this.rawHeaders = head.fields.rawHeaders
+    this.bearer = head.bearer
+    this.fieldsMemo = head.fields.memo
     this.socket = socket
   }
 

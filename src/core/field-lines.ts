@@ -1,0 +1,23 @@
+// The last look at what leaves: whoever put it together, a line that ends early would be a field, or a request, of somebody else's.
+const NAMES = /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/
+const VALUES = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * Raw pairs as field lines (RFC 9112 §5), a CRLF after each; undefined when a name or value is not of the grammar, line ends within and
+ * characters beyond latin1 above all.
+ */
+export function renderFieldLines(pairs: readonly string[]): string | undefined {
+  let lines = ''
+  let names = ''
+  let values = ''
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    const name = pairs[i] ?? ''
+    const value = pairs[i + 1] ?? ''
+    if (name === '') return undefined
+    names += name
+    values += value
+    lines += `${name}: ${value}\r\n`
+  }
+  // Both grammars are of characters alone, so that all names, and all values, are of theirs when their concatenation is.
+  return NAMES.test(names) && VALUES.test(values) ? lines : undefined
+}
