@@ -7,6 +7,7 @@ import { challengeHeader, denial } from '../../src/core/denial.ts'
 import { cgiName, createHeaderPolicy } from '../../src/core/header-names.ts'
 import { encodeValue, identityHeaders } from '../../src/core/identity.ts'
 import { upstreamRequestHeaders } from '../../src/core/request-headers.ts'
+import { clientFieldLines, clientResponseHeaders } from '../../src/core/response-headers.ts'
 import type { Route } from '../../src/core/route.ts'
 import { clientOf } from '../unit/core/clients.ts'
 import { permitFor } from '../unit/core/permits.ts'
@@ -206,3 +207,30 @@ describe('an answer', () => {
     },
   )
 })
+
+describe('the head of an upstream\u2019s answer', () => {
+  const special = ['Connection', 'Keep-Alive', 'Proxy-Connection', 'Transfer-Encoding', 'TE', 'Upgrade', 'Location']
+  const plain = ['Content-Location', 'Date', 'ETag', 'Set-Cookie', 'Proxy-Authenticate', 'X-Keep']
+  const name = fc.oneof(fc.constantFrom(...special, ...plain).chain(spelledCase), token)
+  const saying = fc.constantFrom('', 'x', 'close', 'Keep-Alive', 'close, X-Keep', 'X-Keep', '/a', 'a: b', 'max-age=0')
+  const pairs = fc.array(fc.tuple(name, saying), { maxLength: 12 })
+  holds('goes on as text to what it would be taken apart and put together', [pairs], (fieldPairs) => {
+    const lines = fieldPairs.map(([field, text]) => `${field}: ${text}\r\n`).join('')
+    const passed = clientFieldLines(photos, lines)
+    const whole = {
+      route: photos,
+      client: clientOf([]),
+      requestHeaders: [],
+      rawHeaders: fieldPairs.flat(),
+      upgrade: false,
+    }
+    const rewritten = clientResponseHeaders(whole)
+    const rendered = rewritten.flatMap((text, i) => (i % 2 === 0 ? [`${text}: ${rewritten[i + 1]}\r\n`] : [])).join('')
+    if (passed !== undefined) assert.equal(passed, rendered)
+    else assert.match(lines, /^(content-)?location:|^connection:/im)
+  })
+})
+
+function spelledCase(name: string): fc.Arbitrary<string> {
+  return fc.constantFrom(name, name.toLowerCase(), name.toUpperCase())
+}
