@@ -19,5 +19,10 @@ export function renderFieldLines(pairs: readonly string[]): string | undefined {
     lines += `${name}: ${value}\r\n`
   }
   // Both grammars are of characters alone, so that all names, and all values, are of theirs when their concatenation is.
-  return NAMES.test(names) && VALUES.test(values) ? lines : undefined
+  return NAMES.test(names) && VALUES.test(values) ? inOnePiece(lines) : undefined
+}
+
+/** Text put together from many pieces stays a tree of them until somebody looks into it: larger, and walked at each use. */
+function inOnePiece(text: string): string {
+  return text.charCodeAt(0) === 0 ? '' : text
 }

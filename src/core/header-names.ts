@@ -84,22 +84,23 @@ const EXACT: Readonly<Record<string, string>> = {
 /** Precomputes the policy of all routes together. */
 export function createHeaderPolicy(routes: readonly Route[]): HeaderPolicy {
   const guarded = protectedNames(routes)
-  const added = rememberTokens(additionsOf)
+  const additionsFor = rememberRoutes()
   return {
     protectedNames: [...guarded].sort(),
     dispositionOf: rememberNames((name) => classify(guarded, name)),
-    addedBy: (route, token) => added(route, token).fields,
-    addedLines: (route, token) => added(route, token).lines,
+    addedBy: (route, token) => addedFields(additionsFor(route), token),
+    addedLines: (route, token) => addedLines(additionsFor(route), token),
   }
 }
 
-/** What a route adds for one token, or for none. */
-interface Added {
-  readonly fields: readonly string[] | IdentityFault
-  readonly lines: string | undefined
-}
-
 type Additions = (token: VerifiedToken | undefined) => readonly string[] | IdentityFault
+
+/** What one route adds for a token: in the form that was asked for, the other one would be memory for nothing. */
+interface Added {
+  readonly key: Additions
+  fields: readonly string[] | IdentityFault | undefined
+  lines: string | undefined
+}
 
 function additionsOf(route: Route): Additions {
   const readers = identityReaders(route)
@@ -127,32 +128,47 @@ function rememberNames(classifyName: (name: string) => Disposition): (name: stri
   }
 }
 
-function rememberTokens(
-  additionsFor: (route: Route) => Additions,
-): (route: Route, token: VerifiedToken | undefined) => Added {
-  const byRoute = new WeakMap<Route, (token: VerifiedToken | undefined) => Added>()
-  return (route, token) => {
-    const known = byRoute.get(route) ?? rememberAdditions(additionsFor(route))
-    byRoute.set(route, known)
-    return known(token)
+interface RouteAdditions {
+  readonly additions: Additions
+  readonly withoutToken: Added
+}
+
+function rememberRoutes(): (route: Route) => RouteAdditions {
+  const byRoute = new WeakMap<Route, RouteAdditions>()
+  return (route) => {
+    const known = byRoute.get(route)
+    if (known !== undefined) return known
+    const additions = additionsOf(route)
+    const made = { additions, withoutToken: { key: additions, fields: undefined, lines: undefined } }
+    byRoute.set(route, made)
+    return made
   }
 }
 
-function rememberAdditions(additions: Additions): (token: VerifiedToken | undefined) => Added {
-  const withoutToken = addedFrom(additions(undefined))
-  return (token) => {
-    if (token === undefined) return withoutToken
-    const known = token.memo.added
-    if (known?.key === additions) return known.value as Added
-    const value = addedFrom(additions(token))
-    // One route's: a token is mostly used on one, and what is kept of each is memory.
-    token.memo.added = { key: additions, value }
-    return value
-  }
+/** One route's: a token is mostly used on one, and what is kept of each is memory. */
+function rememberedBy({ additions, withoutToken }: RouteAdditions, token: VerifiedToken | undefined): Added {
+  if (token === undefined) return withoutToken
+  const { memo } = token
+  if (memo.added?.key === additions) return memo.added as Added
+  const added: Added = { key: additions, fields: undefined, lines: undefined }
+  memo.added = added
+  return added
 }
 
-function addedFrom(fields: readonly string[] | IdentityFault): Added {
-  return { fields, lines: isPairs(fields) ? renderFieldLines(fields) : undefined }
+function addedFields(route: RouteAdditions, token: VerifiedToken | undefined): readonly string[] | IdentityFault {
+  const added = rememberedBy(route, token)
+  added.fields ??= route.additions(token)
+  return added.fields
+}
+
+function addedLines(route: RouteAdditions, token: VerifiedToken | undefined): string | undefined {
+  const added = rememberedBy(route, token)
+  added.lines ??= linesOf(route.additions(token))
+  return added.lines
+}
+
+function linesOf(fields: readonly string[] | IdentityFault): string | undefined {
+  return isPairs(fields) ? renderFieldLines(fields) : undefined
 }
 
 function isPairs(headers: readonly string[] | IdentityFault): headers is readonly string[] {

@@ -38,7 +38,7 @@ export interface TokenMemo {
   /** The state of a revocation table in which nothing ended this token. */
   cleared: object | undefined
   /** What a route adds to its requests; see `HeaderPolicy.addedBy`. */
-  added: { readonly key: object; readonly value: unknown } | undefined
+  added: { readonly key: object } | undefined
 }
 
 /** How far clocks may differ: foreign issuers have clocks of their own, the embedded one shares ours. */
