@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -126,5 +127,27 @@ describe('audgate', () => {
 
   it('--version prints the version of the package', async () => {
     assert.match((await audgate(['--version'])).out, /^\d+\.\d+\.\d+\n$/)
+  })
+
+  const linuxOnly = { skip: process.platform !== 'linux' && 'reads /proc' }
+  it('`serve` bounds the young generation of its memory, in the process that was started', linuxOnly, async () => {
+    const file = write(
+      'public_url: http://localhost:8080\nlisten: 127.0.0.1:0\nissuer: false\nroutes:\n  - { id: open, public: true, upstream: "http://127.0.0.1:1" }\n',
+    )
+    const sizeOf = async (env: Readonly<Record<string, string>>, flags: readonly string[] = []) => {
+      const child = spawn(process.execPath, [...flags, AUDGATE, 'serve', file], { cwd: ROOT, env })
+      const ended = once(child, 'exit')
+      try {
+        for await (const chunk of child.stdout) if (String(chunk).includes('"listening"')) break
+        const given = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8').split('\0')
+        return given.filter((text) => text.includes('semi-space'))
+      } finally {
+        child.kill('SIGTERM')
+        assert.deepEqual(await ended, [0, null])
+      }
+    }
+    assert.deepEqual(await sizeOf({}), ['--max-semi-space-size=8'])
+    assert.deepEqual(await sizeOf({}, ['--max-semi-space-size=32']), ['--max-semi-space-size=32'])
+    assert.deepEqual(await sizeOf({ NODE_OPTIONS: '--max-semi-space-size=32' }), [])
   })
 })
