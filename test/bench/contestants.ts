@@ -169,7 +169,7 @@ issuer: false
 trusted_issuers:
   - issuer: ${ISSUER}
     jwks_file: ${minter.jwksFile}
-    algorithms: [ES256]
+    algorithms: [${minter.algorithm}]
 resources:
   - id: ${RESOURCE}
     name: Bench
