@@ -24,7 +24,7 @@ export function parseStrictJson(bytes: Uint8Array): JsonResult {
     return { ok: false, detail: 'is not JSON in UTF-8' }
   }
   if (!isObject(value)) return { ok: false, detail: 'is not a JSON object' }
-  const detail = ambiguity(text)
+  const detail = isPlainly(value, text) ? undefined : ambiguity(text)
   return detail === undefined ? { ok: true, value } : { ok: false, detail }
 }
 
@@ -36,6 +36,38 @@ export function isObject(value: unknown): value is JsonObject {
 /** The member's value; inherited names such as `constructor` are no members. */
 export function member(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+/**
+ * Whether a text that is known to be JSON has one reading, told without reading it again: with no escapes in it, it has as many strings as pairs
+ * of quotes, and a member that stands twice would be missing among those of `value`, which is what it was parsed to. False: look closer.
+ */
+function isPlainly(value: JsonObject, text: string): boolean {
+  if (text.includes('\\')) return false
+  const strings = stringsIn(value, 1)
+  let quotes = 0
+  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) quotes += 1
+  return 2 * strings === quotes
+}
+
+/** Names of members and values that are strings, all the way down; NaN where something is amiss. */
+function stringsIn(value: object, depth: number): number {
+  if (depth > MAX_DEPTH) return Number.NaN
+  let strings = 0
+  if (Array.isArray(value)) {
+    for (const item of value) strings += stringsOf(item, depth)
+    return strings
+  }
+  for (const name of Object.keys(value)) {
+    if (name === '__proto__') return Number.NaN
+    strings += 1 + stringsOf((value as JsonObject)[name], depth)
+  }
+  return strings
+}
+
+function stringsOf(item: unknown, depth: number): number {
+  if (typeof item === 'string') return 1
+  return typeof item === 'object' && item !== null ? stringsIn(item, depth + 1) : 0
 }
 
 const QUOTE = 0x22
