@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Old syntax on purpose: an old Node must be able to read this file far enough to say that it is too old.
+import fs from 'node:fs'
 import module from 'node:module'
 import url from 'node:url'
 
@@ -28,5 +29,6 @@ if (major < 24 || (major === 24 && minor < 12)) {
 /** Not when the operator has chosen a size, nor where a channel to a parent process would be lost. */
 function canStartAnew() {
   const chosen = [...process.execArgv, process.env.NODE_OPTIONS || ''].some((text) => text.includes(YOUNG_GENERATION))
-  return !chosen && process.platform !== 'win32' && process.execve !== undefined && !process.connected
+  const possible = process.platform !== 'win32' && process.execve !== undefined && fs.existsSync(process.execPath)
+  return possible && !chosen && !process.connected
 }

@@ -100,7 +100,8 @@ describe('requests that follow each other on one connection', () => {
               ...(authorization === undefined ? {} : { Authorization: authorization }),
             }
             const kept = await ask({ path, headers }, agent)
-            const alone = await ask({ path, headers }, false)
+            // The full parser takes what closes its connection, and remembers nothing.
+            const alone = await ask({ path, headers: { ...headers, Connection: 'close' } }, false)
             assert.deepEqual(kept.told, alone.told, `${path} ${authorization} ${JSON.stringify(extra)}`)
             ports.add(kept.port)
           }

@@ -1,6 +1,6 @@
 import { FieldsMemo } from '../asked.ts'
 
-/** Larger ones are not kept: ten thousand connections may each have one. */
+/** Larger ones, tokens included, are not kept: ten thousand connections may each have one. */
 const MAX_KEPT_CHARACTERS = 4_096
 
 /** `Bearer` and one space, then what may be a token: it begins and ends with a visible character, so that no parser takes anything off. */
@@ -14,13 +14,16 @@ export class FieldBlock {
   /** Names and values in turn, as received, without white space around values. In place of a token stands a dash, which is none. */
   readonly rawHeaders: readonly string[]
   readonly memo = new FieldsMemo()
+  /** Small enough to be kept for the next request. */
+  readonly isSmall: boolean
   /** From the line end before the first field to the token, and from the token on; all, and nothing, where there is none. */
   readonly #before: string
   readonly #after: string
   readonly #withToken: boolean
 
-  private constructor(rawHeaders: readonly string[], before: string, after: string, withToken: boolean) {
+  private constructor(rawHeaders: readonly string[], lines: string, before: string, after: string, withToken: boolean) {
     this.rawHeaders = rawHeaders
+    this.isSmall = lines.length <= MAX_KEPT_CHARACTERS
     this.#before = before
     this.#after = after
     this.#withToken = withToken
@@ -38,16 +41,11 @@ export class FieldBlock {
     const end = authorizationAt === -1 ? -1 : lines.indexOf('\r\n', authorizationAt)
     const start = BEARER.exec(lines.slice(authorizationAt, end))?.[0].length
     if (end === -1 || start === undefined || !isVisible(lines.charCodeAt(end - 1)))
-      return { fields: new FieldBlock(rawHeaders, lines, '', false), bearer: undefined }
+      return { fields: new FieldBlock(rawHeaders, lines, lines, '', false), bearer: undefined }
     const from = authorizationAt + start
     const masked = rawHeaders.map((text, i) => (isAuthorization(rawHeaders, i) ? 'Bearer -' : text))
-    const fields = new FieldBlock(masked, lines.slice(0, from), lines.slice(end), true)
+    const fields = new FieldBlock(masked, lines, lines.slice(0, from), lines.slice(end), true)
     return { fields, bearer: lines.slice(from, end) }
-  }
-
-  /** Small enough to be kept for the next request. */
-  get isSmall(): boolean {
-    return this.#before.length + this.#after.length <= MAX_KEPT_CHARACTERS
   }
 
   /** The token where `text` from `at` on is these lines with a token in its place; '' where they have none; undefined where it is not. */
