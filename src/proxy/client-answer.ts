@@ -28,6 +28,12 @@ export interface TextResponse {
    * @param measured There is a Content-Length among them. @param dated There is a Date.
    */
   writeLines(status: number, reason: string, lines: string, measured: boolean, dated: boolean): void
+  /** As `end`. @param view Bytes that hold good during the call only. */
+  endWith(view: Uint8Array): void
+}
+
+function isText(response: ServerResponse): response is ServerResponse & TextResponse {
+  return 'writeLines' in response
 }
 
 /** Framing and routing fields mean nothing in a trailer but harm (RFC 9110 §6.5.1). */
@@ -72,11 +78,11 @@ export class ClientAnswer {
   /** Most heads go on as they came but for a few lines: nothing is taken apart. */
   #passText(head: ResponseHead): boolean {
     const { status, framing } = head
-    if (!('writeLines' in this.#response) || head.lengthRepeated || head.announcesTrailers) return false
+    const response = this.#response
+    if (!isText(response) || head.lengthRepeated || head.announcesTrailers) return false
     if ((framing !== 'length' && framing !== 'none') || status === 204) return false
     const lines = this.#rules.passHead?.(status, head.lines)
     if (lines === undefined) return false
-    const response = this.#response as ServerResponse & TextResponse
     response.writeLines(status, head.reason, lines, head.measured, head.dated)
     this.status = status
     return true
@@ -120,8 +126,14 @@ export class ClientAnswer {
 
   end(last: Buffer | undefined, trailers: readonly string[]): void {
     this.#flushed = true
+    if (last !== undefined && this.#transform === undefined && isText(this.#response)) {
+      this.bytes += last.length
+      this.#addTrailers(trailers)
+      this.#response.endWith(last)
+      return
+    }
     const bytes = this.#last(last)
-    if (this.#trailers && trailers.length > 0) this.#addTrailers(trailers)
+    this.#addTrailers(trailers)
     if (bytes === undefined) this.#response.end()
     else this.#response.end(bytes)
   }
@@ -182,6 +194,7 @@ export class ClientAnswer {
   }
 
   #addTrailers(trailers: readonly string[]): void {
+    if (!this.#trailers || trailers.length === 0) return
     const pairs: [string, string][] = []
     for (let i = 0; i + 1 < trailers.length; i += 2) {
       const name = trailers[i] ?? ''

@@ -124,6 +124,11 @@ export class LaneResponse extends EventEmitter implements TextResponse, Unsent {
     return this
   }
 
+  /** What leaves in one piece with its head is copied here anyway. */
+  endWith(view: Uint8Array): void {
+    this.end(this.#head !== '' && view.length <= ONE_WRITE_BYTES ? view : Buffer.from(view))
+  }
+
   send(): void {
     const bytes = this.#unsent
     if (bytes === undefined || this.destroyed) return
