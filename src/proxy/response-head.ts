@@ -130,66 +130,73 @@ interface FramingFacts {
   readonly announcesTrailers: boolean
 }
 
+/** What the fields said, so far; of several Content-Length or Transfer-Encoding fields the values stand in a list. */
+interface Said {
+  lengths: string | undefined
+  encodings: string | undefined
+  close: boolean
+  keepAliveSeconds: number | undefined
+  dated: boolean
+  announcesTrailers: boolean
+}
+
 function framingFacts(lines: string): FramingFacts | HeadFault {
+  const said: Said = {
+    lengths: undefined,
+    encodings: undefined,
+    close: false,
+    keepAliveSeconds: undefined,
+    dated: false,
+    announcesTrailers: false,
+  }
   let fields = 0
-  let lengthText: string | undefined
-  let encodings: string | undefined
-  let close = false
-  let dated = false
-  let announcesTrailers = false
-  let keepAliveSeconds: number | undefined
   for (let at = 0; at < lines.length; ) {
     const colon = lines.indexOf(':', at)
     const end = lines.indexOf('\r\n', colon)
+    if (mayMatter(colon - at)) hear(said, lines.slice(at, colon).toLowerCase(), trimmed(lines, colon + 1, end))
     fields += 1
-    switch (framingName(lines, at, colon)) {
-      case 'content-length': {
-        const value = trimmed(lines, colon + 1, end)
-        lengthText = lengthText === undefined ? value : `${lengthText},${value}`
-        break
-      }
-      case 'transfer-encoding': {
-        const value = trimmed(lines, colon + 1, end)
-        encodings = encodings === undefined ? value : `${encodings},${value}`
-        break
-      }
-      case 'connection':
-        close ||= /(^|[\t ,])close([\t ,]|$)/i.test(trimmed(lines, colon + 1, end))
-        break
-      case 'keep-alive':
-        keepAliveSeconds = keepAliveHint(trimmed(lines, colon + 1, end)) ?? keepAliveSeconds
-        break
-      case 'trailer':
-        announcesTrailers = true
-        break
-      case 'date':
-        dated = true
-        break
-    }
     at = end + 2
   }
-  if (fields > MAX_FIELDS) return { fault: `there are more than ${MAX_FIELDS} header fields` }
-  if (encodings !== undefined && lengthText !== undefined)
-    return { fault: 'Transfer-Encoding and Content-Length together' }
-  if (encodings !== undefined && encodings.toLowerCase() !== 'chunked') return { fault: 'unknown Transfer-Encoding' }
-  const length = lengthText === undefined ? undefined : agreedLength(lengthText)
-  if (length === null) return { fault: 'Content-Length is not one number' }
-  const lengthRepeated = lengthText?.includes(',') === true
-  return { length, lengthRepeated, chunked: encodings !== undefined, close, keepAliveSeconds, dated, announcesTrailers }
+  return fields > MAX_FIELDS ? { fault: `there are more than ${MAX_FIELDS} header fields` } : judgeFraming(said)
 }
 
-/** The lower-case name where its length is one of those that matter; '' otherwise, so that most names cost no copy. */
-function framingName(lines: string, from: number, to: number): string {
-  switch (to - from) {
-    case 4:
-    case 7:
-    case 10:
-    case 14:
-    case 17:
-      return lines.slice(from, to).toLowerCase()
-    default:
-      return ''
+/** Whether a name of this length may be one of those that {@link hear} knows, so that most fields cost no copy. */
+function mayMatter(nameLength: number): boolean {
+  return nameLength === 4 || nameLength === 7 || nameLength === 10 || nameLength === 14 || nameLength === 17
+}
+
+function hear(said: Said, name: string, value: string): void {
+  switch (name) {
+    case 'content-length':
+      said.lengths = said.lengths === undefined ? value : `${said.lengths},${value}`
+      break
+    case 'transfer-encoding':
+      said.encodings = said.encodings === undefined ? value : `${said.encodings},${value}`
+      break
+    case 'connection':
+      said.close ||= /(^|[\t ,])close([\t ,]|$)/i.test(value)
+      break
+    case 'keep-alive':
+      said.keepAliveSeconds = keepAliveHint(value) ?? said.keepAliveSeconds
+      break
+    case 'trailer':
+      said.announcesTrailers = true
+      break
+    case 'date':
+      said.dated = true
+      break
   }
+}
+
+function judgeFraming(said: Said): FramingFacts | HeadFault {
+  const { lengths, encodings, close, keepAliveSeconds, dated, announcesTrailers } = said
+  if (encodings !== undefined && lengths !== undefined)
+    return { fault: 'Transfer-Encoding and Content-Length together' }
+  if (encodings !== undefined && encodings.toLowerCase() !== 'chunked') return { fault: 'unknown Transfer-Encoding' }
+  const length = lengths === undefined ? undefined : agreedLength(lengths)
+  if (length === null) return { fault: 'Content-Length is not one number' }
+  const lengthRepeated = lengths?.includes(',') === true
+  return { length, lengthRepeated, chunked: encodings !== undefined, close, keepAliveSeconds, dated, announcesTrailers }
 }
 
 function keepAliveHint(value: string): number | undefined {

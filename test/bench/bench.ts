@@ -38,6 +38,7 @@ interface Scenario {
 }
 
 const KNOWN_TOKENS = 2_000
+const WARM_UP_SECONDS = 4
 const everyone = (): boolean => true
 const checking = (entry: Entry): boolean => entry.checksTokens
 const get = (path: string, seconds: number, connections = 32): Scenario['load'] => ({
@@ -215,7 +216,7 @@ async function warmUp(
   minter: Minter,
 ): Promise<void> {
   const tokens = scenario.tokens === 'first' ? tokenFile(scenario, folder, minter) : known
-  await round(scenario, entry, tokens, folder, scenario.load.seconds)
+  await round(scenario, entry, tokens, folder, WARM_UP_SECONDS)
 }
 
 function tokenFile(scenario: Scenario, folder: string, minter: Minter): string | undefined {
@@ -230,7 +231,7 @@ function tokenFile(scenario: Scenario, folder: string, minter: Minter): string |
       minter.mint(file, KNOWN_TOKENS)
       return file
     case 'first':
-      minter.mint(file, Math.ceil(scenario.load.seconds * 9_000))
+      minter.mint(file, Math.ceil(Math.max(WARM_UP_SECONDS, scenario.load.seconds) * 9_000))
       return file
   }
 }
