@@ -261,9 +261,7 @@ describe('the grammar of plain requests', () => {
         const anew = readPlainHead(second, undefined)
         if (again === undefined || again.fields !== before) return
         told.matched += 1
-        // A control byte within is no token either way: the full parser refuses the request, or the judge the credential.
-        if (anew === undefined) assert.match(again.bearer ?? '', /[\0-\x1f\x7f]/)
-        else assert.deepEqual([again.bearer, again.fields.rawHeaders], [anew.bearer, anew.fields.rawHeaders])
+        assert.deepEqual([again.bearer, again.fields.rawHeaders], [anew?.bearer, anew?.fields.rawHeaders])
       }),
       { numRuns: 5_000 },
     )

@@ -6,6 +6,8 @@ const MAX_KEPT_CHARACTERS = 4_096
 /** `Bearer` and one space, then what may be a token: it begins and ends with a visible character, so that no parser takes anything off. */
 const BEARER = /^authorization:[\t ]*bearer (?=[!-~])/i
 
+const VISIBLE = /^[!-~]+$/
+
 /**
  * The field lines of one head but for the token: who keeps a connection mostly sends the same again. They are compared byte for byte, so that
  * what was read and worked out once holds for all that match.
@@ -55,14 +57,10 @@ export class FieldBlock {
     if (this.#withToken ? from >= to : from !== to) return undefined
     if (text.slice(at, from) !== this.#before || text.slice(to) !== this.#after) return undefined
     if (!this.#withToken) return ''
-    // No other line begins within.
-    if (text.indexOf('\r', from) !== to || isLineFeedWithin(text, from, to)) return undefined
-    return isVisible(text.charCodeAt(from)) && isVisible(text.charCodeAt(to - 1)) ? text.slice(from, to) : undefined
+    // No other line begins within, and no parser would take anything off it or refuse it.
+    const token = text.slice(from, to)
+    return VISIBLE.test(token) ? token : undefined
   }
-}
-
-function isLineFeedWithin(text: string, from: number, to: number): boolean {
-  return text.indexOf('\n', from) < to
 }
 
 function isAuthorization(rawHeaders: readonly string[], valueAt: number): boolean {
