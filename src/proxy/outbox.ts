@@ -20,6 +20,10 @@ export function sendSoon(unsent: Unsent): void {
     sendAll()
     return
   }
+  sendAtTurnEnd()
+}
+
+function sendAtTurnEnd(): void {
   if (state.scheduled) return
   state.scheduled = true
   setImmediate(onTurnEnd)
@@ -41,6 +45,7 @@ function sendAll(): void {
     }
   } finally {
     // What nobody foresaw in one of them must not keep the others here.
-    for (const unsent of leaving.slice(next)) sendSoon(unsent)
+    if (next < leaving.length) waiting.unshift(...leaving.slice(next))
+    if (waiting.length > 0) sendAtTurnEnd()
   }
 }
