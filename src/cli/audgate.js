@@ -26,9 +26,19 @@ if (major < 24 || (major === 24 && minor < 12)) {
   import('./main.ts').then((cli) => cli.main(process.argv.slice(2)))
 }
 
-/** Not when the operator has chosen a size, nor where a channel to a parent process would be lost. */
+/** Not when the operator has chosen a size, in either spelling that V8 takes, nor where a channel to a parent process would be lost. */
 function canStartAnew() {
-  const chosen = [...process.execArgv, process.env.NODE_OPTIONS || ''].some((text) => text.includes(YOUNG_GENERATION))
-  const possible = process.platform !== 'win32' && process.execve !== undefined && fs.existsSync(process.execPath)
-  return possible && !chosen && !process.connected
+  const options = [...process.execArgv, process.env.NODE_OPTIONS || '']
+  const chosen = options.some((text) => text.replace(/_/g, '-').includes(YOUNG_GENERATION))
+  return !chosen && process.platform !== 'win32' && process.execve !== undefined && !process.connected && mayRunNode()
+}
+
+/** Node ends with an abort where the system refuses it. */
+function mayRunNode() {
+  try {
+    fs.accessSync(process.execPath, fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -149,5 +149,6 @@ describe('audgate', () => {
     assert.deepEqual(await sizeOf({}), ['--max-semi-space-size=8'])
     assert.deepEqual(await sizeOf({}, ['--max-semi-space-size=32']), ['--max-semi-space-size=32'])
     assert.deepEqual(await sizeOf({ NODE_OPTIONS: '--max-semi-space-size=32' }), [])
+    assert.deepEqual(await sizeOf({ NODE_OPTIONS: '--max_semi_space_size=32' }), [])
   })
 })
