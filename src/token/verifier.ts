@@ -9,6 +9,7 @@ import type { KeyEvent } from './key-set.ts'
 import { type Rejection, rejected, unavailable } from './rejection.ts'
 import { createReplayGuard } from './replay.ts'
 import { retrust, type Trust, type TrustedSlot } from './trust.ts'
+import { Turn } from './turn.ts'
 import type { VerifierIssuer } from './verifier-issuer.ts'
 
 export interface VerifierOptions {
@@ -45,8 +46,9 @@ export interface VerifierStats {
 export interface Verifier {
   /**
    * Whether the token is live and of a trusted issuer (RFC 9068 §4), and good as it was presented: a bound one with its proof, a plain one
-   * without. Answers at once unless keys have to be fetched first. Never throws or rejects; `unavailable` when keys, or the state of
-   * revocations, can't be had. Does NOT judge audience or scope.
+   * without. Answers at once when the token is known, or is refused before its signature is asked; else when the signatures of this turn of the
+   * event loop are checked, and keys fetched. Never throws or rejects; `unavailable` when keys, or the state of revocations, can't be had. Does
+   * NOT judge audience or scope.
    * @param now NumericDate, seconds.
    */
   verify(presented: PresentedToken, now: number): Evidence | Promise<Evidence>
@@ -72,7 +74,7 @@ const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 const DEFAULT_PROOF_ENTRIES = 1_000_000
 const STALE_RETRY_SECONDS = 5
 
-/** The verifier of one process. Reads no clock and starts no timer. */
+/** The verifier of one process. Reads no clock and starts no timer but what ends a turn. */
 export function createVerifier(options: VerifierOptions): Verifier {
   return new CachingVerifier(options)
 }
@@ -83,6 +85,7 @@ class CachingVerifier implements Verifier {
   readonly #checkProof: ProofChecker
   readonly #known
   #trust: Trust
+  readonly #turn = new Turn()
   #hits = 0
   #misses = 0
 
@@ -140,8 +143,18 @@ class CachingVerifier implements Verifier {
     const claimed = claimedToken(presented.token, this.#trust)
     if ('kind' in claimed) return claimed
     const { keys } = claimed.slot
-    if (keys.isReady(now) || keys.pending === undefined) return this.#verifyClaimed(claimed, presented, now, true)
+    if (keys.isReady(now) || keys.pending === undefined)
+      return this.#turn.add(() => this.#verifyInTurn(claimed, presented, now))
     return keys.pending.then(() => this.#verifyAgain(presented, now))
+  }
+
+  /** A page's requests come together, with one token that is new to all of them. */
+  #verifyInTurn(claimed: ClaimedToken, presented: PresentedToken, now: number): Evidence | Promise<Evidence> {
+    const known = this.#recall(presented.token, now)
+    if (known !== undefined) return this.#judge(known, presented, now)
+    const { slot } = claimed
+    if (this.#trust.get(slot.settings.issuer) !== slot) return this.#verifyAgain(presented, now)
+    return this.#verifyClaimed(claimed, presented, now, true)
   }
 
   /** After keys were fetched: settings may be others by now, and another request may have verified the same token. */

@@ -14,8 +14,8 @@ const mint = (claims: Record<string, unknown> = {}, header: Record<string, unkno
   mintToken(key, { claims, header, now: NOW })
 
 describe('RFC 9068 §4: validating JWT access tokens', () => {
-  it('takes a token with everything right, and says what it holds', () => {
-    const token = assertVerified(bearer(verifier, mint({ scope: 'photos:read photos:write', aud: ['a', 'b'] })))
+  it('takes a token with everything right, and says what it holds', async () => {
+    const token = assertVerified(await bearer(verifier, mint({ scope: 'photos:read photos:write', aud: ['a', 'b'] })))
     assert.equal(token.issuer, TEST_ISSUER)
     assert.equal(token.embedded, false)
     assert.equal(token.subject, 'sub-alice')
@@ -29,14 +29,14 @@ describe('RFC 9068 §4: validating JWT access tokens', () => {
   })
 
   for (const alg of ['ES256', 'ES384', 'ES512', 'RS256', 'RS512', 'PS256', 'PS384', 'EdDSA', 'Ed25519']) {
-    it(`takes a token signed with ${alg} when the issuer's list has it`, () => {
+    it(`takes a token signed with ${alg} when the issuer's list has it`, async () => {
       const signer = makeKey(alg)
-      assertVerified(bearer(verifierOf([trusting([signer])]), mintToken(signer, { now: NOW })))
+      assertVerified(await bearer(verifierOf([trusting([signer])]), mintToken(signer, { now: NOW })))
     })
   }
 
   for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT']) {
-    it(`takes typ ${typ}`, () => void assertVerified(bearer(verifier, mint({}, { typ }))))
+    it(`takes typ ${typ}`, async () => void assertVerified(await bearer(verifier, mint({}, { typ }))))
   }
 
   for (const typ of [
@@ -50,33 +50,34 @@ describe('RFC 9068 §4: validating JWT access tokens', () => {
     '',
     'at+jwt ',
   ]) {
-    it(`refuses typ ${typ}: other tokens of the issuer are no access tokens`, () => {
-      assertRejected(bearer(verifier, mint({}, { typ })), 'wrong_type')
+    it(`refuses typ ${typ}: other tokens of the issuer are no access tokens`, async () => {
+      assertRejected(await bearer(verifier, mint({}, { typ })), 'wrong_type')
     })
   }
 
-  it('takes what token_type says, and then nothing else', () => {
-    assertVerified(bearer(jwtIssuer, mint({}, { typ: 'JWT' })))
-    assertVerified(bearer(jwtIssuer, mint({}, { typ: 'jwt' })))
-    assertRejected(bearer(jwtIssuer, mint()), 'wrong_type')
-    assertRejected(bearer(jwtIssuer, mint({}, { typ: undefined })), 'wrong_type')
+  it('takes what token_type says, and then nothing else', async () => {
+    assertVerified(await bearer(jwtIssuer, mint({}, { typ: 'JWT' })))
+    assertVerified(await bearer(jwtIssuer, mint({}, { typ: 'jwt' })))
+    assertRejected(await bearer(jwtIssuer, mint()), 'wrong_type')
+    assertRejected(await bearer(jwtIssuer, mint({}, { typ: undefined })), 'wrong_type')
   })
 
   for (const mark of ['nonce', 'at_hash', 'c_hash', 'events']) {
-    it(`refuses, under token_type jwt, what ${mark} shows to be another kind of token`, () => {
-      assertRejected(bearer(jwtIssuer, mint({ [mark]: 'x' }, { typ: 'JWT' })), 'wrong_type', /no access token/)
-      assertVerified(bearer(verifier, mint({ [mark]: 'x' })))
+    it(`refuses, under token_type jwt, what ${mark} shows to be another kind of token`, async () => {
+      assertRejected(await bearer(jwtIssuer, mint({ [mark]: 'x' }, { typ: 'JWT' })), 'wrong_type', /no access token/)
+      assertVerified(await bearer(verifier, mint({ [mark]: 'x' })))
     })
   }
 
-  it('refuses an issuer that is not trusted, and one that differs in a slash or in case', () => {
+  it('refuses an issuer that is not trusted, and one that differs in a slash or in case', async () => {
     for (const iss of ['https://evil.example', `${TEST_ISSUER}/`, TEST_ISSUER.toUpperCase(), ` ${TEST_ISSUER}`]) {
-      assertRejected(bearer(verifier, mint({ iss })), 'untrusted_issuer')
+      assertRejected(await bearer(verifier, mint({ iss })), 'untrusted_issuer')
     }
-    for (const iss of [undefined, 1, [TEST_ISSUER]]) assertRejected(bearer(verifier, mint({ iss })), 'missing_claim')
+    for (const iss of [undefined, 1, [TEST_ISSUER]])
+      assertRejected(await bearer(verifier, mint({ iss })), 'missing_claim')
   })
 
-  it('refuses a signature by another key, over other claims, cut short, made longer, and none', () => {
+  it('refuses a signature by another key, over other claims, cut short, made longer, and none', async () => {
     const good = mint()
     const [head, body, signature = ''] = good.split('.')
     const tail = Buffer.from(signature, 'base64url')
@@ -87,8 +88,8 @@ describe('RFC 9068 §4: validating JWT access tokens', () => {
       `${head}.${body}.${Buffer.concat([tail, tail]).toString('base64url')}`,
       `${head}.${body}.${Buffer.alloc(64).toString('base64url')}`,
     ]
-    for (const token of bad) assertRejected(bearer(verifier, token), 'bad_signature')
-    assertRejected(bearer(verifier, `${head}.${body}.`), 'malformed_token')
+    for (const token of bad) assertRejected(await bearer(verifier, token), 'bad_signature')
+    assertRejected(await bearer(verifier, `${head}.${body}.`), 'malformed_token')
   })
 })
 
@@ -97,12 +98,12 @@ describe('RFC 8725 §3.1: algorithms come from the issuer’s list', () => {
   const both = verifierOf([trusting([key, rsa])])
 
   for (const alg of ['none', 'None', 'HS256', 'HS384', 'HS512', 'RS256', 'constructor', '']) {
-    it(`refuses alg ${alg || 'of no letters'} where only ES256 is listed`, () => {
-      assertRejected(bearer(verifier, mint({}, { alg })), 'bad_signature')
+    it(`refuses alg ${alg || 'of no letters'} where only ES256 is listed`, async () => {
+      assertRejected(await bearer(verifier, mint({}, { alg })), 'bad_signature')
     })
   }
 
-  it('refuses HMAC even when somebody lists it, with the public key in every spelling as the secret', () => {
+  it('refuses HMAC even when somebody lists it, with the public key in every spelling as the secret', async () => {
     const careless = verifierOf([trusting([rsa], { algorithms: ['RS256', 'HS256', 'none'] })])
     const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' })
     const der = rsa.publicKey.export({ type: 'spki', format: 'der' })
@@ -112,19 +113,19 @@ describe('RFC 8725 §3.1: algorithms come from the issuer’s list', () => {
         .slice(0, 2)
         .join('.')
       const forged = `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
-      assertRejected(bearer(careless, forged), 'unknown_key')
+      assertRejected(await bearer(careless, forged), 'unknown_key')
     }
-    assertRejected(bearer(careless, mintToken(rsa, { now: NOW, header: { alg: 'none' } })), 'unknown_key')
+    assertRejected(await bearer(careless, mintToken(rsa, { now: NOW, header: { alg: 'none' } })), 'unknown_key')
   })
 
-  it('refuses an algorithm that is listed but not of the key’s kind', () => {
-    assertRejected(bearer(both, mintToken(key, { now: NOW, header: { alg: 'RS256' } })), 'unknown_key')
-    assertRejected(bearer(both, mintToken(rsa, { now: NOW, header: { alg: 'ES256' } })), 'unknown_key')
+  it('refuses an algorithm that is listed but not of the key’s kind', async () => {
+    assertRejected(await bearer(both, mintToken(key, { now: NOW, header: { alg: 'RS256' } })), 'unknown_key')
+    assertRejected(await bearer(both, mintToken(rsa, { now: NOW, header: { alg: 'ES256' } })), 'unknown_key')
   })
 
-  it('refuses an algorithm of the key’s kind other than the one that the key is for', () => {
+  it('refuses an algorithm of the key’s kind other than the one that the key is for', async () => {
     const ps = verifierOf([trusting([rsa], { algorithms: ['RS256', 'PS256'] })])
-    assertRejected(bearer(ps, mintToken({ ...rsa, alg: 'PS256' }, { now: NOW })), 'unknown_key')
+    assertRejected(await bearer(ps, mintToken({ ...rsa, alg: 'PS256' }, { now: NOW })), 'unknown_key')
   })
 })
 
@@ -149,73 +150,76 @@ describe('RFC 9068 §2.2: claims', () => {
     ['nbf', NOW + 61, 'not_yet_valid'],
   ]
   for (const [claim, value, fault] of matrix) {
-    it(`refuses ${claim} ${JSON.stringify(value)} as ${fault}`, () => {
-      assertRejected(bearer(verifier, mint({ [claim]: value })), fault)
+    it(`refuses ${claim} ${JSON.stringify(value)} as ${fault}`, async () => {
+      assertRejected(await bearer(verifier, mint({ [claim]: value })), fault)
     })
   }
 
   for (const number of ['1e400', '-1e400']) {
-    it(`refuses exp ${number}, which reads as no finite number`, () => {
+    it(`refuses exp ${number}, which reads as no finite number`, async () => {
       const claims = `{"iss":"${TEST_ISSUER}","sub":"s","client_id":"c","iat":${NOW},"exp":${number}}`
       const token = signJws(key, JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: key.kid }), claims)
-      assertRejected(bearer(verifier, token), 'missing_claim', /exp/)
+      assertRejected(await bearer(verifier, token), 'missing_claim', /exp/)
     })
   }
 
   for (const value of [undefined, null, '', 7, {}, ['j']]) {
-    it(`refuses jti ${JSON.stringify(value)} of the embedded issuer, whose tokens are revoked by it`, () => {
-      assertRejected(bearer(embedded, mint({ jti: value })), 'missing_claim', /jti/)
-      assert.equal(assertVerified(bearer(verifier, mint({ jti: value }))).jti, undefined)
+    it(`refuses jti ${JSON.stringify(value)} of the embedded issuer, whose tokens are revoked by it`, async () => {
+      assertRejected(await bearer(embedded, mint({ jti: value })), 'missing_claim', /jti/)
+      assert.equal(assertVerified(await bearer(verifier, mint({ jti: value }))).jti, undefined)
     })
   }
 
-  it('allows 60 s between the clocks of foreign issuers and ours, 5 s for the embedded one', () => {
+  it('allows 60 s between the clocks of foreign issuers and ours, 5 s for the embedded one', async () => {
     for (const [subject, tolerance] of [
       [verifier, 60],
       [embedded, 5],
     ] as const) {
-      assertVerified(bearer(subject, mint({ exp: NOW - tolerance + 1 })))
-      assertRejected(bearer(subject, mint({ exp: NOW - tolerance })), 'expired', new RegExp(`${tolerance} s ago`))
-      assertVerified(bearer(subject, mint({ iat: NOW + tolerance })))
-      assertRejected(bearer(subject, mint({ iat: NOW + tolerance + 1 })), 'not_yet_valid')
-      assertVerified(bearer(subject, mint({ nbf: NOW + tolerance })))
-      assertRejected(bearer(subject, mint({ nbf: NOW + tolerance + 1 })), 'not_yet_valid')
+      assertVerified(await bearer(subject, mint({ exp: NOW - tolerance + 1 })))
+      assertRejected(await bearer(subject, mint({ exp: NOW - tolerance })), 'expired', new RegExp(`${tolerance} s ago`))
+      assertVerified(await bearer(subject, mint({ iat: NOW + tolerance })))
+      assertRejected(await bearer(subject, mint({ iat: NOW + tolerance + 1 })), 'not_yet_valid')
+      assertVerified(await bearer(subject, mint({ nbf: NOW + tolerance })))
+      assertRejected(await bearer(subject, mint({ nbf: NOW + tolerance + 1 })), 'not_yet_valid')
     }
   })
 
-  it('reads scope as a string or a list, and no scope as none', () => {
-    const scopes = (scope: unknown): string[] => [...assertVerified(bearer(verifier, mint({ scope }))).scope]
-    assert.deepEqual(scopes('a  b '), ['a', 'b'])
-    assert.deepEqual(scopes(['a', 'b c']), ['a', 'b c'])
-    assert.deepEqual(scopes(undefined), [])
-    assert.deepEqual(scopes('a\tb'), ['a\tb'])
+  it('reads scope as a string or a list, and no scope as none', async () => {
+    const scopes = async (scope: unknown): Promise<string[]> => [
+      ...assertVerified(await bearer(verifier, mint({ scope }))).scope,
+    ]
+    assert.deepEqual(await scopes('a  b '), ['a', 'b'])
+    assert.deepEqual(await scopes(['a', 'b c']), ['a', 'b c'])
+    assert.deepEqual(await scopes(undefined), [])
+    assert.deepEqual(await scopes('a\tb'), ['a\tb'])
   })
 
-  it('leaves out a username and groups of the wrong type, and never splits a group’s name', () => {
-    const read = (claims: Record<string, unknown>) => assertVerified(bearer(verifier, mint(claims)))
+  it('leaves out a username and groups of the wrong type, and never splits a group’s name', async () => {
+    const read = async (claims: Record<string, unknown>) => assertVerified(await bearer(verifier, mint(claims)))
     for (const username of [undefined, null, '', 7, ['alice'], {}]) {
-      assert.equal(read({ username }).username, undefined)
+      assert.equal((await read({ username })).username, undefined)
     }
-    for (const groups of [undefined, null, '', 7, {}, ['a', 7], [['a']]]) assert.deepEqual(read({ groups }).groups, [])
-    assert.deepEqual(read({ groups: 'photos, editors' }).groups, ['photos, editors'])
-    assert.deepEqual(read({ groups: ['a', '', 'b'] }).groups, ['a', 'b'])
+    for (const groups of [undefined, null, '', 7, {}, ['a', 7], [['a']]])
+      assert.deepEqual((await read({ groups })).groups, [])
+    assert.deepEqual((await read({ groups: 'photos, editors' })).groups, ['photos, editors'])
+    assert.deepEqual((await read({ groups: ['a', '', 'b'] })).groups, ['a', 'b'])
   })
 
-  it('reads the claims that the issuer’s settings name, and no others in their place', () => {
+  it('reads the claims that the issuer’s settings name, and no others in their place', async () => {
     const claims = { groups: 'roles', username: 'preferred_username', scope: 'scp', client: 'azp' }
     const mapped = verifierOf([trusting([key], { claims })])
     const token = assertVerified(
-      bearer(mapped, mint({ azp: 'app', preferred_username: 'al', scp: ['x'], roles: ['r'], gid: 'not ours' })),
+      await bearer(mapped, mint({ azp: 'app', preferred_username: 'al', scp: ['x'], roles: ['r'], gid: 'not ours' })),
     )
     assert.deepEqual(
       [token.clientId, token.username, [...token.scope], token.groups, token.gid],
       ['app', 'al', ['x'], ['r'], undefined],
     )
-    assertRejected(bearer(mapped, mint()), 'missing_claim', /azp/)
+    assertRejected(await bearer(mapped, mint()), 'missing_claim', /azp/)
   })
 
-  it('takes an inherited name for no claim', () => {
+  it('takes an inherited name for no claim', async () => {
     const claims = { groups: 'constructor', username: 'toString', scope: 'valueOf', client: 'constructor' }
-    assertRejected(bearer(verifierOf([trusting([key], { claims })]), mint()), 'missing_claim', /constructor/)
+    assertRejected(await bearer(verifierOf([trusting([key], { claims })]), mint()), 'missing_claim', /constructor/)
   })
 })

@@ -47,41 +47,41 @@ function edited(
 }
 
 describe('whatever comes as a token', () => {
-  it('is refused when nobody signed it, and never makes the verifier throw', () => {
+  it('is refused when nobody signed it, and never makes the verifier throw', async () => {
     const verifier = fresh()
-    fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), b64token), (token) => {
-        assertRefused(bearer(verifier, token))
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), b64token), async (token) => {
+        assertRefused(await bearer(verifier, token))
       }),
       OPTIONS,
     )
   })
 
-  it('is refused when it is a good token with anything changed', () => {
+  it('is refused when it is a good token with anything changed', async () => {
     const verifier = fresh()
-    fc.assert(
-      fc.property(edits, (edit) => {
+    await fc.assert(
+      fc.asyncProperty(edits, async (edit) => {
         const token = edited(good, edit)
         fc.pre(token !== good)
-        assertRefused(bearer(verifier, token))
+        assertRefused(await bearer(verifier, token))
       }),
       { ...OPTIONS, numRuns: 1_000 },
     )
   })
 
-  it('is refused when header and payload are any JSON that no key of the issuer signed', () => {
+  it('is refused when header and payload are any JSON that no key of the issuer signed', async () => {
     const verifier = fresh()
     const stranger = makeKey('ES256', 'k')
-    fc.assert(
-      fc.property(fc.json(), fc.json(), (header, payload) => {
-        assertRefused(bearer(verifier, signJws(stranger, header, payload)))
-        assertRefused(bearer(verifier, `${encodePart(header)}.${encodePart(payload)}.${good.split('.')[2]}`))
+    await fc.assert(
+      fc.asyncProperty(fc.json(), fc.json(), async (header, payload) => {
+        assertRefused(await bearer(verifier, signJws(stranger, header, payload)))
+        assertRefused(await bearer(verifier, `${encodePart(header)}.${encodePart(payload)}.${good.split('.')[2]}`))
       }),
       OPTIONS,
     )
   })
 
-  it('of any types in any claim, signed by the issuer, is answered; what is verified has the types that it promises', () => {
+  it('of any types in any claim, signed by the issuer, is answered; what is verified has the types that it promises', async () => {
     const verifier = fresh()
     const value = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
@@ -90,9 +90,9 @@ describe('whatever comes as a token', () => {
     )
     const names = ['sub', 'aud', 'exp', 'iat', 'nbf', 'jti', 'gid', 'client_id', 'scope', 'username', 'groups', 'cnf']
     const claims = fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 3 })
-    fc.assert(
-      fc.property(claims, (over) => {
-        const evidence = bearer(verifier, mintToken(key, { now: NOW, claims: over }))
+    await fc.assert(
+      fc.asyncProperty(claims, async (over) => {
+        const evidence = await bearer(verifier, mintToken(key, { now: NOW, claims: over }))
         if (evidence.kind !== 'verified') return assertRefused(evidence)
         const { token } = evidence
         assert.ok(Number.isFinite(token.expiresAt) && token.expiresAt > NOW - 60 && token.issuedAt <= NOW + 60)
@@ -124,7 +124,7 @@ describe('whatever comes as a token', () => {
     await fc.assert(
       fc.asyncProperty(headers, claims, async (header, over) => {
         const token = mintToken(key, { now: NOW, header, claims: { ...over, iss: TEST_ISSUER } })
-        const evidence = bearer(verifier, token)
+        const evidence = await bearer(verifier, token)
         const theirs = await compactVerify(token, jwks).catch((error: unknown) => error)
         if (evidence.kind !== 'verified') return
         assert.ok(!(theirs instanceof errors.JOSEError), String(theirs))
@@ -137,42 +137,39 @@ describe('whatever comes as a token', () => {
 
 describe('whatever comes as a proof', () => {
   const proof = mintProof(client, { now: NOW, token: bound })
-  const judge = (text: string, method = 'GET', url = 'https://gate.example.com/photos'): Evidence => {
-    const evidence = fresh().verify({ scheme: 'dpop', token: bound, proof: text, method, url }, NOW)
-    assert.ok(!(evidence instanceof Promise))
-    return evidence
-  }
+  const judge = (text: string, method = 'GET', url = 'https://gate.example.com/photos'): Promise<Evidence> =>
+    Promise.resolve(fresh().verify({ scheme: 'dpop', token: bound, proof: text, method, url }, NOW))
 
-  it('is refused unless it is the one for this request', () => {
-    assert.equal(judge(proof).kind, 'verified')
-    fc.assert(
-      fc.property(edits, fc.oneof(fc.string(), b64token), (edit, text) => {
-        assertRefused(judge(text))
+  it('is refused unless it is the one for this request', async () => {
+    assert.equal((await judge(proof)).kind, 'verified')
+    await fc.assert(
+      fc.asyncProperty(edits, fc.oneof(fc.string(), b64token), async (edit, text) => {
+        assertRefused(await judge(text))
         const changed = edited(proof, edit)
-        if (changed !== proof) assertRefused(judge(changed))
+        if (changed !== proof) assertRefused(await judge(changed))
       }),
       OPTIONS,
     )
   })
 
-  it('with any claims and keys, signed by the right key or not, is answered', () => {
+  it('with any claims and keys, signed by the right key or not, is answered', async () => {
     const anything = fc.dictionary(
       fc.constantFrom('htm', 'htu', 'iat', 'jti', 'ath', 'exp', 'typ', 'alg', 'jwk', 'crit'),
       fc.jsonValue({ maxDepth: 2 }),
     )
-    fc.assert(
-      fc.property(anything, anything, (claims, header) => {
-        const { kind } = judge(mintProof(client, { now: NOW, token: bound, claims, header }))
+    await fc.assert(
+      fc.asyncProperty(anything, anything, async (claims, header) => {
+        const { kind } = await judge(mintProof(client, { now: NOW, token: bound, claims, header }))
         assert.ok(kind === 'verified' || kind === 'rejected')
       }),
       OPTIONS,
     )
   })
 
-  it('at any URL is answered', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.webUrl(), fc.string()), (url) => {
-        const { kind } = judge(mintProof(client, { now: NOW, token: bound, url }), 'GET', url)
+  it('at any URL is answered', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.webUrl(), fc.string()), async (url) => {
+        const { kind } = await judge(mintProof(client, { now: NOW, token: bound, url }), 'GET', url)
         assert.ok(kind === 'verified' || kind === 'rejected')
       }),
       OPTIONS,

@@ -107,11 +107,12 @@ describe('keys of an issuer over time', () => {
   it('are fetched in the background when they grow old, while requests go on without waiting', async () => {
     server.publish('/old', [one])
     const verifier = start(TEST_ISSUER, source('/old'))
-    await judge(verifier, one, NOW)
-    assert.ok(!(judge(verifier, one, NOW + 599) instanceof Promise))
+    const presented = { scheme: 'bearer', token: mintToken(one, { now: NOW, claims: { exp: NOW + 5_000 } }) } as const
+    assertVerified(await verifier.verify(presented, NOW))
+    assert.ok(!(verifier.verify(presented, NOW + 599) instanceof Promise))
     assert.equal(server.asked.get('/old'), 1)
     server.publish('/old', [two])
-    const evidence = judge(verifier, one, NOW + 600)
+    const evidence = verifier.verify(presented, NOW + 600)
     assert.ok(!(evidence instanceof Promise))
     assertVerified(evidence)
     await until(() => verifier.stats(NOW + 600).issuers[0]?.ageSeconds === 0)
@@ -152,11 +153,12 @@ describe('keys of an issuer over time', () => {
   it('serve for a day beyond their time when the issuer is down, without waiting, and no longer', async () => {
     server.publish('/down', [one])
     const verifier = start(TEST_ISSUER, source('/down'))
-    await judge(verifier, one, NOW)
+    const presented = { scheme: 'bearer', token: mintToken(one, { now: NOW, claims: { exp: NOW + 90_000 } }) } as const
+    assertVerified(await verifier.verify(presented, NOW))
     server.on('/down', (_, response) => response.writeHead(503).end())
     assertVerified(await judge(verifier, one, NOW + 2_000))
     assert.equal(verifier.stats(NOW + 2_000).issuers[0]?.failures, 1)
-    const evidence = judge(verifier, one, NOW + 50_000)
+    const evidence = verifier.verify(presented, NOW + 50_000)
     assert.ok(!(evidence instanceof Promise))
     assertVerified(evidence)
     assertVerified(await judge(verifier, one, NOW + 86_999))

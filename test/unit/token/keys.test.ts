@@ -73,45 +73,45 @@ describe('the key by kid', () => {
   const A = TEST_ISSUER
   const B = 'https://b.example.com'
 
-  it('comes from the set of the token’s own issuer, though two issuers use one kid', () => {
+  it('comes from the set of the token’s own issuer, though two issuers use one kid', async () => {
     const a = makeKey('ES256', 'shared')
     const b = makeKey('ES256', 'shared')
     const verifier = verifierOf([trusting([a], at(A)), trusting([b], at(B))])
-    assertVerified(bearer(verifier, mint(a, A)))
-    assertVerified(bearer(verifier, mint(b, B)))
-    assertRejected(bearer(verifier, mint(a, B)), 'bad_signature')
-    assertRejected(bearer(verifier, mint(b, A)), 'bad_signature')
+    assertVerified(await bearer(verifier, mint(a, A)))
+    assertVerified(await bearer(verifier, mint(b, B)))
+    assertRejected(await bearer(verifier, mint(a, B)), 'bad_signature')
+    assertRejected(await bearer(verifier, mint(b, A)), 'bad_signature')
   })
 
-  it('is unknown when only another issuer has it', () => {
+  it('is unknown when only another issuer has it', async () => {
     const verifier = verifierOf([trusting([ec], at(A)), trusting([rsa], { ...at(B), algorithms: ['RS256', 'ES256'] })])
-    assertRejected(bearer(verifier, mint(ec, B)), 'unknown_key', /b\.example\.com has no key ec/)
+    assertRejected(await bearer(verifier, mint(ec, B)), 'unknown_key', /b\.example\.com has no key ec/)
   })
 
-  it('may be left out when exactly one key of the set fits the algorithm', () => {
+  it('may be left out when exactly one key of the set fits the algorithm', async () => {
     const header = { kid: undefined }
     const second = makeKey('ES256')
-    assertVerified(bearer(verifierOf([trusting([ec, rsa])]), mint(ec, A, header)))
-    assertRejected(bearer(verifierOf([trusting([ec, second])]), mint(ec, A, header)), 'unknown_key', /kid/)
+    assertVerified(await bearer(verifierOf([trusting([ec, rsa])]), mint(ec, A, header)))
+    assertRejected(await bearer(verifierOf([trusting([ec, second])]), mint(ec, A, header)), 'unknown_key', /kid/)
   })
 
-  it('may stand at several keys: the signature tells which one was meant', () => {
+  it('may stand at several keys: the signature tells which one was meant', async () => {
     const [one, two] = [makeKey('ES256', 'same'), makeKey('ES256', 'same')]
     const verifier = verifierOf([trusting([one, two])])
-    assertVerified(bearer(verifier, mint(one, A)))
-    assertVerified(bearer(verifier, mint(two, A)))
-    assertRejected(bearer(verifier, mint(makeKey('ES256', 'same'), A)), 'bad_signature')
+    assertVerified(await bearer(verifier, mint(one, A)))
+    assertVerified(await bearer(verifier, mint(two, A)))
+    assertRejected(await bearer(verifier, mint(makeKey('ES256', 'same'), A)), 'bad_signature')
   })
 
-  it('is no name of an inherited member', () => {
+  it('is no name of an inherited member', async () => {
     const verifier = verifierOf([trusting([ec])])
     for (const kid of ['constructor', '__proto__', 'toString', '']) {
-      assertRejected(bearer(verifier, mint(ec, A, { kid })), 'unknown_key')
+      assertRejected(await bearer(verifier, mint(ec, A, { kid })), 'unknown_key')
     }
   })
 
-  it('cannot be found at all in an empty set: unavailable, never a pass', () => {
-    const evidence = bearer(verifierOf([trusting([], { algorithms: ['ES256'] })]), mint(ec, A))
+  it('cannot be found at all in an empty set: unavailable, never a pass', async () => {
+    const evidence = await bearer(verifierOf([trusting([], { algorithms: ['ES256'] })]), mint(ec, A))
     assert.equal(evidence.kind, 'unavailable')
     assert.ok(evidence.kind === 'unavailable' && evidence.retryAfterSeconds > 0)
   })
