@@ -10,36 +10,43 @@ const LONGEST_SHORT_FORM = 0x7f
  * @param numberBytes Of the curve's order: 66 at most.
  */
 export function ecdsaSignature(signature: Uint8Array, numberBytes: number): Uint8Array | undefined {
-  if (signature.length !== 2 * numberBytes) return undefined
-  const r = significant(signature.subarray(0, numberBytes))
-  const s = significant(signature.subarray(numberBytes))
-  const contents = integerBytes(r) + integerBytes(s)
-  const head = contents > LONGEST_SHORT_FORM ? [SEQUENCE, LONG_FORM, contents] : [SEQUENCE, contents]
-  const der = new Uint8Array(head.length + contents)
-  der.set(head)
-  putInteger(der, head.length, r)
-  putInteger(der, head.length + integerBytes(r), s)
+  const end = 2 * numberBytes
+  if (signature.length !== end) return undefined
+  const r = significant(signature, 0, numberBytes)
+  const s = significant(signature, numberBytes, end)
+  const contents = integerBytes(signature, r, numberBytes) + integerBytes(signature, s, end)
+  const isLong = contents > LONGEST_SHORT_FORM
+  const der = new Uint8Array((isLong ? 3 : 2) + contents)
+  der[0] = SEQUENCE
+  der[1] = isLong ? LONG_FORM : contents
+  if (isLong) der[2] = contents
+  const at = putInteger(der, isLong ? 3 : 2, signature, r, numberBytes)
+  putInteger(der, at, signature, s, end)
   return der
 }
 
-/** Without leading zeros; a zero itself keeps one. */
-function significant(number: Uint8Array): Uint8Array {
-  let start = 0
-  while (start < number.length - 1 && number[start] === 0) start += 1
-  return number.subarray(start)
+/** Where the number that ends before `end` begins, without leading zeros; a zero itself keeps one. */
+function significant(bytes: Uint8Array, from: number, end: number): number {
+  let start = from
+  while (start < end - 1 && bytes[start] === 0) start += 1
+  return start
 }
 
 /** With tag and length, and a zero before what would else read as negative. */
-function integerBytes(number: Uint8Array): number {
-  return 2 + number.length + (isHigh(number) ? 1 : 0)
+function integerBytes(bytes: Uint8Array, start: number, end: number): number {
+  return 2 + end - start + (isHigh(bytes, start) ? 1 : 0)
 }
 
-function putInteger(der: Uint8Array, at: number, number: Uint8Array): void {
+/** Where the next one goes. */
+function putInteger(der: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
+  const length = integerBytes(bytes, start, end)
   der[at] = INTEGER
-  der[at + 1] = integerBytes(number) - 2
-  der.set(number, at + integerBytes(number) - number.length)
+  der[at + 1] = length - 2
+  // Byte by byte: views of so few cost more than the bytes do.
+  for (let from = end - 1, to = at + length - 1; from >= start; from -= 1, to -= 1) der[to] = bytes[from] ?? 0
+  return at + length
 }
 
-function isHigh(number: Uint8Array): boolean {
-  return (number[0] ?? 0) > LONGEST_SHORT_FORM
+function isHigh(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at] ?? 0) > LONGEST_SHORT_FORM
 }
