@@ -42,6 +42,9 @@ export interface Log {
 const STDOUT = 1
 const FLUSH_WITHIN_MS = 1_000
 
+/** The time of the last request, as it is written. */
+const clock = { now: 0, time: '' }
+
 /** JSON lines on stdout. @param isShared Other processes write there too: lines stay whole. */
 export function createLog(isShared = false): Log {
   const output = createLogOutput(STDOUT, isShared)
@@ -55,11 +58,21 @@ export function logTo(sink: { write(line: string): unknown }): Log {
     { write: (line: string) => void sink.write(line) },
   )
   return {
-    request: (line) => logger.info(line, 'request'),
+    request: (line) => void sink.write(requestText(line)),
     audit: (event, detail) => logger.info({ event, audit: true, ...detail }, 'audit'),
     info: (event, detail = {}) => logger.info({ event, ...detail }),
     warn: (event, detail = {}) => logger.warn({ event, ...detail }),
     error: (event, detail = {}) => logger.error({ event, ...detail }),
     flush: () => Promise.resolve(),
   }
+}
+
+/** What the logger would write, at a third of its cost: there is one for every request. */
+function requestText(line: RequestLine): string {
+  const now = Date.now()
+  if (now !== clock.now) {
+    clock.now = now
+    clock.time = new Date(now).toISOString()
+  }
+  return `{"level":"info","time":"${clock.time}",${JSON.stringify(line).slice(1, -1)},"msg":"request"}\n`
 }
