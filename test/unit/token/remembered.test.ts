@@ -64,6 +64,16 @@ describe('a remembered token', () => {
     assertRejected(await waiting, 'untrusted_issuer')
   })
 
+  it('is judged by the keys of the new file, not by what another request found by the old ones in the same turn', async () => {
+    const verifier = verifierOf([trusting([key])])
+    const before = bearer(verifier, token)
+    verifier.setIssuers([trusting([makeKey('ES256', 'k')])])
+    const after = bearer(verifier, token)
+    assertRejected(await before, 'bad_signature')
+    assertRejected(await after, 'bad_signature')
+    assertRejected(await bearer(verifier, token), 'bad_signature')
+  })
+
   const narrowed: readonly (readonly [string, readonly VerifierIssuer[], Parameters<typeof assertRejected>[1]])[] = [
     ['its issuer is trusted no more', [], 'untrusted_issuer'],
     ['its algorithm is listed no more', [trusting([key], { algorithms: ['RS256'] })], 'bad_signature'],
