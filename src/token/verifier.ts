@@ -84,8 +84,8 @@ class CachingVerifier implements Verifier {
   readonly #agent = createKeyAgent()
   readonly #checkProof: ProofChecker
   readonly #known
-  #trust: Trust
   readonly #turn = new Turn()
+  #trust: Trust
   #hits = 0
   #misses = 0
 
