@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { addClient } from '../issuer/clients.ts'
+import { addClient } from '../issuer/clients/clients.ts'
 import type { ClientRecord, ClientType } from '../store/store.ts'
 import { BY, clientOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'

@@ -2,15 +2,46 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import type { Asked } from '../server/asked.ts'
-import { gatherEvidence } from '../server/evidence.ts'
-import { type Explanation, explain } from '../server/explain.ts'
-import { evidenceOf, explainingVerifier } from '../server/explain-source.ts'
-import { createPolicy } from '../server/generation.ts'
-import type { RouteMatch } from '../server/judge.ts'
+import { evidenceOf, explainingVerifier } from '../explain/evidence.ts'
+import { type Explanation, explain, type ShownAnswer, type Verdict } from '../explain/explain.ts'
+import { createPolicy } from '../gateway/active-config.ts'
+import { gatherEvidence, type RouteMatch } from '../gateway/judge.ts'
+import type { RequestHead } from '../gateway/request-head.ts'
 import { StoreError } from '../store/store.ts'
-import { explanationText } from './explain-text.ts'
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
+
+/** An explanation for people, line by line. */
+export function explanationText({ checks, verdict }: Explanation): readonly string[] {
+  const lines = checks.flatMap(({ name, good, expected, got }) => [
+    `${good ? 'ok  ' : 'NO  '} ${name}`,
+    `       expected: ${expected}`,
+    `       got:      ${got}`,
+  ])
+  return [...lines, '', ...verdictText(verdict)]
+}
+
+function verdictText(verdict: Verdict): readonly string[] {
+  switch (verdict.outcome) {
+    case 'forward': {
+      const { method, url, headers } = verdict.upstream
+      return [`FORWARD  ${method} ${url}`, 'The upstream sees:', ...headerLines(headers)]
+    }
+    case 'deny':
+      return [`DENIED   ${verdict.answer.status} ${verdict.reason}`, 'The client gets:', ...answerLines(verdict.answer)]
+    case 'preflight':
+      return [`ANSWERED ${verdict.answer.status} by the gateway (CORS preflight)`, ...answerLines(verdict.answer)]
+    case 'reserved':
+      return ['RESERVED the issuer, or resource metadata, answers this path']
+  }
+}
+
+function answerLines({ status, headers, body }: ShownAnswer): readonly string[] {
+  return [`  HTTP/1.1 ${status}`, ...headerLines(headers), ...(body === '' ? [] : ['', `  ${body.trimEnd()}`])]
+}
+
+function headerLines(headers: readonly string[]): readonly string[] {
+  return headers.flatMap((name, i) => (i % 2 === 0 ? [`  ${name}: ${headers[i + 1]}`] : []))
+}
 
 interface Options {
   readonly config: string
@@ -63,7 +94,7 @@ function tokenOf({ token, tokenFile }: Options): string | undefined {
   }
 }
 
-async function verifyLive(config: Config, match: RouteMatch, asked: Asked, now: number): Promise<Evidence> {
+async function verifyLive(config: Config, match: RouteMatch, asked: RequestHead, now: number): Promise<Evidence> {
   try {
     const verifier = await explainingVerifier(config, now)
     try {
@@ -88,7 +119,7 @@ function parseClaims(text: string): Readonly<Record<string, unknown>> {
 }
 
 /** The URL is taken apart and not normalized: what its path means is what is asked. */
-function askedOf(config: Config, method: string, url: string, token: string | undefined): Asked {
+function askedOf(config: Config, method: string, url: string, token: string | undefined): RequestHead {
   const full = url.startsWith('/') ? `${config.publicOrigin}${url}` : url
   const [, scheme = '', authority = '', target = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(full) ?? []
   if (authority === '') return fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)

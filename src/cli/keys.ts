@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { loadMasterKey } from '../issuer/sealing.ts'
-import { createSigningKeys } from '../issuer/signing-keys.ts'
+import { loadMasterKey } from '../issuer/keys/sealing.ts'
+import { createSigningKeys } from '../issuer/keys/signing-keys.ts'
 import type { SigningKeyRecord } from '../store/store.ts'
 import { BY, when, withStore } from './open-store.ts'
 import { configOption, jsonOption, printJson, printLine, printTable } from './output.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { CommandFailure } from './failure.ts'
+import { CommandFailure } from './output.ts'
 
 /** Every command and its line in `audgate --help`. Each is a file of that name here, loaded only when it is asked for. */
 const COMMANDS: Readonly<Record<string, string>> = {

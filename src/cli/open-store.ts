@@ -1,5 +1,5 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
-import { type Acts, createActs } from '../issuer/acts.ts'
+import { createRevocationActs, type RevocationActs } from '../issuer/revocation-acts.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import { type ClientRecord, type Store, StoreError, type UserRecord } from '../store/store.ts'
 import { fail, readConfigOrExit } from './output.ts'
@@ -11,7 +11,7 @@ export interface OpenStore {
   readonly config: Config
   readonly issuer: EmbeddedIssuer
   readonly store: Store
-  readonly acts: Acts
+  readonly acts: RevocationActs
 }
 
 /**
@@ -27,7 +27,12 @@ export async function withStore<T>(file: string, create: boolean, work: (opened:
     const store = await openSqliteStore(config.store.path, { create })
     try {
       const maxTokenSeconds = issuer.accessTokenTtlSeconds
-      return await work({ config, issuer, store, acts: createActs({ store, now: Date.now, maxTokenSeconds }) })
+      return await work({
+        config,
+        issuer,
+        store,
+        acts: createRevocationActs({ store, now: Date.now, maxTokenSeconds }),
+      })
     } finally {
       await store.close()
     }

@@ -1,4 +1,4 @@
-import { passwordProblem } from '../issuer/passwords.ts'
+import { passwordProblem } from '../issuer/people/passwords.ts'
 import { CommandFailure, fail } from './output.ts'
 
 /** More than any password, less than a file that was piped in by mistake. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { jsonSchema } from '../config/json-schema.ts'
+import { jsonSchema } from '../config/load.ts'
 import { printJson } from './output.ts'
 
 /** `audgate schema`: what an editor needs to help with routes.yaml. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
-import { createLog, type Log } from '../server/log.ts'
+import { createLog, type Log } from '../observe/log.ts'
 import { keepReloading, type Reloading } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
@@ -48,13 +48,13 @@ async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Ser
 /** One process, or one that holds the issuer and workers that serve. */
 async function creatorFor({ workers }: Config): Promise<typeof createServer> {
   if (workers === 1) return createServer
-  const { createPrimary } = await import('../server/primary.ts')
+  const { createPrimary } = await import('../workers/primary.ts')
   return createPrimary
 }
 
 /** Loaded where it is asked for: a gateway in earnest has none of it. */
 async function startDemo(config: Config, log: Log, create: typeof createServer): Promise<Server> {
-  const { createDemoServer } = await import('../server/demo.ts')
+  const { createDemoServer } = await import('../demo/demo.ts')
   const server = await createDemoServer(config, { log, now: Date.now }, create)
   // Not to stdout, which is the log: it holds passwords.
   process.stderr.write(`\n${server.walkthrough}\n`)

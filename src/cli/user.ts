@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/accounts.ts'
-import { createPasswords } from '../issuer/passwords.ts'
+import { createPasswords } from '../issuer/people/passwords.ts'
+import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
 import type { UserRecord } from '../store/store.ts'
 import { BY, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'

@@ -1,9 +1,7 @@
-import { parseAddress } from '../core/address.ts'
-import { parseAuthority, parseHost } from '../core/host.ts'
+import { parseAddress, parseAuthority, parseHost } from '../core/address.ts'
 import type { Upstream } from '../core/route.ts'
 import type { ListenAddress } from './config.ts'
-import { faulty, type Parsed, parsed } from './leaf.ts'
-import { isTailNormal, parseHttpUrl } from './url.ts'
+import { faulty, isTailNormal, type Parsed, parsed, parseHttpUrl } from './leaf.ts'
 
 /** Said of `listen: 8080` too, which YAML takes for a number. */
 export const LISTEN_FORM = 'must be host:port, such as localhost:8080 or [::1]:8080'

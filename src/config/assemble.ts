@@ -1,11 +1,82 @@
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
-import { parseHost } from '../core/host.ts'
-import { assembleResource } from './assemble-resource.ts'
-import { assembleRoute } from './assemble-route.ts'
+import { parseHost } from '../core/address.ts'
+import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
+import type { Access, Route, Rule } from '../core/route.ts'
+import { METADATA_PATH } from '../core/router.ts'
 import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
+import { headerSource } from './header-rules.ts'
+import type { RESOURCE } from './resource-schema.ts'
+import { methodSet, type ROUTE } from './route-schema.ts'
+
+/** @param publicUrl Stands in for `embedded`: it is what tokens of the embedded issuer carry as `iss`. */
+export function assembleResource(checked: Complete<typeof RESOURCE>, publicUrl: string): Resource {
+  const issuers = (checked.issuers ?? ['embedded']).map((issuer) => (issuer === 'embedded' ? publicUrl : issuer))
+  return {
+    // The file's texts are checked by now: this is where the brands of resources and scopes are sealed.
+    identifier: checked.id as ResourceIdentifier,
+    name: checked.name,
+    scopes: new Map([...checked.scopes].map(([scope, words]) => [sealScope(scope), words])),
+    grants: checked.grants.map(({ groups, scopes }) => ({ groups, scopes: scopes.map(sealScope) })),
+    issuers: [...new Set(issuers)],
+    acceptAudiences: checked.accept_audiences,
+    claims: checked.claims,
+    metadataUrl: metadataUrl(checked.id),
+  }
+}
+
+export function sealScope(text: string): Scope {
+  return text as Scope
+}
+
+/** RFC 9728 §3.1: the well-known path goes between the host and the path of the identifier; a lone `/` is left out. */
+function metadataUrl(identifier: string): string {
+  const { origin, pathname, search } = new URL(identifier)
+  return `${origin}${METADATA_PATH}${pathname === '/' ? '' : pathname}${search}`
+}
+
+type CheckedRoute = Complete<typeof ROUTE>
+
+/** @param resources The values that the issuer works with too: the route holds the very same object. */
+export function assembleRoute(checked: CheckedRoute, resources: readonly Resource[]): Route {
+  const { upstream, timeouts } = checked
+  return {
+    id: checked.id,
+    host: checked.host,
+    path: checked.path,
+    stripPath: checked.strip_path,
+    access: assembleAccess(checked, resources),
+    upstreams: 'authority' in upstream ? [upstream] : upstream,
+    identity: checked.identity,
+    headers: [...checked.headers].map(([name, source]) => headerSource(name, source)),
+    stripHeaders: checked.strip_headers,
+    setHeaders: [...checked.set_headers].map(([name, value]) => ({ name, value })),
+    cors: checked.cors,
+    preserveHost: checked.preserve_host,
+    timeouts: {
+      connectMs: timeouts.connect,
+      responseHeadersMs: timeouts.response_headers,
+      idleMs: timeouts.idle,
+    },
+    maxBody: checked.max_body,
+    encodedSlash: checked.encoded_slash,
+  }
+}
+
+/** Public only where the file says `public: true`; everything else needs a resource, or is a bug in the checks. */
+function assembleAccess(checked: CheckedRoute, resources: readonly Resource[]): Access {
+  if (checked.resource === undefined && checked.public === true) return { kind: 'public' }
+  const resource = resources.find(({ identifier }) => identifier === checked.resource)
+  if (resource === undefined) throw new Error(`route ${checked.id} has no resource and is not public`)
+  const publicPaths = checked.public === undefined || checked.public === true ? [] : checked.public
+  return { kind: 'protected', resource, rules: (checked.rules ?? []).map(assembleRule), publicPaths }
+}
+
+function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
+  return { methods: methodSet(rule.methods), paths: rule.paths, scopes: rule.scopes.map(sealScope) }
+}
 
 /** A file that gave no problem, in the file's own words. */
 export type CheckedFile = Complete<typeof FILE>

@@ -1,5 +1,4 @@
-import { hasOwnIssuer } from './check-issuers.ts'
-import { type Checking, present, type ResourceDraft, reportDoubles } from './checking.ts'
+import { type Checking, hasOwnIssuer, present, type ResourceDraft, reportDoubles } from './check.ts'
 import type { Path } from './source.ts'
 
 // The gateway's own API is a resource too; its scopes must not mean anything else.

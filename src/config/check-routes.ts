@@ -1,10 +1,9 @@
-import { cgiName } from '../core/cgi-name.ts'
-import { comparable } from '../core/escape.ts'
-import { parseHost } from '../core/host.ts'
-import { METADATA_PATH, RESERVED_PATHS } from '../core/reserved.ts'
-import { isWithin } from '../core/router.ts'
+import { parseHost } from '../core/address.ts'
+import { cgiName } from '../core/fields.ts'
+import { isWithin, METADATA_PATH, RESERVED_PATHS } from '../core/router.ts'
+import { comparable } from '../core/target.ts'
+import { type Checking, present, type RouteDraft, reportDoubles } from './check.ts'
 import { scopeList } from './check-resources.ts'
-import { type Checking, present, type RouteDraft, reportDoubles } from './checking.ts'
 import type { Path } from './source.ts'
 
 /** Checks what a route's keys mean together, routes among each other, and routes against resources. */

@@ -1,7 +1,95 @@
+import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
-import { describeResourceChanges } from './diff-resource.ts'
-import { changedNames, isSame, listed, matchById } from './difference.ts'
+
+/** Two lists by the ids of their members. */
+export interface Matched<T> {
+  readonly added: readonly T[]
+  readonly removed: readonly T[]
+  readonly kept: readonly (readonly [before: T, after: T])[]
+}
+
+export function matchById<T>(before: readonly T[], after: readonly T[], idOf: (member: T) => string): Matched<T> {
+  const old = new Map(before.map((member) => [idOf(member), member]))
+  const now = new Set(after.map(idOf))
+  return {
+    added: after.filter((member) => !old.has(idOf(member))),
+    removed: before.filter((member) => !now.has(idOf(member))),
+    kept: after.flatMap((member) => {
+      const earlier = old.get(idOf(member))
+      return earlier === undefined ? [] : [[earlier, member] as const]
+    }),
+  }
+}
+
+/** The file's names of those settings that differ. @param names From our keys to the file's. */
+export function changedNames<T, K extends keyof T & string>(
+  before: T,
+  after: T,
+  names: Readonly<Record<K, string>>,
+): string[] {
+  const keys = Object.entries<string>(names).map(([key, name]) => ({ key: key as K, name }))
+  return keys.filter(({ key }) => !isSame(before[key], after[key])).map(({ name }) => name)
+}
+
+/** Whether two values of a config say the same. Maps and lists in another order do not: order is meant. */
+export function isSame(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a, spread) === JSON.stringify(b, spread)
+}
+
+/** `a, b and c`. */
+export function listed(names: readonly string[]): string {
+  const last = names.at(-1) ?? ''
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
+}
+
+function spread(_: string, value: unknown): unknown {
+  if (value instanceof Map) return { map: [...value] }
+  if (value instanceof Set) return { set: [...value] }
+  return value
+}
+
+const KEYS: Readonly<Record<'name' | 'claims' | 'grants' | 'scopes', string>> = {
+  name: 'name',
+  claims: 'claims',
+  grants: 'grants',
+  scopes: 'scopes',
+}
+
+/** What differs between the resources of two files, a sentence each; what is narrowed ends live tokens, so it is told apart. */
+export function describeResourceChanges(before: readonly Resource[], after: readonly Resource[]): string[] {
+  const { added, removed, kept } = matchById(before, after, ({ identifier }) => identifier)
+  return [
+    ...removed.map(({ identifier }) => `resource ${identifier}: removed`),
+    ...added.map(({ identifier }) => `resource ${identifier}: added`),
+    ...kept.flatMap(([old, now]) => changesOf(old, now).map((change) => `resource ${now.identifier}: ${change}`)),
+  ]
+}
+
+function changesOf(before: Resource, after: Resource): string[] {
+  const told = [
+    ...memberChanges('scopes', [...before.scopes.keys()], [...after.scopes.keys()]),
+    ...memberChanges('grants', before.grants.flatMap(grantPairs), after.grants.flatMap(grantPairs)),
+    ...memberChanges('issuers', before.issuers, after.issuers),
+    ...memberChanges('accept_audiences', before.acceptAudiences, after.acceptAudiences),
+  ]
+  // A description or an order differs without anybody having more or less than before.
+  const quiet = changedNames(before, after, KEYS).filter((name) => !told.some((change) => change.startsWith(name)))
+  return quiet.length === 0 ? told : [...told, `changed ${listed(quiet)}`]
+}
+
+function memberChanges(name: string, before: readonly string[], after: readonly string[]): string[] {
+  const gone = [...new Set(before.filter((member) => !after.includes(member)))]
+  const come = [...new Set(after.filter((member) => !before.includes(member)))]
+  return [
+    ...(gone.length === 0 ? [] : [`${name} narrowed, without ${listed(gone)}`]),
+    ...(come.length === 0 ? [] : [`${name} widened by ${listed(come)}`]),
+  ]
+}
+
+function grantPairs(grant: Grant): string[] {
+  return grant.groups.flatMap((group) => grant.scopes.map((scope) => `${scope} for ${group}`))
+}
 
 /** What the file calls a route's settings; `access` is told in words of its own. */
 const ROUTE_KEYS: Readonly<Record<Exclude<keyof Route, 'id' | 'access'>, string>> = {

@@ -1,10 +1,118 @@
 import { z } from 'zod'
 import { LISTEN_FORM, parseListen, parseNetwork } from './addresses.ts'
-import { ISSUER, TRUSTED_ISSUER } from './issuer-schema.ts'
-import { faulty, type Parsed, parsed, plainText, textLeaf, wordLeaf } from './leaf.ts'
+import {
+  faulty,
+  isBareOrigin,
+  type Parsed,
+  parsed,
+  parseHttpUrl,
+  parseLifetime,
+  parseSafeUrl,
+  plainText,
+  textLeaf,
+  wordLeaf,
+} from './leaf.ts'
 import { RESOURCE } from './resource-schema.ts'
 import { ROUTE } from './route-schema.ts'
-import { isBareOrigin, parseSafeUrl } from './url.ts'
+
+const DAY_SECONDS = 86_400
+
+/** Asymmetric signatures only (RFC 8725 §3.2): a gateway that could verify HMAC could also forge it. */
+const ALGORITHMS = [
+  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
+] as const
+
+/** `issuer` with settings: this process holds the issuer. */
+const EMBEDDED = z
+  .strictObject({
+    signing_alg: wordLeaf('Algorithm that access tokens are signed with.', ['ES256', 'RS256', 'EdDSA']).prefault(
+      'ES256',
+    ),
+    access_token_ttl: lifetime('Life of an access token.', DAY_SECONDS).prefault('5m'),
+    refresh_token_ttl: lifetime('How long a refresh token may lie unused.', 3650 * DAY_SECONDS).prefault('30d'),
+    refresh_token_max: lifetime('Life of a sign-in, however often it is refreshed.', 3650 * DAY_SECONDS).prefault(
+      '180d',
+    ),
+    registration: wordLeaf('RFC 7591 registration; `token` wants AUDGATE_REGISTRATION_TOKEN.', [
+      'off',
+      'open',
+      'token',
+    ]).prefault('off'),
+    client_metadata_documents: wordLeaf('Whether a client id may be the URL of its metadata.', ['off', 'on']).prefault(
+      'off',
+    ),
+  })
+  .meta({ description: 'The embedded issuer.' })
+
+/** `issuer: { upstream }`: another audgate holds it. */
+const FOLLOWING = z
+  .strictObject({
+    upstream: textLeaf('Address of the audgate that holds the issuer.', parseIssuerUpstream),
+    on_stale_revocations: wordLeaf('What becomes of tokens when its revocation feed has been silent for 15 s.', [
+      'refuse',
+      'allow',
+    ]).prefault('refuse'),
+  })
+  .meta({ description: 'A gateway on its own: the reserved paths are passed on to another audgate.' })
+
+/** `issuer` in all its forms. */
+export const ISSUER = z
+  .union([z.literal(false, { error: 'must be false, or a map of settings' }), EMBEDDED, FOLLOWING], {
+    error: 'must be false, or a map of settings',
+  })
+  .meta({ description: 'The embedded issuer; `false` turns it off.' })
+
+/** One entry of `trusted_issuers`. */
+export const TRUSTED_ISSUER = z
+  .strictObject({
+    issuer: textLeaf('Exactly the `iss` of its tokens.', parseIssuerIdentifier),
+    jwks_uri: textLeaf('Where its keys are; default: what its metadata says.', parseKeysUri).optional(),
+    jwks_file: textLeaf('A file with its keys instead.', plainText).optional(),
+    algorithms: z
+      .array(textLeaf('A JOSE signature algorithm such as RS256.', parseAlgorithm))
+      .min(1, { error: 'must name at least one algorithm' })
+      .meta({ description: 'What its tokens may be signed with.' }),
+    token_type: wordLeaf('`typ` of its access tokens.', ['at+jwt', 'jwt']).prefault('at+jwt'),
+    claims: z
+      .strictObject({
+        groups: textLeaf('Claim with the groups.', plainText).prefault('groups'),
+        username: textLeaf('Claim with the user name.', plainText).prefault('preferred_username'),
+        scope: textLeaf('Claim with the scopes.', plainText).prefault('scope'),
+        client: textLeaf('Claim with the client id.', plainText).prefault('client_id'),
+      })
+      .meta({ description: 'Names of its claims.' })
+      .prefault({}),
+  })
+  .meta({ description: 'An issuer from elsewhere whose tokens are trusted.' })
+
+function lifetime(describe: string, maxSeconds: number) {
+  return textLeaf(describe, (text) => parseLifetime(text, maxSeconds))
+}
+
+function parseAlgorithm(text: string): Parsed<string> {
+  if (ALGORITHMS.some((algorithm) => algorithm === text)) return parsed(text)
+  if (/^HS\d+$|^none$/i.test(text))
+    return faulty('must not be none or HMAC: whoever checks such a token could make one')
+  return faulty(`must be one of: ${ALGORITHMS.join(', ')}`)
+}
+
+function parseIssuerIdentifier(text: string): Parsed<string> {
+  const result = parseSafeUrl(text)
+  if (!result.ok) return result
+  return text.includes('?') ? faulty('must not have a query') : parsed(text)
+}
+
+function parseKeysUri(text: string): Parsed<string> {
+  const result = parseSafeUrl(text)
+  return result.ok ? parsed(text) : result
+}
+
+function parseIssuerUpstream(text: string): Parsed<string> {
+  const result = parseHttpUrl(text)
+  if (!result.ok) return result
+  return isBareOrigin(text) ? parsed(result.value.origin) : faulty('must be an address without a path or query')
+}
 
 /** Everything that routes.yaml may hold. What validates is also what the JSON Schema is made from: there is no second list. */
 export const FILE = z

@@ -1,4 +1,4 @@
-import { cgiName } from '../core/cgi-name.ts'
+import { cgiName } from '../core/fields.ts'
 import type { HeaderSource } from '../core/route.ts'
 import { faulty, type Parsed, parsed } from './leaf.ts'
 

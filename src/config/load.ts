@@ -1,14 +1,32 @@
 import { readFileSync } from 'node:fs'
+import { z } from 'zod'
 import { assembleConfig } from './assemble.ts'
-import { checkIssuers } from './check-issuers.ts'
+import { checkIssuers, checkSecrets, createChecking, readSecrets } from './check.ts'
 import { checkResources } from './check-resources.ts'
 import { checkRoutes } from './check-routes.ts'
-import { createChecking } from './checking.ts'
 import type { ConfigResult } from './config.ts'
 import { readDraft, sealDraft } from './draft.ts'
 import { FILE } from './file-schema.ts'
 import { type Environment, readYaml } from './read-yaml.ts'
-import { checkSecrets, readSecrets } from './secrets.ts'
+
+/** Where a value may come from the environment, an editor must take the reference for it. */
+const REFERENCE = { type: 'string', pattern: '\\$\\{' } as const
+
+/** JSON Schema 2020-12 of routes.yaml as it is written, for editors. Does NOT hold what needs several keys; `check` does. */
+export function jsonSchema(): Readonly<Record<string, unknown>> {
+  return z.toJSONSchema(FILE, {
+    target: 'draft-2020-12',
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema: schema }) => {
+      const { type } = zodSchema._zod.def
+      if (type !== 'boolean' && type !== 'number' && type !== 'enum') return
+      const { description, ...plain } = schema
+      for (const key of Object.keys(plain)) delete schema[key]
+      schema.anyOf = [plain, REFERENCE]
+    },
+  })
+}
 
 // By code: what the system says of itself is no help to someone who looks at a file.
 const UNREADABLE: Readonly<Record<string, string>> = {

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { faulty, type Parsed, parsed, plainText, textLeaf } from './leaf.ts'
-import { isTailNormal, parseSafeUrl } from './url.ts'
+import { faulty, isTailNormal, type Parsed, parsed, parseSafeUrl, plainText, textLeaf } from './leaf.ts'
 
 /** A name in the file's own maps. */
 export function nameKey(parse: (text: string) => Parsed<string>) {

@@ -1,12 +1,49 @@
 import { z } from 'zod'
 import { type PathPattern, parsePattern } from '../core/pattern.ts'
+import { METHODS, type MethodSet } from '../core/route.ts'
 import { parseRouteHost, parseUpstream } from './addresses.ts'
 import { parseAddedName, parseHeaderSource, parseHeaderText, parseStrippedName } from './header-rules.ts'
-import { booleanLeaf, faulty, type Parsed, parsed, textLeaf, wordLeaf } from './leaf.ts'
-import { parseMethod } from './methods.ts'
-import { parseSize, parseTimeout } from './quantities.ts'
+import {
+  booleanLeaf,
+  faulty,
+  nearest,
+  type Parsed,
+  parsed,
+  parseHttpUrl,
+  parseSize,
+  parseTimeout,
+  textLeaf,
+  wordLeaf,
+} from './leaf.ts'
 import { nameKey, scopeText } from './resource-schema.ts'
-import { parseHttpUrl } from './url.ts'
+
+/** What `read` stands for; `write` is every other method. */
+const READ: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'REPORT', 'SEARCH'])
+
+const WORDS: readonly string[] = ['read', 'write', 'any']
+
+/** `read`, `write`, `any` or a method as clients send it: methods are case-sensitive (RFC 9110 §9.1). */
+export function parseMethod(text: string): Parsed<string> {
+  if (WORDS.includes(text)) return parsed(text)
+  const capitals = text.toUpperCase()
+  if (METHODS.includes(capitals) && capitals !== text) return faulty(`must be in capitals: ${capitals}`)
+  if (/^[A-Z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(text)) return parsed(text)
+  const near = nearest(text, [...WORDS, ...METHODS])
+  return faulty(
+    `must be read, write, any or a method such as GET${near === undefined ? '' : `; did you mean ${near}?`}`,
+  )
+}
+
+/** The methods that a rule's words cover together. GET implies HEAD. */
+export function methodSet(words: readonly string[]): MethodSet {
+  const named = new Set(words.filter((word) => !WORDS.includes(word)))
+  if (named.has('GET')) named.add('HEAD')
+  if (words.includes('read')) for (const method of READ) named.add(method)
+  if (words.includes('any')) return 'any'
+  if (!words.includes('write')) return named
+  const except = new Set([...READ].filter((method) => !named.has(method)))
+  return except.size === 0 ? 'any' : { except }
+}
 
 const PATH_PATTERN = textLeaf(
   'A path relative to the route’s: * is any run within a segment, ** any number of whole segments.',

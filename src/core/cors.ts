@@ -1,6 +1,6 @@
 import { type Denial, denial } from './denial.ts'
-import { allowedMethods, reachOf } from './reach.ts'
 import type { Route } from './route.ts'
+import { allowedMethods, matchRule } from './rule-match.ts'
 import type { Target } from './target.ts'
 
 export type Preflight =
@@ -73,7 +73,7 @@ function preflightHeaders(
 }
 
 function isReachable(route: Route, method: string, target: Target): boolean {
-  const { kind } = reachOf(route, method, target)
+  const { kind } = matchRule(route, method, target)
   return kind === 'public' || kind === 'rule'
 }
 

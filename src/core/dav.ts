@@ -1,18 +1,50 @@
-import { sameAuthority } from './client-reference.ts'
-import { decide } from './decide.ts'
+import { parseHost } from './address.ts'
+import { decide, type Permit } from './decide.ts'
 import { type Denial, denial } from './denial.ts'
 import type { ResolvedClient } from './forwarded.ts'
-import { parseHost } from './host.ts'
-import { rewriteTags } from './if-header.ts'
-import type { Permit } from './permit.ts'
 import type { DavHeaders } from './request-headers.ts'
-import { reservation } from './reserved.ts'
 import type { Upstream } from './route.ts'
-import type { Router } from './router.ts'
+import { type Router, reservation } from './router.ts'
 import { parseTarget, type Target } from './target.ts'
-import { upstreamHost, upstreamTarget } from './upstream-target.ts'
+import { sameAuthority, upstreamHost, upstreamTarget } from './upstream-target.ts'
 
-export { createHrefRewriter } from './href-rewriter.ts'
+/**
+ * Puts every resource tag of an `If` field (RFC 4918 §10.4.2) through `map`; lists of conditions pass as they are. What `map` answers other
+ * than a text is the result. Undefined for a field that is neither lists nor tagged lists.
+ */
+export function rewriteTags<Fault extends object>(
+  value: string,
+  map: (reference: string) => string | Fault,
+): string | Fault | undefined {
+  let out = ''
+  let lists = 0
+  for (let at = 0; at < value.length; ) {
+    const char = value[at]
+    const end = char === '<' ? value.indexOf('>', at) + 1 : char === '(' ? listEnd(value, at) : at + 1
+    if (end === 0 || (char !== '<' && char !== '(' && char !== ' ' && char !== '\t')) return undefined
+    const piece = value.slice(at, end)
+    const mapped = char === '<' ? map(piece.slice(1, -1)) : piece
+    if (typeof mapped === 'object') return mapped
+    out += char === '<' ? `<${mapped}>` : mapped
+    if (char === '(') lists += 1
+    at = end
+  }
+  return lists > 0 ? out : undefined
+}
+
+/** Behind the `)` of the list at `from`; 0 when it has none. Brackets and quotes may hold any of these characters. */
+function listEnd(value: string, from: number): number {
+  for (let at = from + 1; at < value.length; at++) {
+    const char = value[at]
+    if (char === ')') return at + 1
+    if (char === '(') return 0
+    const close = char === '<' ? '>' : char === '"' ? '"' : undefined
+    if (close === undefined) continue
+    at = value.indexOf(close, at + 1)
+    if (at === -1) return 0
+  }
+  return 0
+}
 
 export interface DestinationInput {
   readonly rawHeaders: readonly string[]

@@ -1,15 +1,19 @@
-import { audienceDifference, hasAudience } from './audience.ts'
-import { type Challenge, type Denial, type DenialExtras, denial } from './denial.ts'
-import { isGranted } from './grants.ts'
-import type { Permit } from './permit.ts'
-import { type Reach, reachOf } from './reach.ts'
-import type { Reason } from './reason.ts'
-import type { Resource, Scope } from './resource.ts'
+import { type Challenge, type Denial, type DenialExtras, denial, type Reason } from './denial.ts'
+import { audienceDifference, hasAudience, isGranted, type Resource, type Scope } from './resource.ts'
 import type { Route } from './route.ts'
+import { matchRule, type RuleMatch } from './rule-match.ts'
 import type { Target } from './target.ts'
 import { clockToleranceSeconds, type Evidence, type VerifiedToken } from './token.ts'
 
-export { isPublic } from './reach.ts'
+declare const permitted: unique symbol
+
+/** That this request may go to its route's upstream. Only `decide` makes one; forwarding takes one. */
+export interface Permit {
+  readonly [permitted]: true
+  readonly route: Route
+  /** Undefined on public routes and paths. */
+  readonly token: VerifiedToken | undefined
+}
 
 export type Decision =
   | { readonly kind: 'forward'; readonly permit: Permit }
@@ -23,7 +27,7 @@ export type Decision =
 export function decide(route: Route, method: string, target: Target, evidence: Evidence, now: number): Decision {
   if (route.access.kind === 'public') return forward(route, undefined)
   const { resource } = route.access
-  const reach = reachOf(route, method, target)
+  const reach = matchRule(route, method, target)
   const challenge = (reason: Reason, text: string) => deny(reason, text, { challenge: challengeFor(resource, reach) })
 
   if (reach.kind === 'ambiguous') return deny('ambiguous_path', 'decoded once more, the path meets another rule')
@@ -53,7 +57,7 @@ export function denyIdentity(
 ): Denial {
   const { access } = permit.route
   if (access.kind === 'public' || fault === 'identity_too_large') return denial(fault, detail)
-  return denial(fault, detail, { challenge: challengeFor(access.resource, reachOf(permit.route, method, target)) })
+  return denial(fault, detail, { challenge: challengeFor(access.resource, matchRule(permit.route, method, target)) })
 }
 
 function hasExpired(token: VerifiedToken, now: number): boolean {
@@ -72,7 +76,7 @@ function denyUnruled(allow: readonly string[], method: string): Decision {
   })
 }
 
-function challengeFor(resource: Resource, reach: Reach): Challenge {
+function challengeFor(resource: Resource, reach: RuleMatch): Challenge {
   return { resourceMetadata: resource.metadataUrl, scope: reach.kind === 'rule' ? reach.rule.scopes : [] }
 }
 

@@ -1,6 +1,6 @@
-import { clientReference } from './client-reference.ts'
 import type { ResolvedClient } from './forwarded.ts'
 import type { Route } from './route.ts'
+import { clientReference } from './upstream-target.ts'
 
 /** Turns a body into another as it streams. */
 export interface BodyRewriter {

@@ -1,4 +1,4 @@
-import { cgiName } from './cgi-name.ts'
+import { cgiName } from './fields.ts'
 import type { HeaderSource, IdentitySet, Route } from './route.ts'
 import type { VerifiedToken } from './token.ts'
 

@@ -1,5 +1,4 @@
-import { comparable } from './escape.ts'
-import { isUnambiguous } from './target.ts'
+import { comparable, isUnambiguous } from './target.ts'
 
 /**
  * A path pattern of routes.yaml, split at `/`: `*` is any run within a segment, a segment `**` any number of whole

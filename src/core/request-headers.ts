@@ -1,11 +1,11 @@
 import { tokenScheme } from './credential.ts'
+import type { Permit } from './decide.ts'
+import { cgiName } from './fields.ts'
 import type { ResolvedClient } from './forwarded.ts'
-import { cgiName, type Disposition, type HeaderPolicy } from './header-names.ts'
+import type { Disposition, HeaderPolicy } from './header-policy.ts'
 import type { IdentityFault } from './identity.ts'
-import { mayAnswerMultistatus } from './multistatus.ts'
-import type { Permit } from './permit.ts'
 import type { Route, Upstream } from './route.ts'
-import { strippedPrefix, upstreamHost } from './upstream-target.ts'
+import { mayAnswerMultistatus, strippedPrefix, upstreamHost } from './upstream-target.ts'
 
 export interface UpstreamHeadersInput {
   readonly rawHeaders: readonly string[]

@@ -1,9 +1,7 @@
-import { clientReference } from './client-reference.ts'
 import { corsHeaders } from './cors.ts'
 import type { ResolvedClient } from './forwarded.ts'
 import type { Route } from './route.ts'
-
-export { upstreamTarget } from './upstream-target.ts'
+import { clientReference } from './upstream-target.ts'
 
 export interface ClientHeadersInput {
   readonly route: Route

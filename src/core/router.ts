@@ -1,6 +1,5 @@
-import { comparable } from './escape.ts'
 import type { Route } from './route.ts'
-import type { Target } from './target.ts'
+import { comparable, type Target } from './target.ts'
 
 export type Selection =
   /** `relativePath`: as received, without the route's path; begins with a slash. */
@@ -118,4 +117,31 @@ function standings(routes: readonly Route[], host: string, target: Target, selec
     if (route.host !== undefined && route.host !== host) return { route, standing: 'other_host' }
     return { route, standing: isWithin(comparable(route.path), path) ? 'less_specific' : 'other_path' }
   })
+}
+
+/** Paths that belong to the issuer, with all below them. */
+export const RESERVED_PATHS: readonly string[] = ['/.well-known', '/oauth', '/account', '/admin', '/assets']
+
+/** Where resource metadata lives (RFC 9728 §3.1), on every host. */
+export const METADATA_PATH = '/.well-known/oauth-protected-resource'
+
+/**
+ * Whether a path is reserved: on hosts that no route names, on `publicHost`, and for resource metadata on every host. Ambiguous
+ * when only some readings of it are.
+ */
+export function reservation(
+  router: Router,
+  publicHost: string,
+  host: string,
+  target: Target,
+): 'reserved' | 'free' | 'ambiguous' {
+  const paths = host === publicHost || !router.namesHost(host) ? RESERVED_PATHS : [METADATA_PATH]
+  const [first = '/', ...others] = target.readings
+  const reserved = isReserved(paths, first)
+  if (others.some((reading) => isReserved(paths, reading) !== reserved)) return 'ambiguous'
+  return reserved ? 'reserved' : 'free'
+}
+
+function isReserved(paths: readonly string[], reading: string): boolean {
+  return paths.some((path) => isWithin(path, reading))
 }

@@ -1,4 +1,4 @@
-import type { TokenFault } from './reason.ts'
+import type { TokenFault } from './denial.ts'
 
 declare const verified: unique symbol
 
@@ -58,4 +58,17 @@ export type Evidence =
 /** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims` and tests only. */
 export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified | 'memo'>): VerifiedToken {
   return { ...fields, memo: { cleared: undefined, added: undefined } } as VerifiedToken
+}
+
+export type Rejection = Extract<Evidence, { kind: 'rejected' }>
+export type Unavailable = Extract<Evidence, { kind: 'unavailable' }>
+
+/** Evidence that a credential is not good. `detail` reaches the client: it says what to do and repeats nothing secret. */
+export function rejected(fault: TokenFault, detail: string): Rejection {
+  return { kind: 'rejected', fault, detail }
+}
+
+/** Evidence that nobody can tell now. */
+export function unavailable(detail: string, retryAfterSeconds: number): Unavailable {
+  return { kind: 'unavailable', detail, retryAfterSeconds }
 }

@@ -1,5 +1,4 @@
-import { faultOf } from './fault.ts'
-import { type IssuerContext, seconds } from './issuer-context.ts'
+import { faultOf, type IssuerContext, seconds } from './context.ts'
 
 const LOOK_MS = 30_000
 const SWEEP_MS = 60_000
@@ -7,7 +6,7 @@ const REAP_MS = 3_600_000
 /** Self-registered clients that nobody has given anything within this time are forgotten. */
 const UNUSED_SECONDS = 86_400
 
-export interface House {
+export interface Maintenance {
   close(): Promise<void>
 }
 
@@ -15,7 +14,7 @@ export interface House {
  * What has to be done from time to time: keys that come and go, rows that have expired, clients that registered themselves
  * and were never used. @param tickKeys looks at the keys; also called when the store says that something has changed.
  */
-export function keepHouse(context: IssuerContext, tickKeys: () => Promise<void>): House {
+export function startMaintenance(context: IssuerContext, tickKeys: () => Promise<void>): Maintenance {
   const underWay = new Set<Promise<void>>()
   let looking = false
   const run = (work: () => Promise<unknown>): void => {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { copyOf, giveBack } from './copy-pool.ts'
-import type { ResponseHead } from './response-head.ts'
+import { copyOf, giveBack } from './buffers.ts'
+import type { ResponseHead } from './http1/response-head.ts'
 
 /** Turns a body into another as it streams. */
 export interface BodyTransform {

@@ -1,14 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Permit } from '../core/permit.ts'
+import type { Permit } from '../core/decide.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
 import type { AnswerRules } from './client-answer.ts'
-import { ForwardedExchange } from './forwarded-exchange.ts'
+import { Exchange } from './exchange.ts'
 import type { Abort, ForwardOutcome } from './outcome.ts'
-import type { UpstreamMember } from './upstream-member.ts'
-import type { UpstreamGroup } from './upstreams.ts'
-
-export type { AnswerRules, BodyTransform } from './client-answer.ts'
-export type { Abort, ForwardOutcome, UpstreamFault } from './outcome.ts'
+import type { UpstreamGroup, UpstreamMember } from './upstreams.ts'
 
 /** A request in one upstream's terms. */
 export interface UpstreamRequest {
@@ -47,7 +43,7 @@ export function forward(
   response: ServerResponse,
   done: (outcome: ForwardOutcome) => void,
 ): Abort {
-  const exchange = new ForwardedExchange(input, request, response, done, undefined)
+  const exchange = new Exchange(input, request, response, done, undefined)
   exchange.start()
   return () => exchange.abort()
 }

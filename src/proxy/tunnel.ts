@@ -1,10 +1,148 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Permit } from '../core/permit.ts'
+import type { Permit } from '../core/decide.ts'
+import type { Attempts } from './attempts.ts'
+import type { Watched } from './deadlines.ts'
+import { Exchange } from './exchange.ts'
 import type { ForwardInput } from './forward.ts'
-import { ForwardedExchange } from './forwarded-exchange.ts'
-import { OpenTunnel } from './open-tunnel.ts'
-import type { ForwardOutcome } from './outcome.ts'
+import type { ResponseHead } from './http1/response-head.ts'
+import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
+import type { ConnectionUser } from './upstream-connection.ts'
+
+/** For a side that doesn't take the last of what the other said. */
+const LINGER_MS = 5_000
+
+export interface TunnelEnds {
+  readonly socket: Socket
+  /** Holds the upstream's connection. */
+  readonly attempts: Attempts
+  readonly firstByteMs: number
+  readonly done: (outcome: ForwardOutcome) => void
+}
+
+/** A connection that has switched protocols: bytes go both ways, each side no faster than the other takes them. */
+export class OpenTunnel implements ConnectionUser, Watched {
+  readonly #input: ForwardInput
+  readonly #ends: TunnelEnds
+  #bytesIn = 0
+  #bytesOut = 0
+  #ended = false
+  deadline = Number.POSITIVE_INFINITY
+  slot = -1
+
+  constructor(input: ForwardInput, ends: TunnelEnds) {
+    this.#input = input
+    this.#ends = ends
+  }
+
+  /** @param early What the client sent ahead of the answer. */
+  start(answer: ResponseHead, early: Buffer): void {
+    const { socket, attempts } = this.#ends
+    let head = `HTTP/1.1 101 ${answer.reason}\r\n`
+    const headers = this.#input.rewriteHead(101, answer.headers)
+    for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
+    socket.write(`${head}\r\n`, 'latin1')
+    attempts.connection?.handOver(this)
+    this.#within()
+    this.#input.upstreams.deadlines.watch(this)
+    socket.setNoDelay(true)
+    socket.setTimeout(0)
+    socket.on('drain', this.#onClientDrain)
+    socket.on('end', this.#onClientEnd)
+    socket.on('close', this.#onClientClose)
+    if (early.length > 0) this.#onClientData(early)
+    socket.on('data', this.#onClientData)
+    socket.resume()
+    if (socket.destroyed) this.#onClientClose()
+  }
+
+  close(): void {
+    this.#end(() => {
+      this.#ends.socket.destroy()
+      this.#ends.attempts.connection?.destroy()
+    })
+  }
+
+  onBody(chunk: Buffer): void {
+    const { socket, attempts } = this.#ends
+    this.#bytesOut += chunk.length
+    this.#within()
+    if (!socket.write(Buffer.from(chunk))) attempts.connection?.pause()
+  }
+
+  onDrain(): void {
+    this.#within()
+    this.#ends.socket.resume()
+  }
+
+  /** The upstream has ended its side: what it said still arrives. */
+  onEnd(): void {
+    this.#end(() => this.#leaveClient())
+  }
+
+  onLost(fault: UpstreamFault, detail: string): void {
+    this.#end(() => this.#leaveClient(), { fault, detail })
+  }
+
+  onDeadline(): void {
+    this.close()
+  }
+
+  onConnected(): void {}
+  onHead(): void {}
+  onInformation(): void {}
+  onReadDone(): void {}
+  onUpgrade(): void {}
+
+  readonly #onClientData = (chunk: Buffer): void => {
+    this.#bytesIn += chunk.length
+    this.#within()
+    if (this.#ends.attempts.connection?.write(chunk) === false) this.#ends.socket.pause()
+  }
+
+  readonly #onClientDrain = (): void => {
+    this.#within()
+    this.#ends.attempts.connection?.resume()
+  }
+
+  readonly #onClientEnd = (): void => {
+    this.#end(() => {
+      this.#ends.attempts.connection?.endSoon(LINGER_MS)
+      this.#ends.socket.destroySoon()
+    })
+  }
+
+  readonly #onClientClose = (): void => {
+    this.#end(() => this.#ends.attempts.connection?.destroy())
+  }
+
+  #leaveClient(): void {
+    const { socket, attempts } = this.#ends
+    attempts.connection?.destroy()
+    socket.setTimeout(LINGER_MS, () => socket.destroy())
+    socket.destroySoon()
+  }
+
+  #within(): void {
+    this.deadline = this.#input.upstreams.clock() + this.#input.timeouts.idleMs
+  }
+
+  #end(closeSides: () => void, fault?: { readonly fault: UpstreamFault; readonly detail: string }): void {
+    if (this.#ended) return
+    this.#ended = true
+    const { socket, attempts, firstByteMs, done } = this.#ends
+    this.#input.upstreams.deadlines.unwatch(this)
+    socket.off('data', this.#onClientData)
+    socket.off('drain', this.#onClientDrain)
+    socket.off('end', this.#onClientEnd)
+    socket.off('close', this.#onClientClose)
+    closeSides()
+    attempts.release()
+    const bytes = { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut }
+    if (fault === undefined) done({ kind: 'completed', status: 101, firstByteMs, ...bytes })
+    else done({ kind: 'failed', ...fault, headSent: true, ...bytes })
+  }
+}
 
 /** An upgrade under way or done. */
 export interface Tunnel {
@@ -43,7 +181,7 @@ export function tunnel(
     if (response.socket !== null) response.detachSocket(socket)
     done(outcome)
   }
-  const exchange = new ForwardedExchange(input, request, response, settled, (answer, attempts, firstByteMs) => {
+  const exchange = new Exchange(input, request, response, settled, (answer, attempts, firstByteMs) => {
     response.detachSocket(socket)
     state.open = new OpenTunnel(input, { socket, attempts, firstByteMs, done })
     state.open.start(answer, head)

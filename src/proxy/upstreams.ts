@@ -1,7 +1,113 @@
+import type { SecureContext } from 'node:tls'
 import type { Upstream } from '../core/route.ts'
 import { Deadlines } from './deadlines.ts'
-import { UpstreamMember } from './upstream-member.ts'
-import { trustedContext } from './upstream-socket.ts'
+import { type ConnectionOwner, trustedContext, UpstreamConnection } from './upstream-connection.ts'
+
+/** Connections that may wait for a next request, each upstream. */
+const MAX_IDLE = 256
+/** How long an upstream that failed is left out: doubles with each failure in a row. */
+const FIRST_DEAD_MS = 1_000
+const LONGEST_DEAD_MS = 30_000
+/** While one request finds out whether it lives again, others stay away this long. */
+const PROBE_MS = 1_000
+
+/** One upstream of a group: its idle connections, and whether it seems to live. */
+export class UpstreamMember implements ConnectionOwner {
+  readonly upstream: Upstream
+  readonly #clock: () => number
+  readonly #context: SecureContext | undefined
+  readonly #onPooled: () => void
+  /** The one used last is used first, so that the others may expire. */
+  readonly #idle: UpstreamConnection[] = []
+  #failures = 0
+  #failedAt = Number.NEGATIVE_INFINITY
+  #deadUntil = Number.NEGATIVE_INFINITY
+  #closed = false
+  /** Requests under way; kept by who has them. */
+  active = 0
+  /** Open connections, idle ones among them. */
+  connections = 0
+
+  constructor(upstream: Upstream, clock: () => number, context: SecureContext | undefined, onPooled: () => void) {
+    this.upstream = upstream
+    this.#clock = clock
+    this.#context = context
+    this.#onPooled = onPooled
+  }
+
+  get idleConnections(): number {
+    return this.#idle.length
+  }
+
+  seemsAlive(now: number): boolean {
+    return now >= this.#deadUntil
+  }
+
+  /** It was chosen after a time of being left out: one request at a time tries it. */
+  beginProbe(now: number): void {
+    if (this.#failures > 0) this.#deadUntil = Math.max(this.#deadUntil, now + PROBE_MS)
+  }
+
+  succeeded(): void {
+    if (this.#failures === 0) return
+    this.#failures = 0
+    this.#deadUntil = Number.NEGATIVE_INFINITY
+  }
+
+  /** A connection could not be had, or broke before an answer. Failures at about the same time count as one. */
+  failed(): void {
+    const now = this.#clock()
+    if (now - this.#failedAt < FIRST_DEAD_MS / 2) return
+    this.#failedAt = now
+    this.#deadUntil = now + Math.min(LONGEST_DEAD_MS, FIRST_DEAD_MS * 2 ** Math.min(this.#failures, 16))
+    this.#failures += 1
+  }
+
+  /** An idle connection that has been idle for less than `maxIdleMs`, or a new one. */
+  acquire(maxIdleMs: number): UpstreamConnection {
+    const newest = this.#idle.at(-1)
+    if (newest !== undefined && this.#clock() - newest.idleSince < Math.min(maxIdleMs, newest.idleLimitMs)) {
+      this.#idle.pop()
+      return newest
+    }
+    this.connections += 1
+    return new UpstreamConnection(this, this.upstream, this.#context)
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    if (this.#closed || this.#idle.length >= MAX_IDLE) {
+      connection.destroy()
+      return
+    }
+    connection.idleSince = this.#clock()
+    this.#idle.push(connection)
+    this.#onPooled()
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    this.connections -= 1
+    const at = this.#idle.lastIndexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+  }
+
+  /** Closes connections that were idle for too long. */
+  sweep(now: number): void {
+    for (const connection of [...this.#idle]) {
+      if (now - connection.idleSince >= connection.idleLimitMs) this.#drop(connection)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const connection of [...this.#idle]) this.#drop(connection)
+  }
+
+  #drop(connection: UpstreamConnection): void {
+    const at = this.#idle.indexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+    connection.destroy()
+  }
+}
 
 /**
  * The upstreams of a route with their connections. Made once per route and configuration. How many connections there are is bounded by how

@@ -1,9 +1,9 @@
+import { Gateway, type ReservedRequest } from '../gateway/gateway.ts'
+import { type Listener, type ListenerHandlers, openListener, type TlsMaterial } from '../gateway/listener.ts'
+import { Upgrades } from '../gateway/upgrades.ts'
 import type { Closing } from './closing.ts'
-import { Gateway, type ReservedRequest } from './gateway.ts'
-import { type Listener, type ListenerHandlers, openListener, type TlsMaterial } from './listener.ts'
-import type { Parts } from './parts.ts'
+import type { Runtime } from './runtime.ts'
 import { bindFault } from './start-fault.ts'
-import { Upgrades } from './upgrades.ts'
 
 export interface FrontOptions {
   /** Undefined: plain HTTP. */
@@ -15,7 +15,7 @@ export interface FrontOptions {
 const IDLE_CHECK_MS = 50
 
 /** Opens the public listener with the data path behind it. Rejects with a StartFault when it can't bind. */
-export async function openFront(parts: Parts, options: FrontOptions, closing: Closing): Promise<Listener> {
+export async function openFront(parts: Runtime, options: FrontOptions, closing: Closing): Promise<Listener> {
   const { state } = parts
   const { listen: address, maxConnections } = state.generation.config
   const handlers = handlersOf(parts, options.serveReserved)
@@ -30,7 +30,7 @@ export async function openFront(parts: Parts, options: FrontOptions, closing: Cl
 }
 
 /** Takes no new connections, lets running requests finish, closes tunnels, then everything that was opened. */
-export async function closeFront(parts: Parts, closing: Closing, graceMs: number): Promise<void> {
+export async function closeFront(parts: Runtime, closing: Closing, graceMs: number): Promise<void> {
   const { state, recorder, tunnels, log } = parts
   state.closing = true
   state.listener?.stop()
@@ -42,7 +42,7 @@ export async function closeFront(parts: Parts, closing: Closing, graceMs: number
   for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
 }
 
-function handlersOf(parts: Parts, serveReserved: FrontOptions['serveReserved']): ListenerHandlers {
+function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']): ListenerHandlers {
   const { recorder, backing, state, verifier, log, now, tunnels } = parts
   const generation = () => state.generation
   const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
@@ -60,7 +60,7 @@ function handlersOf(parts: Parts, serveReserved: FrontOptions['serveReserved']):
 }
 
 /** Whether everything in flight ended in time. */
-function settled(recorder: Parts['recorder'], graceMs: number): Promise<boolean> {
+function settled(recorder: Runtime['recorder'], graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), graceMs)
     recorder.whenIdle(() => {

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
+import type { ReservedRequest } from '../gateway/gateway.ts'
 import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
-import { loadMasterKey } from '../issuer/sealing.ts'
+import { loadMasterKey } from '../issuer/keys/sealing.ts'
 import type { Store } from '../store/store.ts'
-import type { PublishedKey } from '../token/verifier-issuer.ts'
-import type { ReservedRequest } from './gateway.ts'
+import type { PublishedKey } from '../token/trusted-issuer.ts'
 
 /** What answers the issuer's paths: the embedded issuer, nobody, or the audgate that a gateway on its own stands before. */
 export interface IssuerMount {
@@ -33,7 +33,7 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
   }
   if (config.issuer.kind === 'upstream') {
     // Loaded where it is asked for, like the issuer.
-    const { mountUpstream } = await import('./upstream-mount.ts')
+    const { mountUpstream } = await import('./issuer-pass-on.ts')
     return mountUpstream(config, config.issuer)
   }
   return NO_ISSUER
@@ -58,7 +58,7 @@ async function mountEmbedded(
   const { secret, registrationToken } = config.secrets
   const masterKey = await loadMasterKey(secret, config.store.path)
   // Loaded where it is asked for: a gateway without an issuer does without the library.
-  const { createIssuer } = await import('../issuer/provider.ts')
+  const { createIssuer } = await import('../issuer/create-issuer.ts')
   const issuer = await createIssuer(settingsOf(config, embedded), { store, masterKey, registrationToken, now, onEvent })
   return {
     handle: ({ request, response, located }) => issuer.handle(request, response, located.client.address),

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ConfigResult } from '../config/config.ts'
 import { watchFiles } from '../config/watch.ts'
-import type { Log } from './log.ts'
+import type { Log } from '../observe/log.ts'
 import type { Server } from './server.ts'
 import { StartFault } from './start-fault.ts'
 

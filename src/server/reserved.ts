@@ -1,10 +1,9 @@
-import { METADATA_PATH } from '../core/reserved.ts'
-import { isWithin } from '../core/router.ts'
-import type { Recorder } from './exchange.ts'
-import { FEED_PATH, type Feed } from './feed.ts'
-import type { ReservedRequest } from './gateway.ts'
+import { isWithin, METADATA_PATH } from '../core/router.ts'
+import type { ReservedRequest } from '../gateway/gateway.ts'
+import type { Recorder } from '../gateway/request-log.ts'
+import type { Outcome } from '../observe/metrics.ts'
+import { FEED_PATH, type Feed } from './feed/feed.ts'
 import type { IssuerMount } from './issuer-mount.ts'
-import type { Outcome } from './metrics.ts'
 
 export interface ReservedOptions {
   readonly recorder: Recorder

@@ -1,18 +1,15 @@
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/config.ts'
+import { openManagement } from '../observe/management.ts'
 import type { Store } from '../store/store.ts'
+import { applyConfig } from './apply-config.ts'
 import { type Closing, createClosing } from './closing.ts'
 import { closeFront, openFront } from './front.ts'
-import { openManagement } from './management.ts'
-import { openOwnBacking } from './own-backing.ts'
-import { openParts, type Parts, type ServerDependencies } from './parts.ts'
-import { putInForce } from './put-in-force.ts'
+import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
-import { createSite } from './site.ts'
-import { bindFault, startFault } from './start-fault.ts'
-import { hasEnded, readTls } from './tls-files.ts'
-
-export type { ServerDependencies } from './parts.ts'
+import { createMetadataEndpoint } from './resource-metadata.ts'
+import { openRuntime, type Runtime, type ServerDependencies } from './runtime.ts'
+import { bindFault, hasEnded, readTls, startFault } from './start-fault.ts'
 
 /** A running gateway, with the issuer where the file asks for one. */
 export interface Server {
@@ -48,12 +45,12 @@ export async function createServer(config: Config, dependencies: ServerDependenc
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const tls = readTls(config.tls)
-  const parts = await openParts(config, dependencies, closing, openOwnBacking)
+  const parts = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { log, now, state, backing, recorder } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
   const unready = () => backing.unavailable()
   const management = await manage(config, { state, metrics: parts.metrics, unready }, closing)
-  const site = await createSite({ resources: () => state.generation.config.resources })
+  const site = await createMetadataEndpoint({ resources: () => state.generation.config.resources })
   closing.add(() => site.close())
   const serveReserved = createReserved({
     recorder,
@@ -62,7 +59,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     feed: backing.feed,
   })
   const listener = await openFront(parts, { tls, serveReserved }, closing)
-  const turn = createTurn()
+  const turn = createSerialQueue()
   return {
     addresses: listener.addresses,
     management,
@@ -70,7 +67,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return state.generation.config
     },
     store: backing.store,
-    reload: (next) => turn(() => putInForce(next, parts)),
+    reload: (next) => turn(() => applyConfig(next, parts)),
     close: (graceMs = GRACE_MS) => {
       // Followers hold their streams open for ever; they come back to whoever serves next.
       backing.feed?.close()
@@ -80,7 +77,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 }
 
 /** Runs what it is given one after the other. */
-export function createTurn(): (work: () => Promise<void>) => Promise<void> {
+export function createSerialQueue(): (work: () => Promise<void>) => Promise<void> {
   const state = { last: Promise.resolve() }
   return (work) => {
     const turn = state.last.then(work)
@@ -90,8 +87,8 @@ export function createTurn(): (work: () => Promise<void>) => Promise<void> {
 }
 
 export interface ManageOptions {
-  readonly state: Pick<Parts['state'], 'closing'>
-  readonly metrics: Pick<Parts['metrics'], 'read'>
+  readonly state: Pick<Runtime['state'], 'closing'>
+  readonly metrics: Pick<Runtime['metrics'], 'read'>
   /** What keeps the server from serving besides its end. */
   readonly unready: () => string | undefined
 }

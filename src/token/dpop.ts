@@ -1,10 +1,48 @@
 import { createHash } from 'node:crypto'
 import { DPOP_ALGS } from '../core/denial.ts'
-import { createBoundedCache } from './bounded-cache.ts'
-import { type CompactJws, isMediaType, parseCompactJws } from './compact-jws.ts'
-import { type Rejection, rejected, type Unavailable, unavailable } from './rejection.ts'
-import { isObject, type JsonObject, member } from './strict-json.ts'
-import { importJwk, thumbprint, type VerificationKey } from './verification-key.ts'
+import { type Rejection, rejected, type Unavailable, unavailable } from '../core/token.ts'
+import type { SignedToken } from './access-token.ts'
+import { importJwk, thumbprint, type VerificationKey } from './jwk.ts'
+import { type CompactJws, isMediaType, isObject, type JsonObject, member, parseCompactJws } from './jws.ts'
+import { createBoundedCache } from './token-cache.ts'
+
+/** Remembers what was used once. Bounded; when full, nothing new is taken. */
+export interface ReplayGuard {
+  /**
+   * `first` for exactly one caller per key until `expiresAt` has passed; `full` when it can't be remembered, which is no proof of anything.
+   * @param expiresAt NumericDate, seconds. Must be the bound of what the caller accepts, so that nothing is forgotten too early.
+   */
+  use(key: string, expiresAt: number, now: number): 'first' | 'again' | 'full'
+  readonly size: number
+}
+
+const BUCKET_SECONDS = 10
+
+/** Keeps keys in buckets by the time they expire, so that forgetting costs nothing per key. */
+export function createReplayGuard(maxEntries: number): ReplayGuard {
+  const buckets = new Map<number, Set<string>>()
+  const size = (): number => {
+    let sum = 0
+    for (const keys of buckets.values()) sum += keys.size
+    return sum
+  }
+  return {
+    use: (key, expiresAt, now) => {
+      const bucket = Math.floor(expiresAt / BUCKET_SECONDS)
+      for (const [time, keys] of buckets) {
+        if ((time + 1) * BUCKET_SECONDS < now) buckets.delete(time)
+        else if (keys.has(key)) return 'again'
+      }
+      if (size() >= maxEntries) return 'full'
+      const keys = buckets.get(bucket) ?? new Set()
+      buckets.set(bucket, keys.add(key))
+      return 'first'
+    },
+    get size() {
+      return size()
+    },
+  }
+}
 
 /** A DPoP proof and what it has to prove. */
 export interface ProofCheck {
@@ -129,4 +167,38 @@ function sha256(text: string): string {
 
 function bad(detail: string): Rejection {
   return rejected('not_bound', detail)
+}
+
+/** What came with a request. `url` is where the client sent it to; `proof` is undefined when no `DPoP` field came. */
+export type PresentedToken =
+  | { readonly scheme: 'bearer'; readonly token: string }
+  | {
+      readonly scheme: 'dpop'
+      readonly token: string
+      readonly proof: string | undefined
+      readonly method: string
+      readonly url: string
+    }
+
+const BOUND = rejected('not_bound', 'the token is bound to a key; send it as DPoP with a proof')
+const UNBOUND = rejected('not_bound', 'the token is not bound to a key; send it as Bearer')
+const OTHERWISE_BOUND = rejected('not_bound', 'the token is bound in another way than to a DPoP key (cnf.jkt) alone')
+const UNPROVEN = rejected('not_bound', 'there is no DPoP field with a proof')
+
+/**
+ * Whether the token may be used the way it was presented (RFC 9449 §7.1): a bound one with a proof by its key, a plain one as a bearer
+ * token. A good proof is used up.
+ */
+export function judgeBinding(
+  { token, bound }: SignedToken,
+  presented: PresentedToken,
+  now: number,
+  checkProof: ProofChecker,
+): ProofFault | Promise<ProofFault> {
+  if (presented.scheme === 'bearer') return bound ? BOUND : undefined
+  if (!bound) return UNBOUND
+  if (token.jkt === undefined) return OTHERWISE_BOUND
+  if (presented.proof === undefined) return UNPROVEN
+  const { proof, method, url } = presented
+  return checkProof({ proof, token: presented.token, jkt: token.jkt, method, url, now })
 }

@@ -1,6 +1,6 @@
-import type { KeyLoader, LoadedKeys } from './key-loader.ts'
-import { importJwk, type VerificationKey } from './verification-key.ts'
-import type { PublishedKey } from './verifier-issuer.ts'
+import { importJwk, type VerificationKey } from './jwk.ts'
+import type { KeyLoader, LoadedKeys } from './key-source.ts'
+import type { PublishedKey } from './trusted-issuer.ts'
 
 /** The keys of one issuer, as far as they are known. All times are NumericDate seconds. */
 export interface KeySet {

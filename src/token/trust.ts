@@ -1,9 +1,7 @@
 import type { Dispatcher } from 'undici'
-import { discoveredKeys, keysAt } from './key-fetch.ts'
-import { keyFile } from './key-file.ts'
-import type { KeyLoader } from './key-loader.ts'
 import { createStaticKeySet, FetchedKeySet, type KeyEvent, type KeySet } from './key-set.ts'
-import type { VerifierIssuer } from './verifier-issuer.ts'
+import { discoveredKeys, type KeyLoader, keyFile, keysAt } from './key-source.ts'
+import type { VerifierIssuer } from './trusted-issuer.ts'
 
 /** An issuer in force. */
 export interface TrustedSlot {

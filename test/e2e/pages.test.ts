@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { answerAsset } from '../../src/issuer/assets.ts'
-import { pageHeaders } from '../../src/issuer/pages/page-headers.ts'
+import { pageHeaders } from '../../src/issuer/http/response.ts'
 import { type StartedChromium, startChromium } from '../support/chromium.ts'
 import { pageSamples } from '../support/page-samples.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { parseStrictJson } from '../../src/token/strict-json.ts'
-import { importJwk } from '../../src/token/verification-key.ts'
+import { importJwk } from '../../src/token/jwk.ts'
+import { parseStrictJson } from '../../src/token/jws.ts'
 import { makeKey } from '../support/keys.ts'
 
 const OPTIONS = { numRuns: 1_000, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { GUARD_FIELD } from '../../src/issuer/form-guard.ts'
+import { GUARD_FIELD } from '../../src/issuer/http/form-guard.ts'
 import { addApp, atAccount, confirmStep, connect, cookieHeader, stepForm } from '../support/account-page.ts'
 import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
 

@@ -6,7 +6,7 @@ import { formsOf } from '../support/browser-less-person.ts'
 import { type BlackBox, CALLBACK, callUrl, Person, refusedWithin, startBlackBox } from '../support/served-issuer.ts'
 
 /** What an MCP client keeps between its steps. */
-class Memory implements OAuthClientProvider {
+class IssuerState implements OAuthClientProvider {
   readonly redirectUrl = CALLBACK
   readonly clientMetadata = {
     client_name: 'Model client',
@@ -55,7 +55,7 @@ describe('the MCP SDK, knowing nothing but a resource', () => {
     const challenge = challenged.headers.get('www-authenticate') ?? ''
     const resourceMetadataUrl = new URL(/resource_metadata="([^"]+)"/.exec(challenge)?.[1] ?? '')
     const scope = /scope="([^"]+)"/.exec(challenge)?.[1] ?? ''
-    const memory = new Memory()
+    const memory = new IssuerState()
     const options = { serverUrl: box.photos, resourceMetadataUrl, scope }
     assert.equal(await auth(memory, options), 'REDIRECT')
     assert.ok(memory.went && memory.information)

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { startFileServer } from '../../src/demo/file-server.ts'
-import type { SampleServer } from '../../src/demo/sample-server.ts'
+import { startFileServer } from '../../src/demo/samples/file-server.ts'
+import type { SampleServer } from '../../src/demo/samples/sample-server.ts'
 
 const run = promisify(execFile)
 let server: SampleServer

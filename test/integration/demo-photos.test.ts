@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { startPhotoServer } from '../../src/demo/photo-server.ts'
-import type { SampleServer } from '../../src/demo/sample-server.ts'
+import { startPhotoServer } from '../../src/demo/samples/photo-server.ts'
+import type { SampleServer } from '../../src/demo/samples/sample-server.ts'
 
 let server: SampleServer
 

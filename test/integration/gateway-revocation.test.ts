@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { createActs } from '../../src/issuer/acts.ts'
-import { addClient } from '../../src/issuer/clients.ts'
+import { addClient } from '../../src/issuer/clients/clients.ts'
+import { createRevocationActs } from '../../src/issuer/revocation-acts.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 import { commandLine } from '../support/command-line.ts'
@@ -91,7 +91,7 @@ describe('revocation at the gateway', () => {
   }
 
   function actsOn(store: Store) {
-    return createActs({ store, now: Date.now, maxTokenSeconds: 300 })
+    return createRevocationActs({ store, now: Date.now, maxTokenSeconds: 300 })
   }
 
   it('an act in the same process holds within 50 ms; a token made after it is good', async () => {

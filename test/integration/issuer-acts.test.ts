@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { RevocationTable } from '../../src/core/revocations.ts'
+import { RevocationTable } from '../../src/core/revocation.ts'
 import { sealVerifiedToken } from '../../src/core/token.ts'
 import { askToken, claimsOf, Person, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
 import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { fetchPublic, isPublicAddress } from '../../src/issuer/public-fetch.ts'
+import { fetchPublic, isPublicAddress } from '../../src/issuer/clients/metadata-documents.ts'
 import { authorizationAttempt, claimsOf, Person, redeem } from '../support/browser-less-person.ts'
 import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
 

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
-import { createSigningKeys } from '../../src/issuer/signing-keys.ts'
+import { createSigningKeys } from '../../src/issuer/keys/signing-keys.ts'
 import { Person, redeem } from '../support/browser-less-person.ts'
 import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
 

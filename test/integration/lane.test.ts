@@ -4,20 +4,20 @@ import { type AddressInfo, connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
-import { readPlainHead } from '../../src/server/lane/head.ts'
-import { attachLane, type Lane } from '../../src/server/lane/lane.ts'
-import type { LaneRequest } from '../../src/server/lane/request.ts'
-import type { LaneResponse } from '../../src/server/lane/response.ts'
+import { attachFastPath, type FastPath } from '../../src/gateway/fast-path/fast-path.ts'
+import { readPlainHead } from '../../src/gateway/fast-path/head.ts'
+import type { FastPathRequest } from '../../src/gateway/fast-path/request.ts'
+import type { FastPathResponse } from '../../src/gateway/fast-path/response.ts'
 
 interface Running {
   readonly port: number
-  readonly lane: Lane
+  readonly lane: FastPath
   /** Which side took each request: `lane` or `parser`. */
   readonly taken: string[]
   close(): Promise<void>
 }
 
-type Answer = (response: Pick<LaneResponse, 'writeHead' | 'write' | 'end'>) => void
+type Answer = (response: Pick<FastPathResponse, 'writeHead' | 'write' | 'end'>) => void
 
 const plainAnswer: Answer = (response) => {
   response.writeHead(200, ['Content-Length', '2', 'X-Case', 'Kept'])
@@ -29,13 +29,13 @@ async function start(answer: Answer = plainAnswer, keepAliveMs = 60_000): Promis
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     taken.push('parser')
     request.resume()
-    request.once('end', () => answer(response as unknown as LaneResponse))
+    request.once('end', () => answer(response as unknown as FastPathResponse))
   })
-  const onRequest = (_request: LaneRequest, response: LaneResponse): void => {
+  const onRequest = (_request: FastPathRequest, response: FastPathResponse): void => {
     taken.push('lane')
     answer(response)
   }
-  const lane = attachLane(server, { takes: () => true, onRequest, keepAliveMs, firstRequestMs: 60_000 })
+  const lane = attachFastPath(server, { takes: () => true, onRequest, keepAliveMs, firstRequestMs: 60_000 })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -171,7 +171,7 @@ describe('the lane for plain requests', () => {
       gone = resolve
     })
     const running = await start((response) => {
-      ;(response as LaneResponse).once('close', () => gone?.())
+      ;(response as FastPathResponse).once('close', () => gone?.())
       response.writeHead(200, ['Content-Length', '10'])
       response.write('half')
     })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { openListener } from '../../src/server/listener.ts'
+import { openListener } from '../../src/gateway/listener.ts'
 import { photosRoute, startGateway, type TestGateway, until, yamlOf } from '../support/gateway-under-test.ts'
 import { rawRequest, startUpstream, type TestUpstream } from '../support/upstreams.ts'
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import type { Permit } from '../../src/core/decide.ts'
 import { decide } from '../../src/core/decide.ts'
-import type { Permit } from '../../src/core/permit.ts'
 import type { Route, Upstream } from '../../src/core/route.ts'
-import { type Abort, type ForwardInput, type ForwardOutcome, forward } from '../../src/proxy/forward.ts'
+import { type ForwardInput, forward } from '../../src/proxy/forward.ts'
+import type { Abort, ForwardOutcome } from '../../src/proxy/outcome.ts'
 import { createUpstreamGroup, type UpstreamGroup } from '../../src/proxy/upstreams.ts'
 
 export const clock = (): number => performance.now()

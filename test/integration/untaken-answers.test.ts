@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { describe, it } from 'node:test'
-import { attachLane } from '../../src/server/lane/lane.ts'
-import { UntakenAnswers } from '../../src/server/untaken.ts'
+import { attachFastPath } from '../../src/gateway/fast-path/fast-path.ts'
+import { SendTimeouts } from '../../src/gateway/send-timeout.ts'
 
 // More than the buffers of both sides hold.
 const BODY = 'x'.repeat(16 * 1024 * 1024)
 
-function answered(untaken: UntakenAnswers, response: ServerResponse): void {
+function answered(untaken: SendTimeouts, response: ServerResponse): void {
   untaken.watch(response)
   response.writeHead(401, ['Content-Length', String(BODY.length)])
   response.end(BODY)
@@ -34,12 +34,12 @@ describe('a connection whose client does not read what the gateway answers ends'
     ['requests for the full parser', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
   ] as const) {
     it(path, async () => {
-      const untaken = new UntakenAnswers(200)
+      const untaken = new SendTimeouts(200)
       const server = createServer((request, response) => {
         request.resume()
         answered(untaken, response)
       })
-      const lane = attachLane(server, {
+      const lane = attachFastPath(server, {
         takes: () => true,
         onRequest: (_request, response) => answered(untaken, response as unknown as ServerResponse),
         keepAliveMs: 60_000,
@@ -58,7 +58,7 @@ describe('a connection whose client does not read what the gateway answers ends'
   }
 
   it('not one whose client has read it', async () => {
-    const untaken = new UntakenAnswers(100)
+    const untaken = new SendTimeouts(100)
     const server = createServer((_request, response) => {
       untaken.watch(response)
       response.end('ok')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
 import { decodeConfig } from '../../src/config/load.ts'
-import { logTo } from '../../src/server/log.ts'
+import { logTo } from '../../src/observe/log.ts'
 import { createServer, type Server } from '../../src/server/server.ts'
 import { type MintOptions, makeKey, mintToken, TEST_ISSUER, type TestKey } from './keys.ts'
 

@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Resource, ResourceIdentifier, Scope } from '../../src/core/resource.ts'
-import { addUser } from '../../src/issuer/accounts.ts'
-import { type Acts, createActs } from '../../src/issuer/acts.ts'
-import { addClient, type NewClient } from '../../src/issuer/clients.ts'
+import { addClient, type NewClient } from '../../src/issuer/clients/clients.ts'
+import { createIssuer } from '../../src/issuer/create-issuer.ts'
 import type { Issuer, IssuerEvent, IssuerSettings } from '../../src/issuer/issuer.ts'
-import { createPasswords } from '../../src/issuer/passwords.ts'
-import { createIssuer } from '../../src/issuer/provider.ts'
+import { createPasswords } from '../../src/issuer/people/passwords.ts'
+import { addUser } from '../../src/issuer/people/people.ts'
+import { createRevocationActs, type RevocationActs } from '../../src/issuer/revocation-acts.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import type { ClientRecord, Store, UserRecord } from '../../src/store/store.ts'
 
@@ -19,7 +19,7 @@ export const PASSWORD = 'correct horse battery staple'
 export interface IssuerUnderTest {
   readonly url: string
   readonly store: Store
-  readonly acts: Acts
+  readonly acts: RevocationActs
   readonly events: IssuerEvent[]
   readonly photos: string
   readonly files: string
@@ -112,7 +112,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
       return running.store
     },
     get acts() {
-      return createActs({ store: running.store, now, maxTokenSeconds: settings.accessTokenTtlSeconds })
+      return createRevocationActs({ store: running.store, now, maxTokenSeconds: settings.accessTokenTtlSeconds })
     },
     events,
     photos: `${url}/photos`,

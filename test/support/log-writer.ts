@@ -1,4 +1,4 @@
-import { createLog } from '../../src/server/log.ts'
+import { createLog } from '../../src/observe/log.ts'
 
 // Writes more lines than a pipe holds, as a worker would.
 const [name = '', count = '0'] = process.argv.slice(2)

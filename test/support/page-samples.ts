@@ -1,12 +1,9 @@
 import { accountPage } from '../../src/issuer/pages/account.ts'
-import { confirmPage, donePage, passwordChangedPage } from '../../src/issuer/pages/confirm.ts'
-import { consentPage } from '../../src/issuer/pages/consent.ts'
-import { deniedPage } from '../../src/issuer/pages/denied.ts'
+import { consentPage, deniedPage } from '../../src/issuer/pages/consent.ts'
 import { deviceApprovalPage, deviceCodePage, deviceDeniedPage, deviceDonePage } from '../../src/issuer/pages/device.ts'
-import { errorPage } from '../../src/issuer/pages/error.ts'
-import { revokedNotice } from '../../src/issuer/pages/notice.ts'
-import { signInPage } from '../../src/issuer/pages/sign-in.ts'
-import { signedOutPage, signOutPage } from '../../src/issuer/pages/sign-out.ts'
+import { revokedNotice } from '../../src/issuer/pages/layout.ts'
+import { confirmPage, donePage, errorPage, passwordChangedPage } from '../../src/issuer/pages/message.ts'
+import { signedOutPage, signInPage, signOutPage } from '../../src/issuer/pages/sign-in.ts'
 
 const now = Date.UTC(2026, 2, 2, 12, 3, 4) / 1000
 const site = 'gate.example.com'

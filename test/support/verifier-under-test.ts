@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { TokenFault } from '../../src/core/reason.ts'
+import type { TokenFault } from '../../src/core/denial.ts'
 import type { Evidence, VerifiedToken } from '../../src/core/token.ts'
+import type { VerifierIssuer } from '../../src/token/trusted-issuer.ts'
 import { createVerifier, type Verifier, type VerifierOptions } from '../../src/token/verifier.ts'
-import type { VerifierIssuer } from '../../src/token/verifier-issuer.ts'
 import { TEST_ISSUER, type TestKey } from './keys.ts'
 
 /** NumericDate of every unit test: nothing depends on the day it runs. */

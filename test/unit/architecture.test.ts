@@ -14,27 +14,25 @@ interface Room {
 }
 
 const NETWORK = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:tls', 'node:dgram', 'node:dns']
-const BELOW_SERVER = ['core', 'config', 'token', 'proxy', 'store', 'issuer', 'admin']
+const BELOW_GATEWAY = ['core', 'config', 'token', 'proxy', 'observe']
+const BELOW_SERVER = [...BELOW_GATEWAY, 'store', 'issuer', 'gateway']
+const BELOW_CLI = [...BELOW_SERVER, 'server', 'workers', 'explain']
 
 const ROOMS: Readonly<Record<string, Room>> = {
   core: { rooms: [], packages: [], without: ['*'] },
   config: { rooms: ['core'], packages: ['yaml', 'zod'], without: NETWORK },
-  token: { rooms: ['core'], packages: ['jose', 'undici'], without: ['node:sqlite'] },
-  proxy: {
-    rooms: ['core'],
-    packages: [],
-    without: ['node:sqlite', 'node:fs', 'node:child_process'],
-  },
+  token: { rooms: ['core'], packages: ['undici'], without: ['node:sqlite'] },
+  proxy: { rooms: ['core'], packages: [], without: ['node:sqlite', 'node:fs', 'node:child_process'] },
+  observe: { rooms: ['core', 'config'], packages: ['pino', 'prom-client'], without: ['node:sqlite'] },
   store: { rooms: ['core'], packages: [], without: NETWORK },
   issuer: { rooms: ['core', 'store'], packages: ['oidc-provider', 'jose'], without: ['node:sqlite'] },
-  admin: { rooms: ['core', 'store'], packages: ['fastify'], without: ['node:sqlite'] },
-  server: {
-    rooms: [...BELOW_SERVER, 'demo'],
-    packages: ['fastify', '@fastify/http-proxy', 'pino', 'prom-client', 'undici'],
-    without: ['node:sqlite'],
-  },
-  cli: { rooms: [...BELOW_SERVER, 'server', 'demo'], packages: ['commander'], without: ['node:sqlite'] },
-  demo: { rooms: [], packages: [], without: ['node:sqlite'] },
+  gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },
+  server: { rooms: BELOW_SERVER, packages: ['fastify', '@fastify/http-proxy', 'undici'], without: ['node:sqlite'] },
+  workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['prom-client'], without: ['node:sqlite'] },
+  explain: { rooms: [...BELOW_SERVER, 'server'], packages: [], without: ['node:sqlite'] },
+  samples: { rooms: [], packages: [], without: ['node:sqlite'] },
+  demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
+  cli: { rooms: [...BELOW_CLI, 'demo'], packages: ['commander'], without: ['node:sqlite'] },
 }
 
 const SPECIFIER = /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)|^import\s*['"]([^'"]+)|\bimport\(\s*['"]([^'"]+)/gm
@@ -45,8 +43,10 @@ const VAGUE_NAME = /^(?:index|utils?|helpers?|shared|common|types)\.[jt]s$/
 
 const files = globSync('src/**/*.{ts,js}').map((file) => file.replaceAll('\\', '/'))
 
+/** The sample servers are a room of their own below the demo. */
 function roomOf(file: string): string {
-  return file.split('/')[1] ?? ''
+  const [, room = '', inner] = file.split('/')
+  return inner === 'samples' ? inner : room
 }
 
 /** Without comments, texts and templates, so that prose is no code. */

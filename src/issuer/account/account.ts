@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isFromElsewhere, isGuarded } from '../form-guard.ts'
-import { incomingOf, pathOf } from '../incoming.ts'
-import { readBodyOrAnswer } from '../library-door.ts'
-import { redirect } from '../page-answer.ts'
-import { disconnect, endDevice, signOutEverywhere } from './disconnecting.ts'
+import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
+import { readBodyOrAnswer } from '../http/provider-request.ts'
+import { issuerRequestOf, pathOf } from '../http/request.ts'
+import { redirect } from '../http/response.ts'
+import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
 import { showOverview } from './overview.ts'
 import { changePassword } from './password.ts'
-import { showSignedOut, signIn, signOut } from './sign-in.ts'
 import {
   ACCOUNT_PATH,
   type AccountParts,
+  type AccountRequest,
   type AccountStep,
-  type AccountVisit,
   guardedBy,
   refuse,
-  type SignedInVisit,
-} from './visit.ts'
+  type SignedInRequest,
+} from './request.ts'
+import { showSignedOut, signIn, signOut } from './sign-in.ts'
 
-type Step = (visit: SignedInVisit) => Promise<void>
+type Step = (visit: SignedInRequest) => Promise<void>
 
 const STEPS = new Map<string, Step>(
   Object.entries({
@@ -36,14 +36,14 @@ export function isAccountPath(path: string): boolean {
 
 /**
  * Answers a request to the account page: who I am, what is connected to my account, and the ways to end it. The request must
- * have been opened ({@link incomingOf}) and its body be unread. Throws what the store throws.
+ * have been opened ({@link issuerRequestOf}) and its body be unread. Throws what the store throws.
  */
 export async function answerAccount(
   parts: AccountParts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const visit: AccountVisit = { ...parts, request, response }
+  const visit: AccountRequest = { ...parts, request, response }
   const path = pathOf(request)
   const act = path === `${ACCOUNT_PATH}/sign-in` ? signIn : ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
@@ -54,34 +54,34 @@ export async function answerAccount(
   if (request.method !== 'POST') return refuseMethod(visit, 'GET, HEAD, POST')
   const body = await readBodyOrAnswer(request, response)
   if (body === undefined) return
-  incomingOf(request).form = new URLSearchParams(body.toString('utf8'))
+  issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
   return isFromElsewhere(request, parts.context.settings().origin) ? refuseForged(visit) : act(visit)
 }
 
-async function look(visit: AccountVisit): Promise<void> {
+async function look(visit: AccountRequest): Promise<void> {
   const session = await visit.sessions.current(visit.request, visit.response)
   return session === undefined ? showSignedOut(visit) : showOverview({ ...visit, session })
 }
 
 /** The step behind a form of the page; only for who is signed in and sends the page's own form. */
-function ownStep(path: string): ((visit: AccountVisit) => Promise<void>) | undefined {
+function ownStep(path: string): ((visit: AccountRequest) => Promise<void>) | undefined {
   const step = STEPS.get(path.slice(ACCOUNT_PATH.length + 1))
   if (step === undefined) return undefined
   return async (visit) => {
     const { context, request, response, sessions } = visit
     const session = await sessions.current(request, response)
     if (session === undefined) return redirect(response, ACCOUNT_PATH)
-    if (!isGuarded(context.masterKey, guardedBy(session), incomingOf(request).form)) return refuseForged(visit)
+    if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(visit)
     await step({ ...visit, session })
   }
 }
 
-function refuseMethod(visit: AccountVisit, allow: string): void {
+function refuseMethod(visit: AccountRequest, allow: string): void {
   visit.response.setHeader('allow', allow)
   refuse(visit, 405, { title: 'This can’t be done here', what: `The method is not one of ${allow}.` })
 }
 
-function refuseForged(visit: AccountVisit): void {
+function refuseForged(visit: AccountRequest): void {
   refuse(visit, 403, {
     title: 'This form can’t be accepted',
     what: 'It was not sent by your account page, or belongs to a sign-in that is over. Nothing was changed.',

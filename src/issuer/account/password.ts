@@ -1,10 +1,9 @@
-import { incomingOf } from '../incoming.ts'
-import { passwordProblem } from '../passwords.ts'
-import type { SignInResult } from '../throttle.ts'
-import { leadBack } from './notice.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { passwordProblem } from '../people/passwords.ts'
+import type { SignInResult } from '../people/throttle.ts'
 import { type Failure, showOverview } from './overview.ts'
+import { BY, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
-import { BY, posted, refuse, type SignedInVisit } from './visit.ts'
 
 const WRONG = 'That is not your password now. Type it again.'
 const DIFFERENT = 'The two new passwords are not the same. Type both again.'
@@ -15,7 +14,7 @@ const BUSY_SECONDS = 3
  * Changes the password of whoever knows the one in force; tries are slowed like sign-ins. All else of the person ends, and this
  * browser goes on in a new session: a copy of its cookie is worth nothing then.
  */
-export async function changePassword(visit: SignedInVisit): Promise<void> {
+export async function changePassword(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   const { user } = session
   const next = posted(visit, 'new_password')
@@ -31,7 +30,7 @@ export async function changePassword(visit: SignedInVisit): Promise<void> {
     return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
   const [entry] = await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid }, BY)
-  context.tell('user.password_changed', { sub: user.sub, by: BY, address: incomingOf(request).address })
+  context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
   await sessions.begin(request, response, user.sub, result.amr)
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }
@@ -43,9 +42,9 @@ function unfitness(next: string, repeated: string): Failure | undefined {
   return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }
 }
 
-async function refuseTry(visit: SignedInVisit, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
+async function refuseTry(visit: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
   const { context, request, session } = visit
-  const about = { sub: session.user.sub, address: incomingOf(request).address, by: BY }
+  const about = { sub: session.user.sub, address: issuerRequestOf(request).address, by: BY }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     return showOverview(visit, busy(result.retryAfterSeconds))

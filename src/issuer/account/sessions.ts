@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import type { UserRecord } from '../../store/store.ts'
-import { cookieSettings } from '../cookies.ts'
-import { type IssuerContext, seconds } from '../issuer-context.ts'
+import { type IssuerContext, seconds } from '../context.ts'
+import { cookieSettings } from '../http/cookies.ts'
 
 /** Who a browser is signed in as. */
 export interface BrowserSession {

@@ -1,14 +1,20 @@
-import { deviceKeyOf, keepDevice } from '../device-cookie.ts'
-import { incomingOf } from '../incoming.ts'
-import { siteOf } from '../issuer-context.ts'
-import { redirect, sendPage } from '../page-answer.ts'
-import { donePage } from '../pages/confirm.ts'
-import { signInPage } from '../pages/sign-in.ts'
-import { signedOutPage } from '../pages/sign-out.ts'
-import { clockTime } from '../pages/time.ts'
-import type { SignInResult } from '../throttle.ts'
-import { leadBack, type Outcome, outcomeFor } from './notice.ts'
-import { ACCOUNT_PATH, type AccountVisit, posted, type SignedInVisit } from './visit.ts'
+import { siteOf } from '../context.ts'
+import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { donePage } from '../pages/message.ts'
+import { signedOutPage, signInPage } from '../pages/sign-in.ts'
+import { clockTime } from '../pages/words.ts'
+import type { SignInResult } from '../people/throttle.ts'
+import {
+  ACCOUNT_PATH,
+  type AccountRequest,
+  leadBack,
+  type Outcome,
+  outcomeFor,
+  posted,
+  type SignedInRequest,
+} from './request.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
@@ -20,18 +26,18 @@ interface Retry {
 }
 
 /** The account page for nobody: a sign-in, or the end of one. */
-export function showSignedOut(visit: AccountVisit): void {
+export function showSignedOut(visit: AccountRequest): void {
   const { context, response } = visit
   const outcome = outcomeFor(visit, undefined)
   sendPage(response, 200, outcome === undefined ? signInForm(visit) : farewell(siteOf(context), outcome))
 }
 
 /** Checks name and password. A success starts a new session and leads to the account page, and nowhere else. */
-export async function signIn(visit: AccountVisit): Promise<void> {
+export async function signIn(visit: AccountRequest): Promise<void> {
   const { context, request, response, sessions } = visit
   const username = posted(visit, 'username')
   const result = await checkPassword(visit, username, posted(visit, 'password'))
-  const about = { username: username.slice(0, 64), address: incomingOf(request).address }
+  const about = { username: username.slice(0, 64), address: issuerRequestOf(request).address }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     return askAgain(visit, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
@@ -48,27 +54,27 @@ export async function signIn(visit: AccountVisit): Promise<void> {
 }
 
 /** Ends this browser's session. What apps hold stays. */
-export async function signOut(visit: SignedInVisit): Promise<void> {
+export async function signOut(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   await sessions.end(request, response)
-  await context.record('session.ended', { sub: session.user.sub, address: incomingOf(request).address })
+  await context.record('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
   leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
 }
 
 /** One try at a password, slowed like every other. */
-export function checkPassword(visit: AccountVisit, username: string, password: string): Promise<SignInResult> {
+export function checkPassword(visit: AccountRequest, username: string, password: string): Promise<SignInResult> {
   const { context, request } = visit
   const deviceKey = deviceKeyOf(context, request)
-  return context.signIn.attempt({ username, password, address: incomingOf(request).address, deviceKey })
+  return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey })
 }
 
-function askAgain(visit: AccountVisit, retry: Retry): void {
+function askAgain(visit: AccountRequest, retry: Retry): void {
   const { retryAfterSeconds } = retry
   const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   sendPage(visit.response, retry.status, signInForm(visit, retry), options)
 }
 
-function signInForm(visit: AccountVisit, retry?: Retry): string {
+function signInForm(visit: AccountRequest, retry?: Retry): string {
   return signInPage({
     site: siteOf(visit.context),
     form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: {} },

@@ -1,12 +1,9 @@
-import { accountLine, type PageAccount, switchForm } from './account-line.ts'
-import { clientFacts, clientNamed, type PageClient } from './client.ts'
+import { type PageResource, resourceList } from './consent.ts'
 import { decision, type FormTarget, field, form } from './form.ts'
 import { html } from './html.ts'
-import { type PageFrame, pageDocument } from './layout.ts'
-import { problemNotice } from './notice.ts'
-import { plainWords } from './plain-words.ts'
-import { type PageResource, resourceList } from './resource-list.ts'
-import { ago } from './time.ts'
+import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
+import { accountLine, clientFacts, clientNamed, type PageAccount, type PageClient, switchForm } from './parties.ts'
+import { ago, plainWords } from './words.ts'
 
 export interface DeviceCodeModel extends PageFrame {
   /** Takes `user_code`. */

@@ -1,5 +1,5 @@
 import { attributes, type Html, html } from './html.ts'
-import { plainWords } from './plain-words.ts'
+import { plainWords } from './words.ts'
 
 /** Where a form leads. Every page's forms are POSTs; the model brings the address and what goes along unseen. */
 export interface FormTarget {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Document } from 'yaml'
-import { jsonSchema } from '../../../src/config/json-schema.ts'
+import { jsonSchema } from '../../../src/config/load.ts'
 import { problemsOf } from './files.ts'
 
 type Json = Readonly<Record<string, unknown>>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { hasMethod } from '../../../src/core/method.ts'
+import { hasMethod } from '../../../src/core/route.ts'
 import { bent, configOf, GOOD, problemsOf, withRouteLines, withTopLines } from './files.ts'
 
 const FULL = `public_url: https://gate.example.com

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Decision, decide, denyIdentity, isPublic } from '../../../src/core/decide.ts'
+import { type Decision, decide, denyIdentity } from '../../../src/core/decide.ts'
+import type { TokenFault } from '../../../src/core/denial.ts'
 import { challengeHeader } from '../../../src/core/denial.ts'
-import type { TokenFault } from '../../../src/core/reason.ts'
+import { isPublic } from '../../../src/core/rule-match.ts'
 import type { Evidence } from '../../../src/core/token.ts'
 import { NOW, protectedBy, READ, rule, sampleResource, sampleRoute, sampleToken, scopes, target } from './samples.ts'
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { renderAnswer, wantsHtml } from '../../../src/core/answer.ts'
-import { STYLE, STYLE_HASH } from '../../../src/core/answer-page.ts'
+import { renderAnswer, STYLE, STYLE_HASH, wantsHtml } from '../../../src/core/answer.ts'
+import type { Reason } from '../../../src/core/denial.ts'
 import { ANSWERS, challengeHeader, denial } from '../../../src/core/denial.ts'
-import type { Reason } from '../../../src/core/reason.ts'
 
 const challenge = {
   resourceMetadata: 'https://gate.example.com/.well-known/oauth-protected-resource/photos',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { grantableScopes, groupsNamedBy, groupsThatGive, matchResource } from '../../../src/core/grants.ts'
-import { findResourceByMetadata, metadataPath, resourceMetadata } from '../../../src/core/metadata.ts'
 import type { ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
+import { grantableScopes, groupsNamedBy, groupsThatGive, matchResource } from '../../../src/core/resource.ts'
+import { findResourceByMetadata, metadataPath, resourceMetadata } from '../../../src/core/resource-metadata.ts'
 import { sampleResource, scopes } from './samples.ts'
 
 const photos = sampleResource()

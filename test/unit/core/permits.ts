@@ -1,5 +1,5 @@
+import type { Permit } from '../../../src/core/decide.ts'
 import { decide } from '../../../src/core/decide.ts'
-import type { Permit } from '../../../src/core/permit.ts'
 import type { Route } from '../../../src/core/route.ts'
 import type { Evidence, VerifiedToken } from '../../../src/core/token.ts'
 import { NOW, target } from './samples.ts'

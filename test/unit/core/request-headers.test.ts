@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { cgiName, createHeaderPolicy } from '../../../src/core/header-names.ts'
+import { cgiName } from '../../../src/core/fields.ts'
+import { createHeaderPolicy } from '../../../src/core/header-policy.ts'
 import { tunnelProtocol, type UpstreamHeadersInput, upstreamRequestHeaders } from '../../../src/core/request-headers.ts'
 import { clientOf } from './clients.ts'
 import { permitFor } from './permits.ts'

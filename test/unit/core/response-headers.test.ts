@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { clientResponseHeaders, upstreamTarget } from '../../../src/core/response-headers.ts'
+import { clientResponseHeaders } from '../../../src/core/response-headers.ts'
 import type { Route } from '../../../src/core/route.ts'
+import { upstreamTarget } from '../../../src/core/upstream-target.ts'
 import { clientOf } from './clients.ts'
 import { sampleRoute, sampleUpstream, target } from './samples.ts'
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { issuedMs, makeJti } from '../../../src/core/issued.ts'
 import type { Revocation, RevocationKind } from '../../../src/core/revocation.ts'
-import { RevocationTable } from '../../../src/core/revocations.ts'
+import { issuedMs, makeJti, RevocationTable } from '../../../src/core/revocation.ts'
 import { NOW, sampleToken } from './samples.ts'
 
 const ACT = NOW * 1000 + 500

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { reservation } from '../../../src/core/reserved.ts'
-import { createRouter, routeNamesHost } from '../../../src/core/router.ts'
+import { createRouter, reservation, routeNamesHost } from '../../../src/core/router.ts'
 import { sampleRoute, target } from './samples.ts'
 
 const routes = [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseHost, parseTarget } from '../../../src/core/target.ts'
+import { parseHost } from '../../../src/core/address.ts'
+import { parseTarget } from '../../../src/core/target.ts'
 
 function reasonOf(requestTarget: string): string {
   const parsed = parseTarget(requestTarget)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { addUser, groupsProblem, SUB_PREFIX, usernameProblem } from '../../../src/issuer/accounts.ts'
+import { addUser, groupsProblem, SUB_PREFIX, usernameProblem } from '../../../src/issuer/people/people.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 

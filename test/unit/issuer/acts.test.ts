@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { type Acts, createActs, gidOf } from '../../../src/issuer/acts.ts'
+import { createRevocationActs, type RevocationActs } from '../../../src/issuer/revocation-acts.ts'
+import { gidOf } from '../../../src/store/sealed-payload.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { aClient, anAuthorization, aUser } from '../../contract/store-records.ts'
@@ -10,10 +11,10 @@ const NOW = 1_700_000_000
 
 describe('acts of revocation', () => {
   let store: Store
-  let acts: Acts
+  let acts: RevocationActs
   beforeEach(async () => {
     store = await openSqliteStore(':memory:', { now: () => NOW_MS })
-    acts = createActs({ store, now: () => NOW_MS, maxTokenSeconds: 300 })
+    acts = createRevocationActs({ store, now: () => NOW_MS, maxTokenSeconds: 300 })
     await store.addUser(aUser({ sub: 'u', groups: ['photos', 'files', 'editors'], passwordHash: 'old' }))
     await store.addClient(aClient({ id: 'c' }))
     for (const [gid, sub, clientId] of [
@@ -130,7 +131,7 @@ describe('acts of revocation', () => {
   it('entries carry the millisecond of the act and outlive every token that they can touch', async () => {
     const [short] = await acts.endClient('c', 'test')
     assert.deepEqual([short?.notBeforeMs, short?.expiresAt], [NOW_MS, NOW + 1 + 3600 + 60])
-    const longer = createActs({ store, now: () => NOW_MS, maxTokenSeconds: 7200 })
+    const longer = createRevocationActs({ store, now: () => NOW_MS, maxTokenSeconds: 7200 })
     const [long] = await longer.endClient('d', 'test')
     assert.equal(long?.expiresAt, NOW + 1 + 7200 + 60)
   })

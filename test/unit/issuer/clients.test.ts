@@ -2,10 +2,14 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
-import { toProviderMetadata } from '../../../src/issuer/client-metadata.ts'
-import { clientSecretMatches } from '../../../src/issuer/client-secrets.ts'
-import { addClient, type NewClient, readAllow } from '../../../src/issuer/clients.ts'
-import { redirectUriProblem } from '../../../src/issuer/redirect-uris.ts'
+import {
+  addClient,
+  clientSecretMatches,
+  type NewClient,
+  readAllow,
+  redirectUriProblem,
+} from '../../../src/issuer/clients/clients.ts'
+import { toProviderMetadata } from '../../../src/issuer/provider/adapter.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { aClient } from '../../contract/store-records.ts'

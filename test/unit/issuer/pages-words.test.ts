@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { consentPage } from '../../../src/issuer/pages/consent.ts'
 import { deviceApprovalPage } from '../../../src/issuer/pages/device.ts'
-import { signedOutPage } from '../../../src/issuer/pages/sign-out.ts'
+import { signedOutPage } from '../../../src/issuer/pages/sign-in.ts'
 import { pageSamples } from '../../support/page-samples.ts'
 
 const sample = (name: string): string => pageSamples[name] ?? assert.fail(name)

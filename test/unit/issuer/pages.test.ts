@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { answerAsset, MARK_PATH, STYLESHEET_PATH } from '../../../src/issuer/assets.ts'
-import { returnPlace } from '../../../src/issuer/pages/client.ts'
+import { pageHeaders } from '../../../src/issuer/http/response.ts'
 import { attributes, href, html, htmlText } from '../../../src/issuer/pages/html.ts'
-import { pageHeaders } from '../../../src/issuer/pages/page-headers.ts'
-import { clientName, plainWords } from '../../../src/issuer/pages/plain-words.ts'
-import { ago } from '../../../src/issuer/pages/time.ts'
+import { returnPlace } from '../../../src/issuer/pages/parties.ts'
+import { ago, clientName, plainWords } from '../../../src/issuer/pages/words.ts'
 
 describe('html', () => {
   it('escapes every string, in text and in attribute values', () => {

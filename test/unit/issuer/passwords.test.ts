@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { argon2Sync } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { createPasswords, passwordProblem } from '../../../src/issuer/passwords.ts'
+import { createPasswords, passwordProblem } from '../../../src/issuer/people/passwords.ts'
 
 describe('passwords', () => {
   it('are kept as argon2id PHC strings, each with a salt of its own', async () => {

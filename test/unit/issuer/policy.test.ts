@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
-import { isDenied, judgeService, judgeToken, mayHave, offer, readAsk, type Share } from '../../../src/issuer/policy.ts'
+import {
+  grantableTo,
+  isDenied,
+  judgeService,
+  judgeToken,
+  offer,
+  type ResourceScopes,
+  readResourceRequest,
+} from '../../../src/issuer/tokens/policy.ts'
 
 function makeResource(id: string, grants: Readonly<Record<string, readonly string[]>>): Resource {
   const name = id.split('/').at(-1) ?? id
@@ -31,10 +39,10 @@ function person(...groups: string[]) {
 }
 
 function ask(named: readonly string[], scope: string, openId = false) {
-  return readAsk(resources, named, scope.split(' ').filter(Boolean), openId)
+  return readResourceRequest(resources, named, scope.split(' ').filter(Boolean), openId)
 }
 
-function shares(...entries: [Resource, string][]): readonly Share[] {
+function shares(...entries: [Resource, string][]): readonly ResourceScopes[] {
   return entries.map(([resource, scope]) => ({ resource, scopes: scope.split(' ') as Scope[] }))
 }
 
@@ -91,15 +99,15 @@ describe('what is asked for', () => {
 
 describe('what a holder may have', () => {
   it('of a person is what the grants give to the groups', () => {
-    assert.deepEqual(mayHave(photos, person('viewers')), ['photos:read'])
-    assert.deepEqual(mayHave(photos, person('viewers', 'editors')), ['photos:read', 'photos:write'])
-    assert.deepEqual(mayHave(photos, person('staff')), [])
+    assert.deepEqual(grantableTo(photos, person('viewers')), ['photos:read'])
+    assert.deepEqual(grantableTo(photos, person('viewers', 'editors')), ['photos:read', 'photos:write'])
+    assert.deepEqual(grantableTo(photos, person('staff')), [])
   })
 
   it('of a service is what the operator allowed, whatever the grants say', () => {
     const allow = [{ resource: photos.identifier, scopes: ['photos:admin', 'photos:gone'] }]
-    assert.deepEqual(mayHave(photos, { kind: 'service', allow }), ['photos:admin'])
-    assert.deepEqual(mayHave(files, { kind: 'service', allow }), [])
+    assert.deepEqual(grantableTo(photos, { kind: 'service', allow }), ['photos:admin'])
+    assert.deepEqual(grantableTo(files, { kind: 'service', allow }), [])
   })
 
   it('is offered in part, and says which groups would do for the rest', () => {
@@ -153,7 +161,7 @@ describe('a token', () => {
         fc.option(scopes, { nil: undefined }),
         named,
         (before, now, asked, narrow, name) => {
-          const read = readAsk(resources, [], asked, asked.includes('openid'))
+          const read = readResourceRequest(resources, [], asked, asked.includes('openid'))
           if (read.kind === 'refused') return
           const granted = offer(read.shares, person(...before))
           const request = { granted, openId: asked.includes('openid'), named: name, scope: narrow }
@@ -163,7 +171,7 @@ describe('a token', () => {
           assert.ok(judged.scopes.length > 0)
           for (const scope of judged.scopes) {
             assert.ok(was.includes(scope), 'granted')
-            assert.ok(mayHave(judged.resource, person(...now)).includes(scope), 'given by a group')
+            assert.ok(grantableTo(judged.resource, person(...now)).includes(scope), 'given by a group')
             assert.ok(judged.resource.scopes.has(scope), 'of the resource')
             assert.ok(narrow === undefined || narrow.some((each) => each === scope), 'within what the request asks')
           }

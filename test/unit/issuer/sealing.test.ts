@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { deriveKey, loadMasterKey, masterKeyFile, seal, unseal } from '../../../src/issuer/sealing.ts'
+import { deriveKey, loadMasterKey, masterKeyFile, seal, unseal } from '../../../src/issuer/keys/sealing.ts'
 import { StoreError } from '../../../src/store/store.ts'
 
 const KEY = Buffer.alloc(32, 1)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { CompactSign, calculateJwkThumbprint, compactVerify, importJWK } from 'jose'
-import { createSigningKeys, type SigningAlg, type SigningKeys } from '../../../src/issuer/signing-keys.ts'
+import { createSigningKeys, type SigningAlg, type SigningKeys } from '../../../src/issuer/keys/signing-keys.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import { type Store, StoreError } from '../../../src/store/store.ts'
 

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { addUser } from '../../../src/issuer/accounts.ts'
-import { createPasswords, type Passwords } from '../../../src/issuer/passwords.ts'
-import { createSignIn, type SignIn, type SignInAttempt, type SignInResult } from '../../../src/issuer/throttle.ts'
+import { createPasswords, type Passwords } from '../../../src/issuer/people/passwords.ts'
+import { addUser } from '../../../src/issuer/people/people.ts'
+import {
+  createSignIn,
+  type SignIn,
+  type SignInAttempt,
+  type SignInResult,
+} from '../../../src/issuer/people/throttle.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { copyOf, giveBack } from '../../../src/proxy/copy-pool.ts'
+import { copyOf, giveBack } from '../../../src/proxy/buffers.ts'
 
 describe('copies that are used again', () => {
   it('hold what was copied, whatever becomes of the original', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { sendSoon } from '../../../src/proxy/outbox.ts'
+import { sendSoon } from '../../../src/proxy/write-batch.ts'
 
 describe('what is written in one turn of the event loop leaves together', () => {
   it('nothing leaves before the turn ends, then everything in order', async () => {

@@ -1,5 +1,5 @@
-import type { ResponseHead } from '../../../src/proxy/response-head.ts'
-import { ResponseParser } from '../../../src/proxy/response-parser.ts'
+import type { ResponseHead } from '../../../src/proxy/http1/response-head.ts'
+import { ResponseParser } from '../../../src/proxy/http1/response-parser.ts'
 
 /** What came of an answer; what is empty or did not happen is left out, but for `body` and `ended`. */
 export interface Reading {

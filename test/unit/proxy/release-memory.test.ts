@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { releaseMemory } from '../../../src/proxy/release-memory.ts'
+import { releaseMemory } from '../../../src/proxy/buffers.ts'
 
 describe('the memory of a chunk that was passed on is given back at once', () => {
   it('a chunk with memory of its own is empty afterwards', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { renderRequestHead, requestFraming } from '../../../src/proxy/request-head.ts'
+import { renderRequestHead, requestFraming } from '../../../src/proxy/http1/request-head.ts'
 
 describe('the head of a request to the upstream', () => {
   it('has the fields in their order and the framing that the client chose', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseFieldLines, parseResponseHead, type ResponseHead } from '../../../src/proxy/response-head.ts'
+import { parseFieldLines, parseResponseHead, type ResponseHead } from '../../../src/proxy/http1/response-head.ts'
 
 function parse(text: string, headRequest = false): ResponseHead {
   const head = parseResponseHead(text, headRequest)

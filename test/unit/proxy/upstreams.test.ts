@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Upstream } from '../../../src/core/route.ts'
-import { idleLimitMs, maySendAgain, reuseWithinMs } from '../../../src/proxy/reuse.ts'
+import { idleLimitMs, maySendAgain, reuseWithinMs } from '../../../src/proxy/attempts.ts'
 import { createUpstreamGroup } from '../../../src/proxy/upstreams.ts'
 
 function upstream(port: number): Upstream {

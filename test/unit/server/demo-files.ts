@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import type { Config } from '../../../src/config/config.ts'
 import { decodeConfig } from '../../../src/config/load.ts'
-import { type DemoPlan, planDemo } from '../../../src/server/demo-plan.ts'
+import { type DemoPlan, planDemo } from '../../../src/demo/plan.ts'
 
 /** The repository's routes.yaml. */
 export const SHIPPED = readFileSync(new URL('../../../routes.yaml', import.meta.url), 'utf8')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { planDemo } from '../../../src/server/demo-plan.ts'
+import { planDemo } from '../../../src/demo/plan.ts'
 import { shippedConfig, shippedPlan } from './demo-files.ts'
 
 describe('what --demo starts', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { backupRequest, walkthrough } from '../../../src/server/demo-walkthrough.ts'
+import { backupRequest, walkthrough } from '../../../src/demo/walkthrough.ts'
 import { shippedPlan } from './demo-files.ts'
 
 const people = [

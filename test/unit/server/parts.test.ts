@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sealVerifiedToken, type VerifiedToken } from '../../../src/core/token.ts'
-import { clientFault } from '../../../src/server/client-fault.ts'
+import { clientFault } from '../../../src/gateway/answers.ts'
+import { readFraming } from '../../../src/gateway/judge.ts'
+import { createTunnels } from '../../../src/gateway/tunnels.ts'
 import { createClosing } from '../../../src/server/closing.ts'
-import { readFraming } from '../../../src/server/framing.ts'
-import { createTunnels } from '../../../src/server/tunnels.ts'
-import { createUsage } from '../../../src/server/usage.ts'
+import { createLastUse } from '../../../src/server/revocations.ts'
 import type { Store } from '../../../src/store/store.ts'
 
 const framing = (rawHeaders: string[], httpVersion = '1.1') =>
@@ -86,7 +86,7 @@ describe('last uses', () => {
       },
     } as unknown as Store
     const faults: unknown[] = []
-    const usage = createUsage(store, (fault) => faults.push(fault))
+    const usage = createLastUse(store, (fault) => faults.push(fault))
     for (let i = 0; i < 20_000; i++) usage.note(`g${i}`, i)
     usage.note('g1', 99)
     await usage.flush()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createAnswers } from '../../../src/server/primary-answers.ts'
+import { createGather } from '../../../src/workers/gathering.ts'
 
 describe('answers that workers owe', () => {
   it('come when all have answered', async () => {
-    const answers = createAnswers()
+    const answers = createGather()
     const late = await answers.gather(new Set([1, 2]), 60_000, (ask) => {
       answers.settle(ask, 2)
       answers.settle(ask, 1)
@@ -13,7 +13,7 @@ describe('answers that workers owe', () => {
   })
 
   it('are not waited for from a worker that has ended', async () => {
-    const answers = createAnswers()
+    const answers = createGather()
     const late = await answers.gather(new Set([1, 2]), 60_000, (ask) => {
       answers.settle(ask, 1)
       answers.leave(2)
@@ -22,13 +22,13 @@ describe('answers that workers owe', () => {
   })
 
   it('that are late are named', async () => {
-    const answers = createAnswers()
+    const answers = createGather()
     const late = await answers.gather(new Set([1, 2]), 10, (ask) => answers.settle(ask, 1))
     assert.deepEqual([...late], [2])
   })
 
   it('of nobody are there at once; one to another question counts for nothing', async () => {
-    const answers = createAnswers()
+    const answers = createGather()
     assert.equal((await answers.gather(new Set(), 60_000, () => undefined)).size, 0)
     const late = await answers.gather(new Set([1]), 10, (ask) => answers.settle(ask + 1, 1))
     assert.deepEqual([...late], [1])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Revocation } from '../../../src/core/revocation.ts'
-import { createLedger } from '../../../src/server/primary-ledger.ts'
+import { createLedger } from '../../../src/workers/gathering.ts'
 
 const entry = (change: Partial<Revocation> = {}): Revocation => ({
   ...{ id: 1, kind: 'client', key: 'app', notBeforeMs: 1_000, expiresAt: 100 },

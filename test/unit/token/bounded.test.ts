@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createBoundedCache } from '../../../src/token/bounded-cache.ts'
-import { createReplayGuard } from '../../../src/token/replay.ts'
+import { createReplayGuard } from '../../../src/token/dpop.ts'
+import { createBoundedCache } from '../../../src/token/token-cache.ts'
 
 describe('the cache', () => {
   it('never holds more than its number, and keeps what is used', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { ecdsaSignature } from '../../../src/token/ecdsa-signature.ts'
+import { ecdsaSignature } from '../../../src/token/signature.ts'
 
 const CURVES = [
   { curve: 'P-256', bytes: 32, hash: 'sha256' },

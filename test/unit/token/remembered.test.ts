@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { VerifierIssuer } from '../../../src/token/verifier-issuer.ts'
+import type { VerifierIssuer } from '../../../src/token/trusted-issuer.ts'
 import { makeKey, mintToken, TEST_ISSUER } from '../../support/keys.ts'
 import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../../support/verifier-under-test.ts'
 

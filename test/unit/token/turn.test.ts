@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Turn } from '../../../src/token/turn.ts'
+import { SignatureBatch } from '../../../src/token/verifier.ts'
 
 describe('work for the end of a turn', () => {
   it('waits until what has come was read, and is done in order, before what follows from any of it', async () => {
-    const turn = new Turn()
+    const turn = new SignatureBatch()
     const done: string[] = []
     const note = (text: string) => () => void done.push(text)
     const all = ['a', 'b', 'c'].map((name) => turn.add(note(name)).then(note(`after ${name}`)))
@@ -14,7 +14,7 @@ describe('work for the end of a turn', () => {
   })
 
   it('rejects alone when it throws', async () => {
-    const turn = new Turn()
+    const turn = new SignatureBatch()
     const broken = turn.add(() => {
       throw new Error('a bug')
     })
@@ -24,7 +24,7 @@ describe('work for the end of a turn', () => {
   })
 
   it('is done at once when 64 wait', () => {
-    const turn = new Turn()
+    const turn = new SignatureBatch()
     let done = 0
     for (let i = 0; i < 63; i += 1) turn.add(() => ++done)
     assert.equal(done, 0)
@@ -33,7 +33,7 @@ describe('work for the end of a turn', () => {
   })
 
   it('answers what comes of a promise, and takes more while it is being done', async () => {
-    const turn = new Turn()
+    const turn = new SignatureBatch()
     assert.equal(await turn.add(() => turn.add(() => Promise.resolve('late'))), 'late')
   })
 })

@@ -1,0 +1,177 @@
+import type { Secrets } from './config.ts'
+import type { Draft } from './draft.ts'
+import type { FILE } from './file-schema.ts'
+import type { Environment } from './read-yaml.ts'
+import { type Path, type Problems, placeOfKey, placeOfValue, quoted, type SourceNode, writtenAt } from './source.ts'
+
+export type FileDraft = Draft<typeof FILE>
+export type ResourceDraft = Item<NonNullable<FileDraft['resources']>>
+export type RouteDraft = Item<NonNullable<FileDraft['routes']>>
+
+type Item<List extends readonly unknown[]> = NonNullable<List[number]>
+
+/** What the checks over several keys work with. */
+export interface Checking {
+  readonly draft: FileDraft
+  /** Reports at the value of `path`, or at the nearest thing around it. */
+  at(path: Path, message: string): void
+  /** Reports at the key of `path`. */
+  atKey(path: Path, message: string): void
+  /** The text of `path` as it stands in the file, in backticks: what the environment gave is never shown. */
+  shown(path: Path): string
+  /** Line of the value of `path`, to point at it from elsewhere. */
+  line(path: Path): number
+}
+
+export function createChecking(draft: FileDraft, root: SourceNode, problems: Problems): Checking {
+  return {
+    draft,
+    at: (path, message) => problems.add(placeOfValue(root, path), message),
+    atKey: (path, message) => problems.add(placeOfKey(root, path), message),
+    shown: (path) => quoted(writtenAt(root, path)),
+    line: (path) => problems.lineOf(placeOfValue(root, path)),
+  }
+}
+
+/** The members of a list that could be read, each with its index in the file. */
+export function present<T>(list: readonly (T | undefined)[] | undefined): readonly (readonly [number, T])[] {
+  return [...(list ?? []).entries()].filter((entry): entry is [number, T] => entry[1] !== undefined)
+}
+
+/**
+ * Reports each member whose `keyOf` an earlier member has.
+ * @param message Takes the line of the earlier one.
+ */
+export function reportDoubles<T>(
+  checking: Checking,
+  list: readonly (readonly [Path, T])[],
+  keyOf: (member: T) => string | undefined,
+  message: (line: number) => string,
+): void {
+  const seen = new Map<string, Path>()
+  for (const [path, member] of list) {
+    const key = keyOf(member)
+    if (key === undefined) continue
+    const earlier = seen.get(key)
+    if (earlier === undefined) seen.set(key, path)
+    else checking.at(path, message(checking.line(earlier)))
+  }
+}
+
+/** Checks `issuer`, `trusted_issuers` and the listeners: what needs several keys of theirs. */
+export function checkIssuers(checking: Checking): void {
+  checkEmbedded(checking)
+  checkTrusted(checking)
+  checkListeners(checking)
+}
+
+/** Whether tokens of the issuer at `public_url` exist: it is here, or this gateway follows one that has it. */
+export function hasOwnIssuer(draft: FileDraft): boolean {
+  return draft.issuer !== false
+}
+
+function checkEmbedded(checking: Checking): void {
+  const { issuer } = checking.draft
+  if (issuer === undefined || issuer === false || !('access_token_ttl' in issuer)) return
+  const { access_token_ttl: access, refresh_token_ttl: idle, refresh_token_max: most } = issuer
+  if (idle !== undefined && most !== undefined && idle > most) {
+    checking.at(
+      ['issuer', 'refresh_token_ttl'],
+      '`issuer.refresh_token_ttl` must not be longer than `refresh_token_max`',
+    )
+  }
+  if (access !== undefined && most !== undefined && access > most) {
+    checking.at(['issuer', 'access_token_ttl'], '`issuer.access_token_ttl` must not be longer than `refresh_token_max`')
+  }
+}
+
+function checkTrusted(checking: Checking): void {
+  const { draft } = checking
+  const trusted = present(draft.trusted_issuers)
+  for (const [index, issuer] of trusted) {
+    const path = ['trusted_issuers', index]
+    if (issuer.jwks_uri !== undefined && issuer.jwks_file !== undefined) {
+      checking.atKey([...path, 'jwks_file'], 'write `jwks_uri` or `jwks_file`, not both')
+    }
+    if (hasOwnIssuer(draft) && issuer.issuer !== undefined && issuer.issuer === draft.public_url) {
+      checking.at(
+        [...path, 'issuer'],
+        'is `public_url`: the embedded issuer is trusted as `embedded`; remove this entry',
+      )
+    }
+    const algorithms = present(issuer.algorithms).map(([at, name]) => [[...path, 'algorithms', at], name] as const)
+    reportDoubles(
+      checking,
+      algorithms,
+      (name) => name,
+      () => 'this algorithm stands here twice; remove one',
+    )
+  }
+  reportDoubles(
+    checking,
+    trusted.map(([index, issuer]) => [['trusted_issuers', index, 'issuer'], issuer] as const),
+    (issuer) => issuer.issuer,
+    (line) => `the same issuer stands in line ${line}; write it once`,
+  )
+}
+
+function checkListeners(checking: Checking): void {
+  const { listen, management } = checking.draft
+  if (listen === undefined || management === undefined || listen.port === 0 || listen.port !== management.port) return
+  if (!canMeet(listen.host, management.host)) return
+  checking.at(['management'], '`management` must have a port of its own: it is never on the public listener')
+}
+
+/** Whether listeners of two hosts could take the same address; names other than localhost are known to the system only. */
+function canMeet(one: string, other: string): boolean {
+  const every = ['', '0.0.0.0', '::']
+  if (every.includes(one) || every.includes(other)) return true
+  const addresses = (host: string) => (host === 'localhost' ? ['127.0.0.1', '::1'] : [host])
+  return addresses(one).some((address) => addresses(other).includes(address))
+}
+
+/** Short enough to type, long enough that nobody guesses it over the network. */
+const SHORTEST = 16
+
+/** What the environment has of {@link Secrets}; an empty variable is an unset one, as compose files leave them. */
+export function readSecrets(env: Environment): Secrets {
+  const read = (name: string) => (Object.hasOwn(env, name) && env[name] !== '' ? env[name] : undefined)
+  return Object.freeze({
+    secret: read('AUDGATE_SECRET'),
+    registrationToken: read('AUDGATE_REGISTRATION_TOKEN'),
+    feedToken: read('AUDGATE_FEED_TOKEN'),
+  })
+}
+
+/** Checks that what the file asks for is there, and that nothing is too short. Values are never shown. */
+export function checkSecrets(checking: Checking, secrets: Secrets): void {
+  const { issuer } = checking.draft
+  const registers = typeof issuer === 'object' && 'registration' in issuer && issuer.registration === 'token'
+  const follows = typeof issuer === 'object' && 'upstream' in issuer
+  if (registers && secrets.registrationToken === undefined) {
+    checking.at(['issuer', 'registration'], '`registration: token` needs AUDGATE_REGISTRATION_TOKEN in the environment')
+  }
+  if (follows && secrets.feedToken === undefined) {
+    checking.at(
+      ['issuer', 'upstream'],
+      '`issuer.upstream` needs AUDGATE_FEED_TOKEN in the environment, the same as there',
+    )
+  }
+  checkStrength(checking, 'AUDGATE_SECRET', secrets.secret)
+  checkBearer(checking, 'AUDGATE_REGISTRATION_TOKEN', secrets.registrationToken)
+  checkBearer(checking, 'AUDGATE_FEED_TOKEN', secrets.feedToken)
+}
+
+function checkStrength(checking: Checking, name: string, value: string | undefined): void {
+  if (value !== undefined && value.length < SHORTEST) {
+    checking.at([], `${name} in the environment is too short; use at least ${SHORTEST} random characters`)
+  }
+}
+
+function checkBearer(checking: Checking, name: string, value: string | undefined): void {
+  checkStrength(checking, name, value)
+  // RFC 6750 §2.1: what else could stand in a header would be cut short or refused.
+  if (value !== undefined && !/^[A-Za-z0-9._~+/-]+=*$/.test(value)) {
+    checking.at([], `${name} in the environment may have letters, digits and -._~+/ only, and = at the end`)
+  }
+}

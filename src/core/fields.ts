@@ -1,0 +1,36 @@
+/**
+ * A field name as CGI programs see it (RFC 3875 §4.1.18): every byte other than a letter or digit is `_`, in lower case.
+ * `x_auth_user`, `X.Auth.User` and `X-Auth-User` are one name.
+ */
+export function cgiName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '_')
+}
+
+// The last look at what leaves: whoever put it together, a line that ends early would be a field, or a request, of somebody else's.
+const NAMES = /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/
+const VALUES = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * Raw pairs as field lines (RFC 9112 §5), a CRLF after each; undefined when a name or value is not of the grammar, line ends within and
+ * characters beyond latin1 above all.
+ */
+export function renderFieldLines(pairs: readonly string[]): string | undefined {
+  let lines = ''
+  let names = ''
+  let values = ''
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    const name = pairs[i] ?? ''
+    const value = pairs[i + 1] ?? ''
+    if (name === '') return undefined
+    names += name
+    values += value
+    lines += `${name}: ${value}\r\n`
+  }
+  // Both grammars are of characters alone, so that all names, and all values, are of theirs when their concatenation is.
+  return NAMES.test(names) && VALUES.test(values) ? inOnePiece(lines) : undefined
+}
+
+/** Text put together from many pieces stays a tree of them until somebody looks into it: larger, and walked at each use. */
+function inOnePiece(text: string): string {
+  return text.charCodeAt(0) === 0 ? '' : text
+}

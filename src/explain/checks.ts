@@ -1,0 +1,140 @@
+import { extractCredential } from '../core/credential.ts'
+import type { Reason } from '../core/denial.ts'
+import type { Resource } from '../core/resource.ts'
+import { isPublic, matchRule } from '../core/rule-match.ts'
+import type { Evidence } from '../core/token.ts'
+import type { Policy, RouteMatch, Routing } from '../gateway/judge.ts'
+import type { RequestHead } from '../gateway/request-head.ts'
+
+export type CheckName =
+  | 'request'
+  | 'route'
+  | 'access'
+  | 'credential'
+  | 'token'
+  | 'issuer'
+  | 'audience'
+  | 'rule'
+  | 'scope'
+  | 'destination'
+  | 'headers'
+
+/** One thing that a request is judged by, in words. */
+export interface Check {
+  readonly name: CheckName
+  readonly expected: string
+  readonly got: string
+}
+
+const BY_REASON: Partial<Readonly<Record<Reason, CheckName>>> = {
+  malformed_request: 'request',
+  ambiguous_path: 'request',
+  no_route: 'route',
+  origin_not_allowed: 'access',
+  no_token: 'credential',
+  malformed_credential: 'credential',
+  issuer_mismatch: 'issuer',
+  audience_mismatch: 'audience',
+  method_not_allowed: 'rule',
+  path_not_allowed: 'rule',
+  insufficient_scope: 'scope',
+  destination_elsewhere: 'destination',
+  destination_not_allowed: 'destination',
+  malformed_claim: 'headers',
+  identity_too_large: 'headers',
+}
+
+/** The check that a refusal comes from; every fault of the token itself is `token`. */
+export function checkBehind(reason: Reason): CheckName {
+  return BY_REASON[reason] ?? 'token'
+}
+
+/** How the request reads, and where it leads. */
+export function placeChecks(policy: Policy, asked: RequestHead, located: Routing): readonly Check[] {
+  const request = {
+    name: 'request',
+    expected: 'one reading of method, host and path',
+    got: `${asked.method} ${asked.target}`,
+  } as const
+  if (located.kind === 'deny' && located.target === undefined) return [request]
+  return [request, { name: 'route', expected: 'a route for this host and path', got: routeText(policy, located) }]
+}
+
+/** Whether the route asks for a token here. */
+export function accessCheck(match: RouteMatch): Check {
+  const expected = 'public, or a token for the resource'
+  const { access } = match.route
+  if (access.kind === 'public') return { name: 'access', expected, got: 'the route is public: no token needed' }
+  const got =
+    isPublic(match.route, match.target) === 'public' ? 'a public path: no token needed' : access.resource.identifier
+  return { name: 'access', expected, got }
+}
+
+/** What a protected route asks of the credential, in the order of the decision. */
+export function tokenChecks(match: RouteMatch, asked: RequestHead, evidence: Evidence, now: number): readonly Check[] {
+  const { access } = match.route
+  if (access.kind === 'public') return []
+  const { resource } = access
+  const checks: Check[] = [
+    {
+      name: 'credential',
+      expected: 'Authorization: Bearer <access token> (or DPoP)',
+      got: credentialText(asked, evidence),
+    },
+    { name: 'token', expected: 'a live access token of a trusted issuer', got: evidenceText(evidence, now) },
+  ]
+  if (evidence.kind !== 'verified') return checks
+  const { token } = evidence
+  const reach = matchRule(match.route, asked.method, match.target)
+  checks.push(
+    { name: 'issuer', expected: resource.issuers.join(' or '), got: token.issuer },
+    { name: 'audience', expected: audiences(resource), got: token.audience.join(' ') || 'none' },
+  )
+  if (reach.kind === 'no_rule') {
+    const allowed = reach.allow.length === 0 ? 'none for this path' : `this path allows ${reach.allow.join(' ')}`
+    return [...checks, { name: 'rule', expected: `a rule for ${asked.method} on this path`, got: allowed }]
+  }
+  if (reach.kind !== 'rule') return checks
+  const needed = reach.rule.scopes.join(' ')
+  return [
+    ...checks,
+    { name: 'rule', expected: `a rule for ${asked.method} on this path`, got: `one that needs ${needed}` },
+    { name: 'scope', expected: needed, got: [...token.scope].join(' ') || 'none' },
+  ]
+}
+
+function routeText({ router }: Policy, located: Routing): string {
+  if (located.kind === 'reserved') return 'a reserved path of the issuer or of resource metadata'
+  if (located.kind === 'route')
+    return `${located.route.id} (${located.route.host ?? 'every host'}${located.route.path})`
+  const lost = located.target === undefined ? [] : router.candidates(located.client.host.toLowerCase(), located.target)
+  const texts = lost.map(({ route, standing }) => `${route.id}: ${standing.replaceAll('_', ' ')}`)
+  return texts.length === 0 ? 'none' : `none (${texts.join('; ')})`
+}
+
+function credentialText(asked: RequestHead, evidence: Evidence): string {
+  const credential = extractCredential(asked.rawHeaders)
+  if (credential.kind === 'malformed') return credential.detail
+  if (credential.kind !== 'none') return credential.kind === 'dpop' ? 'DPoP' : 'Bearer'
+  return evidence.kind === 'none' ? 'none' : 'claims as if a valid token said them'
+}
+
+function evidenceText(evidence: Evidence, now: number): string {
+  switch (evidence.kind) {
+    case 'none':
+      return 'none'
+    case 'malformed':
+    case 'unavailable':
+      return evidence.detail
+    case 'rejected':
+      return `${evidence.fault}: ${evidence.detail}`
+    case 'verified': {
+      const { subject, clientId, expiresAt } = evidence.token
+      return `sub ${subject}, client ${clientId}, ends in ${Math.round(expiresAt - now)} s`
+    }
+  }
+}
+
+function audiences({ identifier, acceptAudiences }: Resource): string {
+  return [identifier, ...acceptAudiences].join(' or ')
+}

@@ -1,0 +1,51 @@
+import type { Config } from '../config/config.ts'
+import { parseCidrs } from '../core/forwarded.ts'
+import { createHeaderPolicy } from '../core/header-policy.ts'
+import type { Route } from '../core/route.ts'
+import { createRouter } from '../core/router.ts'
+import { createUpstreamGroup, type UpstreamGroup } from '../proxy/upstreams.ts'
+import type { Policy } from './judge.ts'
+
+/** One reading of routes.yaml, made ready for requests. A reload makes another and swaps it in whole. */
+export interface ActiveConfig {
+  readonly config: Config
+  readonly policy: Policy
+  /** Connections to upstreams, by route. */
+  readonly upstreams: ReadonlyMap<Route, UpstreamGroup>
+}
+
+/** What a request needs of the file; see {@link activateConfig} for what needs connections too. */
+export function createPolicy(config: Config): Policy {
+  return {
+    router: createRouter(config.routes),
+    headers: createHeaderPolicy(config.routes),
+    publicHost: config.publicHost,
+    trustedProxies: parseCidrs(config.trustedProxies),
+  }
+}
+
+/** Routes whose upstreams are those of a route before keep that one's connections and what is known of dead ones. */
+export function activateConfig(config: Config, previous?: ActiveConfig): ActiveConfig {
+  const kept = new Map<string, UpstreamGroup>()
+  for (const [route, group] of previous?.upstreams ?? []) kept.set(identityOf(route), group)
+  const upstreams = new Map<Route, UpstreamGroup>()
+  for (const route of config.routes) {
+    const key = identityOf(route)
+    const group = kept.get(key) ?? createUpstreamGroup(route.upstreams, () => performance.now())
+    kept.set(key, group)
+    upstreams.set(route, group)
+  }
+  return { config, policy: createPolicy(config), upstreams }
+}
+
+/** Closes what the next generation doesn't use; running requests end on the connections that they have. */
+export function retireConfig(generation: ActiveConfig, next: ActiveConfig | undefined): void {
+  const used = new Set(next?.upstreams.values())
+  for (const group of new Set(generation.upstreams.values())) {
+    if (!used.has(group)) group.close()
+  }
+}
+
+function identityOf(route: Route): string {
+  return JSON.stringify(route.upstreams)
+}

@@ -1,0 +1,246 @@
+import { parseHost } from '../core/address.ts'
+import { judgePreflight } from '../core/cors.ts'
+import { extractCredential, readBearer } from '../core/credential.ts'
+import { judgeDestination } from '../core/dav.ts'
+import { decide, denyIdentity, type Permit } from '../core/decide.ts'
+import { type Denial, denial } from '../core/denial.ts'
+import { type Cidr, type ResolvedClient, resolveClient } from '../core/forwarded.ts'
+import type { HeaderPolicy } from '../core/header-policy.ts'
+import { upstreamRequestHeaders } from '../core/request-headers.ts'
+import type { Route, Upstream } from '../core/route.ts'
+import { type Router, reservation } from '../core/router.ts'
+import { allowedMethods, isPublic } from '../core/rule-match.ts'
+import { parseTarget, type Target } from '../core/target.ts'
+import type { Evidence } from '../core/token.ts'
+import { upstreamTarget } from '../core/upstream-target.ts'
+import type { Verifier } from '../token/verifier.ts'
+import type { RequestHead } from './request-head.ts'
+
+export interface Framing {
+  /** '' when there is none. */
+  readonly hostHeader: string
+  /** Why the head is no request that a proxy may pass on; undefined: it may. */
+  readonly fault: string | undefined
+}
+
+/**
+ * What node's strict parser lets through although a proxy has to refuse it: HTTP versions other than 1.0 and 1.1, a missing or
+ * doubled Host (RFC 9112 §3.2), and Transfer-Encoding other than `chunked` or in HTTP/1.0 (§6.1), which two readers frame differently.
+ */
+export function readFraming({ rawHeaders, httpVersion }: RequestHead): Framing {
+  let host: string | undefined
+  let fault: string | undefined
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') fault = 'the HTTP version must be 1.1 or 1.0'
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') {
+      if (host !== undefined) fault ??= 'there is more than one Host field'
+      host ??= rawHeaders[i + 1] ?? ''
+    } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+      fault ??= encodingFault(rawHeaders[i + 1] ?? '', httpVersion)
+    }
+  }
+  if (host === undefined) fault ??= 'the Host field is missing'
+  return { hostHeader: host ?? '', fault }
+}
+
+function encodingFault(value: string, httpVersion: string): string | undefined {
+  if (httpVersion === '1.0') return 'HTTP/1.0 has no Transfer-Encoding'
+  return value.toLowerCase() === 'chunked' ? undefined : 'the Transfer-Encoding must be chunked and nothing else'
+}
+
+/** What routes.yaml says of requests, made ready once per reload. */
+export interface Policy {
+  readonly router: Router
+  readonly headers: HeaderPolicy
+  /** Host of `public_url`, lower case, without port. */
+  readonly publicHost: string
+  readonly trustedProxies: readonly Cidr[]
+}
+
+/** Where a request leads, before anybody is asked who they are. */
+export type Routing =
+  | { readonly kind: 'deny'; readonly denial: Denial; readonly client: ResolvedClient; readonly target?: Target }
+  /** Belongs to the issuer, or is resource metadata. */
+  | { readonly kind: 'reserved'; readonly host: string; readonly target: Target; readonly client: ResolvedClient }
+  | RouteMatch
+
+export interface RouteMatch {
+  readonly kind: 'route'
+  readonly route: Route
+  readonly host: string
+  readonly target: Target
+  readonly client: ResolvedClient
+}
+
+const NO_HOST = denial('malformed_request', 'the Host field is not a host with an optional port')
+
+export type Judgment =
+  | { readonly kind: 'permit'; readonly permit: Permit }
+  | { readonly kind: 'deny'; readonly denial: Denial }
+  /** Answered here, without a body (a CORS preflight). */
+  | { readonly kind: 'answer'; readonly status: number; readonly headers: string[] }
+
+/** What goes upstream, or why it can't. */
+export type Prepared =
+  | { readonly kind: 'ready'; readonly headers: readonly string[]; readonly target: string }
+  | { readonly kind: 'deny'; readonly denial: Denial }
+
+/** What a connection's field lines say of where a request comes from and goes, whatever its target; for one policy. */
+export interface Arrival {
+  readonly policy: Policy
+  readonly peerAddress: string
+  readonly tls: boolean
+  readonly client: ResolvedClient
+  /** Of the Host field; undefined when the request is refused. */
+  readonly host: string | undefined
+  readonly denial: Denial | undefined
+}
+
+/** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
+export function routeRequest(policy: Policy, asked: RequestHead): Routing {
+  const { client, host, denial: refused = NO_HOST } = arrivalOf(policy, asked)
+  if (host === undefined) return { kind: 'deny', denial: refused, client }
+  const parsed = parseTarget(asked.target)
+  if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
+  return place(policy, host, parsed.target, client)
+}
+
+function arrivalOf(policy: Policy, asked: RequestHead): Arrival {
+  const known = asked.memo?.arrival
+  if (known?.policy === policy) return known
+  const arrival = arrive(policy, asked)
+  if (asked.memo !== undefined) asked.memo.arrival = arrival
+  return arrival
+}
+
+function arrive(policy: Policy, asked: RequestHead): Arrival {
+  const { rawHeaders, peerAddress, tls } = asked
+  const { hostHeader, fault } = readFraming(asked)
+  const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
+  const host = fault === undefined ? parseHost(client.host) : undefined
+  const denied = fault === undefined ? undefined : denial('malformed_request', fault)
+  return { policy, peerAddress, tls, client, host, denial: denied }
+}
+
+/**
+ * A preflight's answer, or the permit for what needs no token; undefined when a token has to be judged. Only for the route that
+ * {@link routeRequest} found.
+ * @param now NumericDate, seconds.
+ */
+export function judgeWithoutToken(match: RouteMatch, asked: RequestHead, now: number): Judgment | undefined {
+  const { route, target } = match
+  const openness = isPublic(route, target)
+  if (openness === 'ambiguous') return judgeEvidence(match, asked, { kind: 'none' }, now)
+  const preflight = judgePreflight(route, asked.method, target, asked.rawHeaders)
+  if (preflight.kind !== 'none') return preflight
+  return openness === 'public' ? judgeEvidence(match, asked, { kind: 'none' }, now) : undefined
+}
+
+/** The decision, once it is known what the credential proved. */
+export function judgeEvidence(match: RouteMatch, asked: RequestHead, evidence: Evidence, now: number): Judgment {
+  const decision = decide(match.route, asked.method, match.target, evidence, now)
+  if (decision.kind === 'deny') return decision
+  // An upstream that answers TRACE sends back what we added: credentials of `set_headers` among it (RFC 9110 §9.3.8).
+  if (asked.method === 'TRACE') return { kind: 'deny', denial: traceDenial(match) }
+  return { kind: 'permit', permit: decision.permit }
+}
+
+/** What the upstream gets: URLs of WebDAV fields are judged and everything is put in the upstream's terms. */
+export function prepare(
+  policy: Policy,
+  match: RouteMatch,
+  asked: RequestHead,
+  permit: Permit,
+  to: { readonly upstream: Upstream; readonly requestId: string; readonly upgrade: boolean; readonly now: number },
+): Prepared {
+  const { method, rawHeaders } = asked
+  const { target, client } = match
+  const { router, publicHost } = policy
+  const { upstream, now } = to
+  const judged = judgeDestination({ rawHeaders, method, permit, client, router, publicHost, upstream, now })
+  if (judged.kind === 'deny') return judged
+  const { requestId, upgrade } = to
+  const { dav } = judged
+  const headers = upstreamRequestHeaders({
+    rawHeaders,
+    method,
+    permit,
+    policy: policy.headers,
+    client,
+    upstream,
+    requestId,
+    upgrade,
+    dav,
+  })
+  if ('fault' in headers) {
+    return { kind: 'deny', denial: denyIdentity(permit, method, target, headers) }
+  }
+  return { kind: 'ready', headers, target: upstreamTarget(match.route, upstream, target) }
+}
+
+function place(policy: Policy, host: string, target: Target, client: ResolvedClient): Routing {
+  const { router, publicHost } = policy
+  const reserved = reservation(router, publicHost, host, target)
+  if (reserved === 'ambiguous') {
+    const text = 'the path leads to a reserved path when it is decoded once more'
+    return { kind: 'deny', denial: denial('ambiguous_path', text), client, target }
+  }
+  if (reserved === 'reserved') return { kind: 'reserved', host, target, client }
+  const selection = router.select(host, target)
+  switch (selection.kind) {
+    case 'none':
+      return { kind: 'deny', denial: denial('no_route', 'no route covers this host and path'), client, target }
+    case 'ambiguous':
+      return { kind: 'deny', denial: denial('ambiguous_path', selection.detail), client, target }
+    case 'route':
+      return { kind: 'route', route: selection.route, host, target, client }
+  }
+}
+
+function traceDenial({ route, target }: RouteMatch): Denial {
+  const allow = allowedMethods(route, target)
+  return denial('method_not_allowed', 'TRACE is never passed on', { allow })
+}
+
+const NONE: Evidence = { kind: 'none' }
+
+/**
+ * What the request's credential proves; at once when the token is known already. Does NOT judge audience or scope.
+ * @param now NumericDate, seconds.
+ */
+export function gatherEvidence(
+  verifier: Verifier,
+  match: RouteMatch,
+  asked: RequestHead,
+  now: number,
+): Evidence | Promise<Evidence> {
+  if (asked.bearer !== undefined) return verifyBearer(verifier, asked.bearer, now)
+  const credential = extractCredential(asked.rawHeaders)
+  switch (credential.kind) {
+    case 'none':
+      return NONE
+    case 'malformed':
+      return credential
+    case 'bearer':
+      return verifier.verify({ scheme: 'bearer', token: credential.token }, now)
+    case 'dpop': {
+      const { token, proof } = credential
+      return verifier.verify({ scheme: 'dpop', token, proof, method: asked.method, url: proofUrl(match) }, now)
+    }
+  }
+}
+
+/** What is no token of the grammar is never verified, so that only a refusal has to ask for it. */
+function verifyBearer(verifier: Verifier, token: string, now: number): Evidence | Promise<Evidence> {
+  const evidence = verifier.verify({ scheme: 'bearer', token }, now)
+  if (evidence instanceof Promise || evidence.kind !== 'rejected' || evidence.fault !== 'malformed_token')
+    return evidence
+  const credential = readBearer(token)
+  return credential.kind === 'malformed' ? credential : evidence
+}
+
+/** The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. */
+function proofUrl({ client, target }: RouteMatch): string {
+  return `${client.protocol}://${client.host}${target.path}`
+}

@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto'
+import type { Denial, Reason } from '../core/denial.ts'
+import type { Route } from '../core/route.ts'
+import type { VerifiedToken } from '../core/token.ts'
+import type { Log } from '../observe/log.ts'
+import type { Metrics, Outcome } from '../observe/metrics.ts'
+import type { Routing } from './judge.ts'
+
+// A random start for this process and a count: as unique as random ids, for a fraction of their cost.
+const ids = { start: randomBytes(9).toString('base64url'), count: 0 }
+
+function nextId(): string {
+  ids.count += 1
+  return `${ids.start}-${ids.count.toString(36)}`
+}
+
+/** What is known of one request so far; it becomes one log line. Times are milliseconds of `performance.now()`. */
+export class RequestRecord {
+  readonly id: string
+  readonly method: string
+  readonly startedAt: number
+  host: string | undefined
+  path: string | undefined
+  address: string | undefined
+  route: Route | undefined
+  /** Stands for the route where none is asked: the issuer's paths, resource metadata. */
+  place: '(issuer)' | '(metadata)' | '(none)' = '(none)'
+  token: VerifiedToken | undefined
+  decidedAt: number | undefined
+  status: number | undefined
+  detail: string | undefined
+  ended = false
+  /** Counted among those that are in flight. Belongs to the {@link Recorder}. */
+  running = true
+
+  constructor(method: string, requestId: string | undefined) {
+    this.id = requestId ?? nextId()
+    this.method = method
+    this.startedAt = performance.now()
+  }
+
+  /** Where it leads and who sends it. */
+  note(located: Routing): void {
+    this.address = located.client.address
+    this.host = located.client.host
+    if (located.target !== undefined) this.path = located.target.path
+    if (located.kind === 'route') this.route = located.route
+    if (located.kind === 'reserved') this.place = '(issuer)'
+  }
+
+  refused({ status, description }: Denial): void {
+    this.status = status
+    this.detail = description
+    this.decidedAt ??= performance.now()
+  }
+}
+
+export interface Ending {
+  readonly outcome: Outcome
+  readonly reason: Reason | undefined
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Milliseconds from the decision to the upstream's first byte. */
+  readonly upstreamMs?: number | undefined
+}
+
+/** Requests that are being answered, and what becomes of them in log and metrics. */
+export interface Recorder {
+  readonly inFlight: number
+  begin(method: string, requestId: string | undefined): RequestRecord
+  /** Once per exchange; a second call is passed over. */
+  end(exchange: RequestRecord, ending: Ending): void
+  /** It has become a tunnel: no longer in flight, though it has not ended. */
+  release(exchange: RequestRecord): void
+  /** Calls back when nothing is in flight any more: at once when that is so already. */
+  whenIdle(callback: () => void): void
+  setAccessLog(kind: AccessLog): void
+}
+
+export type AccessLog = 'all' | 'refused' | 'off'
+
+export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog): Recorder {
+  const waiting: (() => void)[] = []
+  const state = { accessLog, running: 0 }
+  const release = (exchange: RequestRecord): void => {
+    if (!exchange.running) return
+    exchange.running = false
+    state.running -= 1
+    if (state.running === 0) for (const callback of waiting.splice(0)) callback()
+  }
+  return {
+    get inFlight() {
+      return state.running
+    },
+    begin: (method, requestId) => {
+      const exchange = new RequestRecord(method, requestId)
+      state.running += 1
+      return exchange
+    },
+    end: (exchange, ending) => {
+      if (exchange.ended) return
+      exchange.ended = true
+      const totalMs = performance.now() - exchange.startedAt
+      count(metrics, exchange, ending, totalMs)
+      if (isLogged(state.accessLog, ending.outcome)) log.request(lineOf(exchange, ending, totalMs))
+      release(exchange)
+    },
+    release,
+    whenIdle: (callback) => {
+      if (state.running === 0) callback()
+      else waiting.push(callback)
+    },
+    setAccessLog: (kind) => {
+      state.accessLog = kind
+    },
+  }
+}
+
+function isLogged(accessLog: AccessLog, outcome: Outcome): boolean {
+  return accessLog === 'all' || (accessLog === 'refused' && (outcome === 'refused' || outcome === 'failed'))
+}
+
+function count(metrics: Metrics, exchange: RequestRecord, ending: Ending, totalMs: number): void {
+  metrics.request(exchange.route?.id ?? exchange.place, ending.outcome, ending.reason, totalMs / 1_000)
+  if (exchange.decidedAt !== undefined) metrics.decision((exchange.decidedAt - exchange.startedAt) / 1_000)
+  if (ending.upstreamMs !== undefined) metrics.upstream(ending.upstreamMs / 1_000)
+  metrics.bytes(ending.bytesIn, ending.bytesOut)
+}
+
+function lineOf(exchange: RequestRecord, ending: Ending, totalMs: number) {
+  const { route, token, decidedAt } = exchange
+  return {
+    request_id: exchange.id,
+    route: route?.id ?? exchange.place,
+    resource: route?.access.kind === 'protected' ? route.access.resource.identifier : undefined,
+    method: exchange.method,
+    host: exchange.host,
+    path: exchange.path,
+    status: exchange.status,
+    outcome: ending.outcome,
+    reason: ending.reason,
+    detail: exchange.detail,
+    sub: token?.subject,
+    client: token?.clientId,
+    address: exchange.address,
+    decide_ms: decidedAt === undefined ? undefined : rounded(decidedAt - exchange.startedAt),
+    upstream_ms: ending.upstreamMs === undefined ? undefined : rounded(ending.upstreamMs),
+    total_ms: rounded(totalMs),
+    bytes_in: ending.bytesIn,
+    bytes_out: ending.bytesOut,
+  }
+}
+
+/** Microseconds are as fine as it gets. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000
+}

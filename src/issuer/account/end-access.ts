@@ -1,0 +1,143 @@
+import type { AuthorizationRecord } from '../../store/store.ts'
+import { siteOf } from '../context.ts'
+import { sendPage } from '../http/response.ts'
+import { type ConfirmModel, confirmPage } from '../pages/message.ts'
+import { clientName } from '../pages/words.ts'
+import { type Connection, connectionsWith, deviceName, resourceName } from './overview.ts'
+import {
+  ACCOUNT_PATH,
+  type AccountStep,
+  accountClient,
+  accountForm,
+  BY,
+  isConfirmed,
+  leadBack,
+  posted,
+  refuse,
+  type SignedInRequest,
+} from './request.ts'
+
+/** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
+export async function disconnect(visit: SignedInRequest): Promise<void> {
+  const { context, session } = visit
+  const { sub } = session.user
+  const clientId = posted(visit, 'client')
+  const connection = (await connectionsWith(visit)).find((each) => each.clientId === clientId)
+  if (connection === undefined) return leadBack(visit, { kind: 'gone', what: 'This app', atMs: context.now() }, sub)
+  const name = await nameOf(visit, clientId)
+  if (!isConfirmed(visit)) {
+    return ask(
+      visit,
+      'disconnect',
+      { client: clientId },
+      {
+        question: `Disconnect ${name}?`,
+        consequences: disconnectConsequences(visit, name, connection),
+        act: 'Disconnect',
+      },
+    )
+  }
+  const [entry] = await context.acts.revokeConsent(sub, clientId, BY)
+  context.tell('consent.revoked', { sub, client: clientId, by: BY })
+  const atMs = entry?.notBeforeMs ?? context.now()
+  leadBack(visit, { kind: 'ended', what: name, atMs, lastUsedAtMs: milliseconds(connection.lastUsedAt) }, sub)
+}
+
+/** Ends one authorization of this person. Those of others are as unknown as those that never were. */
+export async function endDevice(visit: SignedInRequest): Promise<void> {
+  const { context, session } = visit
+  const { sub } = session.user
+  const device = await ownDevice(visit, posted(visit, 'gid'))
+  if (device === undefined) {
+    return refuse(visit, 404, { title: 'Nothing is here', what: 'This device is not connected to your account.' })
+  }
+  const { gid, clientId } = device
+  const what = `${await nameOf(visit, clientId)} on ${deviceName(device.label)}`
+  if (device.ended) return leadBack(visit, { kind: 'gone', what, atMs: context.now() }, sub)
+  if (!isConfirmed(visit)) {
+    return ask(
+      visit,
+      'end-device',
+      { gid },
+      {
+        question: `Sign out ${what}?`,
+        consequences: [
+          'It loses its access at once, and connections that it holds open are closed.',
+          'Your other devices, and what you have allowed the app, stay as they are.',
+        ],
+        act: 'Sign out',
+      },
+    )
+  }
+  const [entry] = await context.acts.revokeAuthorization(gid, BY)
+  context.tell('authorization.revoked', { sub, gid, client: clientId, by: BY })
+  const atMs = entry?.notBeforeMs ?? context.now()
+  leadBack(visit, { kind: 'ended', what, atMs, lastUsedAtMs: milliseconds(device.lastUsedAt) }, sub)
+}
+
+/** Ends all tokens and sessions of this person, the one in hand too. Consents stay. */
+export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
+  const { context, request, response, session, sessions } = visit
+  const { sub } = session.user
+  if (!isConfirmed(visit)) {
+    return ask(
+      visit,
+      'sign-out-everywhere',
+      {},
+      {
+        question: 'Sign out everywhere?',
+        consequences: [
+          'Every browser and every device of yours is signed out at once, this one too.',
+          'Connected apps lose their access. They keep what you have allowed them, but you have to sign in to each again.',
+        ],
+        act: 'Sign out everywhere',
+      },
+    )
+  }
+  const [entry] = await context.acts.signOutEverywhere(sub, BY)
+  context.tell('session.ended_everywhere', { sub, by: BY })
+  await sessions.end(request, response)
+  leadBack(visit, { kind: 'everywhere', atMs: entry?.notBeforeMs ?? context.now() }, undefined)
+}
+
+function ask(
+  visit: SignedInRequest,
+  step: AccountStep,
+  fields: Readonly<Record<string, string>>,
+  words: Pick<ConfirmModel, 'question' | 'consequences' | 'act'>,
+): void {
+  const page = confirmPage({
+    site: siteOf(visit.context),
+    form: accountForm(visit, step, fields),
+    account: visit.session.user,
+    ...words,
+    cancelUrl: ACCOUNT_PATH,
+  })
+  sendPage(visit.response, 200, page)
+}
+
+function disconnectConsequences(visit: SignedInRequest, name: string, connection: Connection): readonly string[] {
+  const names = connection.resources.map(({ identifier }) => resourceName(visit.context, identifier))
+  const devices = connection.devices.length
+  const where = devices === 0 ? '' : ` on ${devices === 1 ? '1 device' : `${devices} devices`}`
+  const what = names.length === 0 ? 'its access' : `its access to ${new Intl.ListFormat('en').format(names)}`
+  return [
+    `${name} loses ${what} at once${where}, and connections that it holds open are closed.`,
+    connection.consented
+      ? 'What you have allowed it is forgotten: it has to ask you again before it gets anything.'
+      : 'To use it again, you sign in to it again.',
+  ]
+}
+
+async function ownDevice({ context, session }: SignedInRequest, gid: string): Promise<AuthorizationRecord | undefined> {
+  const [found] = gid === '' ? [] : await context.store.authorizations({ sub: session.user.sub, gid })
+  return found
+}
+
+async function nameOf({ context }: SignedInRequest, clientId: string): Promise<string> {
+  return clientName(accountClient(clientId, await context.store.client(clientId)).name)
+}
+
+function milliseconds(atSeconds: number | undefined): number | undefined {
+  return atSeconds === undefined ? undefined : atSeconds * 1000
+}

@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRecord } from '../../store/store.ts'
+import { type IssuerContext, siteOf } from '../context.ts'
+import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
+import { issuerRequestOf, queryOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { seal, unseal } from '../keys/sealing.ts'
+import type { FormTarget } from '../pages/form.ts'
+import { errorPage } from '../pages/message.ts'
+import type { PageClient } from '../pages/parties.ts'
+import type { BrowserSession, BrowserSessions } from './sessions.ts'
+
+export const ACCOUNT_PATH = '/account'
+
+/** What the account page works with. */
+export interface AccountParts {
+  readonly context: IssuerContext
+  readonly sessions: BrowserSessions
+}
+
+/** One request to the account page. */
+export interface AccountRequest extends AccountParts {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** A request of somebody who is signed in. */
+export interface SignedInRequest extends AccountRequest {
+  readonly session: BrowserSession
+}
+
+/** What a form of the account page does; each is a path of its own below it. */
+export type AccountStep = 'disconnect' | 'end-device' | 'password' | 'sign-out' | 'sign-out-everywhere'
+
+/** Who acted, for the audit. */
+export const BY = 'account page'
+
+/** A form of this page, for this person in this session only. */
+export function accountForm(
+  { context, session }: SignedInRequest,
+  step: AccountStep,
+  fields: Readonly<Record<string, string>> = {},
+): FormTarget {
+  const guard = guardValue(context.masterKey, guardedBy(session))
+  return { action: `${ACCOUNT_PATH}/${step}`, hidden: { ...fields, [GUARD_FIELD]: guard } }
+}
+
+/** What the anti-forgery value of a session's forms is made from. */
+export function guardedBy({ uid, user }: BrowserSession): string {
+  return `account ${uid} ${user.sub}`
+}
+
+/** A field of the form that was posted; '' where it is missing. */
+export function posted({ request }: AccountRequest, name: string): string {
+  return issuerRequestOf(request).form.get(name) ?? ''
+}
+
+/** Whether the person has answered the question that each act asks once. */
+export function isConfirmed(visit: AccountRequest): boolean {
+  return posted(visit, 'decision') === 'approve'
+}
+
+/** A client for these pages; one that is forgotten goes by its id. */
+export function accountClient(id: string, client: ClientRecord | undefined): PageClient {
+  const fromDocument = client?.origin === 'document'
+  return {
+    name: client?.name ?? id,
+    verified: client?.origin === 'operator',
+    returnsTo: undefined,
+    idHost: fromDocument ? URL.parse(id)?.host : undefined,
+  }
+}
+
+/** Answers with a page that says what was wrong with the request. */
+export function refuse(visit: AccountRequest, status: 403 | 404 | 405, words: { title: string; what: string }): void {
+  const { context, response } = visit
+  const page = errorPage({
+    site: siteOf(context),
+    ...words,
+    advice: `Your account is at ${context.settings().origin}${ACCOUNT_PATH}.`,
+    code: undefined,
+    requestId: undefined,
+  })
+  sendPage(response, status, page)
+}
+
+/** What an act did, carried to the page that says so. Times in milliseconds. */
+export type Outcome =
+  | { readonly kind: 'ended'; readonly what: string; readonly atMs: number; readonly lastUsedAtMs: number | undefined }
+  /** Somebody pressed a button of a page that was out of date. */
+  | { readonly kind: 'gone'; readonly what: string; readonly atMs: number }
+  | { readonly kind: 'password'; readonly atMs: number }
+  | { readonly kind: 'signed_out'; readonly atMs: number }
+  | { readonly kind: 'everywhere'; readonly atMs: number }
+
+const PURPOSE = 'account notice'
+/** A link that is kept or passed on stops speaking after this long. */
+const SHOWN_MS = 10 * 60_000
+
+/** Leads back to the account page, which then says what was done. Only for `reader` (a sub); undefined: for nobody signed in. */
+export function leadBack({ context, response }: AccountRequest, outcome: Outcome, reader: string | undefined): void {
+  const notice = seal(context.masterKey, PURPOSE, JSON.stringify({ ...outcome, reader }))
+  redirect(response, `${ACCOUNT_PATH}?notice=${notice}`)
+}
+
+/** What the address says was done: sealed by {@link leadBack}, a moment ago, for this reader. */
+export function outcomeFor(visit: AccountRequest, reader: string | undefined): Outcome | undefined {
+  const { context, request } = visit
+  const sealed = queryOf(request).get('notice')
+  const text = sealed === null ? undefined : unseal(context.masterKey, PURPOSE, sealed)
+  if (text === undefined) return undefined
+  const read: Outcome & { readonly reader?: string } = JSON.parse(text)
+  return read.reader === reader && isFresh(context, read) ? read : undefined
+}
+
+function isFresh({ now }: IssuerContext, { atMs }: Outcome): boolean {
+  return Math.abs(now() - atMs) < SHOWN_MS
+}

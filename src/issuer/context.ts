@@ -1,0 +1,52 @@
+import type { Resource } from '../core/resource.ts'
+import { type Store, StoreError } from '../store/store.ts'
+import type { IssuerEvent, IssuerSettings } from './issuer.ts'
+import type { Passwords } from './people/passwords.ts'
+import type { Buckets, SignIn } from './people/throttle.ts'
+import type { RevocationActs } from './revocation-acts.ts'
+
+/** What may be told of a fault: never what a client sent. */
+export function faultOf(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { fault: 'unknown' }
+  const hint = error instanceof StoreError ? { hint: error.hint } : {}
+  return { fault: error.name, message: error.message, ...hint }
+}
+
+/** What the parts of the issuer share. Settings are read at each use, so that a reload holds for the next request. */
+export interface IssuerContext {
+  readonly settings: () => IssuerSettings
+  readonly store: Store
+  readonly acts: RevocationActs
+  readonly masterKey: Buffer
+  readonly registrationToken: string | undefined
+  /** Milliseconds. */
+  readonly now: () => number
+  /** Shared, so that its bound on how much is hashed at once holds for all. */
+  readonly passwords: Passwords
+  readonly signIn: SignIn
+  readonly buckets: Buckets
+  /** Fetches what a stranger named. */
+  readonly fetchDocument: (url: string) => Promise<Response>
+  /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */
+  readonly record: (
+    event: string,
+    detail: Readonly<Record<string, unknown>>,
+    level?: IssuerEvent['level'],
+  ) => Promise<void>
+  /** Tells the log alone: for what an act has kept already. */
+  readonly tell: (event: string, detail: Readonly<Record<string, unknown>>, level?: IssuerEvent['level']) => void
+}
+
+/** NumericDate, seconds. */
+export function seconds(context: Pick<IssuerContext, 'now'>): number {
+  return Math.floor(context.now() / 1000)
+}
+
+/** What people see in the address bar: host, with its port where it has one. */
+export function siteOf(context: Pick<IssuerContext, 'settings'>): string {
+  return new URL(context.settings().origin).host
+}
+
+export function resourceById(resources: readonly Resource[], identifier: string): Resource | undefined {
+  return resources.find((resource) => resource.identifier === identifier)
+}

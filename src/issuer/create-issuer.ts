@@ -1,0 +1,145 @@
+import type Provider from 'oidc-provider'
+import { fetchPublic } from './clients/metadata-documents.ts'
+import type { IssuerContext } from './context.ts'
+import { issuerRequestOf } from './http/request.ts'
+import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
+import { skipNeedlessSignOut } from './interaction/sign-out.ts'
+import type { Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
+import { createKeyedLock } from './keyed-lock.ts'
+import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
+import { startMaintenance } from './maintenance.ts'
+import { createPasswords } from './people/passwords.ts'
+import { createBuckets, createSignIn } from './people/throttle.ts'
+import { auditEngine } from './provider/audit.ts'
+import { formPostPage, metadataDocument, storeFaults } from './provider/middleware.ts'
+import { createEngine, longestSignedSeconds } from './provider/provider.ts'
+import { createRevocationActs } from './revocation-acts.ts'
+import { answerRequest, type CurrentEngine } from './router.ts'
+import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
+import { createRefreshAnswers } from './tokens/refresh-answers.ts'
+import { type Middleware, tokenEndpoint } from './tokens/token-endpoint.ts'
+import { createSpentCodes, createTokenGate, type TokenGate } from './tokens/token-gate.ts'
+
+interface Workings {
+  readonly context: IssuerContext
+  readonly gate: TokenGate
+  readonly middleware: readonly Middleware[]
+}
+
+/** The embedded issuer on a store. Throws StoreError when the store or its keys can't be read. */
+export async function createIssuer(settings: IssuerSettings, dependencies: IssuerDependencies): Promise<Issuer> {
+  let current = settings
+  let keys = signingKeys(current, dependencies)
+  await keys.tick()
+  const context = createContext(() => current, dependencies)
+  const workings = createWorkings(
+    context,
+    createOwnTokens(context, () => keys.publicJwks()),
+  )
+  let engine = startEngine(workings, keys)
+  const listeners: (() => void)[] = []
+  const renew = (): void => {
+    engine = startEngine(workings, keys)
+    for (const listener of listeners) listener()
+  }
+  // One after another: keys of an algorithm that is being left would be made anew by a look that comes between.
+  const turns = createKeyedLock()
+  const house = startMaintenance(context, () =>
+    turns.take('keys', async () => {
+      if (await keys.tick()) renew()
+    }),
+  )
+  return {
+    get identifier() {
+      return current.identifier
+    },
+    handle: (request, response, clientAddress) => {
+      void answerRequest(context, engine, request, response, clientAddress)
+    },
+    publicKeys: () => keys.publicJwks().map((jwk) => ({ ...jwk })),
+    onKeysChanged: (listener) => {
+      listeners.push(listener)
+    },
+    reconfigure: (next) =>
+      turns.take('keys', async () => {
+        const nextKeys = needsEngine(current, next) ? signingKeys(next, dependencies) : undefined
+        await nextKeys?.tick()
+        current = next
+        if (nextKeys === undefined) return
+        keys = nextKeys
+        renew()
+      }),
+    close: () => house.close(),
+  }
+}
+
+/** Whether a change goes beyond what is read at each use. */
+function needsEngine(before: IssuerSettings, next: IssuerSettings): boolean {
+  const fixed = ['identifier', 'origin', 'signingAlg', 'registration', 'clientMetadataDocuments'] as const
+  return (
+    fixed.some((name) => before[name] !== next[name]) || before.accessTokenTtlSeconds !== next.accessTokenTtlSeconds
+  )
+}
+
+function signingKeys(settings: IssuerSettings, { store, masterKey, now }: IssuerDependencies): SigningKeys {
+  const tokenSeconds = longestSignedSeconds(settings.accessTokenTtlSeconds)
+  return createSigningKeys({ store, masterKey, now, alg: settings.signingAlg, tokenSeconds })
+}
+
+function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
+  const { store, masterKey, now, onEvent, registrationToken } = dependencies
+  const passwords = createPasswords()
+  // Tokens made before a reload live as long as was said then.
+  let longest = settings().accessTokenTtlSeconds
+  return {
+    settings,
+    store,
+    masterKey,
+    now,
+    registrationToken,
+    get acts() {
+      longest = Math.max(longest, settings().accessTokenTtlSeconds)
+      return createRevocationActs({ store, now, maxTokenSeconds: longest })
+    },
+    passwords,
+    signIn: createSignIn({ store, masterKey, now, passwords }),
+    buckets: createBuckets(store, now),
+    fetchDocument: dependencies.fetchDocument ?? fetchPublic,
+    tell: (event, detail, level = 'info') => onEvent({ level, event, detail }),
+    record: async (event, detail, level = 'info') => {
+      onEvent({ level, event, detail })
+      await store.audit(event, detail, Math.floor(now() / 1000))
+    },
+  }
+}
+
+function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
+  const answers = createRefreshAnswers(context.store, context.masterKey, context.now)
+  const codes = createSpentCodes()
+  const middleware = [
+    storeFaults(context),
+    whenAllIsDone,
+    devicePolls(),
+    userCodeTries(context),
+    tokenEndpoint({ context, answers, codes, turns: createKeyedLock() }),
+    structuredTokens(context, tokens),
+    metadataDocument(context.settings),
+    skipNeedlessSignOut,
+    formPostPage,
+  ]
+  return { context, gate: createTokenGate(context, answers, codes), middleware }
+}
+
+/** Acts and audit lines that the library's events began are in force before the client has its answer. */
+const whenAllIsDone: Middleware = async (ctx, next) => {
+  await next()
+  const { pending } = issuerRequestOf(ctx.req)
+  await Promise.all(pending.splice(0))
+}
+
+function startEngine({ context, gate, middleware }: Workings, keys: SigningKeys): CurrentEngine {
+  const provider: Provider = createEngine(context, gate, keys.privateJwks())
+  auditEngine(context, provider)
+  for (const step of middleware) provider.use(step)
+  return { provider, handler: provider.callback() }
+}

@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Configuration } from 'oidc-provider'
+import type { IssuerContext } from '../context.ts'
+import { deriveKey } from '../keys/sealing.ts'
+
+/** How one cookie is named on this origin. */
+export type CookieKind = 'session' | 'interaction' | 'resume' | 'device'
+
+/**
+ * The cookie's name. On https a prefix makes browsers hold it to a secure origin; `__Host-` also to the whole of this one,
+ * which the cookies of single interactions, with paths of their own, can't have. Plain http is for loopback only.
+ */
+export function cookieName(kind: CookieKind, origin: string): string {
+  if (!isSecure(origin)) return `audgate_${kind}`
+  return kind === 'session' ? `__Host-audgate_${kind}` : `__Secure-audgate_${kind}`
+}
+
+/** Whether cookies can be kept to https. */
+export function isSecure(origin: string): boolean {
+  return origin.startsWith('https:')
+}
+
+/** The library's cookies: signed, out of reach of scripts, and not sent along from other sites' forms. */
+export function cookieSettings({ settings, masterKey }: IssuerContext): NonNullable<Configuration['cookies']> {
+  const { origin } = settings()
+  const options = { httpOnly: true, sameSite: 'lax', secure: isSecure(origin), signed: true, overwrite: true } as const
+  return {
+    names: {
+      session: cookieName('session', origin),
+      interaction: cookieName('interaction', origin),
+      resume: cookieName('resume', origin),
+    },
+    long: { ...options, path: '/' },
+    short: options,
+    keys: [deriveKey(masterKey, 'cookies').toString('base64url')],
+  }
+}
+
+/** The value of a cookie in a `Cookie` header; the first one, should there be several. */
+export function readCookie(header: string | undefined, name: string): string | undefined {
+  for (const pair of (header ?? '').split(';')) {
+    const cut = pair.indexOf('=')
+    if (cut !== -1 && pair.slice(0, cut).trim() === name) return pair.slice(cut + 1).trim()
+  }
+  return undefined
+}
+
+/** Adds a cookie to those that the answer sets already. */
+export function appendCookie(response: ServerResponse, cookie: string): void {
+  response.appendHeader('set-cookie', cookie)
+}
+
+const YEAR_SECONDS = 365 * 86_400
+/** Where people type passwords, and nowhere else: what stands behind the gateway has no use for it. */
+const PATHS = ['/oauth/interaction', '/account']
+
+/** Lets this device try again later without being slowed by what others try elsewhere. */
+export function keepDevice({ settings }: IssuerContext, response: ServerResponse, deviceKey: string): void {
+  const { origin } = settings()
+  const secure = isSecure(origin) ? '; secure' : ''
+  for (const path of PATHS) {
+    const rest = `path=${path}; max-age=${YEAR_SECONDS}; httponly; samesite=lax${secure}`
+    appendCookie(response, `${cookieName('device', origin)}=${deviceKey}; ${rest}`)
+  }
+}
+
+/** What {@link keepDevice} left with this device; whether it is genuine is NOT checked here. */
+export function deviceKeyOf({ settings }: IssuerContext, request: IncomingMessage): string | undefined {
+  return readCookie(request.headers.cookie, cookieName('device', settings().origin))
+}

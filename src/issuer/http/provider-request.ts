@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { matchResource, type Resource } from '../../core/resource.ts'
+import { readRegistration } from '../clients/registration.ts'
+import type { IssuerContext } from '../context.ts'
+import { ROUTES } from './endpoints.ts'
+import { isFromElsewhere } from './form-guard.ts'
+import { feedBody, type IssuerRequest, isForm, isJson, LARGEST_BODY, pathOf, queryOf, readBody } from './request.ts'
+import { sendError } from './response.ts'
+
+/** More parameters than any request of ours has; each may be as long as a header allows. */
+const MOST_PARAMETERS = 100
+
+/**
+ * The parameters with every `resource` in its registered spelling: the library compares them as they are written, and what
+ * it stores has to be what tokens carry. What is not registered stays as it came, for the endpoint to refuse. Empty ones
+ * are as good as absent (RFC 6749 §3.1).
+ */
+export function canonicalResources(parameters: URLSearchParams, resources: readonly Resource[]): URLSearchParams {
+  const written = new URLSearchParams()
+  for (const [name, value] of parameters) {
+    if (name !== 'resource') written.append(name, value)
+    else if (value !== '') written.append(name, matchResource(resources, value)?.identifier ?? value)
+  }
+  return written
+}
+
+/** Why no endpoint takes these parameters; undefined: some may. */
+export function parameterProblem(parameters: URLSearchParams): string | undefined {
+  if (parameters.size > MOST_PARAMETERS) return 'too many parameters'
+  for (const [name, value] of parameters) {
+    // No parameter of OAuth has them, and what is stored or shown later should not.
+    if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(name + value)) return 'a parameter contains control characters'
+  }
+  return undefined
+}
+
+/** Pages that people post to; forms of other sites have no business there. */
+const PAGES: ReadonlySet<string> = new Set([ROUTES.code_verification, `${ROUTES.end_session}/confirm`])
+
+/**
+ * Makes a request ready for the library: parameters checked and in their registered spelling, the body read and bounded.
+ * False: it has been answered.
+ */
+export async function prepareForProvider(
+  context: IssuerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  incoming: IssuerRequest,
+): Promise<boolean> {
+  const query = queryOf(request)
+  const problem = parameterProblem(query)
+  if (problem !== undefined) return refuse(response, problem)
+  request.url = `${pathOf(request)}${writeQuery(context, request, query, incoming)}`
+  if (request.method !== 'POST') return true
+  if (PAGES.has(pathOf(request)) && isFromElsewhere(request, context.settings().origin)) {
+    sendError(response, 403, 'invalid_request', 'the form was sent by a page of another site')
+    return false
+  }
+  const body = await readBodyOrAnswer(request, response)
+  if (body === undefined) return false
+  incoming.stampMs = context.now()
+  if (pathOf(request) === ROUTES.registration) return openRegistration(request, response, body)
+  return isForm(request) ? openForm(context, request, response, incoming, body) : pass(request, body)
+}
+
+/** The body; undefined: it was too large or never came, and has been answered. */
+export async function readBodyOrAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Buffer | undefined> {
+  const body = await readBody(request)
+  if (Buffer.isBuffer(body)) return body
+  if (body === 'broken') response.destroy()
+  else {
+    const headers = { connection: 'close' }
+    sendError(response, 413, 'invalid_request', `the body is larger than ${LARGEST_BODY} bytes`, headers)
+  }
+  return undefined
+}
+
+function openForm(
+  context: IssuerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  incoming: IssuerRequest,
+  body: Buffer,
+): boolean {
+  const sent = new URLSearchParams(body.toString('utf8'))
+  const problem = parameterProblem(sent)
+  if (problem !== undefined) return refuse(response, problem)
+  const form = canonicalResources(sent, context.settings().resources)
+  // The library asks whether the code is right before it asks who is there; approval comes after sign-in here.
+  if (pathOf(request) === ROUTES.code_verification && form.has('user_code')) form.set('confirm', 'yes')
+  incoming.form = form
+  return pass(request, Buffer.from(form.toString()))
+}
+
+function openRegistration(request: IncomingMessage, response: ServerResponse, body: Buffer): boolean {
+  const sent = isJson(request) ? parseObject(body) : undefined
+  if (sent === undefined) return refuse(response, 'the body must be a JSON object')
+  const read = readRegistration(sent)
+  if (read.kind === 'good') return pass(request, Buffer.from(JSON.stringify(read.metadata)))
+  sendError(response, 400, read.error, read.problem)
+  return false
+}
+
+function pass(request: IncomingMessage, body: Buffer): true {
+  feedBody(request, body)
+  return true
+}
+
+/** The query as the library may see it. `verification_uri_complete` fills the form in; the person sends it. */
+function writeQuery(
+  context: IssuerContext,
+  request: IncomingMessage,
+  query: URLSearchParams,
+  incoming: IssuerRequest,
+): string {
+  const written = canonicalResources(query, context.settings().resources)
+  if (pathOf(request) === ROUTES.code_verification) {
+    incoming.userCode = (written.get('user_code') ?? '').slice(0, 64)
+    written.delete('user_code')
+  }
+  return written.size === 0 ? '' : `?${written.toString()}`
+}
+
+function parseObject(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function refuse(response: ServerResponse, problem: string): false {
+  sendError(response, 400, 'invalid_request', problem)
+  return false
+}

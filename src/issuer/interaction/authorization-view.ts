@@ -1,0 +1,113 @@
+import type { ClientRecord, ConsentRecord, UserRecord } from '../../store/store.ts'
+import { type IssuerContext, seconds } from '../context.ts'
+import { OPENID_SCOPES } from '../people/people.ts'
+import { type Grantable, isDenied, offer } from '../tokens/policy.ts'
+import { readParameters } from '../tokens/resource-indicators.ts'
+import { splitScope } from '../tokens/token-gate.ts'
+
+/** A client as far as consent goes. Those with a metadata document may not be in the store yet. */
+export type ConsentingClient = Pick<ClientRecord, 'id' | 'name' | 'thirdParty' | 'origin' | 'secretHash'>
+
+export interface AuthorizationRequest {
+  readonly user: UserRecord
+  readonly client: ConsentingClient
+  /** The parameters of the request, as the library keeps them. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** By the device flow: always asked. */
+  readonly device: boolean
+  /** The scopes that the person has just ticked; undefined: not asked yet. */
+  readonly ticked: readonly string[] | undefined
+}
+
+/** What one person may give one client, what is given already and what has to be asked. OpenID scopes stand under ''. */
+export interface AuthorizationView {
+  readonly offers: readonly Grantable[]
+  readonly openId: readonly string[]
+  /** Something was asked for, and this person may have nothing of it. */
+  readonly denied: boolean
+  /** Resource → scopes that are given without asking, or were ticked. */
+  readonly given: ReadonlyMap<string, readonly string[]>
+  /** Whether the person has to be asked. */
+  readonly asks: boolean
+  /** Resource → scopes to be shown when the person is asked. */
+  readonly shown: ReadonlyMap<string, readonly string[]>
+  readonly consents: readonly ConsentRecord[]
+}
+
+/** Judges an authorization request for the person in hand. Throws the library's error for a request that can't be. */
+export async function viewAuthorization(
+  context: IssuerContext,
+  request: AuthorizationRequest,
+): Promise<AuthorizationView> {
+  const { user, client, parameters, ticked } = request
+  const offers = offer(readParameters(context, parameters.resource, parameters.scope), {
+    kind: 'person',
+    groups: user.groups,
+  })
+  const openId = splitScope(String(parameters.scope ?? '')).filter((scope) => OPENID_SCOPES.has(scope))
+  const consents = await context.store.consents({ sub: user.sub, clientId: client.id })
+  const offered = new Map<string, readonly string[]>(offers.map((each) => [each.resource.identifier, each.scopes]))
+  if (openId.length > 0) offered.set('', openId)
+  const all = alwaysAsks(request) || splitScope(String(parameters.prompt ?? '')).includes('consent')
+  const answered = ticked ?? (alwaysAsks(request) ? [] : undefined)
+  const given = mapEach(offered, (resource, scopes) => {
+    if (answered !== undefined) return scopes.filter((scope) => answered.includes(scope))
+    return isAsked(client) ? scopes.filter((scope) => granted(consents, resource).includes(scope)) : scopes
+  })
+  const shown = mapEach(offered, (resource, scopes) =>
+    all ? scopes : scopes.filter((scope) => !rejected(consents, resource).includes(scope)),
+  )
+  const open = [...shown].some(([resource, scopes]) => scopes.some((scope) => !given.get(resource)?.includes(scope)))
+  const asks = ticked === undefined && (alwaysAsks(request) || open)
+  return { offers, openId, denied: isDenied(offers), given, asks, shown, consents }
+}
+
+/** The consents to keep when `ticked` of what was shown is given: what was shown and left out is not asked again. */
+export function answeredConsents(
+  context: IssuerContext,
+  view: AuthorizationView,
+  who: { readonly sub: string; readonly clientId: string },
+  ticked: readonly string[],
+): readonly ConsentRecord[] {
+  return [...view.shown].map(([resource, scopes]) => {
+    const before = view.consents.find((consent) => consent.resource === resource)
+    const others = (list: readonly string[] = []) => list.filter((scope) => !scopes.includes(scope))
+    return {
+      ...who,
+      resource,
+      granted: [...others(before?.granted), ...scopes.filter((scope) => ticked.includes(scope))],
+      rejected: [...others(before?.rejected), ...scopes.filter((scope) => !ticked.includes(scope))],
+      since: before?.since ?? seconds(context),
+    }
+  })
+}
+
+/** Whether a client's access is the person's to decide on; operators answer for their own. */
+export function isAsked(client: ConsentingClient): boolean {
+  return client.thirdParty || client.origin !== 'operator'
+}
+
+/**
+ * Anybody can listen where a public client of nobody's making sends people on their own machine (RFC 8252 §8.6): a
+ * remembered answer would be given to whoever asks under its name.
+ */
+function alwaysAsks({ client, parameters, device }: AuthorizationRequest): boolean {
+  if (device) return true
+  const unverified = client.origin !== 'operator' && client.secretHash === undefined
+  return unverified && !String(parameters.redirect_uri ?? '').startsWith('https://')
+}
+
+function granted(consents: readonly ConsentRecord[], resource: string): readonly string[] {
+  return consents.find((consent) => consent.resource === resource)?.granted ?? []
+}
+
+function rejected(consents: readonly ConsentRecord[], resource: string): readonly string[] {
+  return consents.find((consent) => consent.resource === resource)?.rejected ?? []
+}
+
+function mapEach(
+  map: ReadonlyMap<string, readonly string[]>,
+  change: (resource: string, scopes: readonly string[]) => readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  return new Map([...map].map(([resource, scopes]) => [resource, change(resource, scopes)]))
+}

@@ -1,0 +1,96 @@
+import { type Client, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { gidOf } from '../../store/sealed-payload.ts'
+import { type IssuerContext, seconds } from '../context.ts'
+import { findPerson } from '../people/people.ts'
+import { deviceLabel, keepLabel } from '../tokens/authorization-label.ts'
+import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
+
+const { base, Check, Prompt } = interactionPolicy
+type Policy = ReturnType<typeof base>
+type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
+
+export interface Authorizing {
+  /** The grant of this authorization, a new one each time: what ends one leaves a person's other devices alone. */
+  readonly loadExistingGrant: (ctx: KoaContextWithOIDC) => Promise<Grant | undefined>
+  /** Sign-in, then the page that says no, then consent. */
+  readonly policy: Policy
+}
+
+/** The library's way from a request to an authorization: which pages come, and what is granted in the end. */
+export function createAuthorizing(context: IssuerContext): Authorizing {
+  const views = new WeakMap<KoaContextWithOIDC, AuthorizationView>()
+  return {
+    loadExistingGrant: async (ctx) => {
+      const view = await viewOf(context, ctx)
+      if (view === undefined) return undefined
+      views.set(ctx, view)
+      const waits = ctx.oidc.promptPending('login') || ctx.oidc.promptPending('consent')
+      return waits || view.denied || view.asks ? undefined : saveGrant(context, ctx, view)
+    },
+    policy: pages((ctx) => views.get(ctx)),
+  }
+}
+
+/** The client as the store has it; a stand-in for one with a metadata document. */
+export async function consentingClient(context: IssuerContext, client: Client): Promise<ConsentingClient> {
+  const kept = await context.store.client(client.clientId)
+  const name = String(client.clientName ?? client.clientId)
+  return kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
+}
+
+async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<AuthorizationView | undefined> {
+  const { account, client, result, params, route } = ctx.oidc
+  if (account === undefined || client === undefined) return undefined
+  const person = await findPerson(context.store, account.accountId)
+  if (person === undefined) return undefined
+  const ticked = result?.consent?.scopes
+  return viewAuthorization(context, {
+    user: person.user,
+    client: await consentingClient(context, client),
+    parameters: params ?? {},
+    device: route === 'code_verification' || route === 'device_resume',
+    ticked: Array.isArray(ticked) ? ticked.map(String) : undefined,
+  })
+}
+
+async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: AuthorizationView): Promise<Grant> {
+  const { account, client, provider, route } = ctx.oidc
+  const grant = new provider.Grant({ accountId: account?.accountId, clientId: client?.clientId })
+  for (const [resource, scopes] of view.given) {
+    if (resource !== '' && scopes.length > 0) grant.addResourceScope(resource, [...scopes])
+  }
+  const openId = view.given.get('') ?? []
+  if (openId.length > 0) grant.addOIDCScope([...openId])
+  const gid = gidOf(await grant.save())
+  const device = ctx.oidc.deviceCode?.deviceInfo?.device
+  const label = route.includes('device') || route === 'code_verification' ? device : deviceLabel(ctx.get('user-agent'))
+  await keepLabel(context.store, gid, String(label ?? ''), seconds(context))
+  return grant
+}
+
+function pages(viewed: (ctx: KoaContextWithOIDC) => AuthorizationView | undefined): Policy {
+  const policy = base()
+  policy.get('login')?.checks.add(
+    new Check('account_gone', 'the account can no longer be used', 'login_required', ({ oidc }) => {
+      return oidc.session?.accountId !== undefined && oidc.account === undefined
+    }),
+  )
+  policy.remove('consent')
+  policy.add(
+    new Prompt(
+      { name: 'denied', requestable: false },
+      new Check('resource_denied', 'the person may have nothing of what was asked for', 'access_denied', (ctx) => {
+        return viewed(ctx)?.denied === true
+      }),
+    ),
+  )
+  policy.add(
+    new Prompt(
+      { name: 'consent', requestable: true },
+      new Check('consent_missing', 'the person has to be asked', 'consent_required', (ctx) => {
+        return viewed(ctx)?.asks === true
+      }),
+    ),
+  )
+  return policy
+}

@@ -1,0 +1,185 @@
+import type { UserRecord } from '../../store/store.ts'
+import { keepDocumentClient } from '../clients/metadata-documents.ts'
+import { seconds, siteOf } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { consentPage, deniedPage, type PageResource } from '../pages/consent.ts'
+import { deviceApprovalPage } from '../pages/device.ts'
+import { OPENID_SCOPES } from '../people/people.ts'
+import { type AuthorizationView, answeredConsents, isAsked } from './authorization-view.ts'
+import { finish, type InteractionContext, viewOf } from './context.ts'
+import { pageClient } from './provider-pages.ts'
+import { formActions, formTarget, showSignIn } from './sign-in.ts'
+
+/** The page that says why the person may have nothing of what was asked, and which groups would do. */
+export async function showDenied(visit: InteractionContext): Promise<void> {
+  const { context, client, redirectUri, user } = visit
+  if (user === undefined) return showSignIn(visit)
+  const { offers } = await viewOf(visit, user)
+  const resources = offers.map(({ resource, withheld }) => ({
+    name: resource.name,
+    identifier: resource.identifier,
+    groups: [...new Set(withheld.flatMap(({ groups }) => groups))],
+  }))
+  await context.record('authorization.denied', {
+    sub: user.sub,
+    client: client.id,
+    resources: resources.map(({ identifier }) => identifier),
+    missing: resources.flatMap(({ groups }) => groups),
+  })
+  const page = deniedPage({
+    site: siteOf(context),
+    form: formTarget(visit, 'deny'),
+    client: pageClient(client, redirectUri),
+    account: { username: user.username, displayName: user.displayName },
+    switchAccount: formTarget(visit, 'switch'),
+    resources,
+  })
+  sendPage(visit.response, 200, page, { formAction: formActions(visit) })
+}
+
+/** Goes back to the client with `access_denied`. */
+export async function denyAccess(visit: InteractionContext): Promise<void> {
+  const { context, client, interaction, user } = visit
+  const denied = interaction.prompt.name === 'denied'
+  if (interaction.prompt.name === 'consent') {
+    await context.record('consent.denied', { sub: user?.sub, client: client.id })
+  }
+  const description = denied ? 'the person may not have any of what was asked for' : 'the person did not allow it'
+  await finish(visit, { error: 'access_denied', error_description: description })
+}
+
+const NOTHING_TICKED = 'Tick what the app may have, or don’t allow anything.'
+
+/** The page that asks what the client may have; in the device flow, whether the device may be connected. */
+export async function showConsent(visit: InteractionContext, problem?: string): Promise<void> {
+  const { user } = visit
+  if (user === undefined) return showSignIn(visit)
+  const view = await viewOf(visit, user)
+  const status = problem === undefined ? 200 : 400
+  const page =
+    visit.interaction.deviceCode === undefined
+      ? askConsent(visit, user, view, problem)
+      : await askApproval(visit, user, view, problem)
+  if (page === undefined) return redirect(visit.response, visit.interaction.returnTo)
+  sendPage(visit.response, status, page, { formAction: formActions(visit) })
+}
+
+/** Takes the answer. What is given is limited to what the person may give at this moment. */
+export async function giveConsent(visit: InteractionContext): Promise<void> {
+  const { context, user, client, interaction } = visit
+  const { form } = issuerRequestOf(visit.request)
+  if (form.get('decision') !== 'approve') return denyAccess(visit)
+  if (user === undefined) return showSignIn(visit)
+  const view = await viewOf(visit, user)
+  const offered = [...view.shown.values()].flat()
+  const chooses = isAsked(client) || interaction.deviceCode === undefined
+  const ticked = chooses ? offered.filter((scope) => form.getAll('scope').includes(scope)) : offered
+  if (ticked.length === 0) return showConsent(visit, NOTHING_TICKED)
+  if (isAsked(client)) await keepConsent(visit, user, view, ticked)
+  const kept = [...view.given.values()].flat().filter((scope) => !offered.includes(scope))
+  await context.record('consent.granted', {
+    sub: user.sub,
+    client: client.id,
+    scopes: ticked,
+    left_out: offered.filter((scope) => !ticked.includes(scope)),
+  })
+  await finish(visit, { consent: { scopes: [...ticked, ...kept] } })
+}
+
+async function keepConsent(
+  visit: InteractionContext,
+  user: UserRecord,
+  view: AuthorizationView,
+  ticked: readonly string[],
+): Promise<void> {
+  const { context, provider, client } = visit
+  const found = client.origin === 'document' ? await provider.Client.find(client.id) : undefined
+  if (found !== undefined) await keepDocumentClient(context, found)
+  await context.store.putConsents(answeredConsents(context, view, { sub: user.sub, clientId: client.id }, ticked))
+}
+
+function askConsent(
+  visit: InteractionContext,
+  user: UserRecord,
+  view: AuthorizationView,
+  problem: string | undefined,
+): string {
+  const { context, client, redirectUri } = visit
+  const https = redirectUri?.startsWith('https://') === true
+  return consentPage({
+    site: siteOf(context),
+    form: formTarget(visit, 'consent'),
+    client: pageClient(client, redirectUri),
+    account: { username: user.username, displayName: user.displayName },
+    switchAccount: formTarget(visit, 'switch'),
+    resources: pageResources(visit, view),
+    remembered: isAsked(client) && (client.origin === 'operator' || client.secretHash !== undefined || https),
+    problem,
+  })
+}
+
+async function askApproval(
+  visit: InteractionContext,
+  user: UserRecord,
+  view: AuthorizationView,
+  problem: string | undefined,
+): Promise<string | undefined> {
+  const { context, provider, client, interaction } = visit
+  const code = await provider.DeviceCode.find(interaction.deviceCode ?? '', { ignoreExpiration: true })
+  if (code === undefined) return undefined
+  const { address, device, at } = code.deviceInfo ?? {}
+  return deviceApprovalPage({
+    site: siteOf(context),
+    form: formTarget(visit, 'consent'),
+    client: pageClient(client, undefined),
+    account: { username: user.username, displayName: user.displayName },
+    switchAccount: formTarget(visit, 'switch'),
+    userCode: String(code.userCode ?? '').replace(/^(.{4})(.{4})$/, '$1-$2'),
+    resources: pageResources(visit, view),
+    choosable: isAsked(client),
+    origin: {
+      address: String(address ?? ''),
+      device: typeof device === 'string' && device !== '' ? device : undefined,
+      at: Number(at ?? seconds(context)),
+      now: seconds(context),
+    },
+    problem,
+  })
+}
+
+function pageResources(visit: InteractionContext, view: AuthorizationView): readonly PageResource[] {
+  const ticked = visit.request.method === 'POST' ? issuerRequestOf(visit.request).form.getAll('scope') : undefined
+  const boxes = (resource: string, words: (scope: string) => string) =>
+    (view.shown.get(resource) ?? []).map((scope) => ({
+      scope,
+      description: words(scope),
+      ticked: ticked?.includes(scope) ?? true,
+    }))
+  const asked = view.offers.map(({ resource, withheld }) => ({
+    name: resource.name,
+    identifier: resource.identifier,
+    scopes: [
+      ...boxes(resource.identifier, (scope) => describe(resource.scopes, scope)),
+      ...withheld.map(({ scope, groups }) => ({
+        scope,
+        description: describe(resource.scopes, scope),
+        ticked: false,
+        unavailable: withheldReason(groups),
+      })),
+    ],
+  }))
+  const own = { name: 'Who you are', identifier: '', scopes: boxes('', (scope) => describe(OPENID_SCOPES, scope)) }
+  return [...asked, own].filter(({ scopes }) => scopes.length > 0)
+}
+
+function describe(words: ReadonlyMap<string, string>, scope: string): string {
+  return words.get(scope) ?? scope
+}
+
+function withheldReason(groups: readonly string[]): string {
+  if (groups.length === 0) return 'No group is given it.'
+  return groups.length === 1
+    ? `It is for people in the group ${groups.join('')}.`
+    : `It is for people in one of the groups ${groups.join(', ')}.`
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type Provider from 'oidc-provider'
+import type { UserRecord } from '../../store/store.ts'
+import type { IssuerContext } from '../context.ts'
+import { redirect } from '../http/response.ts'
+import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
+
+/** What the library keeps between a request and its answer. */
+export type PendingInteraction = Awaited<ReturnType<Provider['interactionDetails']>>
+
+/** One page visit within an authorization: all that its steps need. */
+export interface InteractionContext {
+  readonly context: IssuerContext
+  readonly provider: Provider
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly interaction: PendingInteraction
+  readonly client: ConsentingClient
+  /** Undefined for the device flow, which sends nobody anywhere. */
+  readonly redirectUri: string | undefined
+  /** Who the browser is signed in as; undefined: nobody, or an account that is gone. */
+  readonly user: UserRecord | undefined
+}
+
+/** The path of an interaction's page, or of one of its forms. */
+export function interactionPath(uid: string, step?: string): string {
+  return step === undefined ? `/oauth/interaction/${uid}` : `/oauth/interaction/${uid}/${step}`
+}
+
+/** What the person in hand may give the client in hand. */
+export function viewOf(visit: InteractionContext, user: UserRecord): Promise<AuthorizationView> {
+  const { context, client, interaction } = visit
+  const parameters = interaction.params
+  const device = interaction.deviceCode !== undefined
+  return viewAuthorization(context, { user, client, parameters, device, ticked: undefined })
+}
+
+/** Ends the page's part with `result` and sends the person on their way. */
+export async function finish(visit: InteractionContext, result: Record<string, unknown>): Promise<void> {
+  const { interaction, response } = visit
+  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
+  await interaction.persist()
+  redirect(response, interaction.returnTo)
+}

@@ -1,0 +1,106 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type Provider from 'oidc-provider'
+import { errors } from 'oidc-provider'
+import { type IssuerContext, siteOf } from '../context.ts'
+import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { errorPage } from '../pages/message.ts'
+import { consentingClient } from './authorizing.ts'
+import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
+import { type InteractionContext, interactionPath } from './context.ts'
+import { showSignIn, signIn, switchAccount } from './sign-in.ts'
+
+type Step = (visit: InteractionContext) => Promise<void> | void
+
+/** What each button of an interaction's pages does. */
+const STEPS: Readonly<Record<string, Step>> = {
+  'sign-in': signIn,
+  consent: giveConsent,
+  deny: denyAccess,
+  switch: switchAccount,
+}
+const PAGES: Readonly<Record<string, Step>> = { login: showSignIn, denied: showDenied, consent: showConsent }
+
+/** Answers requests to `/oauth/interaction/…`: sign-in, consent and the page that says no. */
+export async function answerInteraction(
+  context: IssuerContext,
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+): Promise<void> {
+  const [, uid = '', step] = /^\/oauth\/interaction\/([\w-]{1,64})(?:\/([a-z-]{1,20}))?$/.exec(path) ?? []
+  const visit = await openVisit(context, provider, request, response, uid)
+  if (visit === undefined) return sendExpired(context, response)
+  if (request.method !== 'POST') {
+    // Somebody reloads the page that a form's address answered with.
+    return step === undefined ? showPage(visit) : redirect(response, interactionPath(uid))
+  }
+  const { form } = issuerRequestOf(request)
+  if (isFromElsewhere(request, context.settings().origin) || !isGuarded(context.masterKey, uid, form)) {
+    return sendForged(context, response)
+  }
+  const act = step === undefined ? undefined : STEPS[step]
+  return act === undefined ? sendExpired(context, response) : act(visit)
+}
+
+function showPage(visit: InteractionContext): Promise<void> | void {
+  const page = PAGES[visit.interaction.prompt.name]
+  return page === undefined ? sendExpired(visit.context, visit.response) : page(visit)
+}
+
+async function openVisit(
+  context: IssuerContext,
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+  uid: string,
+): Promise<InteractionContext | undefined> {
+  try {
+    const interaction = await provider.interactionDetails(request, response)
+    const client = await provider.Client.find(String(interaction.params.client_id))
+    // The cookie is what counts; the address only says which of several tabs this is.
+    if (interaction.uid !== uid || client === undefined) return undefined
+    const sub = interaction.session?.accountId
+    const user = sub === undefined ? undefined : await context.store.userBySub(sub)
+    const { redirect_uri: redirectUri } = interaction.params
+    return {
+      context,
+      provider,
+      request,
+      response,
+      interaction,
+      client: await consentingClient(context, client),
+      redirectUri: typeof redirectUri === 'string' ? redirectUri : undefined,
+      user: user?.disabled === true ? undefined : user,
+    }
+  } catch (error) {
+    if (error instanceof errors.OIDCProviderError) return undefined
+    throw error
+  }
+}
+
+function sendExpired(context: IssuerContext, response: ServerResponse): void {
+  const page = errorPage({
+    site: siteOf(context),
+    title: 'This sign-in has expired',
+    what: 'The page belongs to a sign-in that is over, or that was begun in another browser.',
+    advice: 'Go back to the app and start again; leave cookies allowed for this site.',
+    code: undefined,
+    requestId: undefined,
+  })
+  sendPage(response, 400, page)
+}
+
+function sendForged(context: IssuerContext, response: ServerResponse): void {
+  const page = errorPage({
+    site: siteOf(context),
+    title: 'This form can’t be accepted',
+    what: 'It was not sent by the page that belongs to this sign-in.',
+    advice: 'Go back to the app and start again.',
+    code: undefined,
+    requestId: undefined,
+  })
+  sendPage(response, 403, page)
+}

@@ -1,0 +1,64 @@
+import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { type IssuerContext, siteOf } from '../context.ts'
+import { pageHeaders } from '../http/response.ts'
+import { errorPage } from '../pages/message.ts'
+import { type PageClient, returnPlace } from '../pages/parties.ts'
+import { type ConsentingClient, isAsked } from './authorization-view.ts'
+
+/** Answers with a page of ours in the library's stead. */
+export function showPage(
+  ctx: Pick<KoaContextWithOIDC, 'set' | 'status' | 'body'>,
+  status: number,
+  page: string,
+  options: { readonly formAction?: readonly string[] } = {},
+): void {
+  ctx.status = status
+  ctx.body = page
+  ctx.set({ ...pageHeaders(options) })
+}
+
+/** A client for a page. `redirectUri`: where it sends people in this flow. */
+export function pageClient(client: ConsentingClient, redirectUri: string | undefined): PageClient {
+  return {
+    name: client.name,
+    verified: client.origin === 'operator',
+    returnsTo: redirectUri === undefined ? undefined : returnPlace(redirectUri),
+    idHost: isAsked(client) && client.origin === 'document' ? URL.parse(client.id)?.host : undefined,
+  }
+}
+
+/** A client for a page that only names it. */
+export function namedClient(client: Client | undefined): PageClient {
+  const name = client?.clientName ?? client?.clientId ?? ''
+  return { name: String(name), verified: true, returnsTo: undefined }
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  invalid_client: 'This app is not known here',
+  invalid_redirect_uri: 'This app may not send you there',
+  access_denied: 'No access',
+  temporarily_unavailable: 'Try again in a moment',
+  server_error: 'Something went wrong here',
+}
+
+/** What the library can't answer by going back to the client. */
+export function renderError(context: IssuerContext): NonNullable<Configuration['renderError']> {
+  return (ctx, out) => {
+    const expired = out.error === 'invalid_request' && /session|interaction|expired/.test(out.error_description ?? '')
+    const page = errorPage({
+      site: siteOf(context),
+      title: expired ? 'This sign-in has expired' : (TITLES[out.error] ?? 'This request can’t be answered'),
+      what: `${capitalised(out.error_description ?? out.error)}.`,
+      advice: expired
+        ? 'Go back to the app and start again; leave cookies allowed for this site.'
+        : 'Go back to the app and try again. If it stays like this, tell whoever runs the app.',
+      code: out.error,
+      requestId: undefined,
+    })
+    showPage(ctx, Math.max(ctx.status, 400), page)
+  }
+}
+
+function capitalised(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}

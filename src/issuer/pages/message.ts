@@ -1,0 +1,104 @@
+import { type FormTarget, form } from './form.ts'
+import { type Html, href, html } from './html.ts'
+import { type PageFrame, pageDocument } from './layout.ts'
+import { accountLine, type PageAccount } from './parties.ts'
+import { plainWords } from './words.ts'
+
+export interface ConfirmModel extends PageFrame {
+  readonly form: FormTarget
+  readonly account: PageAccount | undefined
+  /** A question: `Disconnect Gallery app?` */
+  readonly question: string
+  /** What will stop working, a sentence each. */
+  readonly consequences: readonly string[]
+  /** What the button says: `Disconnect`. The button sends `decision=approve`. */
+  readonly act: string
+  /** Where "no" leads. */
+  readonly cancelUrl: string
+}
+
+/** Asks once before an act that ends something. */
+export function confirmPage(model: ConfirmModel): string {
+  const buttons = html`<div class="actions">
+<button class="button danger" type="submit" name="decision" value="approve">${plainWords(model.act, 64)}</button>
+<a class="button" href="${href(model.cancelUrl) ?? '/account'}">No, go back</a>
+</div>`
+  const question = plainWords(model.question, 150)
+  return pageDocument(
+    model,
+    question,
+    html`<h1>${question}</h1>
+${model.account && accountLine(model.account, undefined)}
+<ul class="reasons">${model.consequences.map((text) => html`<li>${plainWords(text, 300)}</li>`)}</ul>
+${form(model.form, buttons)}`,
+  )
+}
+
+export interface DoneModel extends PageFrame {
+  readonly title: string
+  /** Paragraphs. */
+  readonly text: readonly string[]
+  readonly next: { readonly url: string; readonly label: string }
+}
+
+/** An act was carried out: what it did, and where to go next. */
+export function donePage(model: DoneModel): string {
+  const title = plainWords(model.title, 150)
+  return pageDocument(
+    model,
+    title,
+    html`<h1>${title}</h1>
+${model.text.map(paragraph)}
+<p><a class="button primary" href="${href(model.next.url) ?? '/account'}">${plainWords(model.next.label, 64)}</a></p>`,
+  )
+}
+
+export interface PasswordChangedModel extends PageFrame {
+  readonly account: PageAccount
+}
+
+/** The password was changed; every other sign-in of this person has ended. */
+export function passwordChangedPage(model: PasswordChangedModel): string {
+  return donePage({
+    site: model.site,
+    title: 'Your password was changed',
+    text: [
+      'You stay signed in here. Everywhere else you have been signed out, and every connected app has lost its access.',
+      'Apps that you still want ask you to sign in again.',
+    ],
+    next: { url: '/account', label: 'Back to your account' },
+  })
+}
+
+function paragraph(text: string): Html {
+  return html`<p>${plainWords(text, 500)}</p>`
+}
+
+export interface ErrorModel extends PageFrame {
+  /** A few words: `This sign-in has expired`. */
+  readonly title: string
+  /** What happened, in a sentence. May hold what a client sent. */
+  readonly what: string
+  /** What the person can do. */
+  readonly advice: string
+  /** The protocol's error code, for whoever looks into it. */
+  readonly code: string | undefined
+  readonly requestId: string | undefined
+}
+
+/** Something that can't be answered by going back to the client: what happened and what to do. */
+export function errorPage(model: ErrorModel): string {
+  const code = model.code && plainWords(model.code, 64)
+  const facts = html`<dl class="facts quiet">
+${code && html`<div><dt>Error</dt><dd><code>${code}</code></dd></div>`}
+${model.requestId && html`<div><dt>Request</dt><dd><code>${plainWords(model.requestId, 100)}</code></dd></div>`}
+</dl>`
+  return pageDocument(
+    model,
+    plainWords(model.title, 100),
+    html`<h1>${plainWords(model.title, 100)}</h1>
+<p class="lead">${plainWords(model.what, 500)}</p>
+<p>${plainWords(model.advice, 500)}</p>
+${(code || model.requestId) && facts}`,
+  )
+}

@@ -1,0 +1,137 @@
+import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
+import type { ClientRecord, ClientType, ModelColumns, Store } from '../../store/store.ts'
+import { isLoopbackRedirect } from '../clients/clients.ts'
+
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
+
+/** Grant types beyond `authorization_code`, which goes with a redirect URI. */
+const GRANT_TYPES: Readonly<Record<ClientType, readonly string[]>> = {
+  native: ['refresh_token', DEVICE_CODE],
+  spa: ['refresh_token'],
+  web: ['refresh_token'],
+  service: ['client_credentials'],
+}
+
+/**
+ * A registered client as the authorization server library wants it (RFC 7591 names). What a self-registered client sent
+ * stands, except where the columns say otherwise. `client_secret` is the secret's hash: the comparison has to hash too.
+ * Whether the client is revoked is NOT looked at.
+ */
+export function toProviderMetadata(client: ClientRecord): Record<string, unknown> {
+  const fixed = {
+    client_id: client.id,
+    client_name: client.name,
+    redirect_uris: client.redirectUris,
+    post_logout_redirect_uris: client.postLogoutRedirectUris,
+    application_type: applicationType(client),
+    ...(client.secretHash === undefined ? {} : { client_secret: client.secretHash }),
+  }
+  const code = client.redirectUris.length > 0
+  return {
+    grant_types: [...(code ? ['authorization_code'] : []), ...GRANT_TYPES[client.type]],
+    response_types: code ? ['code'] : [],
+    token_endpoint_auth_method: client.secretHash === undefined ? 'none' : 'client_secret_basic',
+    ...client.metadata,
+    ...fixed,
+  }
+}
+
+/** `native` frees loopback ports: for native clients, and for self-registered ones, which cannot know better. */
+function applicationType(client: ClientRecord): 'native' | 'web' {
+  if (client.type === 'native') return 'native'
+  return client.origin !== 'operator' && client.redirectUris.some(isLoopbackRedirect) ? 'native' : 'web'
+}
+
+/**
+ * The library's view of registered clients, read at each use: one that was revoked is gone at once. Clients with a metadata
+ * document are not found here; the library fetches theirs.
+ * @param register keeps a client that registered itself.
+ */
+export function clientAdapter(store: Store, register: (metadata: AdapterPayload) => Promise<void>): Adapter {
+  const nothing = async (): Promise<undefined> => undefined
+  return {
+    find: async (id) => {
+      const client = await store.client(id)
+      const usable = client !== undefined && !client.revoked && client.origin !== 'document'
+      return usable ? toProviderMetadata(client) : undefined
+    },
+    upsert: (_id, metadata) => register(metadata),
+    findByUid: nothing,
+    findByUserCode: nothing,
+    consume: nothing,
+    destroy: nothing,
+    revokeByGrantId: nothing,
+  }
+}
+
+/** What the adapter asks before it lets something be spent. */
+export interface SpendingRules {
+  /** Milliseconds. */
+  readonly now: () => number
+  /** Throws the library's error when the code may not be redeemed now; it stays as it is then. */
+  readonly beforeRedeeming: (model: string, id: string, payload: AdapterPayload) => Promise<void>
+  /** Called once what {@link SpendingRules.beforeRedeeming} let pass has been spent. */
+  readonly afterRedeeming: () => Promise<void>
+  /**
+   * Whether the row that was spent already is to look unspent to the request in hand: one that came in before the winner was
+   * answered, or that repeats what it did not hear. It can't be spent again all the same.
+   */
+  readonly looksUnspent: (model: string, id: string) => Promise<boolean>
+}
+
+const REDEEMED = new Set(['AuthorizationCode', 'DeviceCode'])
+/** Models whose rows the library looks up by `uid`; others have the same field for another purpose. */
+const WITH_UID = 'Session'
+
+/** The library's storage of one model, on the store. Clients are kept apart. */
+export function modelAdapter(store: Store, model: string, rules: SpendingRules): Adapter {
+  const shown = async (id: string, payload: Record<string, unknown> | undefined) => {
+    if (payload?.consumed === undefined || !(await rules.looksUnspent(model, id))) return payload
+    const { consumed: _, ...unspent } = payload
+    return unspent
+  }
+  return {
+    upsert: async (id, payload, expiresIn) => {
+      const expiresAt = expiresIn === undefined ? undefined : Math.floor(rules.now() / 1000) + expiresIn
+      if (model !== 'ReplayDetection') {
+        await store.putModel(model, id, storedPayload(model, payload), columnsOf(model, payload), expiresAt)
+      } else if (!(await store.addModel(model, id, { ...payload }, expiresAt ?? 0))) {
+        throw new errors.InvalidDpopProof('DPoP proof was used before')
+      }
+    },
+    find: async (id) => shown(id, await store.model(model, id)),
+    findByUserCode: (userCode) => store.modelByUserCode(model, userCode),
+    findByUid: (uid) => store.modelByUid(model, uid),
+    consume: async (id) => {
+      const payload = REDEEMED.has(model) ? await store.model(model, id) : undefined
+      if (payload !== undefined) await rules.beforeRedeeming(model, id, payload)
+      if (await store.consumeModel(model, id, Math.floor(rules.now() / 1000))) {
+        if (REDEEMED.has(model)) await rules.afterRedeeming()
+        return
+      }
+      if (model === 'PushedAuthorizationRequest') throw new errors.InvalidRequestUri('request_uri was used before')
+      throw new errors.InvalidGrant('was redeemed before')
+    },
+    destroy: (id) => store.deleteModel(model, id),
+    revokeByGrantId: (grantId) => store.deleteModelsByGrant(grantId),
+  }
+}
+
+/**
+ * A device code that somebody began to approve can be typed in again: people close tabs. `consumed` is the store's own to
+ * keep.
+ */
+function storedPayload(model: string, payload: AdapterPayload): Record<string, unknown> {
+  const { consumed: _, inFlight, ...kept } = payload
+  return model === 'DeviceCode' || inFlight === undefined ? kept : { ...kept, inFlight }
+}
+
+function columnsOf(model: string, payload: AdapterPayload): ModelColumns {
+  return {
+    accountId: payload.accountId,
+    clientId: payload.clientId,
+    grantId: payload.grantId,
+    uid: model === WITH_UID ? payload.uid : undefined,
+    userCode: payload.userCode,
+  }
+}

@@ -1,0 +1,88 @@
+import type { EventEmitter } from 'node:events'
+import type Provider from 'oidc-provider'
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { gidOf } from '../../store/sealed-payload.ts'
+import { StoreError } from '../../store/store.ts'
+import { faultOf, type IssuerContext } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { redemptionOf } from '../tokens/redemption.ts'
+import { noteStoreFault } from './middleware.ts'
+
+type Detail = Record<string, unknown>
+
+/** Keeps an audit line of what the library does, and makes what it ends an act of revocation. */
+export function auditEngine(context: IssuerContext, provider: Provider): void {
+  const keep = (ctx: KoaContextWithOIDC, event: string, detail: Detail, level: 'info' | 'warn' = 'info'): void => {
+    const { address } = issuerRequestOf(ctx.req)
+    issuerRequestOf(ctx.req).pending.push(context.record(event, { ...detail, address }, level))
+  }
+  provider.on('grant.success', (ctx) => keep(ctx, 'token.issued', issued(ctx)))
+  provider.on('grant.error', (ctx, error) => {
+    if (redemptionOf(ctx.req)?.kind === 'repeat') return
+    // A device asks every few seconds, and mostly too early.
+    if (error.error === 'authorization_pending' || error.error === 'slow_down') return
+    const reused = error.error_detail === 'refresh token already used'
+    const replayed = /already consumed$/.test(error.error_detail ?? '')
+    const event = reused ? 'refresh.reuse' : replayed ? 'code.reuse' : 'token.refused'
+    keep(ctx, event, refused(ctx, error), 'warn')
+  })
+  provider.on('grant.revoked', (ctx, grantId) => {
+    const { pending } = issuerRequestOf(ctx.req)
+    const gid = gidOf(grantId)
+    context.tell('authorization.revoked', { gid, client: ctx.oidc.client?.clientId })
+    pending.push(context.acts.revokeAuthorization(gid, `client ${ctx.oidc.client?.clientId ?? ''}`))
+  })
+  provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
+  provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))
+  provider.on('device_authorization.success', (ctx) => keep(ctx, 'device.asked', client(ctx)))
+  provider.on('end_session.success', (ctx) => keep(ctx, 'session.ended', client(ctx)))
+  const refusal = (event: string) => (ctx: KoaContextWithOIDC, error: Error) => {
+    const detail = refused(ctx, error)
+    if (detail.error !== 'unsupported_token_type') keep(ctx, event, detail)
+  }
+  provider.on('introspection.error', refusal('introspection.refused'))
+  provider.on('revocation.error', refusal('revocation.refused'))
+  provider.on('pushed_authorization_request.error', refusal('authorization.refused'))
+  provider.on('server_error', (ctx, error) => {
+    if (error instanceof StoreError) noteStoreFault(ctx.req)
+    context.tell('issuer.fault', { path: ctx.path, ...faultOf(error) }, 'error')
+  })
+  // Koa prints faults that nobody listens for.
+  const emitter: EventEmitter = provider
+  emitter.on('error', (error: unknown) => context.tell('issuer.fault', faultOf(error), 'error'))
+}
+
+function client(ctx: KoaContextWithOIDC): Detail {
+  return { client: ctx.oidc.client?.clientId, sub: ctx.oidc.session?.accountId }
+}
+
+function authorized(ctx: KoaContextWithOIDC): Detail {
+  const grantId = ctx.oidc.grant?.jti
+  return {
+    ...client(ctx),
+    gid: grantId === undefined ? undefined : gidOf(grantId),
+    resources: Object.keys(ctx.oidc.resourceServers ?? {}),
+    scope: (ctx.oidc.authorizationCode ?? ctx.oidc.deviceCode)?.scope,
+  }
+}
+
+function issued(ctx: KoaContextWithOIDC): Detail {
+  const { AccessToken, ClientCredentials } = ctx.oidc.entities
+  const token = AccessToken ?? ClientCredentials
+  const redemption = redemptionOf(ctx.req)
+  return {
+    client: ctx.oidc.client?.clientId,
+    sub: AccessToken?.accountId,
+    grant_type: String(ctx.oidc.params?.grant_type),
+    resource: token?.aud,
+    scope: token?.scope,
+    // The id of an opaque token is the token.
+    jti: token?.aud === undefined ? undefined : token.jti,
+    gid: redemption?.kind === 'person' ? redemption.gid : undefined,
+  }
+}
+
+function refused(ctx: KoaContextWithOIDC, error: Error): Detail {
+  const { error: code, error_description: description, error_detail: detail } = error as Detail & Error
+  return { client: ctx.oidc.client?.clientId, error: code, description, detail }
+}

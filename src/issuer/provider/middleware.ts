@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { StoreError } from '../../store/store.ts'
+import { faultOf, type IssuerContext } from '../context.ts'
+import { formSource, pageHeaders } from '../http/response.ts'
+import type { IssuerSettings } from '../issuer.ts'
+import { OPENID_SCOPES } from '../people/people.ts'
+import type { Middleware } from '../tokens/token-endpoint.ts'
+
+/** Answers 503 when the store can't be reached, whether the library has noticed or not: the client may try again. */
+export function storeFaults(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      context.tell('issuer.fault', { path: ctx.path, ...faultOf(error) }, 'error')
+      ctx.status = 503
+    }
+    if (ctx.status !== 503 && !failed.has(ctx.req)) return
+    ctx.status = 503
+    ctx.set({ 'retry-after': '5', 'cache-control': 'no-store' })
+    // A page says what people can do already.
+    if (ctx.type !== 'text/html')
+      ctx.body = { error: 'temporarily_unavailable', error_description: 'the store can’t be reached; try again' }
+  }
+}
+
+const failed = new WeakSet<object>()
+
+/** Notes that the library answered a request with a fault of the store. */
+export function noteStoreFault(request: object): void {
+  failed.add(request)
+}
+
+/** How long keys and metadata may be kept; a new key is published longer than that before it signs. */
+const MAX_AGE_SECONDS = 60
+
+const CACHED = /^\/(?:oauth\/jwks|\.well-known\/(?:oauth-authorization-server|openid-configuration))$/
+
+/** Completes what the library says of itself (RFC 8414, OpenID Connect Discovery), and lets it be kept for a minute. */
+export function metadataDocument(settings: () => IssuerSettings): Middleware {
+  return async (ctx, next) => {
+    await next()
+    if (!CACHED.test(ctx.path) || ctx.status !== 200 || ctx.method === 'OPTIONS') return
+    ctx.set('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
+    if (ctx.path.startsWith('/.well-known/')) ctx.body = complete(ctx.body as Record<string, unknown>, settings())
+  }
+}
+
+function complete(document: Record<string, unknown>, { resources }: IssuerSettings): Record<string, unknown> {
+  const methods = document.token_endpoint_auth_methods_supported
+  const grants = document.grant_types_supported
+  return {
+    ...document,
+    scopes_supported: [...OPENID_SCOPES.keys(), ...resources.flatMap((resource) => [...resource.scopes.keys()])],
+    grant_types_supported: Array.isArray(grants) ? grants.filter((grant) => grant !== 'implicit') : grants,
+    revocation_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods,
+    // RFC 9728 §4.
+    protected_resources: resources.map((resource) => resource.identifier),
+  }
+}
+
+/**
+ * Gives the library's page for `response_mode=form_post` the headers of every page: its one script may run, its form may lead
+ * to the client, and nobody frames it. It works without the script, by a button.
+ */
+export const formPostPage: Middleware = async (ctx, next) => {
+  await next()
+  if (!ctx.path.startsWith('/oauth/authorize') || ctx.type !== 'text/html' || ctx.status === 303) return
+  if (ctx.res.hasHeader('content-security-policy') || typeof ctx.body !== 'string') return
+  const { oidc } = ctx as unknown as { oidc?: { params?: { redirect_uri?: unknown } } }
+  const source = formSource(String(oidc?.params?.redirect_uri ?? ''))
+  const headers = pageHeaders({ formAction: source === undefined ? [] : [source] })
+  const script = /<script>([\s\S]*?)<\/script>/.exec(ctx.body)?.[1] ?? ''
+  const hash = createHash('sha256').update(script).digest('base64')
+  ctx.set({
+    ...headers,
+    'content-security-policy': `${headers['content-security-policy']}; script-src 'sha256-${hash}'`,
+  })
+}

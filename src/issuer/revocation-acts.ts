@@ -1,0 +1,191 @@
+import type { Revocation } from '../core/revocation.ts'
+import type { NewRevocation, RevocationAct, Store } from '../store/store.ts'
+
+/** Entries outlive the last token that they can touch by this much: clocks differ. */
+const TOLERANCE_SECONDS = 60
+/** Tokens that were made before access_token_ttl was lowered live on; this much covers the usual settings. */
+const LEAST_TOKEN_SECONDS = 3600
+
+export interface ActOptions {
+  readonly store: Store
+  /** Milliseconds. */
+  readonly now: () => number
+  /** The longest life of an access token. */
+  readonly maxTokenSeconds: number
+}
+
+/** What is spared when a password changes: the authorization and the browser session that the person acts from. */
+export interface InHand {
+  readonly exceptGid?: string | undefined
+  readonly exceptUid?: string | undefined
+}
+
+type Change = Partial<RevocationAct> & Pick<RevocationAct, 'audit'>
+
+/**
+ * The acts of revocation, each one transaction with its audit line. Every method answers the entries that are in force by
+ * it; `by` says who acted, for the audit. None checks that the person or client exists, save where it sets something.
+ */
+export interface RevocationActs {
+  /** Ends what the client has, and gives it nothing until {@link RevocationActs.restoreClient}. */
+  revokeClient(clientId: string, by: string): Promise<readonly Revocation[]>
+  restoreClient(clientId: string, by: string): Promise<readonly Revocation[]>
+  /** Ends what the client has; people may sign in to it anew. */
+  endClient(clientId: string, by: string): Promise<readonly Revocation[]>
+  /** Ends what every client has of this person, browser sessions too. */
+  revokeUser(sub: string, by: string): Promise<readonly Revocation[]>
+  /** Ends what one client has of this person. */
+  revokeUserClient(sub: string, clientId: string, by: string): Promise<readonly Revocation[]>
+  /** As {@link RevocationActs.revokeUserClient}, when the person takes the consent back. */
+  revokeConsent(sub: string, clientId: string, by: string): Promise<readonly Revocation[]>
+  /** Ends all tokens and browser sessions of the person; consents stay. */
+  signOutEverywhere(sub: string, by: string): Promise<readonly Revocation[]>
+  /** Ends one token. @param exp its expiry, NumericDate; undefined when it isn't known. */
+  revokeJti(jti: string, exp: number | undefined, by: string): Promise<readonly Revocation[]>
+  /** Ends one authorization: its tokens and the family of its refresh tokens. Consents stay. */
+  revokeAuthorization(gid: string, by: string): Promise<readonly Revocation[]>
+  disableUser(sub: string, by: string): Promise<readonly Revocation[]>
+  enableUser(sub: string, by: string): Promise<readonly Revocation[]>
+  /** Sets the groups; tokens that carry one that is taken away end. Groups are NOT checked. */
+  changeGroups(sub: string, groups: readonly string[], by: string): Promise<readonly Revocation[]>
+  /** Sets the password and ends all sessions and tokens but those in hand. */
+  changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
+}
+
+/** Acts on a store. */
+export function createRevocationActs(options: ActOptions): RevocationActs {
+  const { store } = options
+  const acting = (change: (stamp: Stamp) => Change) => store.act(whole(change(stampOf(options))))
+  return { ...clientActs(acting), ...userActs(acting), ...tokenActs(acting), ...settingActs(acting, store) }
+}
+
+type Acting = (change: (stamp: Stamp) => Change) => Promise<readonly Revocation[]>
+
+interface Stamp {
+  readonly notBeforeMs: number
+  readonly expiresAt: number
+}
+
+function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'restoreClient' | 'endClient'> {
+  const ending = (id: string, stamp: Stamp) => ({
+    revocations: [entry('client', id, stamp)],
+    deleteConsents: [{ clientId: id }],
+    endAuthorizations: [{ clientId: id }],
+  })
+  return {
+    revokeClient: (id, by) =>
+      acting((stamp) => ({
+        ...ending(id, stamp),
+        setClient: { id, revoked: true },
+        audit: line('client.revoked', { client: id, by }),
+      })),
+    restoreClient: (id, by) =>
+      acting(() => ({ setClient: { id, revoked: false }, audit: line('client.restored', { client: id, by }) })),
+    endClient: (id, by) =>
+      acting((stamp) => ({ ...ending(id, stamp), audit: line('tokens.revoked', { client: id, by }) })),
+  }
+}
+
+function userActs(
+  acting: Acting,
+): Pick<RevocationActs, 'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere'> {
+  const appEnds = (event: string) => (sub: string, clientId: string, by: string) =>
+    acting((stamp) => ({
+      revocations: [entry('sub_client', `${sub}\0${clientId}`, stamp)],
+      deleteConsents: [{ sub, clientId }],
+      endAuthorizations: [{ sub, clientId, revokeTokens: stamp }],
+      audit: line(event, { sub, client: clientId, by }),
+    }))
+  return {
+    revokeUser: (sub, by) =>
+      acting((stamp) => ({
+        ...everything(sub, stamp),
+        deleteConsents: [{ sub }],
+        audit: line('tokens.revoked', { sub, by }),
+      })),
+    revokeUserClient: appEnds('tokens.revoked'),
+    revokeConsent: appEnds('consent.revoked'),
+    signOutEverywhere: (sub, by) =>
+      acting((stamp) => ({ ...everything(sub, stamp), audit: line('session.ended_everywhere', { sub, by }) })),
+  }
+}
+
+function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAuthorization'> {
+  return {
+    revokeJti: (jti, exp, by) =>
+      acting((stamp) => {
+        const expiresAt = exp === undefined ? stamp.expiresAt : Math.ceil(exp) + TOLERANCE_SECONDS
+        return { revocations: [entry('jti', jti, { ...stamp, expiresAt })], audit: line('token.revoked', { jti, by }) }
+      }),
+    revokeAuthorization: (gid, by) =>
+      acting((stamp) => ({
+        revocations: [entry('gid', gid, stamp)],
+        endAuthorizations: [{ gid }],
+        audit: line('authorization.revoked', { gid, by }),
+      })),
+  }
+}
+
+function settingActs(
+  acting: Acting,
+  store: Store,
+): Pick<RevocationActs, 'disableUser' | 'enableUser' | 'changeGroups' | 'changePassword'> {
+  return {
+    disableUser: (sub, by) =>
+      acting((stamp) => ({
+        ...everything(sub, stamp),
+        deleteConsents: [{ sub }],
+        setUser: { sub, disabled: true },
+        audit: line('user.disabled', { sub, by }),
+      })),
+    enableUser: (sub, by) =>
+      acting(() => ({ setUser: { sub, disabled: false }, audit: line('user.enabled', { sub, by }) })),
+    changeGroups: async (sub, groups, by) => {
+      const before = (await store.userBySub(sub))?.groups ?? []
+      const removed = before.filter((group) => !groups.includes(group))
+      return acting((stamp) => ({
+        revocations: removed.map((group) => entry('sub_group', `${sub}\0${group}`, stamp)),
+        setUser: { sub, groups },
+        audit: line('user.groups_changed', { sub, groups, removed, by }),
+      }))
+    },
+    changePassword: (sub, passwordHash, inHand, by) =>
+      acting((stamp) => ({
+        ...(inHand.exceptGid === undefined ? everything(sub, stamp) : {}),
+        endAuthorizations: [{ sub, revokeTokens: stamp, exceptGid: inHand.exceptGid }],
+        endSessions: [{ sub, exceptUid: inHand.exceptUid }],
+        setUser: { sub, passwordHash },
+        audit: line('user.password_changed', { sub, by }),
+      })),
+  }
+}
+
+/**
+ * All tokens and sessions of a person. The entries by authorization catch a token that was decided on before the act and
+ * stamped after it, which the entry by time lets pass.
+ */
+function everything(sub: string, stamp: Stamp) {
+  return {
+    revocations: [entry('sub', sub, stamp)],
+    endAuthorizations: [{ sub, revokeTokens: stamp }],
+    endSessions: [{ sub }],
+  }
+}
+
+function whole(change: Change): RevocationAct {
+  return { revocations: [], deleteConsents: [], endAuthorizations: [], endSessions: [], ...change }
+}
+
+function stampOf(options: ActOptions): Stamp {
+  const notBeforeMs = options.now()
+  const seconds = Math.max(options.maxTokenSeconds, LEAST_TOKEN_SECONDS) + TOLERANCE_SECONDS
+  return { notBeforeMs, expiresAt: Math.ceil(notBeforeMs / 1000) + seconds }
+}
+
+function entry(kind: NewRevocation['kind'], key: string, stamp: Stamp): NewRevocation {
+  return { kind, key, ...stamp }
+}
+
+function line(event: string, detail: Readonly<Record<string, unknown>>): RevocationAct['audit'] {
+  return { event, detail }
+}

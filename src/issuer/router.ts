@@ -1,0 +1,141 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type Provider from 'oidc-provider'
+import { StoreError } from '../store/store.ts'
+import { answerAccount, isAccountPath } from './account/account.ts'
+import { browserSessions } from './account/sessions.ts'
+import { answerAsset } from './assets.ts'
+import { mayRegister } from './clients/registration.ts'
+import { faultOf, type IssuerContext } from './context.ts'
+import { endpointMethods, metadataAlias, ROUTES } from './http/endpoints.ts'
+import { prepareForProvider, readBodyOrAnswer } from './http/provider-request.ts'
+import { type IssuerRequest, openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
+import { sendError } from './http/response.ts'
+import { answerInteraction } from './interaction/interactions.ts'
+import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
+
+const PREFLIGHT_SECONDS = 3600
+
+/** Lets pages of any origin read the answer. Nothing behind it goes by cookies. */
+export function allowAnyOrigin(response: ServerResponse): void {
+  response.setHeader('access-control-allow-origin', '*')
+  response.setHeader('access-control-expose-headers', 'WWW-Authenticate')
+}
+
+/** Answers the question that browsers ask before a request of another origin. */
+export function answerPreflight(request: IncomingMessage, response: ServerResponse, methods: string): void {
+  allowAnyOrigin(response)
+  response.setHeader('access-control-allow-methods', methods)
+  response.setHeader('access-control-max-age', String(PREFLIGHT_SECONDS))
+  response.setHeader('vary', 'Access-Control-Request-Headers')
+  const asked = request.headers['access-control-request-headers']
+  if (asked !== undefined) response.setHeader('access-control-allow-headers', asked)
+  response.writeHead(204)
+  response.end()
+}
+
+export type LibraryHandler = ReturnType<Provider['callback']>
+
+/** The engine of the moment; another takes its place when keys or features change. */
+export interface CurrentEngine {
+  readonly provider: Provider
+  readonly handler: LibraryHandler
+}
+
+/** Answers one request to a path of the issuer. Never throws. */
+export async function answerRequest(
+  context: IssuerContext,
+  engine: CurrentEngine,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: string,
+): Promise<void> {
+  try {
+    const incoming = openIssuerRequest(request, address, context.now())
+    pinOrigin(request, context.settings().origin, address)
+    const path = pathOf(request)
+    if (path.startsWith('/assets/')) return sendAsset(request, response, path)
+    if (path.startsWith('/oauth/interaction/')) {
+      return await interact(context, engine.provider, request, response, incoming, path)
+    }
+    if (isAccountPath(path)) {
+      const sessions = browserSessions(context, engine.provider, SESSION_IDLE_SECONDS)
+      return await answerAccount({ context, sessions }, request, response)
+    }
+    await useLibrary(context, engine, request, response, incoming)
+  } catch (error) {
+    answerFault(context, response, error)
+  }
+}
+
+async function useLibrary(
+  context: IssuerContext,
+  { handler }: CurrentEngine,
+  request: IncomingMessage,
+  response: ServerResponse,
+  incoming: IssuerRequest,
+): Promise<void> {
+  const path = metadataAlias(pathOf(request), context.settings().identifier)
+  if (path === ROUTES.registration) {
+    if (context.settings().registration === 'off') return sendNotFound(response)
+    if (request.method === 'OPTIONS') return answerPreflight(request, response, 'POST')
+    allowAnyOrigin(response)
+    if (request.method === 'POST' && !(await mayRegister(context, incoming.address))) {
+      return sendError(response, 429, 'temporarily_unavailable', 'too many registrations', { 'retry-after': '900' })
+    }
+  }
+  const methods = path === ROUTES.registration ? ['POST', 'OPTIONS'] : endpointMethods(path)
+  if (methods === undefined) return sendNotFound(response)
+  if (!methods.includes(request.method ?? '')) {
+    const headers = { allow: methods.join(', ') }
+    return sendError(response, 405, 'invalid_request', `use ${methods.join(', ')}`, headers)
+  }
+  request.url = `${path}${(request.url ?? '').slice(pathOf(request).length)}`
+  if (await prepareForProvider(context, request, response, incoming)) await handler(request, response)
+}
+
+async function interact(
+  context: IssuerContext,
+  provider: Provider,
+  request: IncomingMessage,
+  response: ServerResponse,
+  incoming: IssuerRequest,
+  path: string,
+): Promise<void> {
+  if (!['GET', 'HEAD', 'POST'].includes(request.method ?? '')) {
+    return sendError(response, 405, 'invalid_request', 'use GET or POST', { allow: 'GET, HEAD, POST' })
+  }
+  if (request.method === 'POST') {
+    const body = await readBodyOrAnswer(request, response)
+    if (body === undefined) return
+    incoming.form = new URLSearchParams(body.toString('utf8'))
+  }
+  await answerInteraction(context, provider, request, response, path)
+}
+
+function sendAsset(request: IncomingMessage, response: ServerResponse, path: string): void {
+  const asked = request.method === 'GET' || request.method === 'HEAD'
+  const asset = asked ? answerAsset(path, request.headers['if-none-match']) : undefined
+  if (asset === undefined) {
+    sendNotFound(response)
+    return
+  }
+  response.writeHead(asset.status, { ...asset.headers })
+  response.end(request.method === 'HEAD' ? undefined : asset.body)
+}
+
+function sendNotFound(response: ServerResponse): void {
+  sendError(response, 404, 'not_found', 'nothing is here')
+}
+
+/** A fault of ours: told to the log in full, to the client in a word. */
+function answerFault(context: IssuerContext, response: ServerResponse, error: unknown): void {
+  context.tell('issuer.fault', faultOf(error), 'error')
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const headers = { 'retry-after': '5' }
+  if (error instanceof StoreError) {
+    sendError(response, 503, 'temporarily_unavailable', 'the store can’t be reached; try again', headers)
+  } else sendError(response, 500, 'server_error', 'something went wrong here')
+}

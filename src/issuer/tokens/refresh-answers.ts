@@ -1,0 +1,71 @@
+import type { Store } from '../../store/store.ts'
+import { seal, unseal } from '../keys/sealing.ts'
+
+/** How long a client that did not hear the answer may ask the same again. */
+const REPEAT_SECONDS = 30
+
+export interface RefreshRequest {
+  readonly refreshToken: string
+  readonly clientId: string
+  readonly resource: readonly string[]
+  readonly scope: string | undefined
+}
+
+type Answer = Record<string, unknown>
+
+interface Kept {
+  readonly asked: string
+  readonly answer: Answer
+}
+
+/** The answers to refresh requests, kept for a repeat: sealed in the store, so that they outlive a restart. */
+export interface RefreshAnswers {
+  /** Whether a repeat of this refresh token can be answered still. */
+  holds(refreshToken: string): Promise<boolean>
+  /** The answer that was given to the same request; 'other' when another one was answered; undefined: none is kept. */
+  recall(request: RefreshRequest): Promise<Answer | 'other' | undefined>
+  /** Keeps an answer, and forgets the one that brought the refresh token which was used now. */
+  keep(request: RefreshRequest, answer: Answer): Promise<void>
+}
+
+/** @param now milliseconds. */
+export function createRefreshAnswers(store: Store, masterKey: Buffer, now: () => number): RefreshAnswers {
+  const read = async (key: string): Promise<string | undefined> => {
+    const sealed = await store.replay(key, Math.floor(now() / 1000))
+    // The key holds the refresh token: a copy of the store and the master key together open nothing without it.
+    return sealed === undefined ? undefined : unseal(masterKey, key, sealed)
+  }
+  const write = (key: string, plain: string): Promise<void> =>
+    store.putReplay(key, seal(masterKey, key, plain), Math.ceil(now() / 1000) + REPEAT_SECONDS)
+
+  return {
+    holds: async (refreshToken) =>
+      (await store.replay(answerKey(refreshToken), Math.floor(now() / 1000))) !== undefined,
+    recall: async (request) => {
+      const plain = await read(answerKey(request.refreshToken))
+      if (plain === undefined) return undefined
+      const kept: Kept = JSON.parse(plain)
+      return kept.asked === fingerprint(request) ? kept.answer : 'other'
+    },
+    keep: async (request, answer) => {
+      const kept: Kept = { asked: fingerprint(request), answer }
+      await write(answerKey(request.refreshToken), JSON.stringify(kept))
+      const predecessor = await read(successorKey(request.refreshToken))
+      if (predecessor !== undefined) await store.deleteReplay(answerKey(predecessor))
+      if (typeof answer.refresh_token === 'string')
+        await write(successorKey(answer.refresh_token), request.refreshToken)
+    },
+  }
+}
+
+function answerKey(refreshToken: string): string {
+  return `refresh answer ${refreshToken}`
+}
+
+function successorKey(refreshToken: string): string {
+  return `refresh predecessor ${refreshToken}`
+}
+
+function fingerprint({ clientId, resource, scope }: RefreshRequest): string {
+  return JSON.stringify([clientId, [...resource], (scope ?? '').split(' ').sort()])
+}

@@ -1,0 +1,198 @@
+import type { IncomingMessage } from 'node:http'
+import type { AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
+import Provider from 'oidc-provider'
+import { gidOf } from '../../store/sealed-payload.ts'
+import { type IssuerContext, resourceById, seconds } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { OPENID_SCOPES } from '../people/people.ts'
+import type { SpendingRules } from '../provider/adapter.ts'
+import { takeLabel } from './authorization-label.ts'
+import { invalidGrant, toLibraryError } from './errors.ts'
+import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
+import { noteRedemption, type Redemption, redemptionOf } from './redemption.ts'
+import type { RefreshAnswers, RefreshRequest } from './refresh-answers.ts'
+
+/** Codes live a minute, device codes ten; what came in side by side comes within a fraction of that. */
+const KEPT_MS = 60_000
+const MOST = 10_000
+
+/**
+ * When codes were redeemed. A request that was on its way before the first one was answered is a double, not a theft: it gets
+ * nothing, and costs nothing. One that comes later is a replay.
+ */
+export interface SpentCodes {
+  /** @param at monotonic milliseconds, as all times here. */
+  spent(code: string, at: number): void
+  isDouble(code: string, arrivedAt: number): boolean
+}
+
+/** Bounded: the oldest are forgotten, and their replays end the family. */
+export function createSpentCodes(): SpentCodes {
+  const spentAt = new Map<string, number>()
+  return {
+    spent: (code, at) => {
+      for (const [old, time] of spentAt) {
+        if (spentAt.size < MOST && at - time < KEPT_MS) break
+        spentAt.delete(old)
+      }
+      spentAt.set(code, at)
+    },
+    isDouble: (code, arrivedAt) => {
+      const at = spentAt.get(code)
+      return at !== undefined && arrivedAt < at
+    },
+  }
+}
+
+/** What is spent at the token endpoint, and when it may be. Everything is judged before anything is spent. */
+export interface TokenGate extends SpendingRules {
+  /** Judges a refresh: throws the library's error while the refresh token is as it was. */
+  readonly beforeRotating: (ctx: KoaContextWithOIDC) => Promise<boolean>
+  /** Judges client_credentials. */
+  readonly forService: (ctx: KoaContextWithOIDC) => Promise<Extract<Redemption, { kind: 'service' }>>
+}
+
+type Source = Pick<AdapterPayload, 'accountId' | 'grantId' | 'resource' | 'scope'>
+
+export function createTokenGate(context: IssuerContext, answers: RefreshAnswers, codes: SpentCodes): TokenGate {
+  return {
+    now: context.now,
+    looksUnspent: async (model, id) => {
+      const request = Provider.ctx?.req
+      if (request === undefined) return false
+      if (model === 'RefreshToken') return answers.holds(id)
+      return codes.isDouble(id, issuerRequestOf(request).arrivedAt)
+    },
+    beforeRedeeming: async (_model, _id, payload) => {
+      const ctx = Provider.ctx
+      if (ctx === undefined || payload.error !== undefined) return
+      await judge(context, ctx, payload)
+    },
+    // Not before: a code that an act ends in the meantime must not leave a connection to be seen.
+    afterRedeeming: async () => {
+      const ctx = Provider.ctx
+      if (ctx !== undefined) await recordAuthorization(context, ctx)
+    },
+    beforeRotating: async (ctx) => {
+      const token = ctx.oidc.entities.RefreshToken
+      if (token === undefined) throw new TypeError('a refresh without a refresh token')
+      const earlier = await answers.recall(refreshRequestOf(ctx))
+      if (earlier === 'other') throw invalidGrant('refresh_token was redeemed before, with other parameters')
+      if (earlier !== undefined) {
+        noteRedemption(ctx.req, { kind: 'repeat', answer: earlier })
+        throw invalidGrant('answered before')
+      }
+      if (token.totalLifetime() >= context.settings().refreshTokenMaxSeconds) {
+        throw invalidGrant('the sign-in is too long ago; sign in again')
+      }
+      await judge(context, ctx, token)
+      await recordAuthorization(context, ctx)
+      return true
+    },
+    forService: async (ctx) => {
+      const noted = redemptionOf(ctx.req)
+      if (noted?.kind === 'service') return noted
+      const clientId = ctx.oidc.client?.clientId ?? ''
+      const allow = (await context.store.client(clientId))?.allow ?? []
+      const { form } = issuerRequestOf(ctx.req)
+      const scope = splitScope(form.get('scope'))
+      const judgment = judgeService(context.settings().resources, form.getAll('resource'), scope, {
+        kind: 'service',
+        allow,
+      })
+      if (judgment.kind === 'refused') throw toLibraryError(judgment)
+      const redemption = { kind: 'service', judgment } as const
+      noteRedemption(ctx.req, redemption)
+      return redemption
+    },
+  }
+}
+
+/** What a refresh request asks, for telling a repeat from another request. */
+export function refreshRequestOf(ctx: KoaContextWithOIDC): RefreshRequest {
+  const { form } = issuerRequestOf(ctx.req)
+  return {
+    refreshToken: form.get('refresh_token') ?? '',
+    clientId: ctx.oidc.client?.clientId ?? '',
+    resource: form.getAll('resource'),
+    scope: form.get('scope') ?? undefined,
+  }
+}
+
+/** Throws the library's error, or notes what may be had. */
+async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: Source): Promise<void> {
+  const { store } = context
+  const user = await store.userBySub(source.accountId ?? '')
+  const grant = await ctx.oidc.provider.Grant.find(source.grantId ?? '')
+  if (user === undefined || user.disabled || grant === undefined) throw invalidGrant('the authorization has ended')
+  const { resources } = context.settings()
+  const scope = new Set(splitScope(source.scope))
+  const granted = [source.resource ?? []].flat().flatMap((identifier): readonly ResourceScopes[] => {
+    const resource = resourceById(resources, identifier)
+    if (resource === undefined) return []
+    const held = splitScope(grant.getResourceScopeFiltered(identifier, scope))
+    return [{ resource, scopes: [...resource.scopes.keys()].filter((each) => held.includes(each)) }]
+  })
+  const judgment = judgeToken(
+    resources,
+    {
+      granted,
+      openId: grant.getOIDCScopeFiltered(scope) !== '' && scope.has('openid'),
+      named: oneResource(ctx.req),
+      scope: narrowing(ctx.req),
+    },
+    { kind: 'person', groups: user.groups },
+  )
+  if (judgment.kind === 'refused') throw toLibraryError(judgment)
+  noteRedemption(ctx.req, {
+    kind: 'person',
+    judgment,
+    user,
+    granted: sharesByName(
+      granted,
+      [...scope].filter((each) => OPENID_SCOPES.has(each)),
+    ),
+    grantId: source.grantId ?? '',
+    gid: gidOf(source.grantId ?? ''),
+  })
+}
+
+/** Records the authorization, or that it was used again, for its person to see and end. */
+async function recordAuthorization(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<void> {
+  const redemption = redemptionOf(ctx.req)
+  if (redemption?.kind !== 'person') return
+  const { gid, user, granted } = redemption
+  await context.store.putAuthorization({
+    gid,
+    sub: user.sub,
+    clientId: ctx.oidc.client?.clientId ?? '',
+    resources: granted,
+    label: await takeLabel(context.store, gid),
+    createdAt: seconds(context),
+    lastUsedAt: seconds(context),
+    ended: false,
+  })
+}
+
+function oneResource(request: IncomingMessage): string | undefined {
+  const named = issuerRequestOf(request).form.getAll('resource')
+  if (named.length <= 1) return named[0]
+  throw toLibraryError({ error: 'invalid_target', description: 'resource: a token is for one; name one only' })
+}
+
+/** `scope` narrows a refresh; with a code it means nothing (RFC 6749 §4.1.3). */
+function narrowing(request: IncomingMessage): readonly string[] | undefined {
+  const { form } = issuerRequestOf(request)
+  const scope = splitScope(form.get('scope'))
+  return form.get('grant_type') === 'refresh_token' && scope.length > 0 ? scope : undefined
+}
+
+function sharesByName(shares: readonly ResourceScopes[], openId: readonly string[]): Record<string, readonly string[]> {
+  const named = shares.map(({ resource, scopes }): [string, readonly string[]] => [resource.identifier, scopes])
+  return Object.fromEntries(openId.length === 0 ? named : [...named, ['', openId]])
+}
+
+/** Scope-tokens of a `scope` value. */
+export function splitScope(scope: string | null | undefined): readonly string[] {
+  return (scope ?? '').split(' ').filter((each) => each !== '')
+}

@@ -1,0 +1,291 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Attempts, idleLimitMs } from './attempts.ts'
+import { ClientAnswer } from './client-answer.ts'
+import type { Watched } from './deadlines.ts'
+import type { ForwardInput } from './forward.ts'
+import { requestFraming } from './http1/request-head.ts'
+import type { ResponseHead } from './http1/response-head.ts'
+import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
+import { awaitTurn, mustWait } from './pipelining.ts'
+import { drainRequest, RequestBody, type RequestBodyOwner } from './request-body.ts'
+import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
+
+/** `finishing`: the upstream is done, and the client takes what is left. */
+type Phase = 'connecting' | 'sending' | 'waiting' | 'receiving' | 'finishing' | 'settled'
+
+/** Takes an exchange over once its upstream has switched protocols; `attempts` is to be released at the end. */
+export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: number) => void
+
+/** One request on its way: from the client to an upstream, and the answer back. */
+export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
+  readonly #input: ForwardInput
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #done: (outcome: ForwardOutcome) => void
+  readonly #attempts: Attempts
+  readonly #body: RequestBody
+  readonly #answer: ClientAnswer
+  readonly #takeTunnel: TakeTunnel | undefined
+  #startedAt = 0
+  #phase: Phase = 'connecting'
+  /** The client takes no more for now. */
+  #paused = false
+  #listensToDrain = false
+  #firstByteMs = 0
+  #head: ResponseHead | undefined
+  deadline = Number.POSITIVE_INFINITY
+  slot = -1
+
+  constructor(
+    input: ForwardInput,
+    request: IncomingMessage,
+    response: ServerResponse,
+    done: (outcome: ForwardOutcome) => void,
+    takeTunnel: TakeTunnel | undefined,
+  ) {
+    // What follows the head of an upgrade belongs to the tunnel.
+    const framing = takeTunnel === undefined ? requestFraming(request.rawHeaders) : 0
+    this.#takeTunnel = takeTunnel
+    this.#input = input
+    this.#request = request
+    this.#response = response
+    this.#done = done
+    this.#attempts = new Attempts(input, framing, this, takeTunnel !== undefined)
+    this.#body = new RequestBody(request, framing, input.maxBody, this)
+    this.#answer = new ClientAnswer(response, input)
+  }
+
+  start(): void {
+    const { socket } = this.#request
+    this.#input.upstreams.deadlines.watch(this)
+    if (socket.destroyed || this.#response.destroyed) this.#later(() => this.#clientClosed('before it was sent on'))
+    else if (this.#body.announcedTooLarge) this.#later(() => this.onBodyTooLarge())
+    else this.#begin()
+  }
+
+  abort(): void {
+    if (this.#phase === 'settled') return
+    this.#response.destroy()
+    this.#clientClosed('aborted')
+  }
+
+  onConnected(): void {
+    const { timeouts } = this.#input
+    const { connection } = this.#attempts
+    if (connection === undefined) return
+    this.#phase = this.#body.sent ? 'waiting' : 'sending'
+    this.#within(this.#body.sent ? timeouts.responseHeadersMs : timeouts.idleMs)
+    this.#body.start(connection)
+  }
+
+  onBodyProgress(): void {
+    this.#within(this.#input.timeouts.idleMs)
+  }
+
+  /** From here on the upstream's time to answer counts: a long upload is no slow upstream. */
+  onBodySent(): void {
+    if (this.#phase !== 'sending') return
+    this.#phase = 'waiting'
+    this.#within(this.#input.timeouts.responseHeadersMs)
+  }
+
+  onBodyTooLarge(): void {
+    const headSent = this.#stop()
+    this.#settle({ kind: 'body_too_large', headSent, ...this.#bytes() })
+  }
+
+  onDrain(): void {
+    this.#body.onDrain()
+  }
+
+  onInformation(head: ResponseHead): void {
+    this.#answer.inform(head)
+  }
+
+  onUpgrade(head: ResponseHead): void {
+    this.#unwatch()
+    this.#takeTunnel?.(head, this.#attempts, this.#input.upstreams.clock() - this.#startedAt)
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#firstByteMs = this.#input.upstreams.clock() - this.#startedAt
+    this.#head = head
+    this.#phase = 'receiving'
+    this.#within(this.#input.timeouts.idleMs)
+    this.#attempts.succeeded()
+    if (!this.#answer.begin(head)) this.#fail('protocol', 'its header can not be sent on')
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#within(this.#input.timeouts.idleMs)
+    if (this.#answer.push(chunk) || this.#paused) return
+    this.#paused = true
+    this.#attempts.connection?.pause()
+    if (!this.#listensToDrain) this.#response.on('drain', this.#onClientDrain)
+    this.#listensToDrain = true
+  }
+
+  onReadDone(): void {
+    if (this.#phase === 'receiving' && !this.#answer.flushed) setImmediate(this.#flushHead)
+  }
+
+  onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
+    this.#phase = 'finishing'
+    this.#within(this.#input.timeouts.idleMs)
+    this.#giveBack()
+    this.#answer.end(last, trailers)
+  }
+
+  onLost(fault: UpstreamFault, detail: string): void {
+    this.#sendAgainOr(fault, detail)
+  }
+
+  onDeadline(): void {
+    switch (this.#phase) {
+      case 'connecting':
+        this.#sendAgainOr('timeout', 'connect: no connection in time')
+        return
+      case 'sending':
+        if (this.#body.blocked) this.#fail('timeout', 'idle: it takes no more of the body')
+        else this.#leaveClient('idle: no more of the body came')
+        return
+      case 'waiting':
+        this.#fail('timeout', 'headers: the request was sent whole and not answered')
+        return
+      case 'receiving':
+        if (this.#paused) this.#leaveClient('idle: the answer was not taken')
+        else this.#fail('timeout', 'idle: no more of the answer came')
+        return
+      case 'finishing':
+        this.#leaveClient('idle: the answer was not taken')
+        return
+      case 'settled':
+        return
+    }
+  }
+
+  /** Many servers write head and body one after the other: what has come by now leaves in one segment. */
+  readonly #flushHead = (): void => {
+    if (this.#phase === 'receiving') this.#answer.flush()
+  }
+
+  readonly #onClientDrain = (): void => {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#within(this.#input.timeouts.idleMs)
+    this.#attempts.connection?.resume()
+  }
+
+  readonly #onClientClose = (): void => {
+    if (this.#phase === 'settled') return
+    const { status } = this.#answer
+    if (this.#phase !== 'finishing' || status === undefined || !this.#response.writableFinished)
+      this.#clientClosed('it left')
+    else this.#complete(status)
+  }
+
+  #complete(status: number): void {
+    const bytesIn = this.#body.bytes
+    this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, bytesIn, bytesOut: this.#answer.bytes })
+  }
+
+  #begin(): void {
+    this.#response.on('close', this.#onClientClose)
+    if (!mustWait(this.#request, this.#response)) {
+      this.#first()
+      return
+    }
+    awaitTurn(this.#request, this.#response, { onTurn: () => this.#first(), onGone: this.#onClientClose })
+  }
+
+  #first(): void {
+    if (this.#phase === 'settled') return
+    this.#startedAt = this.#input.upstreams.clock()
+    const connection = this.#attempts.first()
+    if (connection === undefined) this.#later(() => this.#fail('protocol', 'a field of the request can not be sent'))
+    else this.#connecting(connection)
+  }
+
+  #connecting(connection: UpstreamConnection): void {
+    this.#phase = 'connecting'
+    this.#within(this.#input.timeouts.connectMs)
+    if (connection.connected) this.onConnected()
+  }
+
+  /** `done` is never called before `forward` has returned. */
+  #later(callback: () => void): void {
+    process.nextTick(() => {
+      if (this.#phase !== 'settled') callback()
+    })
+  }
+
+  #within(ms: number): void {
+    this.deadline = this.#input.upstreams.clock() + ms
+  }
+
+  #sendAgainOr(fault: UpstreamFault, detail: string): void {
+    const lost = this.#attempts.release()
+    this.#body.stop()
+    lost?.destroy()
+    const next = lost === undefined ? undefined : this.#attempts.again(lost)
+    if (next === undefined) this.#fail(fault, detail)
+    else this.#connecting(next)
+  }
+
+  /** The answer is whole: its connection serves others, unless it waits for the rest of a request that nobody wants any more. */
+  #giveBack(): void {
+    const connection = this.#attempts.release()
+    if (this.#paused) connection?.resume()
+    if (this.#body.sent) {
+      connection?.release(this.#head?.persistent ?? false, idleLimitMs(this.#head?.keepAliveSeconds))
+      return
+    }
+    const { deadlines, clock } = this.#input.upstreams
+    this.#body.stop()
+    connection?.destroy()
+    drainRequest(this.#request, deadlines, clock())
+  }
+
+  #fail(fault: UpstreamFault, detail: string): void {
+    const headSent = this.#stop()
+    this.#settle({ kind: 'failed', fault, detail, headSent, ...this.#bytes() })
+  }
+
+  /** The client stands still: it is left, so that it holds nothing any longer. */
+  #leaveClient(detail: string): void {
+    this.#request.socket.destroy()
+    this.#clientClosed(detail)
+  }
+
+  #clientClosed(detail: string): void {
+    this.#body.stop()
+    this.#attempts.release()?.destroy()
+    this.#settle({ kind: 'client_closed', status: this.#answer.status, detail, ...this.#bytes() })
+  }
+
+  /** Ends the upstream's side, and the client's where it has a head already; answers whether it has. */
+  #stop(): boolean {
+    const headSent = this.#answer.status !== undefined
+    this.#body.stop()
+    this.#attempts.release()?.destroy()
+    if (headSent) this.#answer.break()
+    return headSent
+  }
+
+  #bytes(): { readonly bytesIn: number; readonly bytesOut: number } {
+    return { bytesIn: this.#body.bytes, bytesOut: this.#answer.bytes }
+  }
+
+  #settle(outcome: ForwardOutcome): void {
+    if (this.#phase === 'settled') return
+    this.#unwatch()
+    this.#done(outcome)
+  }
+
+  #unwatch(): void {
+    this.#phase = 'settled'
+    this.#input.upstreams.deadlines.unwatch(this)
+    this.#response.off('close', this.#onClientClose)
+    if (this.#listensToDrain) this.#response.off('drain', this.#onClientDrain)
+  }
+}

@@ -1,0 +1,182 @@
+import type { Config } from '../config/config.ts'
+import type { Revocation } from '../core/revocation.ts'
+import type { Tunnels } from '../gateway/tunnels.ts'
+import type { IssuerEvent } from '../issuer/issuer.ts'
+import type { Log } from '../observe/log.ts'
+import { openSqliteStore } from '../store/sqlite.ts'
+import type { Store } from '../store/store.ts'
+import type { UseJti } from '../token/dpop.ts'
+import type { Closing } from './closing.ts'
+import { createFeed, type Feed } from './feed/feed.ts'
+import { type Following, follow } from './feed/follower.ts'
+import { type IssuerMount, mountIssuer } from './issuer-mount.ts'
+import { createLastUse, createRevocations, type LastUse, type Revocations } from './revocations.ts'
+
+/** What stands behind the data path: in this process, or in the one that this process works for. */
+export interface IssuerLink {
+  readonly issuer: IssuerMount
+  readonly revocations: Pick<Revocations, 'size' | 'isRevoked'>
+  /** Why it can't be told which of our own issuer's tokens are revoked; undefined: it can. */
+  unavailable(): string | undefined
+  /** An authorization was used. @param now NumericDate, seconds. */
+  noteUse(gid: string, now: number): void
+  /** Calls back when the keys of our own issuer have to be read anew. */
+  onKeysChanged(listener: () => void): void
+  /** Undefined: proofs are remembered here. */
+  readonly useJti: UseJti | undefined
+  /** Undefined where this process holds no store; so is the feed. */
+  readonly store: Store | undefined
+  readonly feed: Feed | undefined
+  /** Undefined where no feed is followed. */
+  readonly following: Following | undefined
+}
+
+/** Milliseconds. */
+export interface FeedTiming {
+  readonly heartbeatMs: number
+  readonly staleAfterMs: number
+}
+
+/** Three missed signs of life are silence. */
+export const FEED_TIMING: FeedTiming = { heartbeatMs: 5_000, staleAfterMs: 15_000 }
+
+export interface IssuerLinkOptions {
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly tunnels: Tunnels
+  readonly onEvent: (event: IssuerEvent) => void
+  /** The file in force. */
+  readonly current: () => Config
+  readonly feedTiming: FeedTiming
+  /** Entries that have come into force, for other processes. */
+  readonly onRevocations?: ((entries: readonly Revocation[]) => void) | undefined
+  /** {@link IssuerLink.unavailable} may answer otherwise from now on. */
+  readonly onAvailability?: (() => void) | undefined
+}
+
+export type OpenIssuerLink = (config: Config, options: IssuerLinkOptions, closing: Closing) => Promise<IssuerLink>
+
+const SWEEP_MS = 60_000
+
+/** What the server remembers: the store of an embedded issuer, and what is kept of it in this process. */
+export interface IssuerState {
+  /** Undefined where this process holds no issuer. */
+  readonly store: Store | undefined
+  readonly usage: LastUse | undefined
+  readonly revocations: Revocations
+}
+
+export type IssuerStateOptions = Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'>
+
+/** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
+export async function openIssuerState(
+  config: Config,
+  options: IssuerStateOptions,
+  closing: Closing,
+): Promise<IssuerState> {
+  const { log, now, tunnels } = options
+  const revocations = createRevocations({
+    now,
+    onAdded: (entries) => {
+      options.onRevocations?.(entries)
+      const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
+      if (closed > 0) log.info('tunnel.revoked', { closed })
+    },
+    onState: (fault) => {
+      if (fault === undefined) log.info('revocations.current')
+      else log.error('revocations.stale', { fault })
+      options.onAvailability?.()
+    },
+  })
+  closing.add(() => revocations.close())
+  if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations }
+  const store = await openSqliteStore(config.store.path)
+  closing.add(() => store.close())
+  await revocations.follow(store)
+  const usage = createLastUse(store, (error) => log.warn('store.fault', { fault: String(error) }))
+  closing.add(async () => {
+    usage.close()
+    await usage.flush()
+  })
+  const stopSweeping = sweepStore(store, options)
+  closing.add(stopSweeping)
+  return { store, usage, revocations }
+}
+
+function sweepStore(store: Store, { log, now }: IssuerStateOptions): () => void {
+  const sweep = (): void => {
+    store.sweep(Math.floor(now() / 1_000)).catch((error: unknown) => {
+      log.warn('store.fault', { fault: error instanceof Error ? error.message : String(error) })
+    })
+  }
+  const timer = setInterval(sweep, SWEEP_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** Opens the store and the issuer where the file asks for them, or follows the audgate that has them. */
+export async function openOwnIssuerLink(
+  config: Config,
+  options: IssuerLinkOptions,
+  closing: Closing,
+): Promise<IssuerLink> {
+  const { now, onEvent } = options
+  const memory = await openIssuerState(config, options, closing)
+  const issuer = await mountIssuer(config, { store: memory.store, now, onEvent })
+  closing.add(() => issuer.close())
+  const feed = openFeed(config, memory, options)
+  if (feed !== undefined) closing.add(() => feed.close())
+  const listeners: (() => void)[] = []
+  const onKeys = (): void => {
+    for (const listener of listeners) listener()
+    feed?.keysChanged()
+  }
+  issuer.onKeysChanged(onKeys)
+  const following = startFollowing(config, options, memory, onKeys)
+  if (following !== undefined) closing.add(() => following.close())
+  return {
+    issuer,
+    revocations: memory.revocations,
+    unavailable: () => memory.revocations.unavailable() ?? following?.unavailable(),
+    noteUse: (gid, at) => memory.usage?.note(gid, at),
+    onKeysChanged: (listener) => void listeners.push(listener),
+    useJti: undefined,
+    store: memory.store,
+    feed,
+    following,
+  }
+}
+
+function openFeed(
+  { secrets }: Config,
+  { store }: IssuerState,
+  { now, feedTiming: { heartbeatMs } }: IssuerLinkOptions,
+): Feed | undefined {
+  return store === undefined ? undefined : createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs })
+}
+
+function startFollowing(
+  { issuer, secrets }: Config,
+  { log, current, feedTiming: { staleAfterMs }, onAvailability }: IssuerLinkOptions,
+  { revocations }: IssuerState,
+  onKeys: () => void,
+): Following | undefined {
+  const { feedToken } = secrets
+  if (issuer.kind !== 'upstream') return undefined
+  if (feedToken === undefined) throw new TypeError('config let a gateway on its own through without AUDGATE_FEED_TOKEN')
+  const mayGoOn = (): boolean => {
+    const { issuer: inForce } = current()
+    return inForce.kind === 'upstream' && inForce.onStaleRevocations === 'allow'
+  }
+  return follow({
+    upstream: issuer.upstream,
+    feedToken,
+    mayGoOn,
+    log,
+    revocations,
+    onKeys,
+    staleAfterMs,
+    onChange: () => onAvailability?.(),
+  })
+}

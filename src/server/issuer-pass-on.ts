@@ -1,0 +1,80 @@
+import { createServer } from 'node:http'
+import proxy from '@fastify/http-proxy'
+import { type FastifyInstance, fastify } from 'fastify'
+import type { Config, UpstreamIssuer } from '../config/config.ts'
+import { denial } from '../core/denial.ts'
+import type { ReservedRequest } from '../gateway/gateway.ts'
+import type { IssuerMount } from './issuer-mount.ts'
+
+/** Nobody waits longer for a sign-in page; argon2 under load included. */
+const HEADERS_TIMEOUT_MS = 60_000
+const BODY_TIMEOUT_MS = 300_000
+const CONNECT_TIMEOUT_MS = 5_000
+
+/** What a client says of itself and its way here; the issuer hears it from this gateway only. */
+const CLIENT_CLAIMS = /^(forwarded|x-forwarded-.*|x-real-ip|x-original-.*|x-rewrite-url|connection)$/
+
+/**
+ * The issuer's paths of a gateway on its own, passed on to the audgate that holds the issuer, so that clients see one origin. TLS of
+ * that audgate is verified; bodies are streamed; the client's address goes along, for the issuer to believe if it trusts us.
+ */
+export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Promise<IssuerMount> {
+  const underWay = new WeakMap<object, ReservedRequest>()
+  const app = fastify({ serverFactory: (handler) => createServer(handler), logger: false, exposeHeadRoutes: false })
+  await passOn(app, issuer, new URL(config.publicUrl).host, underWay)
+  await app.ready()
+  return {
+    handle: (reserved) => {
+      underWay.set(reserved.request, reserved)
+      app.routing(reserved.request, reserved.response)
+    },
+    own: undefined,
+    answer: undefined,
+    onKeysChanged: () => undefined,
+    reconfigure: () => Promise.resolve(),
+    close: async () => {
+      await app.close()
+    },
+  }
+}
+
+async function passOn(
+  app: FastifyInstance,
+  { upstream }: UpstreamIssuer,
+  publicHost: string,
+  underWay: WeakMap<object, ReservedRequest>,
+): Promise<void> {
+  await app.register(proxy, {
+    upstream,
+    disableCache: true,
+    undici: {
+      // Verification is off by default there.
+      connect: { rejectUnauthorized: true, timeout: CONNECT_TIMEOUT_MS },
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      bodyTimeout: BODY_TIMEOUT_MS,
+    },
+    replyOptions: {
+      rewriteRequestHeaders: (request, headers) => {
+        const kept = Object.entries(headers).filter(([name]) => !CLIENT_CLAIMS.test(name.replace(/[^a-z0-9]/g, '-')))
+        return { ...Object.fromEntries(kept), host: publicHost, ...forwardedBy(underWay.get(request.raw)) }
+      },
+      onError: (reply) => {
+        reply.hijack()
+        underWay
+          .get(reply.request.raw)
+          ?.refuse(denial('upstream_refused', 'the issuer behind this gateway does not answer'))
+      },
+    },
+  })
+}
+
+function forwardedBy(reserved: ReservedRequest | undefined): Record<string, string> {
+  if (reserved === undefined) return {}
+  const { client } = reserved.located
+  return {
+    'x-forwarded-for': client.forwardedFor,
+    'x-forwarded-host': client.host,
+    'x-forwarded-proto': client.protocol,
+    'x-request-id': reserved.exchange.id,
+  }
+}

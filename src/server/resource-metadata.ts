@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import { parseHost } from '../core/address.ts'
+import { denial } from '../core/denial.ts'
+import type { Resource } from '../core/resource.ts'
+import { findResourceByMetadata, resourceMetadata } from '../core/resource-metadata.ts'
+import { METADATA_PATH } from '../core/router.ts'
+import { answerFor } from '../gateway/answers.ts'
+
+export interface MetadataEndpointOptions {
+  /** Those of the configuration in force. */
+  readonly resources: () => readonly Resource[]
+}
+
+/** The small pages of the gateway's own: resource metadata, and later the admin's. The issuer's are not among them. */
+export interface MetadataEndpoint {
+  /** @param requestId Stands in its refusals. */
+  handle(request: IncomingMessage, response: ServerResponse, requestId: string): void
+  close(): Promise<void>
+}
+
+// Documents change with routes.yaml only; clients may keep them for a short while.
+const METADATA_MAX_AGE_SECONDS = 60
+
+/** Serves requests that the gateway has found to be for reserved paths; listens on nothing by itself. */
+export async function createMetadataEndpoint(options: MetadataEndpointOptions): Promise<MetadataEndpoint> {
+  const ids = new WeakMap<IncomingMessage, string>()
+  const app = fastify({
+    // Fastify wants a server to hold; requests come from the gateway's listener.
+    serverFactory: (handler) => createServer(handler),
+    // The gateway has judged host and path already; Fastify's own ideas of them must not come on top.
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false },
+    logger: false,
+    bodyLimit: 65_536,
+    exposeHeadRoutes: false,
+    genReqId: (request) => ids.get(request) ?? '',
+  })
+  addMetadata(app, options)
+  app.setNotFoundHandler((request, reply) => notFound(request.raw, reply))
+  await app.ready()
+  return {
+    handle: (request, response, requestId) => {
+      ids.set(request, requestId)
+      app.routing(request, response)
+    },
+    close: async () => {
+      await app.close()
+    },
+  }
+}
+
+/** RFC 9728 documents: for anybody, from anywhere. */
+function addMetadata(app: FastifyInstance, { resources }: MetadataEndpointOptions): void {
+  const answer = (request: IncomingMessage, reply: FastifyReply): FastifyReply => {
+    const host = parseHost(request.headers.host ?? '') ?? ''
+    const resource = findResourceByMetadata(resources(), host, request.url ?? '')
+    if (resource === undefined) return notFound(request, reply)
+    const body = JSON.stringify(resourceMetadata(resource))
+    return reply
+      .code(200)
+      .headers({
+        'Content-Type': 'application/json',
+        'Cache-Control': `public, max-age=${METADATA_MAX_AGE_SECONDS}`,
+        'Access-Control-Allow-Origin': '*',
+        'X-Content-Type-Options': 'nosniff',
+      })
+      .send(body)
+  }
+  for (const url of [METADATA_PATH, `${METADATA_PATH}/*`]) {
+    app.route({ method: ['GET', 'HEAD'], url, handler: (request, reply) => answer(request.raw, reply) })
+    app.route({ method: 'OPTIONS', url, handler: (_request, reply) => preflight(reply) })
+  }
+}
+
+function preflight(reply: FastifyReply): FastifyReply {
+  return reply
+    .code(204)
+    .headers({
+      'Access-Control-Allow-Origin': '*',
+      'Access-Control-Allow-Methods': 'GET, HEAD',
+      'Access-Control-Allow-Headers': '*',
+      'Access-Control-Max-Age': '600',
+      'Cache-Control': 'no-store',
+    })
+    .send()
+}
+
+function notFound(request: IncomingMessage, reply: FastifyReply): FastifyReply {
+  const denied = denial('no_route', 'there is nothing at this reserved path')
+  const { method = '', rawHeaders } = request
+  const answer = answerFor(denied, { method, rawHeaders, requestId: String(reply.request.id), route: undefined })
+  for (let i = 0; i + 1 < answer.headers.length; i += 2) reply.header(answer.headers[i] ?? '', answer.headers[i + 1])
+  return reply.code(answer.status).send(answer.body)
+}

@@ -1,0 +1,106 @@
+import type { Config } from '../config/config.ts'
+import { type ActiveConfig, activateConfig, retireConfig } from '../gateway/active-config.ts'
+import type { Listener } from '../gateway/listener.ts'
+import { createRecorder, type Recorder } from '../gateway/request-log.ts'
+import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
+import type { IssuerEvent } from '../issuer/issuer.ts'
+import type { Log } from '../observe/log.ts'
+import { createMetrics, type Metrics } from '../observe/metrics.ts'
+import type { KeyEvent } from '../token/key-set.ts'
+import { createVerifier, type Verifier } from '../token/verifier.ts'
+import type { Closing } from './closing.ts'
+import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink } from './issuer-link.ts'
+import { trustedIssuers } from './trusted-issuers.ts'
+
+export interface ServerDependencies {
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** How often a revocation feed shows a sign of life, and how long it may be silent; default {@link FEED_TIMING}. */
+  readonly feedTiming?: FeedTiming
+}
+
+/** What lives as long as the server, whatever file is in force. */
+export interface Runtime extends ServerDependencies {
+  readonly tunnels: Tunnels
+  readonly backing: IssuerLink
+  readonly verifier: Verifier
+  readonly metrics: Metrics
+  readonly recorder: Recorder
+  /** Changes with reloads and at the end. */
+  readonly state: ServerState
+}
+
+export interface ServerState {
+  generation: ActiveConfig
+  listener: Listener | undefined
+  closing: boolean
+}
+
+/** Opens everything but the listeners; what was opened is in `closing`, also when this rejects. */
+export async function openRuntime(
+  config: Config,
+  dependencies: ServerDependencies,
+  closing: Closing,
+  open: OpenIssuerLink,
+): Promise<Runtime> {
+  const { log, now, feedTiming = FEED_TIMING } = dependencies
+  const tunnels = createTunnels()
+  const counters: { metrics: Metrics | undefined } = { metrics: undefined }
+  const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
+  const state: ServerState = { generation: activateConfig(config), listener: undefined, closing: false }
+  closing.add(() => retireConfig(state.generation, undefined))
+  const current = (): Config => state.generation.config
+  const backing = await open(config, { log, now, tunnels, onEvent, current, feedTiming }, closing)
+  const verifier = openVerifier(config, backing, log)
+  closing.add(() => verifier.close())
+  backing.onKeysChanged(() => verifier.keysChanged(config.publicUrl))
+  const metrics = openMetrics(() => recorder, { tunnels, backing, verifier, state, now })
+  counters.metrics = metrics
+  const recorder = createRecorder(log, metrics, config.accessLog)
+  return { log, now, tunnels, backing, verifier, metrics, recorder, state }
+}
+
+function openVerifier(config: Config, backing: IssuerLink, log: Log): Verifier {
+  const { issuer, revocations, useJti } = backing
+  return createVerifier({
+    issuers: trustedIssuers(config, issuer.own),
+    isRevoked: (token) => revocations.isRevoked(token),
+    embeddedUnavailable: () => backing.unavailable(),
+    onKeyEvent: (event) => tellKeys(event, log),
+    ...(useJti === undefined ? {} : { useJti }),
+  })
+}
+
+function openMetrics(
+  recorder: () => Recorder,
+  { tunnels, backing, verifier, state, now }: Pick<Runtime, 'tunnels' | 'backing' | 'verifier' | 'state' | 'now'>,
+): Metrics {
+  const stats = () => verifier.stats(now() / 1_000)
+  const { feed, following } = backing
+  return createMetrics({
+    inFlight: () => recorder().inFlight,
+    openTunnels: () => tunnels.open,
+    connections: () => state.listener?.connections ?? 0,
+    revocations: () => backing.revocations.size,
+    tokenCache: () => {
+      const { cacheHits: hits, cacheMisses: misses, cacheSize: entries } = stats()
+      return { hits, misses, entries }
+    },
+    issuers: () => stats().issuers,
+    feed,
+    following,
+  })
+}
+
+function tell({ level, event, detail }: IssuerEvent, log: Log, metrics: Metrics | undefined): void {
+  if (event === 'token.issued') metrics?.tokenIssued()
+  if (event === 'token.refused') metrics?.tokenRefused()
+  if (level === 'info') log.audit(event, detail)
+  else log[level](event, { audit: true, ...detail })
+}
+
+function tellKeys(event: KeyEvent, log: Log): void {
+  if (event.kind === 'failed') log.warn('keys.failed', { ...event })
+  else log.info('keys.fetched', { ...event })
+}

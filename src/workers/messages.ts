@@ -1,0 +1,67 @@
+import type { AddressInfo } from 'node:net'
+import type { Config } from '../config/config.ts'
+import type { Revocation } from '../core/revocation.ts'
+import type { TlsMaterial } from '../gateway/listener.ts'
+import type { MetricValues } from '../observe/metrics.ts'
+import type { UseAnswer } from '../token/dpop.ts'
+import type { PublishedKey } from '../token/trusted-issuer.ts'
+
+/** A file in force and the certificates that it names, read once for all workers. The config's secrets stay with the primary. */
+export interface FileInForce {
+  readonly config: Config
+  readonly tls: TlsMaterial | undefined
+}
+
+/** Everything that a worker has to know before it may answer a request. */
+export interface WorkerInit extends FileInForce {
+  /** All entries in force. */
+  readonly revocations: readonly Revocation[]
+  /** Why it can't be told what is revoked; undefined: it can. */
+  readonly unavailable: string | undefined
+  /** Of the embedded issuer; empty without one. */
+  readonly publicKeys: readonly PublishedKey[]
+  /** Socket on which the primary answers reserved paths. */
+  readonly innerPath: string
+}
+
+/** What the primary says to a worker. `ask` names the question that is asked, or answered. */
+export type PrimaryMessage =
+  | { readonly kind: 'start'; readonly briefing: WorkerInit }
+  | ({ readonly kind: 'file'; readonly ask: number } & FileInForce)
+  | { readonly kind: 'revocations'; readonly entries: readonly Revocation[] }
+  /** Also a sign of life. */
+  | { readonly kind: 'state'; readonly unavailable: string | undefined }
+  | { readonly kind: 'keys'; readonly publicKeys: readonly PublishedKey[] }
+  | { readonly kind: 'proof'; readonly ask: number; readonly answer: UseAnswer }
+  | { readonly kind: 'metrics'; readonly ask: number }
+  | { readonly kind: 'close'; readonly graceMs: number }
+
+/** What a worker says to the primary. */
+export type WorkerMessage =
+  /** It listens for words. */
+  | { readonly kind: 'here' }
+  | { readonly kind: 'listening'; readonly addresses: readonly AddressInfo[] }
+  /** It can't do what it was told, in a line for the operator; it ends. */
+  | { readonly kind: 'fault'; readonly message: string }
+  /** Authorizations and when they were last used (NumericDate, seconds). */
+  | { readonly kind: 'used'; readonly uses: ReadonlyMap<string, number> }
+  /** Is this DPoP proof used for the first time? */
+  | {
+      readonly kind: 'proof'
+      readonly ask: number
+      readonly key: string
+      readonly expiresAt: number
+      readonly now: number
+    }
+  | { readonly kind: 'file'; readonly ask: number }
+  | { readonly kind: 'metrics'; readonly ask: number; readonly values: MetricValues }
+
+/** A worker's end of the channel. */
+export interface WorkerLink {
+  say(word: WorkerMessage): void
+  onWord(listener: (word: PrimaryMessage) => void): void
+}
+
+/** Signs of life come this often; a worker that hears none for {@link SILENT_MS} no longer knows what is revoked. */
+export const ALIVE_MS = 3_000
+export const SILENT_MS = 15_000

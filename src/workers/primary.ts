@@ -1,0 +1,196 @@
+import type { Config, Secrets } from '../config/config.ts'
+import type { TlsMaterial } from '../gateway/listener.ts'
+import { applyConfig } from '../server/apply-config.ts'
+import { type Closing, createClosing } from '../server/closing.ts'
+import { type IssuerLink, type OpenIssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
+import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
+import { createSerialQueue, GRACE_MS, manage, type Server } from '../server/server.ts'
+import { hasEnded, readTls, startFault } from '../server/start-fault.ts'
+import { createReplayGuard } from '../token/dpop.ts'
+import { createGather, createLedger, createMetricSums, type Gather, type Ledger, type MetricSums } from './gathering.ts'
+import { ALIVE_MS, type FileInForce, type PrimaryMessage, type WorkerMessage } from './messages.ts'
+import { openInner } from './pass-on.ts'
+import { startWorkers, type Workers, type WorkersOptions } from './worker-pool.ts'
+
+const MOST_PROOFS = 1_000_000
+// Beyond this a worker is taken for stuck.
+const RELOAD_MS = 5_000
+const METRICS_MS = 1_000
+const SWEEP_MS = 60_000
+
+const NO_SECRETS: Secrets = { secret: undefined, registrationToken: undefined, feedToken: undefined }
+
+/** What the primary holds for its workers. */
+interface Primary {
+  readonly parts: Runtime
+  readonly answers: Gather
+  readonly sums: MetricSums
+  readonly ledger: Ledger
+  readonly innerPath: string
+  /** Workers that were asked for at the start; a file that says otherwise holds after a restart. */
+  readonly count: number
+  /** Certificates in force. */
+  tls: TlsMaterial | undefined
+  workers: Workers | undefined
+}
+
+/**
+ * Starts a server whose data path lies in worker processes of their own; this process holds store, issuer, management listener and the
+ * file. Rejects with a StartFault, and leaves nothing running, when something can't be had. One to a process.
+ */
+export async function createPrimary(config: Config, dependencies: ServerDependencies): Promise<Server> {
+  const closing = createClosing()
+  try {
+    return await start(config, dependencies, closing)
+  } catch (error) {
+    await closing.run()
+    throw startFault(error)
+  }
+}
+
+async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
+  const primary = await openPrimary(config, dependencies, closing)
+  const { parts, sums, answers } = primary
+  const { log, now, backing, state } = parts
+  if (primary.tls !== undefined && hasEnded(primary.tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
+  const workers = startWorkers(workersOptions(primary))
+  // What is revoked from now on has to reach those that have been briefed already.
+  primary.workers = workers
+  closing.add(() => workers.close(0))
+  const addresses = await workers.started
+  const alive = setInterval(() => tellState(primary), ALIVE_MS)
+  closing.add(() => clearInterval(alive))
+  const metrics = {
+    read: async () => {
+      await answers.gather(workers.serving, METRICS_MS, (ask) => workers.tell({ kind: 'metrics', ask }))
+      return sums.read()
+    },
+  }
+  const unready = () => (workers.serving.size === 0 ? 'no worker process serves' : backing.unavailable())
+  const management = await manage(config, { state, metrics, unready }, closing)
+  const turn = createSerialQueue()
+  return {
+    addresses,
+    management,
+    get config() {
+      return state.generation.config
+    },
+    store: backing.store,
+    reload: (next) => turn(() => applyConfig(next, parts, (file, tls) => spread(primary, { config: file, tls }))),
+    close: (graceMs = GRACE_MS) => close(primary, closing, graceMs),
+  }
+}
+
+async function openPrimary(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Primary> {
+  const tls = readTls(config.tls)
+  const ledger = createLedger()
+  const told: { primary: Primary | undefined } = { primary: undefined }
+  const open: OpenIssuerLink = (file, options, stack) =>
+    openOwnIssuerLink(
+      file,
+      {
+        ...options,
+        onRevocations: (entries) => {
+          ledger.add(entries)
+          told.primary?.workers?.tell({ kind: 'revocations', entries })
+        },
+        onAvailability: () => told.primary && tellState(told.primary),
+      },
+      stack,
+    )
+  const parts = await openRuntime(config, dependencies, closing, open)
+  const { backing, state, metrics, now } = parts
+  const sweep = setInterval(() => ledger.entries(now() / 1_000), SWEEP_MS)
+  sweep.unref()
+  closing.add(() => clearInterval(sweep))
+  const innerPath = await openInner(backing, { resources: () => state.generation.config.resources }, closing)
+  const shared = {
+    parts,
+    answers: createGather(),
+    sums: createMetricSums(metrics),
+    ledger,
+    innerPath,
+    count: config.workers,
+  }
+  const primary: Primary = { ...shared, tls, workers: undefined }
+  told.primary = primary
+  backing.onKeysChanged(() => primary.workers?.tell({ kind: 'keys', publicKeys: publicKeysOf(backing) }))
+  return primary
+}
+
+function workersOptions(primary: Primary): WorkersOptions {
+  const { parts, answers, sums, count } = primary
+  const proofs = createReplayGuard(MOST_PROOFS)
+  return {
+    count,
+    log: parts.log,
+    start: () => briefing(primary),
+    onGone: (worker) => {
+      answers.leave(worker)
+      sums.leave(worker)
+    },
+    onWord: (word, answer, worker) => {
+      if (word.kind === 'proof') answer(judgeProof(proofs, word))
+      if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
+      if (word.kind === 'metrics') sums.note(worker, word.values)
+      if (word.kind === 'metrics' || word.kind === 'file') answers.settle(word.ask, worker)
+    },
+  }
+}
+
+function briefing({ parts, ledger, innerPath, tls, count }: Primary): PrimaryMessage {
+  const { backing, state, now } = parts
+  const file = forWorkers({ config: state.generation.config, tls }, count)
+  const revocations = ledger.entries(now() / 1_000)
+  const publicKeys = publicKeysOf(backing)
+  return {
+    kind: 'start',
+    briefing: { ...file, revocations, publicKeys, unavailable: backing.unavailable(), innerPath },
+  }
+}
+
+/** Secrets stay here, and each worker gets its share of the connections. */
+function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
+  const maxConnections = Math.ceil(config.maxConnections / count)
+  return { config: { ...config, secrets: NO_SECRETS, maxConnections }, tls }
+}
+
+/** Resolves when every worker has swapped the file in; one that can't is replaced by one that starts with it. */
+async function spread(primary: Primary, file: FileInForce): Promise<void> {
+  const { answers, workers, parts } = primary
+  primary.tls = file.tls
+  if (workers === undefined) return
+  const late = await answers.gather(workers.serving, RELOAD_MS, (ask) => {
+    workers.tell({ kind: 'file', ask, ...forWorkers(file, primary.count) })
+  })
+  tellState(primary)
+  for (const worker of late) {
+    parts.log.error('worker.stuck', { worker, detail: 'it did not take the file; another takes its place' })
+    workers.discard(worker)
+  }
+}
+
+function tellState({ workers, parts }: Primary): void {
+  workers?.tell({ kind: 'state', unavailable: parts.backing.unavailable() })
+}
+
+function publicKeysOf({ issuer }: IssuerLink): readonly Readonly<Record<string, unknown>>[] {
+  return issuer.own?.publicKeys() ?? []
+}
+
+function judgeProof(
+  proofs: ReturnType<typeof createReplayGuard>,
+  { ask, key, expiresAt, now }: Extract<WorkerMessage, { kind: 'proof' }>,
+): PrimaryMessage {
+  const use = proofs.use(key, expiresAt, now)
+  return { kind: 'proof', ask, answer: use === 'full' ? undefined : use === 'first' }
+}
+
+async function close({ parts, workers }: Primary, closing: Closing, graceMs: number): Promise<void> {
+  const { state, backing, log } = parts
+  state.closing = true
+  // Followers hold their streams open for ever; they come back to whoever serves next.
+  backing.feed?.close()
+  await workers?.close(graceMs)
+  for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
+}

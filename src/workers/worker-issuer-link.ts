@@ -1,0 +1,107 @@
+import type { Config } from '../config/config.ts'
+import type { Tunnels } from '../gateway/tunnels.ts'
+import type { OpenIssuerLink } from '../server/issuer-link.ts'
+import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'
+import { createLastUse, createRevocations } from '../server/revocations.ts'
+import type { UseAnswer, UseJti } from '../token/dpop.ts'
+import { type PrimaryMessage, SILENT_MS, type WorkerInit, type WorkerLink } from './messages.ts'
+import type { PassOn } from './pass-on.ts'
+
+export interface WorkerIssuerLink {
+  readonly open: OpenIssuerLink
+  /** Takes in what the primary says about keys, revocations and proofs; other words are passed over. */
+  hear(word: PrimaryMessage): void
+}
+
+// An answer takes a fraction of a millisecond; a primary that is so busy can't be waited for.
+const PROOF_MS = 2_000
+
+/** What a worker knows of issuer and store: as much as the primary tells it. It exists before anything is opened, so no word is lost. */
+export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, passOn: PassOn): WorkerIssuerLink {
+  const state = { heardAt: performance.now(), unavailable: briefing.unavailable, keys: briefing.publicKeys }
+  const bound: { tunnels: Tunnels | undefined } = { tunnels: undefined }
+  const keyListeners: (() => void)[] = []
+  const proofs = createProofs(link)
+  const revocations = createRevocations({
+    now: Date.now,
+    onAdded: () => void bound.tunnels?.closeRevoked((token) => revocations.isRevoked(token)),
+    onState: () => undefined,
+  })
+  revocations.add(briefing.revocations)
+  const usage = createLastUse(
+    { touchAuthorizations: async (uses) => link.say({ kind: 'used', uses }) },
+    () => undefined,
+  )
+  return {
+    hear: (word) => {
+      state.heardAt = performance.now()
+      if (word.kind === 'revocations') revocations.add(word.entries)
+      if (word.kind === 'state') state.unavailable = word.unavailable
+      if (word.kind === 'proof') proofs.settle(word.ask, word.answer)
+      if (word.kind !== 'keys') return
+      state.keys = word.publicKeys
+      for (const listener of keyListeners) listener()
+    },
+    open: async (config, { tunnels }, closing) => {
+      bound.tunnels = tunnels
+      closing.add(() => revocations.close())
+      closing.add(async () => {
+        usage.close()
+        await usage.flush()
+      })
+      const issuer = await mountForWorker(config, passOn, () => state.keys)
+      closing.add(() => issuer.close())
+      return {
+        issuer,
+        revocations,
+        unavailable: () =>
+          performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
+        noteUse: usage.note,
+        onKeysChanged: (listener) => void keyListeners.push(listener),
+        useJti: proofs.use,
+        store: undefined,
+        feed: undefined,
+        following: undefined,
+      }
+    },
+  }
+}
+
+async function mountForWorker(
+  config: Config,
+  passOn: PassOn,
+  publicKeys: () => WorkerInit['publicKeys'],
+): Promise<IssuerMount> {
+  switch (config.issuer.kind) {
+    case 'off':
+      return NO_ISSUER
+    case 'upstream': {
+      const { mountUpstream } = await import('../server/issuer-pass-on.ts')
+      return mountUpstream(config, config.issuer)
+    }
+    case 'embedded':
+      return { ...NO_ISSUER, handle: passOn, own: { publicKeys } }
+  }
+}
+
+/** Questions to the primary whether a DPoP proof is used for the first time: it counts once over all workers. */
+function createProofs(link: WorkerLink): { use: UseJti; settle(ask: number, answer: UseAnswer): void } {
+  const asked = new Map<number, (answer: UseAnswer) => void>()
+  const state = { asks: 0 }
+  const settle = (ask: number, answer: UseAnswer): void => {
+    asked.get(ask)?.(answer)
+    asked.delete(ask)
+  }
+  const use: UseJti = (key, expiresAt, now) =>
+    new Promise((resolve) => {
+      state.asks += 1
+      const ask = state.asks
+      const timer = setTimeout(() => settle(ask, undefined), PROOF_MS)
+      asked.set(ask, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      link.say({ kind: 'proof', ask, key, expiresAt, now })
+    })
+  return { use, settle }
+}

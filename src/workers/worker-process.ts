@@ -1,0 +1,55 @@
+import { rmSync } from 'node:fs'
+import module from 'node:module'
+import { dirname } from 'node:path'
+import { createLog } from '../observe/log.ts'
+import type { PrimaryMessage, WorkerMessage } from './messages.ts'
+import { runWorker } from './worker.ts'
+
+// The program of a worker process; the primary forks it, with the folder of the compile cache as its argument.
+const [cacheFolder] = process.argv.slice(2)
+if (cacheFolder !== undefined) module.enableCompileCache(cacheFolder)
+
+const log = createLog(true)
+
+function fault(error: unknown): void {
+  log.error('process.fault', { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+}
+
+// As in a process alone: what nobody foresaw belongs to one request.
+process.on('uncaughtException', fault)
+process.on('unhandledRejection', fault)
+// A terminal or a supervisor signals the whole group; the primary says what becomes of it.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+const sent = { last: Promise.resolve() }
+
+function say(word: WorkerMessage): void {
+  // A primary that is gone ends this process by itself.
+  sent.last = new Promise((resolve) => process.send?.(word, undefined, undefined, () => resolve()))
+}
+
+async function end(failed: boolean): Promise<void> {
+  await Promise.all([sent.last, log.flush()])
+  process.exit(failed ? 2 : 0)
+}
+
+const inner = { path: '' }
+
+function onWord(listener: (word: PrimaryMessage) => void): void {
+  process.on('message', (message) => {
+    const word = message as PrimaryMessage
+    if (word.kind === 'start') inner.path = word.briefing.innerPath
+    listener(word)
+  })
+}
+
+// Without a primary Node ends this process. One that was killed could not clear away its socket.
+process.on('exit', () => {
+  if (!process.connected && inner.path !== '') rmSync(dirname(inner.path), { recursive: true, force: true })
+})
+
+runWorker({
+  log,
+  link: { say, onWord },
+  onEnd: (failed) => void end(failed),
+})
