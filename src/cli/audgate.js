@@ -23,7 +23,13 @@ if (major < 24 || (major === 24 && minor < 12)) {
 } else {
   // Not Node's default folder under the shared temp folder, where another user of the machine could plant code.
   module.enableCompileCache(url.fileURLToPath(new URL('../../node_modules/.cache/audgate', import.meta.url)))
-  import('./main.ts').then((cli) => cli.main(process.argv.slice(2)))
+  import(mainModule()).then((cli) => cli.main(process.argv.slice(2)))
+}
+
+/** A checkout runs its TypeScript. Node strips no types below node_modules, so a package brings JavaScript beside it. */
+function mainModule() {
+  const checkout = new URL('./main.ts', import.meta.url)
+  return (fs.existsSync(checkout) ? checkout : new URL('../../dist/cli/main.js', import.meta.url)).href
 }
 
 /** Not when the operator has chosen a size, in either spelling that V8 takes, nor where a channel to a parent process would be lost. */

@@ -2,7 +2,7 @@ import type { Worker } from 'node:cluster'
 import cluster from 'node:cluster'
 import module from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../observe/log.ts'
 import { StartFault } from '../server/start-fault.ts'
@@ -64,7 +64,8 @@ class WorkerPool implements Workers {
     this.#settle = { all, fault }
     // Connections are dealt out in turn: left to the kernel, one worker may take most of them.
     cluster.schedulingPolicy = cluster.SCHED_RR
-    const exec = fileURLToPath(new URL('worker-process.ts', import.meta.url))
+    // `.js` in an installed package, `.ts` in a checkout.
+    const exec = fileURLToPath(new URL(`worker-process${extname(import.meta.filename)}`, import.meta.url))
     // Below the folder that was asked for Node makes one for its own version.
     const cacheFolder = module.getCompileCacheDir()
     cluster.setupPrimary({

@@ -32,6 +32,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   explain: { rooms: [...BELOW_SERVER, 'server'], packages: [], without: ['node:sqlite'] },
   samples: { rooms: [], packages: [], without: ['node:sqlite'] },
   demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
+  deploy: { rooms: [], packages: [], without: NETWORK },
   cli: { rooms: [...BELOW_CLI, 'demo'], packages: ['commander'], without: ['node:sqlite'] },
 }
 

@@ -1,3 +1,4 @@
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
 /** Draws scenes in a thread of its own, each once. */
@@ -18,7 +19,7 @@ export function createPainter(): Painter {
   const pictures = new Map<string, PromiseWithResolvers<Buffer>>()
   const workers: Worker[] = []
   const start = (): Worker => {
-    const worker = new Worker(new URL('./draw-worker.ts', import.meta.url))
+    const worker = new Worker(new URL(`./draw-worker${extname(import.meta.filename)}`, import.meta.url))
     workers.push(worker)
     worker.unref()
     worker.on('message', ({ id, width, png }: Drawn) => {
