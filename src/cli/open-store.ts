@@ -26,13 +26,7 @@ export async function withStore<T>(file: string, create: boolean, work: (opened:
   try {
     const store = await openSqliteStore(config.store.path, { create })
     try {
-      const maxTokenSeconds = issuer.accessTokenTtlSeconds
-      return await work({
-        config,
-        issuer,
-        store,
-        acts: createRevocationActs({ store, now: Date.now, maxTokenSeconds }),
-      })
+      return await work({ config, issuer, store, acts: createRevocationActs({ store, now: Date.now }) })
     } finally {
       await store.close()
     }

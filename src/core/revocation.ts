@@ -10,11 +10,19 @@ export interface Revocation {
   /** Ascending in the order of acts; what the feed catches up by. */
   readonly id: number
   readonly kind: RevocationKind
-  /** `jti`, `gid`, client id, `sub`, or `sub` + U+0000 + (client id | group). */
+  /** `jti`, `gid`, client id, `sub`, or what {@link personKey} makes of `sub` and (client id | group). */
   readonly key: string
   readonly notBeforeMs: number
   /** NumericDate, seconds: when the last token that it can touch has expired. */
   readonly expiresAt: number
+}
+
+/**
+ * The key of what ends one client's or one group's tokens of a person. A space parts the two: no `sub` has one. Not U+0000, which databases
+ * refuse or cut text at.
+ */
+export function personKey(sub: string, of: string): string {
+  return `${sub} ${of}`
 }
 
 /** A `jti` of the embedded issuer: the time of issue in milliseconds, base 36, then `-` and at least 128 bits of chance. */
@@ -113,9 +121,9 @@ export class RevocationTable {
     if (client.size + sub.size + sub_client.size + sub_group.size === 0) return false
     const issued = issuedMs(token)
     if (ends(client, token.clientId, issued) || ends(sub, token.subject, issued)) return true
-    if (sub_client.size > 0 && ends(sub_client, `${token.subject}\u0000${token.clientId}`, issued)) return true
+    if (sub_client.size > 0 && ends(sub_client, personKey(token.subject, token.clientId), issued)) return true
     if (sub_group.size === 0) return false
-    return token.groups.some((group) => ends(sub_group, `${token.subject}\u0000${group}`, issued))
+    return token.groups.some((group) => ends(sub_group, personKey(token.subject, group), issued))
   }
 }
 

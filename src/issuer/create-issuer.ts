@@ -89,18 +89,13 @@ function signingKeys(settings: IssuerSettings, { store, masterKey, now }: Issuer
 function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
   const { store, masterKey, now, onEvent, registrationToken } = dependencies
   const passwords = createPasswords()
-  // Tokens made before a reload live as long as was said then.
-  let longest = settings().accessTokenTtlSeconds
   return {
     settings,
     store,
     masterKey,
     now,
     registrationToken,
-    get acts() {
-      longest = Math.max(longest, settings().accessTokenTtlSeconds)
-      return createRevocationActs({ store, now, maxTokenSeconds: longest })
-    },
+    acts: createRevocationActs({ store, now }),
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),

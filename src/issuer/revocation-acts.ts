@@ -1,17 +1,15 @@
-import type { Revocation } from '../core/revocation.ts'
+import { personKey, type Revocation } from '../core/revocation.ts'
 import type { NewRevocation, RevocationAct, Store } from '../store/store.ts'
 
 /** Entries outlive the last token that they can touch by this much: clocks differ. */
 const TOLERANCE_SECONDS = 60
-/** Tokens that were made before access_token_ttl was lowered live on; this much covers the usual settings. */
-const LEAST_TOKEN_SECONDS = 3600
+/** The longest `access_token_ttl` that routes.yaml may say: a token may have been made under another file than today's. */
+const LONGEST_TOKEN_SECONDS = 86_400
 
 export interface ActOptions {
   readonly store: Store
   /** Milliseconds. */
   readonly now: () => number
-  /** The longest life of an access token. */
-  readonly maxTokenSeconds: number
 }
 
 /** What is spared when a password changes: the authorization and the browser session that the person acts from. */
@@ -91,7 +89,7 @@ function userActs(
 ): Pick<RevocationActs, 'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere'> {
   const appEnds = (event: string) => (sub: string, clientId: string, by: string) =>
     acting((stamp) => ({
-      revocations: [entry('sub_client', `${sub}\0${clientId}`, stamp)],
+      revocations: [entry('sub_client', personKey(sub, clientId), stamp)],
       deleteConsents: [{ sub, clientId }],
       endAuthorizations: [{ sub, clientId, revokeTokens: stamp }],
       audit: line(event, { sub, client: clientId, by }),
@@ -144,7 +142,7 @@ function settingActs(
       const before = (await store.userBySub(sub))?.groups ?? []
       const removed = before.filter((group) => !groups.includes(group))
       return acting((stamp) => ({
-        revocations: removed.map((group) => entry('sub_group', `${sub}\0${group}`, stamp)),
+        revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
         setUser: { sub, groups },
         audit: line('user.groups_changed', { sub, groups, removed, by }),
       }))
@@ -177,8 +175,8 @@ function whole(change: Change): RevocationAct {
 }
 
 function stampOf(options: ActOptions): Stamp {
-  const notBeforeMs = options.now()
-  const seconds = Math.max(options.maxTokenSeconds, LEAST_TOKEN_SECONDS) + TOLERANCE_SECONDS
+  const notBeforeMs = Math.floor(options.now())
+  const seconds = LONGEST_TOKEN_SECONDS + TOLERANCE_SECONDS
   return { notBeforeMs, expiresAt: Math.ceil(notBeforeMs / 1000) + seconds }
 }
 

@@ -261,13 +261,13 @@ function acts(under: Under): void {
       anAct({
         revocations: [
           { kind: 'client', key: 'c', notBeforeMs: 5, expiresAt: 100 },
-          { kind: 'sub_client', key: 'u\0c', notBeforeMs: 5, expiresAt: 200 },
+          { kind: 'sub_client', key: 'u c', notBeforeMs: 5, expiresAt: 200 },
         ],
       }),
     )
     assert.deepEqual(
       entries.map((entry) => entry.key),
-      ['c', 'u\0c'],
+      ['c', 'u c'],
     )
     assert.deepEqual(await under.store.revocations(0, 50), entries)
     assert.deepEqual(await under.store.revocations(entries[0]?.id ?? 0, 50), entries.slice(1))

@@ -112,7 +112,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
       return running.store
     },
     get acts() {
-      return createRevocationActs({ store: running.store, now, maxTokenSeconds: settings.accessTokenTtlSeconds })
+      return createRevocationActs({ store: running.store, now })
     },
     events,
     photos: `${url}/photos`,

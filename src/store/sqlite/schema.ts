@@ -128,6 +128,12 @@ CREATE TABLE changes (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NO
 INSERT INTO changes VALUES (1, 0);
 ${['users', 'clients', 'consents', 'signing_keys', 'revocations'].map(announce).join('\n')}
 `,
+  // U+0000 parted the halves of these keys; SQLite's text functions end there, so they are taken apart as bytes.
+  `
+UPDATE revocations SET key = CAST(substr(CAST(key AS BLOB), 1, instr(CAST(key AS BLOB), x'00') - 1) AS TEXT)
+  || ' ' || CAST(substr(CAST(key AS BLOB), instr(CAST(key AS BLOB), x'00') + 1) AS TEXT)
+  WHERE instr(CAST(key AS BLOB), x'00') > 0;
+`,
 ]
 
 /** Triggers keep the count, so that no statement can forget to. */

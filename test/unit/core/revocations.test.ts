@@ -24,8 +24,8 @@ describe('a revocation', () => {
   const keys: readonly [RevocationKind, string][] = [
     ['client', 'cli'],
     ['sub', 'u-alice'],
-    ['sub_client', 'u-alice\u0000cli'],
-    ['sub_group', 'u-alice\u0000photos'],
+    ['sub_client', 'u-alice cli'],
+    ['sub_group', 'u-alice photos'],
   ]
   for (const [kind, key] of keys) {
     it(`by ${kind} ends tokens made at or before the act; one made after it, even in the same second, is good`, () => {
@@ -72,7 +72,7 @@ describe('the table', () => {
   })
   it('answers well under a microsecond', () => {
     const table = new RevocationTable()
-    for (let i = 0; i < 20_000; i++) table.add([entry('sub_group', `u${i}\u0000photos`), entry('client', `c${i}`)])
+    for (let i = 0; i < 20_000; i++) table.add([entry('sub_group', `u${i} photos`), entry('client', `c${i}`)])
     let hits = 0
     const started = process.hrtime.bigint()
     for (let i = 0; i < 200_000; i++) hits += table.isRevoked(before) ? 1 : 0

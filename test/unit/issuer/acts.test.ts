@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
+import { parseLifetime } from '../../../src/config/leaf.ts'
 import { createRevocationActs, type RevocationActs } from '../../../src/issuer/revocation-acts.ts'
 import { gidOf } from '../../../src/store/sealed-payload.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
@@ -14,7 +15,7 @@ describe('acts of revocation', () => {
   let acts: RevocationActs
   beforeEach(async () => {
     store = await openSqliteStore(':memory:', { now: () => NOW_MS })
-    acts = createRevocationActs({ store, now: () => NOW_MS, maxTokenSeconds: 300 })
+    acts = createRevocationActs({ store, now: () => NOW_MS })
     await store.addUser(aUser({ sub: 'u', groups: ['photos', 'files', 'editors'], passwordHash: 'old' }))
     await store.addClient(aClient({ id: 'c' }))
     for (const [gid, sub, clientId] of [
@@ -32,7 +33,7 @@ describe('acts of revocation', () => {
   afterEach(() => store.close())
 
   const entries = async (): Promise<string[]> =>
-    (await store.revocations(0, NOW)).map(({ kind, key }) => `${kind} ${key.replace('\0', '+')}`).sort()
+    (await store.revocations(0, NOW)).map(({ kind, key }) => `${kind} ${key.replace(' ', '+')}`).sort()
   const alive = async (): Promise<string[]> =>
     (await store.authorizations({})).filter(({ ended }) => !ended).map(({ gid }) => gid)
   const consents = async (): Promise<string[]> => (await store.consents({})).map(({ sub, clientId }) => sub + clientId)
@@ -128,12 +129,17 @@ describe('acts of revocation', () => {
     assert.deepEqual([await entries(), await sessions()], [['gid uc', 'gid ud', 'sub u'], []])
   })
 
-  it('entries carry the millisecond of the act and outlive every token that they can touch', async () => {
-    const [short] = await acts.endClient('c', 'test')
-    assert.deepEqual([short?.notBeforeMs, short?.expiresAt], [NOW_MS, NOW + 1 + 3600 + 60])
-    const longer = createRevocationActs({ store, now: () => NOW_MS, maxTokenSeconds: 7200 })
-    const [long] = await longer.endClient('d', 'test')
-    assert.equal(long?.expiresAt, NOW + 1 + 7200 + 60)
+  it('entries carry the millisecond of the act and outlive every token that any file may have allowed', async () => {
+    const longest = parseLifetime('1d', 86_400)
+    assert.ok(longest.ok)
+    const [entry] = await acts.endClient('c', 'test')
+    assert.deepEqual([entry?.notBeforeMs, entry?.expiresAt], [NOW_MS, NOW + 1 + longest.value + 60])
+  })
+
+  it('a clock that counts fractions of a millisecond makes whole ones', async () => {
+    acts = createRevocationActs({ store, now: () => NOW_MS + 0.7 })
+    const [entry] = await acts.endClient('c', 'test')
+    assert.equal(entry?.notBeforeMs, NOW_MS)
   })
 
   it('an act on a person or client that has gone changes nothing', async () => {
