@@ -91,7 +91,7 @@ export async function openIssuerState(
   })
   closing.add(() => revocations.close())
   if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations }
-  const store = await openSqliteStore(config.store.path)
+  const store = await openSqliteStore(config.store.path, { checked: true })
   closing.add(() => store.close())
   await revocations.follow(store)
   const usage = createLastUse(store, (error) => log.warn('store.fault', { fault: String(error) }))

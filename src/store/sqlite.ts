@@ -14,6 +14,8 @@ export interface SqliteOptions {
   readonly create?: boolean
   /** Milliseconds since the epoch; for the audit lines of acts. */
   readonly now?: () => number
+  /** Whether the whole file is looked over for damage first. Default false: commands don't wait for it. */
+  readonly checked?: boolean
 }
 
 /**
@@ -21,19 +23,21 @@ export interface SqliteOptions {
  * where they are missing. Any number of processes may hold it open and write. Throws StoreError.
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
-  return sqliteStore(await openDatabase(path, options.create ?? true), options.now ?? Date.now)
+  return sqliteStore(await openDatabase(path, options.create ?? true, options.checked), options.now ?? Date.now)
 }
 
 /** A store on a connection, which it closes with itself. */
 export function sqliteStore(connection: Database, now: () => number): Store {
   const changes = watchChanges(connection)
+  const told = async <T>(written: Promise<T>): Promise<T> => {
+    const result = await written
+    changes.look()
+    return result
+  }
   const database: Database = {
     ...connection,
-    write: async (step) => {
-      const result = await connection.write(step)
-      changes.look()
-      return result
-    },
+    write: (step) => told(connection.write(step)),
+    writeDurably: (step) => told(connection.writeDurably(step)),
   }
   return {
     ...sqliteUsers(database),

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
 import { openDatabase } from '../../src/store/sqlite/database.ts'
+import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
 import { openSqliteStore, sqliteStore } from '../../src/store/sqlite.ts'
 import { type Store, StoreError } from '../../src/store/store.ts'
 import { storeContract } from './store.contract.ts'
@@ -75,6 +76,45 @@ function onDisk(freshPath: () => string): void {
     await store.putThrottle(`account ${name}`, 1, 1, EXPIRES)
     await store.close()
     assert.equal(readFileSync(path).includes('SECRET'), false)
+  })
+
+  it('keys of revocations that an earlier release parted by U+0000 are parted by a space', async () => {
+    const path = freshPath()
+    mkdirSync(join(path, '..'))
+    const old = new DatabaseSync(path)
+    old.exec(MIGRATIONS[0] ?? '')
+    old.exec('PRAGMA user_version = 1; PRAGMA application_id = 1635083367')
+    const put = old.prepare('INSERT INTO revocations (kind, key, not_before_ms, expires_at) VALUES (?, ?, 1, ?)')
+    for (const [kind, key] of [
+      ['sub_group', 'usr_1\0photos of all'],
+      ['sub_client', 'usr_1\0cli'],
+      ['jti', 'plain'],
+    ] as const)
+      put.run(kind, key, EXPIRES)
+    old.close()
+    const store = await openSqliteStore(path)
+    const keys = (await store.revocations(0, 1)).map(({ key }) => key)
+    assert.deepEqual(keys, ['usr_1 photos of all', 'usr_1 cli', 'plain'])
+    await store.close()
+  })
+
+  it('an act waits until the disk has it; codes and counters do not', async () => {
+    const database = await openDatabase(freshPath(), true)
+    const level = (): number => Number(database.get('PRAGMA synchronous')?.synchronous)
+    assert.deepEqual([await database.writeDurably(level), await database.write(level)], [2, 1])
+    const steps: string[] = []
+    const store = sqliteStore(
+      {
+        ...database,
+        write: (step) => database.write(step).finally(() => steps.push('write')),
+        writeDurably: (step) => database.writeDurably(step).finally(() => steps.push('durably')),
+      },
+      Date.now,
+    )
+    await store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: EXPIRES }] }))
+    await store.putThrottle('key', 1, 1, EXPIRES)
+    assert.deepEqual(steps, ['durably', 'write'])
+    await store.close()
   })
 
   it('prints nothing on its own, no notice about SQLite either', async () => {
@@ -225,6 +265,17 @@ function faults(freshPath: () => string): void {
     mkdirSync(join(path, '..'))
     writeFileSync(path, 'resources:\n'.repeat(100))
     await assert.rejects(openSqliteStore(path), isStoreError(/not a database/))
+  })
+
+  it('says at the start of a server that the file is damaged', async () => {
+    const path = freshPath()
+    const store = await openSqliteStore(path)
+    for (let n = 0; n < 200; n++) await store.audit('x', { text: 'y'.repeat(500) }, n)
+    await store.close()
+    const bytes = readFileSync(path)
+    bytes.fill(0x5a, bytes.length - 8192, bytes.length - 4096)
+    writeFileSync(path, bytes)
+    await assert.rejects(openSqliteStore(path, { checked: true }), isStoreError(/damaged/))
   })
 
   it('says that a database is another program’s, and leaves it alone', async () => {

@@ -115,15 +115,18 @@ export interface Database {
   read<T>(step: () => T): Promise<T>
   /** One transaction: what `step` throws leaves nothing behind. */
   write<T>(step: () => T): Promise<T>
+  /** The same, on the disk before it resolves: a power cut can't take it back. */
+  writeDurably<T>(step: () => T): Promise<T>
   close(): void
 }
 
 /**
  * Opens (and makes, mode 0600) the file, and brings its tables up to date. Throws StoreError.
  * @param create false: a file that isn't there is an error.
+ * @param checked whether the whole file is looked over first; a damaged one is an error then.
  */
-export async function openDatabase(path: string, create: boolean): Promise<Database> {
-  const connection = await untilFree(path, () => connect(path, create))
+export async function openDatabase(path: string, create: boolean, checked = false): Promise<Database> {
+  const connection = await untilFree(path, () => connect(path, create, checked))
   const statements = new Map<string, StatementSync>()
   const statement = (sql: string): StatementSync => {
     const known = statements.get(sql)
@@ -139,11 +142,19 @@ export async function openDatabase(path: string, create: boolean): Promise<Datab
     run: (sql, ...values) => Number(statement(sql).run(...values).changes),
     read: (step) => untilFree(path, step),
     write: (step) => untilFree(path, () => transaction(connection, step)),
+    writeDurably: (step) => untilFree(path, () => durably(connection, step)),
     close: () => connection.close(),
   }
 }
 
-function connect(path: string, create: boolean): DatabaseSync {
+/** Finds pages that don't fit together before anything is built on them. About 0.2 s for 100 MiB. */
+function quickCheck(connection: DatabaseSync, path: string): void {
+  const [found] = Object.values(connection.prepare('PRAGMA quick_check(1)').get() ?? {})
+  if (found === 'ok') return
+  throw new StoreError(`store ${path}: damaged (${String(found)})`, 'stop audgate and restore the file from a backup')
+}
+
+function connect(path: string, create: boolean, checked: boolean): DatabaseSync {
   if (path !== ':memory:') makeFile(path, create)
   const connection = new (loadSqlite().DatabaseSync)(path, {
     timeout: BUSY_TIMEOUT_MS,
@@ -152,6 +163,7 @@ function connect(path: string, create: boolean): DatabaseSync {
   try {
     connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864')
     transaction(connection, () => migrate(connection, path))
+    if (checked) quickCheck(connection, path)
     return connection
   } catch (error) {
     connection.close()
@@ -202,6 +214,16 @@ function transaction<T>(connection: DatabaseSync, step: () => T): T {
     // A full disk rolls back by itself.
     if (connection.isTransaction) connection.exec('ROLLBACK')
     throw error
+  }
+}
+
+/** In WAL mode NORMAL does not wait for the disk at a commit; FULL does. It can't be changed within a transaction. */
+function durably<T>(connection: DatabaseSync, step: () => T): T {
+  connection.exec('PRAGMA synchronous = FULL')
+  try {
+    return transaction(connection, step)
+  } finally {
+    connection.exec('PRAGMA synchronous = NORMAL')
   }
 }
 

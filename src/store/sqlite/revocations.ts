@@ -18,7 +18,7 @@ const EXACT: ReadonlySet<string> = new Set(['jti', 'gid'])
  */
 export function sqliteActs(database: Database, nowSeconds: () => number): RevocationQueries {
   return {
-    act: (act) => database.write(() => carryOut(database, act, nowSeconds())),
+    act: (act) => database.writeDurably(() => carryOut(database, act, nowSeconds())),
     revocations: (afterId, now) =>
       database.read(() =>
         database
