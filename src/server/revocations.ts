@@ -8,7 +8,7 @@ const MOST_NOTED = 10_000
 
 /** When each authorization was last used, gathered in memory and written down now and then. */
 export interface LastUse {
-  /** @param now NumericDate, seconds. */
+  /** @param now NumericDate; fractions of a second are dropped. */
   note(gid: string, now: number): void
   /** Writes down what was gathered; a store that fails loses it. */
   flush(): Promise<void>
@@ -31,7 +31,7 @@ export function createLastUse(store: Pick<Store, 'touchAuthorizations'>, onFault
   timer.unref()
   return {
     note: (gid, now) => {
-      if (noted.size < MOST_NOTED || noted.has(gid)) noted.set(gid, now)
+      if (noted.size < MOST_NOTED || noted.has(gid)) noted.set(gid, Math.floor(now))
     },
     flush,
     close: () => clearInterval(timer),
@@ -88,7 +88,8 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     unavailable: () => state.fault,
     add,
     follow: async (store) => {
-      const read = async (): Promise<void> => add(await store.revocations(table.lastId, options.now() / 1_000))
+      const read = async (): Promise<void> =>
+        add(await store.revocations(table.lastId, Math.floor(options.now() / 1_000)))
       const keepUp = createKeepUp(read, say)
       // First listen, then read: an act in between is found twice rather than never.
       stops.push(store.subscribe(keepUp.wake), keepUp.stop)

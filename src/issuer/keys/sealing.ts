@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, scrypt } from 'node:crypto'
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StoreError } from '../../store/store.ts'
 
@@ -37,12 +37,14 @@ export function unseal(masterKey: Buffer, purpose: string, sealed: string): stri
 
 /**
  * The 32 bytes that all keys are derived from: from `secret` (AUDGATE_SECRET), else from the file `<storePath>.key`, which
- * is made with mode 0600 where it is missing. Throws StoreError when that file can't be read or made, or is damaged.
+ * is made with mode 0600 where it is missing. Throws StoreError when that file can't be read or made, is damaged, or may be
+ * read by others.
  */
 export async function loadMasterKey(secret: string | undefined, storePath: string): Promise<Buffer> {
   if (secret !== undefined) return fromSecret(secret)
   if (storePath === ':memory:') return randomBytes(KEY_BYTES)
   const path = masterKeyFile(storePath)
+  await refuseWideMode(path)
   try {
     await makeKeyFile(path)
     const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'base64url')
@@ -53,6 +55,15 @@ export async function loadMasterKey(secret: string | undefined, storePath: strin
     })
   }
   throw new StoreError(`key file ${path}: damaged`, 'restore it from a backup, together with the store')
+}
+
+/** A key that others could read is no secret any more: it is not gone on with as if nothing were wrong. */
+async function refuseWideMode(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined || (found.mode & 0o077) === 0) return
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  throw new StoreError(`key file ${path}: others can read or change it (mode ${mode})`, `run \`chmod 600 ${path}\``)
 }
 
 /** Where the key stands when AUDGATE_SECRET is not set. */

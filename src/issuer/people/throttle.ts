@@ -49,7 +49,7 @@ export function createBuckets(store: Store, now: () => number): Buckets {
         full,
         delayMs: bucket.delayMs(failures + others),
         failed: async () => {
-          const at = now()
+          const at = Math.floor(now())
           const expiresAt = Math.ceil((at + WINDOW_MS) / 1000)
           await store.putThrottle(key, (await count(store, key, at)) + 1, at, expiresAt)
         },

@@ -107,7 +107,7 @@ function createStream(response: ServerResponse, options: FeedOptions, epoch: str
   const drain = async (): Promise<void> => {
     do {
       again = false
-      for (const entry of await options.store.revocations(lastId, options.now() / 1_000)) {
+      for (const entry of await options.store.revocations(lastId, Math.floor(options.now() / 1_000))) {
         send('revocation', `${epoch}:${entry.id}`, entry)
         lastId = entry.id
       }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -61,9 +61,25 @@ describe('the master key', () => {
     assert.ok(keys[0]?.equals(await loadMasterKey(undefined, path)))
   })
 
+  it('one that others may read or write is refused, with what to do', {
+    skip: process.platform === 'win32',
+  }, async () => {
+    const path = join(folder, 'wide.db')
+    await loadMasterKey(undefined, path)
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(masterKeyFile(path), mode)
+      await assert.rejects(
+        loadMasterKey(undefined, path),
+        (error) => error instanceof StoreError && /mode 06/.test(error.message) && /chmod 600/.test(error.hint),
+      )
+    }
+    chmodSync(masterKeyFile(path), 0o600)
+    await loadMasterKey(undefined, path)
+  })
+
   it('a damaged file is said to be so, not replaced', async () => {
     const path = join(folder, 'damaged.db')
-    writeFileSync(masterKeyFile(path), 'short')
+    writeFileSync(masterKeyFile(path), 'short', { mode: 0o600 })
     await assert.rejects(
       loadMasterKey(undefined, path),
       (error) => error instanceof StoreError && /damaged/.test(error.message),

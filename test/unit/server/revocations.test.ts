@@ -3,8 +3,10 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Revocation } from '../../../src/core/revocation.ts'
 import { sealVerifiedToken } from '../../../src/core/token.ts'
-import { createRevocations } from '../../../src/server/revocations.ts'
+import { createLastUse, createRevocations } from '../../../src/server/revocations.ts'
+import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { anAuthorization } from '../../contract/store-records.ts'
 
 const token = sealVerifiedToken({
   issuer: 'https://gate.example.com',
@@ -98,5 +100,19 @@ describe('revocations in memory', () => {
     assert.equal(revocations.size, 100)
     assert.ok(state.reads < 5)
     revocations.close()
+  })
+})
+
+describe('the last use of an authorization', () => {
+  it('is noted at the gateway with fractions of a second, and is in the store after a flush', async () => {
+    const store = await openSqliteStore(':memory:')
+    const faults: unknown[] = []
+    const usage = createLastUse(store, (error) => faults.push(error))
+    await store.putAuthorization(anAuthorization({ gid: 'g', lastUsedAt: 5 }))
+    usage.note('g', 1_700_000_000.483)
+    await usage.flush()
+    usage.close()
+    assert.deepEqual([faults, (await store.authorizations({ gid: 'g' }))[0]?.lastUsedAt], [[], 1_700_000_000])
+    await store.close()
   })
 })
