@@ -18,7 +18,6 @@ export type Disposition =
   | 'authorization'
   | 'te'
   | 'upgrade'
-  | 'content_length'
   | 'destination'
   | 'if'
   | 'accept_encoding'
@@ -66,15 +65,15 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   authorization: 'authorization',
   te: 'te',
   upgrade: 'upgrade',
-  content_length: 'content_length',
+  // The forwarder writes the framing that was understood, never the client's text.
+  content_length: 'hop',
   destination: 'destination',
   if: 'if',
   accept_encoding: 'accept_encoding',
 }
 
-// Fields that keep their meaning under exactly one spelling; `Content_Length` would be a second one to a CGI program.
+// Fields that keep their meaning under exactly one spelling; `Accept_Encoding` would be a second one to a CGI program.
 const EXACT: Readonly<Record<string, string>> = {
-  content_length: 'content-length',
   accept_encoding: 'accept-encoding',
 }
 

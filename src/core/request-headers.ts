@@ -29,8 +29,8 @@ export interface DavHeaders {
 
 /**
  * The exact field lines for the upstream, as raw pairs: everything hop-by-hop, whatever any `Connection` field names and every
- * protected name (CGI form) goes first, then ours are added. The caller's token stops here. `Content-Length` stays; the forwarder
- * adds framing and `Connection`. `Expect` is dropped: whoever reads the body has answered it.
+ * protected name (CGI form) goes first, then ours are added. The caller's token stops here, and so does what the client
+ * said of framing; the forwarder adds its own. `Expect` is dropped: whoever reads the body has answered it.
  */
 export function upstreamRequestHeaders(input: UpstreamHeadersInput): string[] | IdentityFault {
   const added = input.policy.addedBy(input.permit.route, input.permit.token)
@@ -82,8 +82,8 @@ export function tunnelProtocol(rawHeaders: readonly string[]): string | undefine
   return /^(h2c?|h3|http|tls)(\/|$)/i.test(protocol) ? undefined : protocol
 }
 
-// `Connection` can't take the framing away; it has to name the other two, which are judged by themselves.
-const UNNAMEABLE: ReadonlySet<Disposition> = new Set(['content_length', 'te', 'upgrade'])
+// `Connection` has to name these, which are judged by themselves.
+const UNNAMEABLE: ReadonlySet<Disposition> = new Set(['te', 'upgrade'])
 
 /** The value that goes on, undefined when the field stays here. */
 function passing(
@@ -93,7 +93,6 @@ function passing(
 ): string | undefined {
   switch (disposition) {
     case 'pass':
-    case 'content_length':
       return value
     case 'forwarded':
       return input.client.trusted ? value : undefined

@@ -1,5 +1,6 @@
+import type { FramingFault, RequestFraming } from '../core/framing.ts'
 import type { ForwardInput, UpstreamRequest } from './forward.ts'
-import { type RequestFraming, renderRequestHead } from './http1/request-head.ts'
+import { renderRequestHead } from './http1/request-head.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamMember } from './upstreams.ts'
 
@@ -12,16 +13,21 @@ const LONGEST_IDLE_MS = 60_000
 /** Hardly any server closes a connection that was idle for so short a time. */
 const SURE_IDLE_MS = 1_000
 
+/** Whether bytes follow the head. A framing that is faulty is never sent, but what follows it may be anything. */
+export function hasBody(framing: RequestFraming | FramingFault): boolean {
+  return framing !== 'none' && framing !== 0
+}
+
 /** Whether a request may be sent a second time, when no byte answered the first. */
-export function maySendAgain(method: string, framing: RequestFraming): boolean {
-  return framing === 0 && IDEMPOTENT.has(method)
+export function maySendAgain(method: string, framing: RequestFraming | FramingFault): boolean {
+  return !hasBody(framing) && IDEMPOTENT.has(method)
 }
 
 /**
  * How long a connection may have been idle to carry this request, in milliseconds. One that can't be sent again must not meet an upstream that
  * is just closing.
  */
-export function reuseWithinMs(method: string, framing: RequestFraming): number {
+export function reuseWithinMs(method: string, framing: RequestFraming | FramingFault): number {
   return maySendAgain(method, framing) ? Number.POSITIVE_INFINITY : SURE_IDLE_MS
 }
 
@@ -35,7 +41,7 @@ export function idleLimitMs(keepAliveSeconds: number | undefined): number {
 /** Where one request was sent, and where it may be sent after that failed. */
 export class Attempts {
   readonly #input: ForwardInput
-  readonly #framing: RequestFraming
+  readonly #framing: RequestFraming | FramingFault
   readonly #user: ConnectionUser
   readonly #upgrade: boolean
   readonly #tried: UpstreamMember[] = []
@@ -46,7 +52,7 @@ export class Attempts {
   #connection: UpstreamConnection | undefined
 
   /** @param upgrade 101 opens a tunnel: the connection is a new one, and nothing is sent twice. */
-  constructor(input: ForwardInput, framing: RequestFraming, user: ConnectionUser, upgrade: boolean) {
+  constructor(input: ForwardInput, framing: RequestFraming | FramingFault, user: ConnectionUser, upgrade: boolean) {
     this.#upgrade = upgrade
     this.#input = input
     this.#framing = framing

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { readRequestFraming } from '../core/framing.ts'
 import { Attempts, idleLimitMs } from './attempts.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
 import type { ForwardInput } from './forward.ts'
-import { requestFraming } from './http1/request-head.ts'
 import type { ResponseHead } from './http1/response-head.ts'
 import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
 import { awaitTurn, mustWait } from './pipelining.ts'
@@ -44,7 +44,7 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     takeTunnel: TakeTunnel | undefined,
   ) {
     // What follows the head of an upgrade belongs to the tunnel.
-    const framing = takeTunnel === undefined ? requestFraming(request.rawHeaders) : 0
+    const framing = takeTunnel === undefined ? readRequestFraming(request.rawHeaders, request.httpVersion) : 'none'
     this.#takeTunnel = takeTunnel
     this.#input = input
     this.#request = request
@@ -92,6 +92,10 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   onBodyTooLarge(): void {
     const headSent = this.#stop()
     this.#settle({ kind: 'body_too_large', headSent, ...this.#bytes() })
+  }
+
+  onBodyBroken(detail: string): void {
+    this.#fail('protocol', detail)
   }
 
   onDrain(): void {

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { FramingFault, RequestFraming } from '../core/framing.ts'
+import { hasBody } from './attempts.ts'
 import { releaseMemory } from './buffers.ts'
 import type { Deadlines, Watched } from './deadlines.ts'
-import type { RequestFraming } from './http1/request-head.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 
 /** Long enough for a client to notice its answer, short enough that nobody can send for ever. */
@@ -29,6 +30,8 @@ export interface RequestBodyOwner {
   onBodyProgress(): void
   onBodySent(): void
   onBodyTooLarge(): void
+  /** The body is not as long as the head that was sent says: nothing more may follow on this connection. */
+  onBodyBroken(detail: string): void
 }
 
 /**
@@ -37,8 +40,10 @@ export interface RequestBodyOwner {
  */
 export class RequestBody {
   readonly #request: IncomingMessage
-  readonly #framing: RequestFraming
+  readonly #framing: RequestFraming | FramingFault
   readonly #maxBody: number
+  /** What the head announced; Infinity for chunks. */
+  readonly #length: number
   readonly #owner: RequestBodyOwner
   #connection: UpstreamConnection | undefined
   #blocked = false
@@ -47,12 +52,18 @@ export class RequestBody {
   started = false
   bytes = 0
 
-  constructor(request: IncomingMessage, framing: RequestFraming, maxBody: number | undefined, owner: RequestBodyOwner) {
+  constructor(
+    request: IncomingMessage,
+    framing: RequestFraming | FramingFault,
+    maxBody: number | undefined,
+    owner: RequestBodyOwner,
+  ) {
     this.#request = request
     this.#framing = framing
     this.#maxBody = maxBody ?? Number.POSITIVE_INFINITY
     this.#owner = owner
-    this.sent = framing === 0
+    this.sent = !hasBody(framing)
+    this.#length = typeof framing === 'number' ? framing : Number.POSITIVE_INFINITY
   }
 
   /** The upstream has more to take before the client is read on. */
@@ -97,6 +108,10 @@ export class RequestBody {
       this.#owner.onBodyTooLarge()
       return
     }
+    if (this.bytes > this.#length) {
+      this.#owner.onBodyBroken('the body is longer than its Content-Length')
+      return
+    }
     this.#owner.onBodyProgress()
     const more = this.#write(connection, chunk)
     if (connection.tookAll) releaseMemory(chunk)
@@ -108,6 +123,10 @@ export class RequestBody {
   readonly #onEnd = (): void => {
     const connection = this.#connection
     if (connection === undefined) return
+    if (this.#framing !== 'chunked' && this.bytes !== this.#length) {
+      this.#owner.onBodyBroken('the body is shorter than its Content-Length')
+      return
+    }
     if (this.#framing === 'chunked') connection.write('0\r\n\r\n')
     this.sent = true
     this.stop()

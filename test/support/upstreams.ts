@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket, type Server as TcpServer } from 'node:net'
 
 /** One request as an upstream got it. */
 export interface Seen {
@@ -71,7 +71,7 @@ export function fieldsOf(rawHeaders: readonly string[], name: string): string[] 
   )
 }
 
-export function listenOnLoopback(server: Server, port = 0): Promise<number> {
+export function listenOnLoopback(server: TcpServer, port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
