@@ -16,6 +16,8 @@ export type Disposition =
   | 'replaced'
   | 'connection'
   | 'authorization'
+  /** The gateway's own cookies stay here. */
+  | 'cookie'
   | 'te'
   | 'upgrade'
   | 'destination'
@@ -63,6 +65,8 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   x_real_ip: 'forwarded',
   connection: 'connection',
   authorization: 'authorization',
+  cookie: 'cookie',
+  cookie2: 'cookie',
   te: 'te',
   upgrade: 'upgrade',
   // The forwarder writes the framing that was understood, never the client's text.

@@ -4,6 +4,7 @@ import { cgiName } from './fields.ts'
 import type { ResolvedClient } from './forwarded.ts'
 import type { Disposition, HeaderPolicy } from './header-policy.ts'
 import type { IdentityFault } from './identity.ts'
+import { withoutOwnCookies } from './own-cookies.ts'
 import type { Route, Upstream } from './route.ts'
 import { mayAnswerMultistatus, strippedPrefix, upstreamHost } from './upstream-target.ts'
 
@@ -98,6 +99,8 @@ function passing(
       return input.client.trusted ? value : undefined
     case 'authorization':
       return input.permit.token === undefined && tokenScheme(value) === undefined ? value : undefined
+    case 'cookie':
+      return withoutOwnCookies(value)
     case 'te':
       return /(^|[\s,])trailers([\s,;]|$)/i.test(value) ? 'trailers' : undefined
     case 'upgrade':

@@ -1,5 +1,6 @@
 import { corsHeaders } from './cors.ts'
 import type { ResolvedClient } from './forwarded.ts'
+import { setsOwnCookie } from './own-cookies.ts'
 import type { Route } from './route.ts'
 import { clientReference } from './upstream-target.ts'
 
@@ -21,13 +22,15 @@ const HOP_BY_HOP = new Set([
 
 const REFERENCES = new Set(['location', 'content-location'])
 
+const COOKIES = new Set(['set-cookie', 'set-cookie2'])
+
 /** Lengths of the names above: most names are settled by their length alone. */
-const LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP, ...REFERENCES].map((name) => name.length))
+const LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP, ...REFERENCES, ...COOKIES].map((name) => name.length))
 
 /**
  * The field lines for the client, as raw pairs: order, case and duplicates as they came. Hop-by-hop fields and those that `Connection` names
- * (never Content-Length) go; `Location` and `Content-Location` are put in the client's terms; CORS fields are replaced where the
- * route has `cors`.
+ * (never Content-Length) go; `Location` and `Content-Location` are put in the client's terms; a `Set-Cookie` of a name of the
+ * gateway's own goes; CORS fields are replaced where the route has `cors`.
  */
 export function clientResponseHeaders(input: ClientHeadersInput): string[] {
   const { route, rawHeaders } = input
@@ -47,6 +50,7 @@ export function clientResponseHeaders(input: ClientHeadersInput): string[] {
     if (named?.has(lower) && lower !== 'content-length') continue
     if (route.cors !== undefined && lower.startsWith('access-control-')) continue
     const value = rawHeaders[i + 1] ?? ''
+    if (COOKIES.has(lower) && setsOwnCookie(value)) continue
     out.push(name, REFERENCES.has(lower) ? clientReference(route, input.client, value) : value)
   }
   if (input.upgrade) out.push('Connection', 'Upgrade')
@@ -68,7 +72,7 @@ export function clientFieldLines(route: Route, lines: string): string | undefine
     if (LENGTHS.has(colon - at)) {
       const name = lines.slice(at, colon).toLowerCase()
       if (REFERENCES.has(name) || (name === 'connection' && namesFields(lines.slice(colon + 1, next)))) return undefined
-      if (HOP_BY_HOP.has(name)) {
+      if (HOP_BY_HOP.has(name) || (COOKIES.has(name) && setsOwnCookie(lines.slice(colon + 1, next)))) {
         kept += lines.slice(from, at)
         from = next
       }

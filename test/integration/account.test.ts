@@ -59,6 +59,19 @@ describe('/account', () => {
       assert.match(await (await fetch(`${issuer.url}/account`, { headers: { cookie } })).text(), /<h1>Sign in<\/h1>/)
     })
 
+    it('counts no cookie that is there twice: one of them was planted', async () => {
+      const { username } = await newPerson()
+      const { person } = await atAccount(issuer, username)
+      const own = cookieHeader(person)
+      const shown = async (cookie: string) =>
+        (await fetch(`${issuer.url}/account`, { headers: { cookie }, redirect: 'manual' })).text()
+      assert.match(await shown(own), /<h1>Your account<\/h1>/)
+      assert.match(await shown(`${own}; app=1; app=2`), /<h1>Your account<\/h1>/)
+      for (const twice of [`${own}; audgate_session=planted`, `audgate_session=planted; ${own}`]) {
+        assert.match(await shown(twice), /<h1>Sign in<\/h1>/)
+      }
+    })
+
     it('is the same sign-in as the one for apps', async () => {
       const { username } = await newPerson()
       const { person } = await atAccount(issuer, username)

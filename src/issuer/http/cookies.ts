@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Configuration } from 'oidc-provider'
+import { ownCookieName, withoutDoubledOwnCookies } from '../../core/own-cookies.ts'
 import type { IssuerContext } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 
@@ -11,8 +12,8 @@ export type CookieKind = 'session' | 'interaction' | 'resume' | 'device'
  * which the cookies of single interactions, with paths of their own, can't have. Plain http is for loopback only.
  */
 export function cookieName(kind: CookieKind, origin: string): string {
-  if (!isSecure(origin)) return `audgate_${kind}`
-  return kind === 'session' ? `__Host-audgate_${kind}` : `__Secure-audgate_${kind}`
+  if (!isSecure(origin)) return ownCookieName(kind, 'plain')
+  return ownCookieName(kind, kind === 'session' ? 'host' : 'secure')
 }
 
 /** Whether cookies can be kept to https. */
@@ -36,9 +37,9 @@ export function cookieSettings({ settings, masterKey }: IssuerContext): NonNulla
   }
 }
 
-/** The value of a cookie in a `Cookie` header; the first one, should there be several. */
+/** The value of one of our cookies in a `Cookie` header; undefined where it is there twice. */
 export function readCookie(header: string | undefined, name: string): string | undefined {
-  for (const pair of (header ?? '').split(';')) {
+  for (const pair of withoutDoubledOwnCookies(header ?? '').split(';')) {
     const cut = pair.indexOf('=')
     if (cut !== -1 && pair.slice(0, cut).trim() === name) return pair.slice(cut + 1).trim()
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { withoutDoubledOwnCookies } from '../../core/own-cookies.ts'
 
 /** What is known of a request besides the message itself. Notes are left by one step for a later one. */
 export interface IssuerRequest {
@@ -49,13 +50,15 @@ export function issuerRequestOf(request: IncomingMessage): IssuerRequest {
 
 /**
  * Makes the library see the issuer's own origin and the true client, whatever the client wrote: it builds URLs from Host and,
- * behind a proxy, from X-Forwarded-*.
+ * behind a proxy, from X-Forwarded-*. Of two cookies of one name of ours it would take the first, which may be a planted one: neither stays.
  */
 export function pinOrigin(request: IncomingMessage, origin: string, address: string): void {
   const { host, protocol } = new URL(origin)
   for (const name of Object.keys(request.headers)) {
     if (name.startsWith('x-forwarded-') || name === 'forwarded') delete request.headers[name]
   }
+  const { cookie } = request.headers
+  if (cookie !== undefined) request.headers.cookie = withoutDoubledOwnCookies(cookie)
   request.headers.host = host
   request.headers['x-forwarded-proto'] = protocol.slice(0, -1)
   request.headers['x-forwarded-for'] = address
