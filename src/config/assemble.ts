@@ -23,6 +23,7 @@ export function assembleResource(checked: Complete<typeof RESOURCE>, publicUrl: 
     issuers: [...new Set(issuers)],
     acceptAudiences: checked.accept_audiences,
     claims: checked.claims,
+    sessionScopes: checked.session_scopes?.map(sealScope),
     metadataUrl: metadataUrl(checked.id),
   }
 }
@@ -62,6 +63,9 @@ export function assembleRoute(checked: CheckedRoute, resources: readonly Resourc
     },
     maxBody: checked.max_body,
     encodedSlash: checked.encoded_slash,
+    credentials: checked.credentials,
+    authorization: checked.authorization,
+    signOutPaths: checked.sign_out_paths,
   }
 }
 
@@ -102,6 +106,13 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     maxConnections: checked.max_connections,
     workers: checked.workers === 'auto' ? availableParallelism() : checked.workers,
     issuer: assembleIssuer(checked.issuer),
+    sessions: {
+      idleSeconds: checked.sessions.idle,
+      maxSeconds: checked.sessions.max,
+      sharedOrigin: checked.sessions.shared_origin,
+    },
+    appPasswords: { maxSeconds: checked.app_passwords.max, unusedSeconds: checked.app_passwords.unused },
+    tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
     routes: checked.routes.map((route) => assembleRoute(route, resources)),

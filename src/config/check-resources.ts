@@ -10,6 +10,7 @@ export function checkResources(checking: Checking): void {
   for (const [index, resource] of resources) {
     checkIdentifier(checking, ['resources', index], resource)
     checkGrants(checking, ['resources', index], resource)
+    checkSessionScopes(checking, ['resources', index], resource)
     checkTrust(checking, ['resources', index], resource)
     checkAudiences(checking, ['resources', index], resource)
   }
@@ -39,6 +40,14 @@ function checkIdentifier(checking: Checking, path: Path, resource: ResourceDraft
   for (const scope of ADMIN_SCOPES) {
     if (resource.scopes?.has(scope) !== true) continue
     checking.atKey([...path, 'scopes', scope], `\`${scope}\` belongs to the admin API; choose another name`)
+  }
+}
+
+function checkSessionScopes(checking: Checking, path: Path, resource: ResourceDraft): void {
+  for (const [place, scope] of present(resource.session_scopes)) {
+    if (resource.scopes === undefined || resource.scopes.has(scope)) continue
+    const scopePath = [...path, 'session_scopes', place]
+    checking.at(scopePath, `the resource has no scope ${checking.shown(scopePath)}; it has ${scopeList(resource)}`)
   }
 }
 

@@ -51,6 +51,28 @@ export interface UpstreamIssuer {
 
 export type IssuerConfig = EmbeddedIssuer | UpstreamIssuer | { readonly kind: 'off' }
 
+/** Browsers' sessions at the gateway's hosts. */
+export interface SessionSettings {
+  readonly idleSeconds: number
+  readonly maxSeconds: number
+  /** The operator said that sessions may share a host with another resource, or with the issuer. */
+  readonly sharedOrigin: boolean
+}
+
+/** Passwords made for one resource each. */
+export interface AppPasswordSettings {
+  /** The longest life. */
+  readonly maxSeconds: number
+  /** How long one may lie unused. */
+  readonly unusedSeconds: number
+}
+
+/** URLs that carry their own permission. */
+export interface TicketSettings {
+  readonly defaultSeconds: number
+  readonly maxSeconds: number
+}
+
 /** Values of the environment that the server needs; never logged. */
 export interface Secrets {
   /** AUDGATE_SECRET: encrypts signing keys at rest; undefined: a 0600 file beside the SQLite file. */
@@ -83,6 +105,9 @@ export interface Config {
   /** Data-path worker processes; 1 is this process alone. */
   readonly workers: number
   readonly issuer: IssuerConfig
+  readonly sessions: SessionSettings
+  readonly appPasswords: AppPasswordSettings
+  readonly tickets: TicketSettings
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly resources: readonly Resource[]
   readonly routes: readonly Route[]

@@ -71,11 +71,19 @@ function changesOf(before: Resource, after: Resource): string[] {
     ...memberChanges('scopes', [...before.scopes.keys()], [...after.scopes.keys()]),
     ...memberChanges('grants', before.grants.flatMap(grantPairs), after.grants.flatMap(grantPairs)),
     ...memberChanges('issuers', before.issuers, after.issuers),
+    ...sessionScopeChanges(before, after),
     ...memberChanges('accept_audiences', before.acceptAudiences, after.acceptAudiences),
   ]
   // A description or an order differs without anybody having more or less than before.
   const quiet = changedNames(before, after, KEYS).filter((name) => !told.some((change) => change.startsWith(name)))
   return quiet.length === 0 ? told : [...told, `changed ${listed(quiet)}`]
+}
+
+/** Without the key sessions get every scope. */
+function sessionScopeChanges(before: Resource, after: Resource): string[] {
+  if (before.sessionScopes === undefined && after.sessionScopes === undefined) return []
+  const named = ({ sessionScopes, scopes }: Resource) => sessionScopes ?? [...scopes.keys()]
+  return memberChanges('session_scopes', named(before), named(after))
 }
 
 function memberChanges(name: string, before: readonly string[], after: readonly string[]): string[] {
@@ -106,6 +114,9 @@ const ROUTE_KEYS: Readonly<Record<Exclude<keyof Route, 'id' | 'access'>, string>
   timeouts: 'timeouts',
   maxBody: 'max_body',
   encodedSlash: 'encoded_slash',
+  credentials: 'credentials',
+  authorization: 'authorization',
+  signOutPaths: 'sign_out_paths',
 }
 
 const TRUSTED_KEYS: Readonly<Record<Exclude<keyof TrustedIssuer, 'issuer'>, string>> = {
@@ -140,6 +151,13 @@ function settingChanges(before: Config, after: Config): string[] {
     access_log: config.accessLog,
     max_connections: String(config.maxConnections),
     workers: String(config.workers),
+    'sessions.idle': `${config.sessions.idleSeconds}s`,
+    'sessions.max': `${config.sessions.maxSeconds}s`,
+    'sessions.shared_origin': String(config.sessions.sharedOrigin),
+    'app_passwords.max': `${config.appPasswords.maxSeconds}s`,
+    'app_passwords.unused': `${config.appPasswords.unusedSeconds}s`,
+    'tickets.default': `${config.tickets.defaultSeconds}s`,
+    'tickets.max': `${config.tickets.maxSeconds}s`,
   })
   return valueChanges(settings(before), settings(after))
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { LISTEN_FORM, parseListen, parseNetwork } from './addresses.ts'
 import {
+  booleanLeaf,
   faulty,
   isBareOrigin,
   type Parsed,
@@ -62,6 +63,32 @@ export const ISSUER = z
     error: 'must be false, or a map of settings',
   })
   .meta({ description: 'The embedded issuer; `false` turns it off.' })
+
+const YEAR_SECONDS = 365 * DAY_SECONDS
+
+const SESSIONS = z
+  .strictObject({
+    idle: lifetime('How long a browser stays signed in that is not used.', YEAR_SECONDS).prefault('3d'),
+    max: lifetime('How long a browser stays signed in at most.', YEAR_SECONDS).prefault('30d'),
+    shared_origin: booleanLeaf(
+      'Lets sessions share a host with another resource or with the issuer: scripts of one can use the other.',
+    ).prefault(false),
+  })
+  .meta({ description: 'Browsers’ sessions at the hosts of routes that accept them.' })
+
+const APP_PASSWORDS = z
+  .strictObject({
+    max: lifetime('The longest life of an app password.', 10 * YEAR_SECONDS).prefault('1y'),
+    unused: lifetime('How long an app password may lie unused.', 10 * YEAR_SECONDS).prefault('180d'),
+  })
+  .meta({ description: 'Passwords that people make for one resource each, for programs that can’t sign in.' })
+
+const TICKETS = z
+  .strictObject({
+    default: lifetime('Life of a ticket that asks for none.', 30 * DAY_SECONDS).prefault('1h'),
+    max: lifetime('The longest life of a ticket.', 30 * DAY_SECONDS).prefault('24h'),
+  })
+  .meta({ description: 'URLs that open one path, or a folder, for reading.' })
 
 /** One entry of `trusted_issuers`. */
 export const TRUSTED_ISSUER = z
@@ -151,6 +178,9 @@ export const FILE = z
       .meta({ description: 'Processes that carry requests; `auto`: one for each core.' })
       .prefault(1),
     issuer: ISSUER.prefault({}),
+    sessions: SESSIONS.prefault({}),
+    app_passwords: APP_PASSWORDS.prefault({}),
+    tickets: TICKETS.prefault({}),
     trusted_issuers: z
       .array(TRUSTED_ISSUER)
       .meta({ description: 'Tokens from elsewhere; nothing is trusted unless named here.' })

@@ -84,14 +84,21 @@ export function plainText(text: string): Parsed<string> {
   return /\p{Cc}/u.test(text) ? faulty('must not hold line breaks or other control characters') : parsed(text)
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  y: 31_536_000_000,
+}
 
 const UNIT_BYTES: Readonly<Record<string, number>> = {
   ...{ '': 1, B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 },
   ...{ KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },
 }
 
-const DURATION = /^(?:\d{1,9}(?:ms|[smhd]))+$/
+const DURATION = /^(?:\d{1,9}(?:ms|[smhdy]))+$/
 const SIZE = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]{0,3})$/
 
 /** Timers of the runtime hold 32 bits; what is longer would fire at once. */
@@ -125,7 +132,7 @@ export function parseSize(text: string): Parsed<number | undefined> {
 
 function durationMs(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined
-  const units = [...text.matchAll(/(\d+)(ms|[smhd])/g)]
+  const units = [...text.matchAll(/(\d+)(ms|[smhdy])/g)]
   // `5m5m` is a slip of the hand, and so is `30s1h`.
   const sizes = units.map(([, , unit]) => UNIT_MS[unit ?? ''] ?? 0)
   if (sizes.some((size, index) => index > 0 && size >= (sizes[index - 1] ?? 0))) return undefined

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { assembleConfig } from './assemble.ts'
 import { checkIssuers, checkSecrets, createChecking, readSecrets } from './check.ts'
+import { checkCredentials } from './check-credentials.ts'
 import { checkResources } from './check-resources.ts'
 import { checkRoutes } from './check-routes.ts'
 import type { ConfigResult } from './config.ts'
@@ -55,6 +56,7 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
     checkIssuers(checking)
     checkResources(checking)
     checkRoutes(checking)
+    checkCredentials(checking)
     checkSecrets(checking, secrets)
   }
   if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }

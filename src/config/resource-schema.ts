@@ -53,6 +53,11 @@ export const RESOURCE = z
       .array(textLeaf('A claim such as email.', parseClaim))
       .meta({ description: 'Further claims that the embedded issuer puts into its tokens.' })
       .prefault([]),
+    session_scopes: z
+      .array(textLeaf('A scope of this resource.', scopeText))
+      .min(1, { error: 'must name at least one scope; without the key sessions get all that may be granted' })
+      .meta({ description: 'What a browser’s session asks for; default all that may be granted.' })
+      .optional(),
   })
   .meta({ description: 'What tokens are made for.' })
 

@@ -123,6 +123,7 @@ export const ROUTE = z
         origins: z
           .array(textLeaf('An origin such as https://app.example.com.', parseOrigin))
           .meta({ description: 'Origins whose scripts may call; each is written out.' }),
+        credentials: booleanLeaf('Whether a session’s cookie counts for their scripts.').prefault(false),
       })
       .meta({ description: 'Lets scripts of other origins in.' })
       .optional(),
@@ -137,6 +138,21 @@ export const ROUTE = z
     encoded_slash: wordLeaf('What %2F in a path means: an ordinary character, or 400.', ['opaque', 'reject']).prefault(
       'opaque',
     ),
+    credentials: z
+      .array(wordLeaf('What a request may show who it is by.', ['token', 'session', 'app_password', 'ticket']))
+      .min(1, { error: 'must name at least one of token, session, app_password and ticket' })
+      .meta({ description: 'What a request may show who it is by; default access tokens only.' })
+      .prefault(['token']),
+    authorization: wordLeaf(
+      'Whose the Authorization field is; `upstream`: the server’s own, and ours comes in X-Audgate-Authorization.',
+      ['gateway', 'upstream'],
+    ).prefault('gateway'),
+    sign_out_paths: z
+      .array(PATH_PATTERN)
+      .meta({
+        description: 'The server’s own sign-out links, relative to `path`; the gateway answers them by its own.',
+      })
+      .prefault([]),
   })
   .meta({ description: 'Which requests go to which upstream, and what they need.' })
 

@@ -86,6 +86,7 @@ export interface Answer {
 
 /** Reason phrases of RFC 9110 for the answers of the gateway's own; they are the `title` of `about:blank` problems (RFC 9457 §4.2.1). */
 const TITLES: Readonly<Record<number, string>> = {
+  302: 'Found',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -93,6 +94,7 @@ const TITLES: Readonly<Record<number, string>> = {
   405: 'Method Not Allowed',
   408: 'Request Timeout',
   413: 'Content Too Large',
+  429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
   502: 'Bad Gateway',
   503: 'Service Unavailable',

@@ -48,6 +48,7 @@ export function corsHeaders(
   if (origin === undefined || !route.cors.origins.includes(origin)) return ['Vary', 'Origin']
   return [
     ...['Access-Control-Allow-Origin', origin],
+    ...allowCredentials(route),
     ...['Access-Control-Expose-Headers', ['WWW-Authenticate', ...exposable(upstreamHeaders)].join(', ')],
     ...['Vary', 'Origin'],
   ]
@@ -64,12 +65,18 @@ function preflightHeaders(
   if (!methods.includes(wanted) && isToken(wanted) && isReachable(route, wanted, target)) methods.push(wanted)
   return [
     ...['Access-Control-Allow-Origin', origin],
+    ...allowCredentials(route),
     ...['Access-Control-Allow-Methods', methods.join(', ')],
     ...['Access-Control-Allow-Headers', allowedHeaders(rawHeaders)],
     ...['Access-Control-Max-Age', String(MAX_AGE_SECONDS)],
     ...['Vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers'],
     ...['Cache-Control', 'no-store'],
   ]
+}
+
+/** Whether cookies count is judged when the request comes; here browsers learn that they may send them. */
+function allowCredentials({ cors }: Route): readonly string[] {
+  return cors?.credentials === true ? ['Access-Control-Allow-Credentials', 'true'] : []
 }
 
 function isReachable(route: Route, method: string, target: Target): boolean {

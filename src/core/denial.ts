@@ -10,6 +10,18 @@ export type TokenFault =
   | 'missing_claim'
   | 'not_bound'
   | 'revoked'
+  | CredentialFault
+
+/** Why a session, an app password or a ticket opens nothing here. */
+export type CredentialFault =
+  | 'session_expired'
+  | 'no_session_for_resource'
+  | 'bad_app_password'
+  | 'bad_ticket'
+  | 'ticket_expired'
+  | 'credential_not_accepted'
+  | 'cross_origin_request'
+  | 'ticket_mismatch'
 
 /**
  * One vocabulary: log field, metric label, `explain`'s output, problem document and the README's table.
@@ -40,6 +52,10 @@ export type Reason =
   | 'destination_not_allowed'
   | 'headers_too_large'
   | 'headers_timeout'
+  | 'sign_in_required'
+  | 'sign_in_failed'
+  | 'sign_in_unavailable'
+  | 'too_many_attempts'
 
 /** Codes of RFC 6750 §3.1. */
 export type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
@@ -63,7 +79,7 @@ export interface Denial {
   readonly retryAfterSeconds?: number
 }
 
-/** Status and OAuth code by reason. Only answers of the gateway's own have a row. */
+/** Status and OAuth code by reason. Only answers of the gateway's own have a row; that of `sign_in_required` has no body. */
 export const ANSWERS: Readonly<Record<Reason, { readonly status: number; readonly error?: OAuthError }>> = {
   no_route: { status: 404 },
   ambiguous_path: { status: 400 },
@@ -98,6 +114,18 @@ export const ANSWERS: Readonly<Record<Reason, { readonly status: number; readonl
   destination_not_allowed: { status: 403 },
   headers_too_large: { status: 431 },
   headers_timeout: { status: 408 },
+  session_expired: { status: 401 },
+  no_session_for_resource: { status: 401 },
+  bad_app_password: { status: 401, error: 'invalid_token' },
+  bad_ticket: { status: 401, error: 'invalid_token' },
+  ticket_expired: { status: 401, error: 'invalid_token' },
+  credential_not_accepted: { status: 401, error: 'invalid_token' },
+  cross_origin_request: { status: 403 },
+  ticket_mismatch: { status: 403 },
+  sign_in_required: { status: 302 },
+  sign_in_failed: { status: 400 },
+  sign_in_unavailable: { status: 503 },
+  too_many_attempts: { status: 429 },
 }
 
 /** What the client is told besides the reason. */

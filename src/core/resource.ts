@@ -30,6 +30,8 @@ export interface Resource {
   readonly acceptAudiences: readonly string[]
   /** Further claims that the embedded issuer puts into this resource's tokens. */
   readonly claims: readonly string[]
+  /** What a browser's session asks for; undefined: all that may be granted. */
+  readonly sessionScopes: readonly Scope[] | undefined
   /** URL of this resource's RFC 9728 metadata document. */
   readonly metadataUrl: string
 }

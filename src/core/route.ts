@@ -60,13 +60,23 @@ export interface Route {
   readonly headers: readonly HeaderSource[]
   readonly stripHeaders: readonly string[]
   readonly setHeaders: readonly { readonly name: string; readonly value: string }[]
-  readonly cors: { readonly origins: readonly string[] } | undefined
+  /** `credentials`: with it a session's cookie counts for scripts of `origins` too. */
+  readonly cors: { readonly origins: readonly string[]; readonly credentials: boolean } | undefined
   readonly preserveHost: boolean
   readonly timeouts: Timeouts
   /** Bytes; undefined: no limit. */
   readonly maxBody: number | undefined
   readonly encodedSlash: 'opaque' | 'reject'
+  /** Kinds of credentials that count here; a kind that isn't listed is refused, not passed over. */
+  readonly credentials: readonly CredentialKind[]
+  /** `upstream`: `Authorization` is the server's own and passes untouched; ours comes in `X-Audgate-Authorization`. */
+  readonly authorization: 'gateway' | 'upstream'
+  /** The server's own sign-out links, relative to the route's path; answered by ours. */
+  readonly signOutPaths: readonly PathPattern[]
 }
+
+/** What a route lets a request show who it is by; see `Route.credentials`. */
+export type CredentialKind = 'token' | 'session' | 'app_password' | 'ticket'
 
 /** Methods that `Allow` and preflight answers can name: RFC 9110, RFC 5789 and WebDAV's (RFC 4918, 3253, 3744, 4791, 5323). */
 export const METHODS: readonly string[] = [

@@ -16,6 +16,7 @@ const ROUTE: Route = {
   ...{ id: 'test', host: undefined, path: '/', stripPath: false, access: { kind: 'public' }, upstreams: [] },
   ...{ identity: 'none', headers: [], stripHeaders: [], setHeaders: [], cors: undefined, preserveHost: false },
   ...{ timeouts: TIMEOUTS, maxBody: undefined, encodedSlash: 'opaque' },
+  ...{ credentials: ['token'], authorization: 'gateway', signOutPaths: [] },
 }
 
 export function permit(): Permit {

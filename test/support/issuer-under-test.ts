@@ -63,6 +63,7 @@ export function sampleResources(origin: string): readonly Resource[] {
     issuers: [origin],
     acceptAudiences: [],
     claims,
+    sessionScopes: undefined,
     metadataUrl: `${origin}/.well-known/oauth-protected-resource/${path}`,
   })
   return [

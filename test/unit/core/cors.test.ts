@@ -6,7 +6,7 @@ import { clientOf } from './clients.ts'
 import { protectedBy, READ, rule, sampleRoute, target } from './samples.ts'
 
 const APP = 'https://app.example.com'
-const cors = { origins: [APP, 'http://localhost:5173'] }
+const cors = { origins: [APP, 'http://localhost:5173'], credentials: false }
 const route = sampleRoute({
   cors,
   access: protectedBy(

@@ -28,6 +28,7 @@ export function sampleResource(change: Partial<Resource> = {}): Resource {
     issuers: [ISSUER],
     acceptAudiences: [],
     claims: [],
+    sessionScopes: undefined,
     metadataUrl: 'https://gate.example.com/.well-known/oauth-protected-resource/photos',
     ...change,
   }
@@ -81,6 +82,9 @@ export function sampleRoute(change: Partial<Route> = {}): Route {
     timeouts: { connectMs: 5000, responseHeadersMs: 60_000, idleMs: 300_000 },
     maxBody: undefined,
     encodedSlash: 'opaque',
+    credentials: ['token'],
+    authorization: 'gateway',
+    signOutPaths: [],
     ...change,
   }
 }

@@ -225,6 +225,7 @@ function resource(identifier: string, scopes: readonly string[]): Resource {
     issuers: [],
     acceptAudiences: [],
     claims: [],
+    sessionScopes: undefined,
     metadataUrl: '',
   }
 }

@@ -26,6 +26,7 @@ function makeResource(id: string, grants: Readonly<Record<string, readonly strin
     issuers: [],
     acceptAudiences: [],
     claims: [],
+    sessionScopes: undefined,
     metadataUrl: '',
   }
 }
