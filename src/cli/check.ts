@@ -22,12 +22,22 @@ function check(named: string | undefined, options: Options): void {
   const file = named ?? options.config
   const result = loadConfig(file, process.env)
   if (options.json === true) {
-    printJson({ file, ok: result.ok, problems: result.ok ? [] : result.problems })
+    const providers = result.ok ? providersOf(result.config) : []
+    const presets = providers.map(({ id, preset, presetReason: reason }) => ({ id, preset, reason }))
+    const problems = result.ok ? [] : result.problems
+    printJson({ file, ok: result.ok, problems, ...(presets.length === 0 ? {} : { providers: presets }) })
     if (!result.ok) process.exitCode = 2
     return
   }
   if (!result.ok) fail(result.problems.map(problemLine).join('\n'), 2)
   printLine(`${file}: good; ${summary(result.config)}`)
+  for (const { id, issuer, preset, presetReason } of providersOf(result.config)) {
+    printLine(`provider ${id} (${issuer}): preset ${preset}, because ${presetReason}`)
+  }
+}
+
+function providersOf({ issuer }: Config) {
+  return issuer.kind === 'embedded' ? issuer.providers : []
 }
 
 function summary(config: Config): string {

@@ -4,6 +4,7 @@ import { parseHost } from '../core/address.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
 import type { Access, Route, Rule } from '../core/route.ts'
 import { METADATA_PATH } from '../core/router.ts'
+import { assembleProvider } from './assemble-provider.ts'
 import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
@@ -105,7 +106,6 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     accessLog: checked.access_log,
     maxConnections: checked.max_connections,
     workers: checked.workers === 'auto' ? availableParallelism() : checked.workers,
-    issuer: assembleIssuer(checked.issuer),
     sessions: {
       idleSeconds: checked.sessions.idle,
       maxSeconds: checked.sessions.max,
@@ -113,6 +113,7 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     },
     appPasswords: { maxSeconds: checked.app_passwords.max, unusedSeconds: checked.app_passwords.unused },
     tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
+    issuer: assembleIssuer(checked.issuer, beside),
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
     routes: checked.routes.map((route) => assembleRoute(route, resources)),
@@ -120,7 +121,7 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
   })
 }
 
-function assembleIssuer(issuer: CheckedFile['issuer']): IssuerConfig {
+function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) => string): IssuerConfig {
   if (issuer === false) return { kind: 'off' }
   if ('upstream' in issuer) {
     return { kind: 'upstream', upstream: issuer.upstream, onStaleRevocations: issuer.on_stale_revocations }
@@ -133,6 +134,8 @@ function assembleIssuer(issuer: CheckedFile['issuer']): IssuerConfig {
     refreshTokenMaxSeconds: issuer.refresh_token_max,
     registration: issuer.registration,
     clientMetadataDocuments: issuer.client_metadata_documents === 'on',
+    password: issuer.password,
+    providers: issuer.providers.map((provider) => assembleProvider(provider, beside)),
   } satisfies EmbeddedIssuer
 }
 

@@ -1,3 +1,4 @@
+import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Route } from '../core/route.ts'
 
@@ -39,6 +40,8 @@ export interface EmbeddedIssuer {
   readonly refreshTokenMaxSeconds: number
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
+  readonly password: PasswordSignIn
+  readonly providers: readonly IdentityProvider[]
 }
 
 /** A gateway on its own: another audgate holds the issuer. */

@@ -1,3 +1,4 @@
+import type { IdentityProvider } from '../core/identity-provider.ts'
 import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
@@ -119,6 +120,31 @@ const ROUTE_KEYS: Readonly<Record<Exclude<keyof Route, 'id' | 'access'>, string>
   signOutPaths: 'sign_out_paths',
 }
 
+const PROVIDER_KEYS: Readonly<Record<Exclude<keyof IdentityProvider, 'issuer' | 'presetReason'>, string>> = {
+  id: 'id',
+  name: 'name',
+  preset: 'preset',
+  clientId: 'client_id',
+  clientSecret: 'client_secret',
+  discovery: 'discovery',
+  clientAuth: 'client_auth',
+  scopes: 'scopes',
+  listedScopesOnly: 'scopes',
+  parameters: 'preset',
+  groups: 'groups',
+  username: 'username',
+  person: 'person',
+  email: 'email',
+  accounts: 'accounts',
+  allow: 'allow',
+  recheckSeconds: 'recheck',
+  onUnreachableSeconds: 'on_unreachable',
+  withoutRecheckSeconds: 'without_recheck',
+  signOut: 'sign_out',
+  address: 'connect.address',
+  caFile: 'connect.ca',
+}
+
 const TRUSTED_KEYS: Readonly<Record<Exclude<keyof TrustedIssuer, 'issuer'>, string>> = {
   keys: 'jwks_uri or jwks_file',
   algorithms: 'algorithms',
@@ -164,7 +190,18 @@ function settingChanges(before: Config, after: Config): string[] {
 
 function issuerChanges(before: IssuerConfig, after: IssuerConfig): string[] {
   if (before.kind !== after.kind) return [`issuer: ${issuerText(before)} before, ${issuerText(after)} now`]
-  return valueChanges(issuerSettings(before), issuerSettings(after), 'issuer.')
+  return [...valueChanges(issuerSettings(before), issuerSettings(after), 'issuer.'), ...providerChanges(before, after)]
+}
+
+/** Secrets are told by name only. */
+function providerChanges(before: IssuerConfig, after: IssuerConfig): string[] {
+  const providersOf = (issuer: IssuerConfig) => (issuer.kind === 'embedded' ? issuer.providers : [])
+  const { added, removed, kept } = matchById(providersOf(before), providersOf(after), ({ issuer }) => issuer)
+  return [
+    ...removed.map(({ id, issuer }) => `provider ${id} (${issuer}): removed; its sign-ins end`),
+    ...added.map(({ id, issuer }) => `provider ${id} (${issuer}): added`),
+    ...kept.flatMap(([old, now]) => namesChanged(`provider ${now.id}`, changedNames(old, now, PROVIDER_KEYS))),
+  ]
 }
 
 function issuerSettings(issuer: IssuerConfig): Record<string, string> {
@@ -181,6 +218,7 @@ function issuerSettings(issuer: IssuerConfig): Record<string, string> {
         refresh_token_max: `${issuer.refreshTokenMaxSeconds}s`,
         registration: issuer.registration,
         client_metadata_documents: issuer.clientMetadataDocuments ? 'on' : 'off',
+        password: issuer.password,
       }
   }
 }

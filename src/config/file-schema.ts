@@ -13,6 +13,7 @@ import {
   textLeaf,
   wordLeaf,
 } from './leaf.ts'
+import { PROVIDER } from './provider-schema.ts'
 import { RESOURCE } from './resource-schema.ts'
 import { ROUTE } from './route-schema.ts'
 
@@ -43,6 +44,15 @@ const EMBEDDED = z
     client_metadata_documents: wordLeaf('Whether a client id may be the URL of its metadata.', ['off', 'on']).prefault(
       'off',
     ),
+    password: wordLeaf('Signing in by password: shown, behind a small link, or not at all.', [
+      'on',
+      'hidden',
+      'off',
+    ]).prefault('on'),
+    providers: z
+      .array(PROVIDER)
+      .meta({ description: 'OpenID providers that people sign in at, whose groups count here.' })
+      .prefault([]),
   })
   .meta({ description: 'The embedded issuer.' })
 

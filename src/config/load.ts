@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { assembleConfig } from './assemble.ts'
 import { checkIssuers, checkSecrets, createChecking, readSecrets } from './check.ts'
 import { checkCredentials } from './check-credentials.ts'
+import { checkProviders } from './check-providers.ts'
 import { checkResources } from './check-resources.ts'
 import { checkRoutes } from './check-routes.ts'
 import type { ConfigResult } from './config.ts'
@@ -54,6 +55,7 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
   if (root !== undefined && draft !== undefined) {
     const checking = createChecking(draft, root, problems)
     checkIssuers(checking)
+    checkProviders(checking)
     checkResources(checking)
     checkRoutes(checking)
     checkCredentials(checking)

@@ -12,7 +12,7 @@ export function nameKey(parse: (text: string) => Parsed<string>) {
 // What the issuer puts into every token itself; a claim of the same name would say something else about the same thing.
 const OWN_CLAIMS = new Set([
   ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'auth_time', 'amr', 'acr', 'gid', 'cnf'],
-  ...['username', 'groups', 'act', 'may_act', 'sid', 'nonce', 'azp'],
+  ...['username', 'groups', 'act', 'may_act', 'sid', 'nonce', 'azp', 'idp'],
 ])
 
 const GRANT = z

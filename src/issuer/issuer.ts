@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
 
@@ -14,6 +15,9 @@ export interface IssuerSettings {
   readonly refreshTokenMaxSeconds: number
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
+  readonly password: PasswordSignIn
+  /** Where else people sign in, in file order. */
+  readonly providers: readonly IdentityProvider[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
 }

@@ -92,6 +92,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     refreshTokenMaxSeconds: 180 * 86_400,
     registration: 'off',
     clientMetadataDocuments: false,
+    password: 'on',
+    providers: [],
     resources: sampleResources(url),
     ...options.settings,
   }

@@ -48,6 +48,10 @@ describe('JSON Schema of routes.yaml', () => {
     const wanted = ['', 'tls', 'issuer', 'issuer', 'trusted_issuers', 'trusted_issuers.claims', 'resources']
     wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts')
     wanted.push('sessions', 'app_passwords', 'tickets')
+    wanted.push(
+      'issuer.providers',
+      ...['groups', 'username', 'allow', 'connect'].map((key) => `issuer.providers.${key}`),
+    )
     assert.deepEqual(names.toSorted(), wanted.toSorted())
   })
 

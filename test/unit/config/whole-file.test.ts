@@ -160,6 +160,8 @@ describe('routes.yaml as a whole', () => {
       refreshTokenMaxSeconds: 180 * 86_400,
       registration: 'off',
       clientMetadataDocuments: false,
+      password: 'on',
+      providers: [],
     })
     const [route] = config.routes
     assert.equal(route?.host, undefined)

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { IdentityProvider } from '../../../src/core/identity-provider.ts'
+import { type Case, configOf, describeCases, problemsOf, withTopLines } from './files.ts'
+
+/** A file whose providers are these entries, each as YAML in one line, from line 4 on. */
+function withProviders(...entries: readonly string[]): string {
+  return withTopLines('issuer:', '  providers:', ...entries.map((entry) => `    - ${entry}`))
+}
+
+/** One entry with the three lines that every provider needs, and more. */
+function entry(issuer: string, more = ''): string {
+  return `{ issuer: "${issuer}", client_id: gate, client_secret: s3cret${more === '' ? '' : `, ${more}`} }`
+}
+
+function providerOf(issuer: string, more = ''): IdentityProvider {
+  const { issuer: read } = configOf(withProviders(entry(issuer, more)))
+  assert.ok(read.kind === 'embedded')
+  const [provider] = read.providers
+  assert.ok(provider !== undefined)
+  return provider
+}
+
+const TENANT = 'https://login.microsoftonline.com/8d1a2f5c-0000-4000-8000-0123456789ab/v2.0'
+const SSO = 'https://sso.example.com'
+
+describe('the preset is taken by the form of the issuer, or said', () => {
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['https://sso.example.com/application/o/gate/', '', 'authentik'],
+    ['https://sso.example.com/realms/home', '', 'keycloak'],
+    ['https://acme.zitadel.cloud', '', 'zitadel'],
+    ['https://zitadel.cloud.example.com', '', 'generic'],
+    [SSO, 'preset: authelia', 'authelia'],
+    [SSO, 'preset: pocket-id', 'pocket-id'],
+    [TENANT, '', 'entra'],
+    ['https://accounts.google.com', 'allow: { hosted_domains: [example.com] }', 'google'],
+    ['https://gitlab.com', 'allow: { groups: [acme] }', 'gitlab'],
+    ['https://acme.okta.com', '', 'okta'],
+    ['https://acme.eu.auth0.com/', 'groups: { claim: "https://example.com/groups" }', 'auth0'],
+    ['https://idm.example.com/oauth2/openid/gate', '', 'kanidm'],
+    [SSO, '', 'generic'],
+    ['https://sso.example.com/realms/home', 'preset: generic', 'generic'],
+  ]
+  for (const [issuer, more, preset] of rows) {
+    it(`${issuer} ${more}`, () => assert.equal(providerOf(issuer, more).preset, preset))
+  }
+  it('and gives what the file leaves out', () => {
+    const kanidm = providerOf('https://idm.example.com/oauth2/openid/gate')
+    assert.deepEqual(kanidm.scopes, ['openid', 'profile', 'email', 'groups_name'])
+    assert.deepEqual(kanidm.groups?.claims, ['groups_name', 'groups'])
+    const entra = providerOf(TENANT)
+    assert.deepEqual([entra.person, entra.groups?.claims, entra.groups?.from], ['oid', ['roles'], 'id_token'])
+    const google = providerOf('https://accounts.google.com', 'allow: { anyone: true }')
+    assert.deepEqual([google.groups, google.username], [undefined, { claim: 'email', suffix: '@google' }])
+    assert.equal(providerOf(SSO, 'groups: { claim: realm_access.roles, map: { a: b } }').groups?.take, 'mapped')
+    assert.equal(providerOf(SSO, 'groups: { claim: false }').groups, undefined)
+    assert.deepEqual(
+      [google.recheckSeconds, google.onUnreachableSeconds, google.withoutRecheckSeconds],
+      [60, 3600, 43_200],
+    )
+  })
+})
+
+const CASES: readonly Case[] = [
+  {
+    rule: 'two providers that name groups each say which of them count',
+    text: withProviders(entry(`${SSO}/realms/a`, 'id: a'), entry(`${SSO}/realms/b`, 'id: b')),
+    problem: /^4:7: `groups.take` is missing.*\n5:7: `groups.take` is missing/,
+  },
+  {
+    rule: 'google needs allow',
+    text: withProviders(entry('https://accounts.google.com')),
+    problem: /^4:7: `allow` is missing: anybody can have an account there/,
+  },
+  {
+    rule: 'gitlab.com needs allow',
+    text: withProviders(entry('https://gitlab.com')),
+    problem: /^4:7: `allow` is missing/,
+  },
+  {
+    rule: 'Entra without a tenant id needs allow',
+    text: withProviders(entry('https://login.microsoftonline.com/common/v2.0')),
+    problem: /^4:7: `allow` is missing.*`tenants`/,
+  },
+  {
+    rule: 'auth0 needs the name of its claim',
+    text: withProviders(entry('https://acme.auth0.com/')),
+    problem: /^4:7: `groups.claim` is missing/,
+  },
+  {
+    rule: 'an id is for one provider',
+    text: withProviders(
+      entry(`${SSO}/realms/a`, 'groups: { take: all }'),
+      entry(`${SSO}/realms/b`, 'groups: { take: all }'),
+    ),
+    problem: /^5:7: has the same `id` as the provider in line 4/,
+  },
+  {
+    rule: 'an issuer stands once',
+    text: withProviders(entry(SSO, 'id: a, groups: { take: all }'), entry(SSO, 'id: b, groups: { take: all }')),
+    problem: /^5:17: the same issuer stands in line 4/,
+  },
+  {
+    rule: 'an issuer is https but for loopback',
+    text: withProviders(entry('http://sso.example.com')),
+    problem: /^4:17: .*must be https/,
+  },
+  { rule: 'an id has its form', text: withProviders(entry(SSO, 'id: Home')), problem: /must be 1 to 32 characters/ },
+  { rule: 'recheck has bounds', text: withProviders(entry(SSO, 'recheck: 5s')), problem: /must be from 10s to 15m/ },
+  {
+    rule: 'without_recheck has bounds',
+    text: withProviders(entry(SSO, 'without_recheck: 31d')),
+    problem: /must be from 5m to 30d/,
+  },
+  { rule: 'an address has a port', text: withProviders(entry(SSO, 'connect: { address: sso }')), problem: /host:port/ },
+  {
+    rule: 'nobody could sign in without password and without providers',
+    text: withTopLines('issuer: { password: off }'),
+    problem: /^2:21: `password: off` needs `issuer.providers`/,
+  },
+  {
+    rule: 'there are at most 16 providers',
+    text: withProviders(
+      ...Array.from({ length: 17 }, (_, n) => entry(`${SSO}/${n}`, `id: p${n}, groups: { take: all }`)),
+    ),
+    problem: /must not have more than 16 entries/,
+  },
+  {
+    rule: 'providers stand beside no upstream',
+    text: withTopLines('issuer: { upstream: "https://other.example.com", providers: [] }'),
+    problem: /unknown key `providers`/,
+  },
+]
+describeCases('what a provider needs', CASES)
+
+describe('a provider', () => {
+  it('may say nothing for nothing: `on_unreachable: 0s`', () => {
+    assert.equal(providerOf(SSO, 'on_unreachable: 0s').onUnreachableSeconds, 0)
+  })
+  it('never shows its secret in a problem', () => {
+    const text = withProviders(`{ issuer: "${SSO}", client_id: gate, client_secret: "\${SECRET}", nope: 1 }`)
+    assert.doesNotMatch(problemsOf(text, { SECRET: 'hunter2hunter2' }).join('\n'), /hunter2/)
+  })
+})
