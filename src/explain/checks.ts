@@ -3,7 +3,8 @@ import type { Reason } from '../core/denial.ts'
 import type { Resource } from '../core/resource.ts'
 import { isPublic, matchRule } from '../core/rule-match.ts'
 import type { Evidence } from '../core/token.ts'
-import type { Policy, RouteMatch, Routing } from '../gateway/judge.ts'
+import type { RouteMatch, Routing } from '../gateway/judge.ts'
+import type { Policy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 
 export type CheckName =

@@ -2,14 +2,8 @@ import type { Permit } from '../core/decide.ts'
 import type { Denial, Reason } from '../core/denial.ts'
 import type { Evidence } from '../core/token.ts'
 import { answerFor } from '../gateway/answers.ts'
-import {
-  judgeEvidence,
-  judgeWithoutToken,
-  type Policy,
-  prepare,
-  type RouteMatch,
-  routeRequest,
-} from '../gateway/judge.ts'
+import { judgeEvidence, judgeWithoutToken, prepare, type RouteMatch, routeRequest } from '../gateway/judge.ts'
+import type { Policy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 import { accessCheck, type Check, checkBehind, placeChecks, tokenChecks } from './checks.ts'
 

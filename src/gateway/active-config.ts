@@ -1,10 +1,7 @@
 import type { Config } from '../config/config.ts'
-import { parseCidrs } from '../core/forwarded.ts'
-import { createHeaderPolicy } from '../core/header-policy.ts'
 import type { Route } from '../core/route.ts'
-import { createRouter } from '../core/router.ts'
 import { createUpstreamGroup, type UpstreamGroup } from '../proxy/upstreams.ts'
-import type { Policy } from './judge.ts'
+import { createPolicy, type Policy } from './policy.ts'
 
 /** One reading of routes.yaml, made ready for requests. A reload makes another and swaps it in whole. */
 export interface ActiveConfig {
@@ -12,16 +9,6 @@ export interface ActiveConfig {
   readonly policy: Policy
   /** Connections to upstreams, by route. */
   readonly upstreams: ReadonlyMap<Route, UpstreamGroup>
-}
-
-/** What a request needs of the file; see {@link activateConfig} for what needs connections too. */
-export function createPolicy(config: Config): Policy {
-  return {
-    router: createRouter(config.routes),
-    headers: createHeaderPolicy(config.routes),
-    publicHost: config.publicHost,
-    trustedProxies: parseCidrs(config.trustedProxies),
-  }
 }
 
 /** Routes whose upstreams are those of a route before keep that one's connections and what is known of dead ones. */

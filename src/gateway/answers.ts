@@ -6,7 +6,7 @@ import { tokenScheme } from '../core/credential.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
 import type { UpstreamFault } from '../proxy/outcome.ts'
-import { hasBody } from './request-head.ts'
+import { hasBody } from './incoming.ts'
 
 /** Why node's parser, or the clock, ended a request before it was one. */
 export type ClientFault =
@@ -128,7 +128,13 @@ export function sendRawAnswer(
   for (let i = 0; i + 1 < answer.headers.length; i += 2) lines.push(`${answer.headers[i]}: ${answer.headers[i + 1]}`)
   lines.push('Connection: close', '', answer.body)
   socket.on('error', () => undefined)
-  socket.end(lines.join('\r\n'), 'latin1')
+  socket.write(lines.join('\r\n'), 'latin1')
+  endSoon(socket)
+}
+
+/** Ends our side and reads on in bounds: a connection that closes on unread bytes may take the answer with it (RFC 9112 §9.6). */
+export function endSoon(socket: Duplex): void {
+  socket.end()
   const timer = setTimeout(() => socket.destroy(), DISCARD_MS)
   let discarded = 0
   socket.on('data', (chunk: Buffer) => {

@@ -4,42 +4,107 @@ import { renderFieldLines } from '../core/fields.ts'
 import { createHrefRewriter } from '../core/href-rewriter.ts'
 import { addsRequestId, lastingRequestHeaders } from '../core/request-headers.ts'
 import { clientFieldLines, clientResponseHeaders } from '../core/response-headers.ts'
-import type { Route, Timeouts, Upstream } from '../core/route.ts'
+import type { Timeouts, Upstream } from '../core/route.ts'
 import { rewritesBody, upstreamTarget } from '../core/upstream-target.ts'
 import type { BodyTransform } from '../proxy/client-answer.ts'
-import type { ForwardInput, UpstreamRequest } from '../proxy/forward.ts'
+import type { ForwardInput, UpstreamRequest } from '../proxy/forward-input.ts'
 import type { UpstreamGroup, UpstreamMember } from '../proxy/upstreams.ts'
-import { type Policy, type Prepared, prepare, type RouteMatch } from './judge.ts'
-import type { RequestHead } from './request-head.ts'
+import { type Prepared, prepare, type RouteMatch } from './judge.ts'
+import type { Policy } from './policy.ts'
+import type { RequestHead, UpstreamLines } from './request-head.ts'
 import type { RequestRecord } from './request-log.ts'
 
-/** The lines for an upstream that stay the same while a connection's field lines do, and what they were made for. */
-export interface UpstreamLines {
+/** What was found out about a request before it goes on. */
+export interface Permitted {
   readonly policy: Policy
-  readonly route: Route
-  readonly upstream: Upstream
-  /** For a request with a token; one without keeps an Authorization of another scheme. */
-  readonly identified: boolean
-  readonly lines: string
-  readonly addsRequestId: boolean
+  readonly head: RequestHead
+  readonly match: RouteMatch
+  readonly permit: Permit
+  readonly record: RequestRecord
+  /** NumericDate, seconds. */
+  readonly now: number
+  /** It asks for a tunnel; called when it becomes one. Undefined: it doesn't. */
+  readonly onTunnel: (() => void) | undefined
 }
+
+/** A permitted request in its upstream's terms, and its answer in the client's. An object, for closures cost every request more. */
+export class Forwarding implements ForwardInput {
+  readonly #permitted: Permitted
+  readonly method: string
+  readonly target: string
+  readonly headers: readonly string[] | string
+  readonly upstreams: UpstreamGroup
+  readonly member: UpstreamMember
+  readonly timeouts: Timeouts
+  readonly maxBody: number | undefined
+
+  /** @param first The request for `member`, as {@link prepareFor} made it. */
+  constructor(permitted: Permitted, upstreams: UpstreamGroup, member: UpstreamMember, first: UpstreamRequest) {
+    const { route } = permitted.match
+    this.#permitted = permitted
+    this.method = permitted.head.method
+    this.target = first.target
+    this.headers = first.headers
+    this.upstreams = upstreams
+    this.member = member
+    this.timeouts = route.timeouts
+    this.maxBody = route.maxBody
+  }
+
+  towards(upstream: Upstream): UpstreamRequest | undefined {
+    const prepared = prepareFor(this.#permitted, upstream)
+    return prepared.kind === 'ready' ? prepared : undefined
+  }
+
+  rewriteHead(status: number, rawHeaders: readonly string[]): string[] {
+    const { head, record, match, onTunnel } = this.#permitted
+    record.status = status
+    const { route, client } = match
+    const upgrade = status === 101 && onTunnel !== undefined
+    if (upgrade) onTunnel()
+    return clientResponseHeaders({ route, client, requestHeaders: head.rawHeaders, rawHeaders, upgrade })
+  }
+
+  passHead(status: number, lines: string): string | undefined {
+    const { record, match } = this.#permitted
+    record.status = status
+    return status === 207 ? undefined : clientFieldLines(match.route, lines)
+  }
+
+  transformBody(status: number, headers: readonly string[]): BodyTransform | undefined {
+    const { route, client } = this.#permitted.match
+    return rewritesBody(route, status, headers) ? createHrefRewriter(route, client) : undefined
+  }
+}
+
+/** The request in the terms of one upstream, or why it can't go there. */
+export function prepareFor(permitted: Permitted, upstream: Upstream): PreparedForward {
+  const { policy, match, head, permit, record, now } = permitted
+  const upgrade = permitted.onTunnel !== undefined
+  const lines = upgrade ? undefined : upstreamLines(policy, match, head, permit, upstream, record.id)
+  if (lines !== undefined)
+    return { kind: 'ready', headers: lines, target: upstreamTarget(match.route, upstream, match.target) }
+  return prepare(policy, match, head, permit, { upstream, requestId: record.id, upgrade, now })
+}
+
+type PreparedForward = Prepared | ({ readonly kind: 'ready' } & UpstreamRequest)
 
 /**
  * What the upstream gets of a plain request, as field lines: those of the connection's last request with the same fields, and the token's own.
  * Undefined where more has to be judged or said: WebDAV's fields, claims that can't be sent.
  * @param requestId Of letters, digits and `._-`.
  */
-export function upstreamLines(
+function upstreamLines(
   policy: Policy,
   match: RouteMatch,
-  asked: RequestHead,
+  head: RequestHead,
   permit: Permit,
   upstream: Upstream,
   requestId: string,
 ): string | undefined {
-  if (asked.memo === undefined) return undefined
+  if (head.memo === undefined) return undefined
   const added = policy.headers.addedLines(permit.route, permit.token)
-  const lasting = lastingLines(policy, match, asked, permit, upstream)
+  const lasting = lastingLines(policy, match, head, permit, upstream)
   if (added === undefined || lasting === undefined) return undefined
   return lasting.addsRequestId ? `${lasting.lines}X-Request-Id: ${requestId}\r\n${added}` : lasting.lines + added
 }
@@ -64,73 +129,3 @@ function lastingLines(
   memo.upstreamLines = { policy, route, upstream, identified, lines, addsRequestId: addsRequestId(route) }
   return memo.upstreamLines
 }
-
-/** What was found out about a request before it goes on. */
-export interface Permitted {
-  readonly policy: Policy
-  readonly asked: RequestHead
-  readonly match: RouteMatch
-  readonly permit: Permit
-  readonly exchange: RequestRecord
-  /** NumericDate, seconds. */
-  readonly now: number
-}
-
-/** A permitted request in its upstream's terms, and its answer in the client's. An object, for closures cost every request more. */
-export class Forwarding implements ForwardInput {
-  readonly #permitted: Permitted
-  readonly method: string
-  readonly target: string
-  readonly headers: readonly string[] | string
-  readonly upstreams: UpstreamGroup
-  readonly member: UpstreamMember
-  readonly timeouts: Timeouts
-  readonly maxBody: number | undefined
-
-  /** @param first The request for `member`, as {@link prepareFor} made it. */
-  constructor(permitted: Permitted, upstreams: UpstreamGroup, member: UpstreamMember, first: UpstreamRequest) {
-    const { route } = permitted.match
-    this.#permitted = permitted
-    this.method = permitted.asked.method
-    this.target = first.target
-    this.headers = first.headers
-    this.upstreams = upstreams
-    this.member = member
-    this.timeouts = route.timeouts
-    this.maxBody = route.maxBody
-  }
-
-  towards(upstream: Upstream): UpstreamRequest | undefined {
-    const prepared = prepareFor(this.#permitted, upstream)
-    return prepared.kind === 'ready' ? prepared : undefined
-  }
-
-  rewriteHead(status: number, rawHeaders: readonly string[]): string[] {
-    const { asked, exchange, match } = this.#permitted
-    exchange.status = status
-    const { route, client } = match
-    return clientResponseHeaders({ route, client, requestHeaders: asked.rawHeaders, rawHeaders, upgrade: false })
-  }
-
-  passHead(status: number, lines: string): string | undefined {
-    const { exchange, match } = this.#permitted
-    exchange.status = status
-    return status === 207 ? undefined : clientFieldLines(match.route, lines)
-  }
-
-  transformBody(status: number, headers: readonly string[]): BodyTransform | undefined {
-    const { route, client } = this.#permitted.match
-    return rewritesBody(route, status, headers) ? createHrefRewriter(route, client) : undefined
-  }
-}
-
-/** The request in the terms of one upstream, or why it can't go there. */
-export function prepareFor(permitted: Permitted, upstream: Upstream): PreparedForward {
-  const { policy, match, asked, permit, exchange, now } = permitted
-  const lines = upstreamLines(policy, match, asked, permit, upstream, exchange.id)
-  if (lines !== undefined)
-    return { kind: 'ready', headers: lines, target: upstreamTarget(match.route, upstream, match.target) }
-  return prepare(policy, match, asked, permit, { upstream, requestId: exchange.id, upgrade: false, now })
-}
-
-type PreparedForward = Prepared | ({ readonly kind: 'ready' } & UpstreamRequest)

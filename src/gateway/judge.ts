@@ -4,18 +4,18 @@ import { extractCredential, readBearer } from '../core/credential.ts'
 import { judgeDestination } from '../core/dav.ts'
 import { decide, denyIdentity, type Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
-import { type Cidr, type ResolvedClient, resolveClient } from '../core/forwarded.ts'
+import { type ResolvedClient, resolveClient } from '../core/forwarded.ts'
 import { readRequestFraming } from '../core/framing.ts'
-import type { HeaderPolicy } from '../core/header-policy.ts'
 import { upstreamRequestHeaders } from '../core/request-headers.ts'
 import type { Route, Upstream } from '../core/route.ts'
-import { type Router, reservation } from '../core/router.ts'
+import { reservation } from '../core/router.ts'
 import { allowedMethods, isPublic } from '../core/rule-match.ts'
 import { parseTarget, type Target } from '../core/target.ts'
 import type { Evidence } from '../core/token.ts'
 import { upstreamTarget } from '../core/upstream-target.ts'
 import type { Verifier } from '../token/verifier.ts'
-import type { RequestHead } from './request-head.ts'
+import type { Policy } from './policy.ts'
+import type { Origin, RequestHead } from './request-head.ts'
 
 export interface Framing {
   /** '' when there is none. */
@@ -41,15 +41,6 @@ export function readFraming({ rawHeaders, httpVersion }: RequestHead): Framing {
   if (typeof framing === 'object') fault ??= framing.fault
   if (host === undefined) fault ??= 'the Host field is missing'
   return { hostHeader: host ?? '', fault }
-}
-
-/** What routes.yaml says of requests, made ready once per reload. */
-export interface Policy {
-  readonly router: Router
-  readonly headers: HeaderPolicy
-  /** Host of `public_url`, lower case, without port. */
-  readonly publicHost: string
-  readonly trustedProxies: readonly Cidr[]
 }
 
 /** Where a request leads, before anybody is asked who they are. */
@@ -80,35 +71,24 @@ export type Prepared =
   | { readonly kind: 'ready'; readonly headers: readonly string[]; readonly target: string }
   | { readonly kind: 'deny'; readonly denial: Denial }
 
-/** What a connection's field lines say of where a request comes from and goes, whatever its target; for one policy. */
-export interface Arrival {
-  readonly policy: Policy
-  readonly peerAddress: string
-  readonly tls: boolean
-  readonly client: ResolvedClient
-  /** Of the Host field; undefined when the request is refused. */
-  readonly host: string | undefined
-  readonly denial: Denial | undefined
-}
-
 /** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
 export function routeRequest(policy: Policy, asked: RequestHead): Routing {
-  const { client, host, denial: refused = NO_HOST } = arrivalOf(policy, asked)
+  const { client, host, denial: refused = NO_HOST } = originOf(policy, asked)
   if (host === undefined) return { kind: 'deny', denial: refused, client }
   const parsed = parseTarget(asked.target)
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
   return place(policy, host, parsed.target, client)
 }
 
-function arrivalOf(policy: Policy, asked: RequestHead): Arrival {
-  const known = asked.memo?.arrival
+function originOf(policy: Policy, asked: RequestHead): Origin {
+  const known = asked.memo?.origin
   if (known?.policy === policy) return known
-  const arrival = arrive(policy, asked)
-  if (asked.memo !== undefined) asked.memo.arrival = arrival
-  return arrival
+  const origin = readOrigin(policy, asked)
+  if (asked.memo !== undefined) asked.memo.origin = origin
+  return origin
 }
 
-function arrive(policy: Policy, asked: RequestHead): Arrival {
+function readOrigin(policy: Policy, asked: RequestHead): Origin {
   const { rawHeaders, peerAddress, tls } = asked
   const { hostHeader, fault } = readFraming(asked)
   const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })

@@ -1,12 +1,10 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { ListenAddress } from '../config/config.ts'
 import { RESERVED_PATHS } from '../core/router.ts'
-import { type ClientFault, clientFault } from './answers.ts'
 import { attachFastPath } from './fast-path/fast-path.ts'
-import { mayUpgrade } from './upgrades.ts'
+import { FullParser, type HttpServer, type ParserHandlers, type Underway } from './full-parser.ts'
 
 /** PEM texts. */
 export interface TlsMaterial {
@@ -21,14 +19,6 @@ export interface ListenerOptions {
   readonly maxConnections: number
   /** Milliseconds from the first byte of a request (or from connecting) to the end of its headers. */
   readonly headersTimeoutMs?: number
-}
-
-export interface ListenerHandlers {
-  /** @param awaitsContinue The client sends its body only after `100 Continue` (RFC 9110 §10.1.1). */
-  request(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
-  /** What the parser refused. The socket is still open for an answer. */
-  refused(socket: Duplex, fault: ClientFault): void
 }
 
 export interface Listener {
@@ -58,16 +48,27 @@ const HANDSHAKE_MS = 10_000
  * Listens for HTTP/1.1. Everything that node's strict parser refuses goes to `refused`; what it lets through although no proxy may
  * (two Host fields, absolute-form, odd Transfer-Encoding) is for the judge. Rejects with the system's error when it can't bind.
  */
-export async function openListener(options: ListenerOptions, handlers: ListenerHandlers): Promise<Listener> {
-  const server = createServer(options)
+export async function openListener<Call extends Underway>(
+  options: ListenerOptions,
+  handlers: ParserHandlers<Call>,
+): Promise<Listener> {
+  const parser = new FullParser(handlers)
+  const server = createServer(options, (request) => parser.mayUpgrade(request))
   const sockets = new Set<Socket>()
   const limit = { connections: options.maxConnections }
-  attach(server, handlers)
+  parser.attach(server)
   const lane = attachFastPath(server, {
     takes: isPlainTarget,
-    // The data path uses no more of either than the lane's own classes have.
-    onRequest: (request, response) =>
-      handlers.request(request as unknown as IncomingMessage, response as unknown as ServerResponse, false),
+    onRequest: (request, response) => {
+      handlers.request({
+        head: request.head,
+        // The data path uses no more of either than the fast path's own classes have.
+        request: request as unknown as IncomingMessage,
+        response: response as unknown as ServerResponse,
+        awaitsContinue: false,
+        upgrade: undefined,
+      })
+    },
     keepAliveMs: KEEP_ALIVE_MS,
     firstRequestMs: 0,
   })
@@ -111,9 +112,10 @@ function isPlainTarget(url: string): boolean {
   return !first.includes('%') && !first.includes(';') && !RESERVED_PATHS.some((path) => first.startsWith(path))
 }
 
-type HttpServer = Server | ReturnType<typeof createHttpsServer>
-
-function createServer({ tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenerOptions): HttpServer {
+function createServer(
+  { tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenerOptions,
+  mayUpgrade: (request: IncomingMessage) => boolean,
+): HttpServer {
   const strict = {
     insecureHTTPParser: false,
     // The judge looks at Host itself, to answer in the same form as every other refusal.
@@ -135,16 +137,6 @@ function createServer({ tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenerOp
   server.maxHeadersCount = MAX_HEADER_FIELDS
   server.timeout = 0
   return server
-}
-
-function attach(server: HttpServer, handlers: ListenerHandlers): void {
-  server.on('request', (request, response) => handlers.request(request, response, false))
-  server.on('checkContinue', (request, response) => handlers.request(request, response, true))
-  // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1).
-  server.on('checkExpectation', (request, response) => handlers.request(request, response, false))
-  server.on('upgrade', (request, socket, head) => handlers.upgrade(request, socket, head))
-  server.on('connect', (_request, socket) => handlers.refused(socket, 'connect'))
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => handlers.refused(socket, clientFault(error)))
 }
 
 /** `localhost` is one server behind two sockets, so that a name that resolves to either finds it. */

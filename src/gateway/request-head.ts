@@ -1,16 +1,9 @@
-import type { IncomingMessage } from 'node:http'
-import { TLSSocket } from 'node:tls'
-import { FastPathRequest } from './fast-path/request.ts'
-import type { UpstreamLines } from './forwarding.ts'
-import type { Arrival } from './judge.ts'
+import type { Denial } from '../core/denial.ts'
+import type { ResolvedClient } from '../core/forwarded.ts'
+import type { Route, Upstream } from '../core/route.ts'
+import type { Policy } from './policy.ts'
 
-/** What was worked out about field lines that came before on the same connection. Whoever reads a slot checks what it was made for. */
-export class FieldsMemo {
-  arrival: Arrival | undefined
-  upstreamLines: UpstreamLines | undefined
-}
-
-/** What a request asks, before anybody has judged it. `explain` makes one from its arguments. */
+/** What a request asks, before anybody has judged it. Whoever reads requests makes it; `explain` makes one from its arguments. */
 export interface RequestHead {
   readonly method: string
   /** The request target as received. */
@@ -25,39 +18,35 @@ export interface RequestHead {
   readonly memo?: FieldsMemo
   /** `1.1`, say. */
   readonly httpVersion: string
+  /** '' for a peer that is gone already. */
   readonly peerAddress: string
   readonly tls: boolean
 }
 
-/** The request as node's parser left it. A peer that is gone already has the address ''. */
-export function requestHeadOf(request: IncomingMessage): RequestHead {
-  if (request instanceof FastPathRequest) return fastPathHead(request)
-  return {
-    method: request.method ?? '',
-    target: request.url ?? '',
-    rawHeaders: request.rawHeaders,
-    httpVersion: request.httpVersion,
-    peerAddress: request.socket.remoteAddress ?? '',
-    tls: request.socket instanceof TLSSocket,
-  }
+/** What a connection's field lines say of where a request comes from and goes, whatever its target; for one policy. */
+export interface Origin {
+  readonly policy: Policy
+  readonly peerAddress: string
+  readonly tls: boolean
+  readonly client: ResolvedClient
+  /** Of the Host field; undefined when the request is refused. */
+  readonly host: string | undefined
+  readonly denial: Denial | undefined
 }
 
-function fastPathHead({ method, url, rawHeaders, bearer, fieldsMemo, socket }: FastPathRequest): RequestHead {
-  const { arrival } = fieldsMemo
-  return {
-    method,
-    target: url,
-    rawHeaders,
-    bearer,
-    memo: fieldsMemo,
-    httpVersion: '1.1',
-    peerAddress: arrival === undefined ? (socket.remoteAddress ?? '') : arrival.peerAddress,
-    tls: arrival === undefined ? socket instanceof TLSSocket : arrival.tls,
-  }
+/** The lines for an upstream that stay the same while a connection's field lines do, and what they were made for. */
+export interface UpstreamLines {
+  readonly policy: Policy
+  readonly route: Route
+  readonly upstream: Upstream
+  /** For a request with a token; one without keeps an Authorization of another scheme. */
+  readonly identified: boolean
+  readonly lines: string
+  readonly addsRequestId: boolean
 }
 
-/** Whether a body follows the head. */
-export function hasBody(request: IncomingMessage): boolean {
-  const length = request.headers['content-length']
-  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
+/** What was worked out about field lines that came before on the same connection. Whoever reads a slot checks what it was made for. */
+export class FieldsMemo {
+  origin: Origin | undefined
+  upstreamLines: UpstreamLines | undefined
 }

@@ -1,5 +1,5 @@
 import type { FramingFault, RequestFraming } from '../core/framing.ts'
-import type { ForwardInput, UpstreamRequest } from './forward.ts'
+import type { ForwardInput, UpstreamRequest } from './forward-input.ts'
 import { renderRequestHead } from './http1/request-head.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamMember } from './upstreams.ts'

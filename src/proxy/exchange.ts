@@ -3,10 +3,9 @@ import { readRequestFraming } from '../core/framing.ts'
 import { Attempts, idleLimitMs } from './attempts.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
-import type { ForwardInput } from './forward.ts'
+import type { ForwardInput } from './forward-input.ts'
 import type { ResponseHead } from './http1/response-head.ts'
 import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
-import { awaitTurn, mustWait } from './pipelining.ts'
 import { drainRequest, RequestBody, type RequestBodyOwner } from './request-body.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 
@@ -195,15 +194,6 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
 
   #begin(): void {
     this.#response.on('close', this.#onClientClose)
-    if (!mustWait(this.#request, this.#response)) {
-      this.#first()
-      return
-    }
-    awaitTurn(this.#request, this.#response, { onTurn: () => this.#first(), onGone: this.#onClientClose })
-  }
-
-  #first(): void {
-    if (this.#phase === 'settled') return
     this.#startedAt = this.#input.upstreams.clock()
     const connection = this.#attempts.first()
     if (connection === undefined) this.#later(() => this.#fail('protocol', 'a field of the request can not be sent'))

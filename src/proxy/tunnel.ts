@@ -1,10 +1,10 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Permit } from '../core/decide.ts'
 import type { Attempts } from './attempts.ts'
 import type { Watched } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
-import type { ForwardInput } from './forward.ts'
+import type { ForwardInput } from './forward-input.ts'
 import type { ResponseHead } from './http1/response-head.ts'
 import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
 import type { ConnectionUser } from './upstream-connection.ts'
@@ -152,39 +152,26 @@ export interface Tunnel {
 
 /**
  * Sends a permitted upgrade (RFC 9110 §7.8) to its upstream and, once that switches protocols, carries bytes both ways until either side ends
- * or neither speaks for the idle limit. Any other answer goes to the client as it came, and the connection closes. Calls `done` exactly
- * once, never before it has returned: `completed` with status 101 is a tunnel that was opened. When no head was sent, `socket` is the
- * caller's again, to answer on.
+ * or neither speaks for the idle limit. Any other answer goes to the client as it came, by `response`. Calls `done` exactly once, never before it
+ * has returned: `completed` with status 101 is a tunnel that was opened. When no head was sent, nothing was written to `response`: the caller
+ * answers.
  * @param input `headers` with `Upgrade` and `Connection`; `rewriteHead` keeps both for 101.
- * @param head What node read beyond the request.
+ * @param response On a socket that node has let go of; it ends the connection. @param early What node read beyond the request.
  */
 export function tunnel(
   _permit: Permit,
   input: ForwardInput,
   request: IncomingMessage,
-  socket: Socket,
-  head: Buffer,
+  response: ServerResponse,
+  early: Buffer,
   done: (outcome: ForwardOutcome) => void,
 ): Tunnel {
-  // Node has let go of the socket: an error that nobody hears would end the process.
-  socket.on('error', ignore)
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket)
-  response.on('finish', () => {
-    response.detachSocket(socket)
-    response.emit('close')
-    socket.destroySoon()
-  })
+  const { socket } = request
   const state: { open: OpenTunnel | undefined } = { open: undefined }
-  const settled = (outcome: ForwardOutcome): void => {
-    if (response.socket !== null) response.detachSocket(socket)
-    done(outcome)
-  }
-  const exchange = new Exchange(input, request, response, settled, (answer, attempts, firstByteMs) => {
+  const exchange = new Exchange(input, request, response, done, (answer, attempts, firstByteMs) => {
     response.detachSocket(socket)
     state.open = new OpenTunnel(input, { socket, attempts, firstByteMs, done })
-    state.open.start(answer, head)
+    state.open.start(answer, early)
   })
   exchange.start()
   return {
@@ -194,5 +181,3 @@ export function tunnel(
     },
   }
 }
-
-function ignore(): void {}

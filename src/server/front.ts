@@ -1,6 +1,6 @@
-import { Gateway, type ReservedRequest } from '../gateway/gateway.ts'
-import { type Listener, type ListenerHandlers, openListener, type TlsMaterial } from '../gateway/listener.ts'
-import { Upgrades } from '../gateway/upgrades.ts'
+import type { ParserHandlers } from '../gateway/full-parser.ts'
+import { type Call, Gateway, type ReservedRequest } from '../gateway/gateway.ts'
+import { type Listener, openListener, type TlsMaterial } from '../gateway/listener.ts'
 import type { Closing } from './closing.ts'
 import type { Runtime } from './runtime.ts'
 import { bindFault } from './start-fault.ts'
@@ -42,20 +42,18 @@ export async function closeFront(parts: Runtime, closing: Closing, graceMs: numb
   for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
 }
 
-function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']): ListenerHandlers {
+function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {
   const { recorder, backing, state, verifier, log, now, tunnels } = parts
-  const generation = () => state.generation
+  const active = () => state.generation
   const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
-  const gateway = new Gateway({ generation, verifier, recorder, log, now, noteUse, serveReserved })
-  const upgrades = new Upgrades({ generation, verifier, recorder, log, now, noteUse, tunnels })
+  const gateway = new Gateway({ active, verifier, recorder, tunnels, log, now, noteUse, serveReserved })
   return {
-    request: (request, response, awaitsContinue) => {
+    request: (incoming) => {
       // What is answered now is the last on its connection.
-      if (state.closing) response.shouldKeepAlive = false
-      gateway.request(request, response, awaitsContinue)
+      if (state.closing) incoming.response.shouldKeepAlive = false
+      return gateway.request(incoming)
     },
-    upgrade: (request, socket, head) => upgrades.upgrade(request, socket, head),
-    refused: (socket, fault) => gateway.refused(socket, fault),
+    refused: (socket, fault, call) => gateway.refused(socket, fault, call),
   }
 }
 

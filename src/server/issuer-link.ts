@@ -9,7 +9,8 @@ import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
-import { type IssuerMount, mountIssuer } from './issuer-mount.ts'
+import type { IssuerMount } from './issuer-mount.ts'
+import { mountIssuer } from './mount-issuer.ts'
 import { createLastUse, createRevocations, type LastUse, type Revocations } from './revocations.ts'
 
 /** What stands behind the data path: in this process, or in the one that this process works for. */

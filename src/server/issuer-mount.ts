@@ -1,10 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
 import type { ReservedRequest } from '../gateway/gateway.ts'
-import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
-import { loadMasterKey } from '../issuer/keys/sealing.ts'
-import type { Store } from '../store/store.ts'
 import type { PublishedKey } from '../token/trusted-issuer.ts'
 
 /** What answers the issuer's paths: the embedded issuer, nobody, or the audgate that a gateway on its own stands before. */
@@ -19,26 +16,6 @@ export interface IssuerMount {
   close(): Promise<void>
 }
 
-export interface MountOptions {
-  /** Undefined where the file asks for no embedded issuer. */
-  readonly store: Store | undefined
-  readonly now: () => number
-  readonly onEvent: (event: IssuerEvent) => void
-}
-
-/** Starts what the file says about the issuer. Rejects with what the operator has to mend. */
-export async function mountIssuer(config: Config, options: MountOptions): Promise<IssuerMount> {
-  if (config.issuer.kind === 'embedded' && options.store !== undefined) {
-    return mountEmbedded(config, config.issuer, options, options.store)
-  }
-  if (config.issuer.kind === 'upstream') {
-    // Loaded where it is asked for, like the issuer.
-    const { mountUpstream } = await import('./issuer-pass-on.ts')
-    return mountUpstream(config, config.issuer)
-  }
-  return NO_ISSUER
-}
-
 /** Answers reserved paths where there is no issuer. */
 export const NO_ISSUER: IssuerMount = {
   handle: ({ refuse }) => refuse(denial('no_route', 'there is nothing at this reserved path')),
@@ -47,32 +24,4 @@ export const NO_ISSUER: IssuerMount = {
   onKeysChanged: () => undefined,
   reconfigure: () => Promise.resolve(),
   close: () => Promise.resolve(),
-}
-
-async function mountEmbedded(
-  config: Config,
-  embedded: EmbeddedIssuer,
-  { now, onEvent }: MountOptions,
-  store: Store,
-): Promise<IssuerMount> {
-  const { secret, registrationToken } = config.secrets
-  const masterKey = await loadMasterKey(secret, config.store.path)
-  // Loaded where it is asked for: a gateway without an issuer does without the library.
-  const { createIssuer } = await import('../issuer/create-issuer.ts')
-  const issuer = await createIssuer(settingsOf(config, embedded), { store, masterKey, registrationToken, now, onEvent })
-  return {
-    handle: ({ request, response, located }) => issuer.handle(request, response, located.client.address),
-    own: { publicKeys: () => issuer.publicKeys() },
-    answer: (request, response, address) => issuer.handle(request, response, address),
-    onKeysChanged: (listener) => issuer.onKeysChanged(listener),
-    reconfigure: async (next) => {
-      if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
-    },
-    close: () => issuer.close(),
-  }
-}
-
-function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
-  const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
-  return { ...settings, identifier: config.publicUrl, origin: config.publicOrigin, resources }
 }

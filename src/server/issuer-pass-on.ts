@@ -70,11 +70,11 @@ async function passOn(
 
 function forwardedBy(reserved: ReservedRequest | undefined): Record<string, string> {
   if (reserved === undefined) return {}
-  const { client } = reserved.located
+  const { client } = reserved.routing
   return {
     'x-forwarded-for': client.forwardedFor,
     'x-forwarded-host': client.host,
     'x-forwarded-proto': client.protocol,
-    'x-request-id': reserved.exchange.id,
+    'x-request-id': reserved.record.id,
   }
 }

@@ -17,18 +17,18 @@ export interface ReservedOptions {
 // Nobody takes longer over a form; a body or a reader that stops for so long is cut.
 const IDLE_MS = 300_000
 
-/** Sends requests for reserved paths to who answers them, and ends their exchange with the answer. */
+/** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
 export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
   const { recorder, site, issuer, feed } = options
   return (reserved) => {
-    const { request, response, exchange, located } = reserved
-    const [path = '/'] = located.target.readings
+    const { request, response, record, routing } = reserved
+    const [path = '/'] = routing.target.readings
     request.socket.setTimeout(IDLE_MS)
     response.once('close', () => {
-      exchange.status ??= response.statusCode
-      recorder.end(exchange, { ...endingOf(response.writableFinished, exchange.status), bytesIn: 0, bytesOut: 0 })
+      record.status ??= response.statusCode
+      recorder.end(record, { ...endingOf(response.writableFinished, record.status), bytesIn: 0, bytesOut: 0 })
     })
-    if (isWithin(METADATA_PATH, path)) exchange.place = '(metadata)'
+    if (isWithin(METADATA_PATH, path)) record.place = '(metadata)'
     switch (answererOf(path, feed)) {
       case 'site':
         return site(reserved)

@@ -54,7 +54,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   closing.add(() => site.close())
   const serveReserved = createReserved({
     recorder,
-    site: ({ request, response, exchange }) => site.handle(request, response, exchange.id),
+    site: ({ request, response, record }) => site.handle(request, response, record.id),
     issuer: backing.issuer,
     feed: backing.feed,
   })

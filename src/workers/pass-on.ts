@@ -64,9 +64,9 @@ function passBack(request: IncomingMessage, response: ServerResponse, answer: In
   pipeline(answer, response, () => request.resume())
 }
 
-function innerFields({ request, located, exchange }: ReservedRequest): readonly string[] {
-  const { address } = located.client
-  return [...endToEnd(request.rawHeaders), INNER_FIELD, `${address} ${exchange.id}`]
+function innerFields({ request, routing, record }: ReservedRequest): readonly string[] {
+  const { address } = routing.client
+  return [...endToEnd(request.rawHeaders), INNER_FIELD, `${address} ${record.id}`]
 }
 
 function endToEnd(rawHeaders: readonly string[], besides?: string): readonly string[] {

@@ -76,8 +76,10 @@ describe('time limits', () => {
     const listener = await openListener(
       { address: { host: '127.0.0.1', port: 0 }, tls: undefined, maxConnections: 10, headersTimeoutMs: 200 },
       {
-        request: (_request, response) => response.end(),
-        upgrade: (_request, socket) => socket.destroy(),
+        request: ({ response }) => {
+          response.end()
+          return { ending: false }
+        },
         refused: (socket, fault) => {
           faults.push(fault)
           socket.destroy()

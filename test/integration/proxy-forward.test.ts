@@ -183,60 +183,8 @@ describe('an answer on its way to the client', () => {
   })
 })
 
-describe('several requests on one client connection', () => {
-  it('are answered in order, over one upstream connection', async () => {
-    const proxy = await before(httpUpstream((request, response) => response.end(request.url)))
-    const more = 'GET /1 HTTP/1.1\r\nHost: gate\r\n\r\nGET /2 HTTP/1.1\r\nHost: gate\r\n\r\n'
-    const text = await proxy.exchange(more + GET.replace('/a?b=c', '/3'))
-    assert.deepEqual(text.match(/\r\n\r\n\/\d/g), ['\r\n\r\n/1', '\r\n\r\n/2', '\r\n\r\n/3'])
-    assert.equal(proxy.outcomes.length, 3)
-  })
-
-  it('are sent on one after the other, however far the client runs ahead', async () => {
-    const proxy = await before(httpUpstream(() => {}))
-    const client = connect(proxy.port, '127.0.0.1')
-    const many = 'GET / HTTP/1.1\r\nHost: gate\r\n\r\n'.repeat(1_000)
-    const send = (): void => {
-      while (client.write(many));
-    }
-    client.on('drain', send)
-    client.on('error', () => {})
-    send()
-    await until(() => client.writableNeedDrain && proxy.upstream.sockets.size > 0, 'the client is held up')
-    const seen = proxy.aborts.length
-    assert.ok(seen < 10_000, `${seen} requests were taken`)
-    assert.equal(proxy.upstream.accepted, 1)
-    client.destroy()
-    for (const abort of proxy.aborts) abort()
-    await until(() => proxy.upstream.sockets.size === 0, 'nothing is under way')
-  })
-
-  it('go on when their turn comes, after more of them than are read ahead', async () => {
-    const proxy = await before(httpUpstream((request, response) => response.end(request.url)))
-    const requests = Array.from({ length: 200 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: gate\r\n\r\n`).join('')
-    const text = await proxy.exchange(requests + GET.replace('/a?b=c', '/last'))
-    assert.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 201)
-    assert.match(text, /\/last$/)
-    assert.equal(proxy.upstream.accepted, 1)
-  })
-
-  it('end with the client that leaves before their turn', async () => {
-    const proxy = await before(httpUpstream(() => {}))
-    const client = connect(proxy.port, '127.0.0.1', () => {
-      client.write('GET /1 HTTP/1.1\r\nHost: gate\r\n\r\nGET /2 HTTP/1.1\r\nHost: gate\r\n\r\n')
-    })
-    await until(() => proxy.aborts.length === 2 && proxy.upstream.sockets.size === 1, 'one is under way')
-    client.destroy()
-    await until(() => proxy.upstream.sockets.size === 0, 'none is')
-    await until(() => proxy.outcomes.length === 2, 'both outcomes')
-    assert.deepEqual(
-      proxy.outcomes.map(({ kind }) => kind),
-      ['client_closed', 'client_closed'],
-    )
-    assert.equal(proxy.upstream.accepted, 1)
-  })
-
-  it('reach an upstream that has a name with several addresses', async () => {
+describe('an upstream', () => {
+  it('may be a name with several addresses', async () => {
     const upstream = await httpUpstream((_request, response) => response.end('a'))
     const proxy = await proxyTo(createUpstreamGroup([upstreamAt(upstream.port, 'http:', 'localhost')], clock))
     opened.push(upstream, proxy)

@@ -4,7 +4,8 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Server
 import type { Permit } from '../../src/core/decide.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { Route, Upstream } from '../../src/core/route.ts'
-import { type ForwardInput, forward } from '../../src/proxy/forward.ts'
+import { forward } from '../../src/proxy/forward.ts'
+import type { ForwardInput } from '../../src/proxy/forward-input.ts'
 import type { Abort, ForwardOutcome } from '../../src/proxy/outcome.ts'
 import { createUpstreamGroup, type UpstreamGroup } from '../../src/proxy/upstreams.ts'
 

@@ -75,6 +75,27 @@ function specifiersIn(text: string): string[] {
   return [...text.matchAll(SPECIFIER)].map(([, from, bare, lazy]) => from ?? bare ?? lazy ?? '')
 }
 
+/** Files of ours that `file` imports, types and lazily loaded ones among them. */
+function importsOf(file: string): readonly string[] {
+  const specifiers = specifiersIn(readFileSync(file, 'utf8')).filter((specifier) => specifier.startsWith('.'))
+  return specifiers.map((specifier) => posix.join(posix.dirname(file), specifier))
+}
+
+/** The circles of a graph, each as the way that leads back to its start; one for every edge that closes one. */
+function cycles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = []
+  const done = new Set<string>()
+  const walk = (node: string, path: readonly string[]): void => {
+    const start = path.indexOf(node)
+    if (start !== -1) found.push([...path.slice(start), node])
+    if (start !== -1 || done.has(node)) return
+    for (const next of graph.get(node) ?? []) walk(next, [...path, node])
+    done.add(node)
+  }
+  for (const node of graph.keys()) walk(node, [])
+  return found
+}
+
 /** Only cli and config read the environment, only cli speaks on the console, only the command's frame imports what it computes. */
 function holdHabits(file: string, code: string, text: string): void {
   const room = roomOf(file)
@@ -110,6 +131,19 @@ describe('the rooms', () => {
       return 1 + Math.max(0, ...(ROOMS[room]?.rooms ?? []).map((below) => height(below, [...seen, room])))
     }
     for (const room of Object.keys(ROOMS)) height(room, [])
+  })
+  it('have no cycle inside', () => {
+    assert.deepEqual(
+      cycles(new Map(files.map((file) => [file, importsOf(file)]))).map((cycle) => cycle.join(' → ')),
+      [],
+    )
+  })
+  it('and a planted cycle is found, however long, and once', () => {
+    const graph = { a: ['b', 'x'], b: ['c'], c: ['a', 'x'], d: ['a'], e: ['e'], x: [] }
+    assert.deepEqual(cycles(new Map(Object.entries(graph))), [
+      ['a', 'b', 'c', 'a'],
+      ['e', 'e'],
+    ])
   })
   it('and their walls hold: a planted import is found', () => {
     assert.equal(trespass('src/proxy/a.ts', '../token/b.ts'), 'room token')

@@ -17,9 +17,12 @@ export interface FastPathOwner {
   readonly onClosed: (connection: FastPathConnection) => void
 }
 
+/** What a client may send ahead of its answer. */
+const MAX_HELD_BYTES = 65_536
+
 /**
  * One client's connection for as long as it carries nothing but plain requests, one at a time. The first byte of anything else hands
- * it over. Pipelined bytes wait, unread, until the answer has gone.
+ * it over. Pipelined bytes wait, unlooked at, until the answer has gone.
  */
 export class FastPathConnection {
   readonly socket: Socket
@@ -76,8 +79,7 @@ export class FastPathConnection {
 
   #read(chunk: Buffer): void {
     if (this.#response !== undefined) {
-      this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
-      this.socket.pause()
+      this.#hold(chunk)
       return
     }
     const head = readPlainHead(chunk.toString('latin1'), this.#fields)
@@ -93,6 +95,12 @@ export class FastPathConnection {
     this.#owner.onRequest(request, this.#response)
   }
 
+  /** Who sends further ahead is cut off: of a connection that is merely paused nobody sees the end. */
+  #hold(chunk: Buffer): void {
+    this.#held = this.#held === undefined ? chunk : Buffer.concat([this.#held, chunk])
+    if (this.#held.length > MAX_HELD_BYTES) this.socket.destroy()
+  }
+
   #next(keep: boolean): void {
     this.#response = undefined
     this.idleSince = this.#owner.clock()
@@ -104,7 +112,6 @@ export class FastPathConnection {
     const held = this.#held
     if (held === undefined) return
     this.#held = undefined
-    this.socket.resume()
     this.#read(held)
   }
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import type { FieldsMemo } from '../request-head.ts'
+import { TLSSocket } from 'node:tls'
+import type { RequestHead } from '../request-head.ts'
 import type { PlainHead } from './head.ts'
 
 /**
@@ -10,10 +11,9 @@ import type { PlainHead } from './head.ts'
 export class FastPathRequest extends EventEmitter {
   readonly method: string
   readonly url: string
-  /** A dash stands in place of {@link bearer}. */
+  /** A dash stands in place of the token that the head names. */
   readonly rawHeaders: readonly string[]
-  readonly bearer: string | undefined
-  readonly fieldsMemo: FieldsMemo
+  readonly head: RequestHead
   readonly socket: Socket
   readonly httpVersion = '1.1'
   readonly httpVersionMajor = 1
@@ -28,8 +28,7 @@ export class FastPathRequest extends EventEmitter {
     this.method = head.method
     this.url = head.url
     this.rawHeaders = head.fields.rawHeaders
-    this.bearer = head.bearer
-    this.fieldsMemo = head.fields.memo
+    this.head = requestHead(head, socket)
     this.socket = socket
   }
 
@@ -61,4 +60,12 @@ function merged(raw: readonly string[]): Record<string, string> {
     headers[name] = earlier === undefined ? (raw[i + 1] ?? '') : `${earlier}, ${raw[i + 1] ?? ''}`
   }
   return headers
+}
+
+function requestHead({ method, url, fields, bearer }: PlainHead, socket: Socket): RequestHead {
+  const { memo, rawHeaders } = fields
+  const { origin } = memo
+  const peerAddress = origin === undefined ? (socket.remoteAddress ?? '') : origin.peerAddress
+  const tls = origin === undefined ? socket instanceof TLSSocket : origin.tls
+  return { method, target: url, rawHeaders, bearer, memo, httpVersion: '1.1', peerAddress, tls }
 }

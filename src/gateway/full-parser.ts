@@ -1,0 +1,139 @@
+import { type createServer, type IncomingMessage, ServerResponse } from 'node:http'
+import type { createServer as createTlsServer } from 'node:https'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import { tunnelProtocol } from '../core/request-headers.ts'
+import { type ClientFault, clientFault, endSoon } from './answers.ts'
+import { hasBody, type Incoming } from './incoming.ts'
+import type { RequestHead } from './request-head.ts'
+import { Turns } from './turns.ts'
+
+/** A request that is being answered, as far as its connection has to know it. */
+export interface Underway {
+  /** The answer that has been given ends the connection. */
+  readonly ending: boolean
+}
+
+export interface ParserHandlers<Call extends Underway> {
+  /** Called when a request's turn has come. */
+  request(incoming: Incoming): Call
+  /** What is no request: answered on the socket, which ends with that. @param call The request that it belongs to, still unanswered. */
+  refused(socket: Duplex, fault: Exclude<ClientFault, 'gone'>, call: Call | undefined): void
+}
+
+export type HttpServer = ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>
+
+/** The last request that a connection has brought; `call` undefined: its turn has not come. */
+interface Latest<Call> {
+  readonly incoming: Incoming
+  /** What comes behind it is no request. */
+  readonly final: boolean
+  call: Call | undefined
+}
+
+/** Reads requests by node's own parser, and hands on one at a time for each connection. What it refuses is answered, or cut. */
+export class FullParser<Call extends Underway> {
+  readonly #handlers: ParserHandlers<Call>
+  readonly #latest = new WeakMap<Duplex, Latest<Call>>()
+  readonly #turns = new Turns()
+
+  constructor(handlers: ParserHandlers<Call>) {
+    this.#handlers = handlers
+  }
+
+  attach(server: HttpServer): void {
+    server.on('request', (request, response) => this.#take(request, response, false))
+    server.on('checkContinue', (request, response) => this.#take(request, response, true))
+    // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1).
+    server.on('checkExpectation', (request, response) => this.#take(request, response, false))
+    server.on('upgrade', (request, socket, early) => this.#upgrade(request, socket, early))
+    server.on('connect', (_request, socket) => this.#refuse(socket, 'connect'))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(socket, clientFault(error)))
+  }
+
+  /**
+   * Whether a request may leave HTTP for a tunnel: a GET without a body for a protocol whose bytes are no HTTP requests, and nothing before it
+   * that has yet to be answered. Others are answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged,
+   * and the tunnel's bytes in an earlier answer.
+   */
+  mayUpgrade(request: IncomingMessage): boolean {
+    if (request.method !== 'GET' || request.httpVersion !== '1.1' || hasBody(request)) return false
+    if (this.#unanswered(request.socket) !== undefined) return false
+    return tunnelProtocol(request.rawHeaders) !== undefined
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { socket } = request
+    if (socket.destroyed || this.#latest.get(socket)?.final === true) return
+    const incoming = { head: headOf(request), request, response, awaitsContinue, upgrade: undefined }
+    const latest: Latest<Call> = { incoming, final: isDeclinedUpgrade(request), call: undefined }
+    if (latest.final) response.shouldKeepAlive = false
+    this.#latest.set(socket, latest)
+    this.#turns.await(request, response, () => {
+      latest.call = this.#handlers.request(incoming)
+    })
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, early: Buffer): void {
+    if (!(socket instanceof Socket)) return void socket.destroy()
+    // An error that nobody hears would end the process.
+    socket.on('error', () => undefined)
+    const response = responseOn(request, socket)
+    this.#handlers.request({
+      ...{ head: headOf(request), request, response, awaitsContinue: false },
+      upgrade: { socket, early },
+    })
+  }
+
+  /** What the parser, or the clock, has ended: answered while nothing else is under way on the connection, else cut. */
+  #refuse(socket: Duplex, fault: ClientFault): void {
+    const latest = this.#unanswered(socket)
+    if (fault !== 'gone' && (latest?.final === true || latest?.call?.ending === true)) return
+    if (fault === 'gone' || !socket.writable || (latest !== undefined && hasSpoken(latest.incoming)))
+      return void socket.destroy()
+    this.#handlers.refused(socket, fault, latest?.call)
+  }
+
+  #unanswered(socket: Duplex): Latest<Call> | undefined {
+    const latest = this.#latest.get(socket)
+    return latest === undefined || latest.incoming.response.writableFinished ? undefined : latest
+  }
+}
+
+/** Node's parser throws away what has come along behind such a request, so that nobody knows where the next one begins. */
+function isDeclinedUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade !== undefined && /upgrade/i.test(headers.connection ?? '')
+}
+
+/** Whether bytes of ours would be taken for part of another answer, an earlier pipelined one too. */
+function hasSpoken({ request, response }: Incoming): boolean {
+  return request.complete || response.headersSent || response.socket === null
+}
+
+function headOf(request: IncomingMessage): RequestHead {
+  return {
+    method: request.method ?? '',
+    target: request.url ?? '',
+    rawHeaders: request.rawHeaders,
+    httpVersion: request.httpVersion,
+    peerAddress: request.socket.remoteAddress ?? '',
+    tls: request.socket instanceof TLSSocket,
+  }
+}
+
+/** A response on a socket that node has let go of, for an upgrade: the connection ends with it, unless it is detached before. */
+export function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  const onDrain = (): void => void response.emit('drain')
+  socket.on('drain', onDrain)
+  response.once('close', () => socket.off('drain', onDrain))
+  response.once('finish', () => {
+    response.detachSocket(socket)
+    response.emit('close')
+    endSoon(socket)
+  })
+  return response
+}

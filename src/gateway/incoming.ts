@@ -1,0 +1,20 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { RequestHead } from './request-head.ts'
+
+/** One request as its reader hands it on when its turn has come: what it asks, where its body is read and its answer written. */
+export interface Incoming {
+  readonly head: RequestHead
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The client sends its body only after `100 Continue` (RFC 9110 §10.1.1). */
+  readonly awaitsContinue: boolean
+  /** It may leave HTTP for a tunnel: its socket, of which node has let go, and what came beyond the head. */
+  readonly upgrade: { readonly socket: Socket; readonly early: Buffer } | undefined
+}
+
+/** Whether a body follows the head. */
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
+}

@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What a client may send ahead of its answers: so many requests, whose heads have so many characters in all. */
+const MAX_AHEAD = 500
+const MAX_AHEAD_CHARACTERS = 65_536
+/** How often it is looked whether a body stands still behind an earlier answer: then nobody would see its client leave. */
+const STILL_BODY_MS = 5_000
+
+interface Ahead {
+  requests: number
+  characters: number
+}
+
+/**
+ * Requests that clients have sent ahead of earlier answers (RFC 9112 §9.3.2). One at a time is under way on a connection, and none is looked at
+ * before its turn: what allowed it may have ended by then. Who sends further ahead than is allowed is cut off, for a connection that is merely
+ * paused can't be seen to end.
+ */
+export class Turns {
+  readonly #waiting = new WeakMap<Socket, Ahead>()
+
+  /** Calls back when the request's turn has come: at once when nothing is under way before it, never when the connection ends first. */
+  await(request: IncomingMessage, response: ServerResponse, onTurn: () => void): void {
+    const { socket } = request
+    if (response.socket === socket) onTurn()
+    else this.#enqueue(request, response, onTurn)
+  }
+
+  #enqueue(request: IncomingMessage, response: ServerResponse, onTurn: () => void): void {
+    const { socket } = request
+    const ahead = this.#waiting.get(socket) ?? { requests: 0, characters: 0 }
+    this.#waiting.set(socket, ahead)
+    const characters = headLength(request)
+    ahead.requests += 1
+    ahead.characters += characters
+    if (ahead.requests > MAX_AHEAD || ahead.characters > MAX_AHEAD_CHARACTERS) {
+      socket.destroy()
+      return
+    }
+    const stopWatching = cutStillBody(request)
+    response.once('socket', () => {
+      stopWatching()
+      ahead.requests -= 1
+      ahead.characters -= characters
+      onTurn()
+    })
+  }
+}
+
+function headLength({ url = '', rawHeaders }: IncomingMessage): number {
+  let length = url.length
+  for (const text of rawHeaders) length += text.length
+  return length
+}
+
+function cutStillBody(request: IncomingMessage): () => void {
+  const timer = setInterval(() => {
+    if (request.readableLength >= request.readableHighWaterMark) request.socket.destroy()
+    if (request.complete || request.socket.destroyed) clearInterval(timer)
+  }, STILL_BODY_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}

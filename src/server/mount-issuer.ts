@@ -1,0 +1,53 @@
+import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
+import { loadMasterKey } from '../issuer/keys/sealing.ts'
+import type { Store } from '../store/store.ts'
+import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
+
+export interface MountOptions {
+  /** Undefined where the file asks for no embedded issuer. */
+  readonly store: Store | undefined
+  readonly now: () => number
+  readonly onEvent: (event: IssuerEvent) => void
+}
+
+/** Starts what the file says about the issuer. Rejects with what the operator has to mend. */
+export async function mountIssuer(config: Config, options: MountOptions): Promise<IssuerMount> {
+  if (config.issuer.kind === 'embedded' && options.store !== undefined) {
+    return mountEmbedded(config, config.issuer, options, options.store)
+  }
+  if (config.issuer.kind === 'upstream') {
+    // Loaded where it is asked for, like the issuer.
+    const { mountUpstream } = await import('./issuer-pass-on.ts')
+    return mountUpstream(config, config.issuer)
+  }
+  return NO_ISSUER
+}
+
+async function mountEmbedded(
+  config: Config,
+  embedded: EmbeddedIssuer,
+  { now, onEvent }: MountOptions,
+  store: Store,
+): Promise<IssuerMount> {
+  const { secret, registrationToken } = config.secrets
+  const masterKey = await loadMasterKey(secret, config.store.path)
+  // Loaded where it is asked for: a gateway without an issuer does without the library.
+  const { createIssuer } = await import('../issuer/create-issuer.ts')
+  const issuer = await createIssuer(settingsOf(config, embedded), { store, masterKey, registrationToken, now, onEvent })
+  return {
+    handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
+    own: { publicKeys: () => issuer.publicKeys() },
+    answer: (request, response, address) => issuer.handle(request, response, address),
+    onKeysChanged: (listener) => issuer.onKeysChanged(listener),
+    reconfigure: async (next) => {
+      if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
+    },
+    close: () => issuer.close(),
+  }
+}
+
+function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
+  const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
+  return { ...settings, identifier: config.publicUrl, origin: config.publicOrigin, resources }
+}
