@@ -1,8 +1,9 @@
 import type { Resource } from '../core/resource.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { IssuerEvent, IssuerSettings } from './issuer.ts'
+import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
-import type { Buckets, SignIn } from './people/throttle.ts'
+import type { SignIn } from './people/throttle.ts'
 import type { RevocationActs } from './revocation-acts.ts'
 
 /** What may be told of a fault: never what a client sent. */

@@ -201,7 +201,11 @@ export interface Store {
 
   // sign-in throttling: counters that live in windows
   throttle(key: string): Promise<{ readonly failures: number; readonly lastAtMs: number } | undefined>
-  putThrottle(key: string, failures: number, lastAtMs: number, expiresAt: number): Promise<void>
+  /**
+   * Counts one more failure in one step and answers how many there are; those whose last one is before `forgetBeforeMs` are forgotten.
+   * @param expiresAt NumericDate: when the row may be swept.
+   */
+  countFailure(key: string, atMs: number, forgetBeforeMs: number, expiresAt: number): Promise<number>
   clearThrottle(key: string): Promise<void>
 
   // revocation

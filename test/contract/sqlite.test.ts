@@ -73,7 +73,7 @@ function onDisk(freshPath: () => string): void {
     await store.putModel('Grant', grantId, { jti: grantId }, {}, EXPIRES)
     await store.putModel('Session', session, { jti: session, uid }, { uid, accountId: 'u' }, EXPIRES)
     await store.putModel('DeviceCode', 'SECRET-device', { userCode }, { userCode }, EXPIRES)
-    await store.putThrottle(`account ${name}`, 1, 1, EXPIRES)
+    await store.countFailure(`account ${name}`, 1, 0, EXPIRES)
     await store.close()
     assert.equal(readFileSync(path).includes('SECRET'), false)
   })
@@ -112,7 +112,7 @@ function onDisk(freshPath: () => string): void {
       Date.now,
     )
     await store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: EXPIRES }] }))
-    await store.putThrottle('key', 1, 1, EXPIRES)
+    await store.countFailure('key', 1, 0, EXPIRES)
     assert.deepEqual(steps, ['durably', 'write'])
     await store.close()
   })

@@ -225,9 +225,11 @@ function smallThings(under: Under): void {
   })
 
   it('counts failures and forgets them', async () => {
-    await under.store.putThrottle('k', 3, 1234, EXPIRES)
-    await under.store.putThrottle('k', 4, 1235, EXPIRES)
-    assert.deepEqual(await under.store.throttle('k'), { failures: 4, lastAtMs: 1235 })
+    const counted = await Promise.all([1, 2, 3].map((n) => under.store.countFailure('k', 1230 + n, 1000, EXPIRES)))
+    assert.deepEqual(counted.sort(), [1, 2, 3], 'each is counted once')
+    assert.equal(await under.store.countFailure('k', 1240, 1000, EXPIRES), 4)
+    assert.deepEqual(await under.store.throttle('k'), { failures: 4, lastAtMs: 1240 })
+    assert.equal(await under.store.countFailure('k', 9000, 8000, EXPIRES), 1, 'what was long ago is forgotten')
     await under.store.clearThrottle('k')
     assert.equal(await under.store.throttle('k'), undefined)
   })
@@ -431,7 +433,7 @@ function audits(under: Under): void {
   it('sweeps more rows than one batch holds, counters, answers and old audit lines too', async () => {
     for (let n = 0; n < 1201; n++) await under.store.putModel('AccessToken', `a${n}`, {}, {}, 1000)
     await under.store.putReplay('r', 's', 1000)
-    await under.store.putThrottle('t', 1, 1, 1000)
+    await under.store.countFailure('t', 1, 0, 1000)
     await under.store.audit('old', {}, 1000)
     assert.equal(await under.store.sweep(1000 + 91 * 86_400), 1204)
     assert.deepEqual(await under.store.audits(1), [])
@@ -460,7 +462,7 @@ function subscribers(under: Under): void {
       heard += 1
     })
     await under.store.putModel('AccessToken', 'a', {}, {}, EXPIRES)
-    await under.store.putThrottle('t', 1, 1, EXPIRES)
+    await under.store.countFailure('t', 1, 0, EXPIRES)
     stop()
     assert.equal(heard, 0)
   })

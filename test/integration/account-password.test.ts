@@ -105,22 +105,9 @@ describe('/account: changing the password', () => {
     const failures = (await issuer.store.audits(6)).map(({ event, detail }) => `${event} ${detail.sub}`)
     assert.deepEqual(new Set(failures), new Set([`login.failure ${sub}`]))
     const started = performance.now()
+    assert.equal((await change(person, page, { current: 'wrong again' })).status, 400)
+    assert.ok(performance.now() - started > 450, 'the seventh wrong one waits for half a second')
     assert.match((await change(person, page)).url, /notice=/, 'its owner is never locked out')
-    assert.ok(performance.now() - started > 450, 'the seventh try waits for half a second')
-  })
-
-  it('turns away a crowd of tries at once with 429 and Retry-After, on the page', async () => {
-    const { username } = await newPerson()
-    const { person, page } = await atAccount(issuer, username)
-    const tries = Array.from({ length: 24 }, (_, index) => change(person, page, { current: `wrong ${index}` }))
-    const answers = await Promise.all(tries)
-    const turnedAway = answers.filter(({ status }) => status === 429)
-    assert.ok(turnedAway.length > 0)
-    for (const { headers, text } of turnedAway) {
-      assert.match(headers.get('retry-after') ?? '', /^[1-9]\d*$/)
-      assert.match(text, /too many tries/)
-    }
-    assert.ok(answers.every(({ status }) => status === 429 || status === 400))
   })
 
   it('changes nothing for a session that is ended while the try is under way', async () => {

@@ -87,10 +87,9 @@ describe('/account', () => {
       const { person } = await atAccount(issuer, username)
       const stranger = new Person(issuer.url, username, 'guess')
       for (let tries = 0; tries < 4; tries++) await stranger.signIn(await stranger.open('/account'))
-      await issuer.store.putThrottle(`account ${username}`, 60, Date.now(), Math.ceil(Date.now() / 1000) + 900)
-      const started = performance.now()
+      const held = stranger.signIn(await stranger.open('/account'))
       await signInAgain(person)
-      assert.ok(performance.now() - started < 4000, 'strangers wait 6 s')
+      await held
     })
 
     it('shows nothing to who was disabled meanwhile', async () => {

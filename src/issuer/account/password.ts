@@ -1,3 +1,4 @@
+import { keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { passwordProblem } from '../people/passwords.ts'
 import type { SignInResult } from '../people/throttle.ts'
@@ -32,6 +33,7 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   const [entry] = await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid }, BY)
   context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
   await sessions.begin(request, response, user.sub, result.amr)
+  keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }
 

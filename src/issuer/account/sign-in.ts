@@ -37,7 +37,7 @@ export async function signIn(visit: AccountRequest): Promise<void> {
   const { context, request, response, sessions } = visit
   const username = posted(visit, 'username')
   const result = await checkPassword(visit, username, posted(visit, 'password'))
-  const about = { username: username.slice(0, 64), address: issuerRequestOf(request).address }
+  const about = { ...result.named, address: issuerRequestOf(request).address }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     return askAgain(visit, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
@@ -65,7 +65,8 @@ export async function signOut(visit: SignedInRequest): Promise<void> {
 export function checkPassword(visit: AccountRequest, username: string, password: string): Promise<SignInResult> {
   const { context, request } = visit
   const deviceKey = deviceKeyOf(context, request)
-  return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey })
+  const left = (): boolean => request.socket.destroyed
+  return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey, left })
 }
 
 function askAgain(visit: AccountRequest, retry: Retry): void {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Configuration } from 'oidc-provider'
+import { addressGroup } from '../../core/address-group.ts'
 import type { ClientRecord, ClientType } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { plainWords } from '../pages/words.ts'
-import type { Bucket } from '../people/throttle.ts'
+import type { Bucket } from '../people/buckets.ts'
 import { hashClientSecret, isLoopbackRedirect, makeClientSecret, redirectUriProblem } from './clients.ts'
 
 /** Registrations of one address within a quarter of an hour. Each is a row that somebody has to keep. */
@@ -13,7 +14,7 @@ const REGISTRATIONS: Bucket = { delayMs: () => 0, places: (made) => (made < MOST
 
 /** Whether this address may register another client now. Counts it. */
 export async function mayRegister({ buckets }: IssuerContext, address: string): Promise<boolean> {
-  const turn = await buckets.enter(`registration ${address}`, REGISTRATIONS)
+  const turn = await buckets.enter(`registration ${addressGroup(address).wide}`, REGISTRATIONS)
   try {
     if (turn.full) return false
     await turn.failed()

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { addressGroup } from '../../core/address-group.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { deviceCodePage, deviceDeniedPage, deviceDonePage } from '../pages/device.ts'
-import type { Bucket } from '../people/throttle.ts'
+import type { Bucket } from '../people/buckets.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
 import type { Middleware } from '../tokens/token-endpoint.ts'
 import { namedClient, showPage } from './provider-pages.ts'
@@ -35,11 +36,6 @@ export function deviceFlow(context: IssuerContext): DeviceFlow {
       showPage(ctx, 200, deviceDonePage({ site: siteOf(context), client: namedClient(ctx.oidc.client) }))
     },
   }
-}
-
-/** The name of the library's error for a code that nobody was given. */
-export function isWrongCode(error: Error | undefined): boolean {
-  return error?.name === 'NotFoundError'
 }
 
 function showCodePage(context: IssuerContext, ctx: KoaContextWithOIDC, error: Error | undefined): void {
@@ -119,7 +115,7 @@ export function userCodeTries(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     const { form, address } = issuerRequestOf(ctx.req)
     if (ctx.path !== '/oauth/device' || ctx.method !== 'POST' || !form.has('user_code')) return next()
-    const turn = await context.buckets.enter(`user code ${address}`, CODES)
+    const turn = await context.buckets.enter(`user code ${addressGroup(address).wide}`, CODES)
     try {
       if (turn.full) return showTooMany(context, ctx, form.get('user_code') ?? '')
       if (turn.delayMs > 0) await delay(turn.delayMs)

@@ -46,9 +46,11 @@ export async function signIn(visit: InteractionContext): Promise<void> {
   const { form, address } = issuerRequestOf(request)
   const username = form.get('username') ?? ''
   const deviceKey = deviceKeyOf(context, request)
-  const attempt = { username, password: form.get('password') ?? '', address, deviceKey }
+  const left = (): boolean => request.socket.destroyed
+  const visitor = visit.interaction.uid
+  const attempt = { username, password: form.get('password') ?? '', address, deviceKey, visitor, left }
   const result = await context.signIn.attempt(attempt)
-  const about = { username: username.slice(0, 64), client: visit.client.id, address }
+  const about = { ...result.named, client: visit.client.id, address }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     const { retryAfterSeconds } = result

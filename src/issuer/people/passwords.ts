@@ -1,4 +1,5 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
+import { type Candidate, createTurns } from './turns.ts'
 
 /** OWASP's parameters for argon2id; about 43 ms and 19 MiB for one hash. */
 const MEMORY_KIB = 19_456
@@ -15,14 +16,27 @@ const LONGEST_RAW = 2048
 const NOBODYS_HASH = `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${PARALLELISM}$${'A'.repeat(22)}$${'A'.repeat(43)}`
 const PHC = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{16,86})$/
 
+/** In which line somebody waits for a hash. */
+export interface Lane {
+  /** Whether the device is one that the person has signed in from: such have a place of their own. */
+  readonly known: boolean
+  readonly candidate: Candidate
+}
+
+/** Nobody from outside: the operator at the command line, or somebody who has been let in already. */
+const INSIDE: Lane = {
+  known: true,
+  candidate: { group: { wide: 'inside', narrow: 'inside' }, tried: false, left: () => false },
+}
+
 export interface Passwords {
   /** PHC string. Undefined: too many wait already. The password's length is NOT checked; see {@link passwordProblem}. */
-  hash(password: string): Promise<string | undefined>
+  hash(password: string, lane?: Lane): Promise<string | undefined>
   /**
    * Whether `password` is the one behind `hash`; undefined stands for a person who is not there and takes as long.
    * `weaker`: right, but hashed with smaller parameters than today's. `busy`: too many wait already.
    */
-  verify(hash: string | undefined, password: string): Promise<'right' | 'weaker' | 'wrong' | 'busy'>
+  verify(hash: string | undefined, password: string, lane?: Lane): Promise<'right' | 'weaker' | 'wrong' | 'busy'>
 }
 
 /**
@@ -37,22 +51,32 @@ export function passwordProblem(password: string): string | undefined {
 }
 
 /**
- * Hashing by argon2id off the main thread.
- * @param options.atOnce hashes that run side by side: libuv's four threads also serve files and names.
+ * Hashing by argon2id off the main thread, round by round over those who wait.
+ * @param options.atOnce hashes of strangers that run side by side, besides one of a known device: libuv's four threads also serve files and
+ * names.
  * @param options.waiting how many may wait for their turn; more are turned away.
  */
 export function createPasswords(options: { readonly atOnce?: number; readonly waiting?: number } = {}): Passwords {
-  const turns = queue(options.atOnce ?? 2, options.waiting ?? 128)
+  const queue = createTurns(options.waiting)
+  const turns = async <T>({ known, candidate }: Lane, work: () => Promise<T>): Promise<T | undefined> => {
+    const turn = await queue.take(known ? 'known' : 'strangers', candidate, known ? 1 : (options.atOnce ?? 2), false)
+    if (turn === 'full') return undefined
+    try {
+      return await work()
+    } finally {
+      turn()
+    }
+  }
   return {
-    hash: (password) =>
-      turns(async () => {
+    hash: (password, lane = INSIDE) =>
+      turns(lane, async () => {
         const salt = randomBytes(16)
         const tag = await derive(password, salt, MEMORY_KIB, PASSES, PARALLELISM, TAG_BYTES)
         return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${PARALLELISM}$${phc64(salt)}$${phc64(tag)}`
       }),
-    verify: async (hash, password) => {
+    verify: async (hash, password, lane = INSIDE) => {
       if (password.length > LONGEST_RAW) return 'wrong'
-      return (await turns(() => compare(hash ?? NOBODYS_HASH, password))) ?? 'busy'
+      return (await turns(lane, () => compare(hash ?? NOBODYS_HASH, password))) ?? 'busy'
     },
   }
 }
@@ -81,26 +105,6 @@ function derive(
       else reject(error)
     })
   })
-}
-
-/** Turns for work: undefined when too much waits already. */
-function queue(atOnce: number, waiting: number): <T>(work: () => Promise<T>) => Promise<T | undefined> {
-  const waiters: (() => void)[] = []
-  let running = 0
-  return async (work) => {
-    if (running >= atOnce) {
-      if (waiters.length >= waiting) return undefined
-      // Whoever ends hands its turn on, so `running` stays as it is.
-      await new Promise<void>((resolve) => waiters.push(resolve))
-    } else running += 1
-    try {
-      return await work()
-    } finally {
-      const next = waiters.shift()
-      if (next === undefined) running -= 1
-      else next()
-    }
-  }
 }
 
 function normalise(password: string): string {

@@ -15,7 +15,7 @@ type Keys = Pick<
   | 'replay'
   | 'deleteReplay'
   | 'throttle'
-  | 'putThrottle'
+  | 'countFailure'
   | 'clearThrottle'
 >
 
@@ -90,9 +90,11 @@ function replays(database: Database): Pick<Store, 'putReplay' | 'replay' | 'dele
 }
 
 /** Their keys are hashed, because people type a password where the name belongs. */
-function throttles(database: Database): Pick<Store, 'throttle' | 'putThrottle' | 'clearThrottle'> {
-  const put = `INSERT INTO throttles VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    failures = excluded.failures, last_at_ms = excluded.last_at_ms, expires_at = excluded.expires_at`
+function throttles(database: Database): Pick<Store, 'throttle' | 'countFailure' | 'clearThrottle'> {
+  const count = `INSERT INTO throttles VALUES (?, 1, ?, ?) ON CONFLICT DO UPDATE SET
+    failures = CASE WHEN last_at_ms < ? THEN 1 ELSE failures + 1 END,
+    last_at_ms = max(last_at_ms, excluded.last_at_ms), expires_at = max(expires_at, excluded.expires_at)
+    RETURNING failures`
   return {
     throttle: (key) =>
       database.read(() => {
@@ -101,9 +103,10 @@ function throttles(database: Database): Pick<Store, 'throttle' | 'putThrottle' |
           ? undefined
           : { failures: integer(row, 'failures'), lastAtMs: integer(row, 'last_at_ms') }
       }),
-    putThrottle: (key, failures, lastAtMs, expiresAt) =>
+    countFailure: (key, atMs, forgetBeforeMs, expiresAt) =>
       database.write(() => {
-        database.run(put, lookupKey(key), failures, lastAtMs, expiresAt)
+        const row = database.get(count, lookupKey(key), atMs, expiresAt, forgetBeforeMs)
+        return row === undefined ? 1 : integer(row, 'failures')
       }),
     clearThrottle: (key) =>
       database.write(() => {

@@ -1,0 +1,78 @@
+import type { AddressGroup } from '../../core/address-group.ts'
+
+interface Waiting<T> {
+  readonly fresh: T[]
+  readonly tried: T[]
+}
+
+/**
+ * What waits, shared out round by round: over wide address groups, and over the narrow ones of each. Within a narrow one the newest comes
+ * first, and whoever has not failed yet before those who have: an attacker with many connections sends each next try only after an answer,
+ * so the person who comes in between is not behind all of them.
+ */
+export class Rounds<T> {
+  readonly #wide = new Map<string, Map<string, Waiting<T>>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** @param tried whether the one who waits has failed before. */
+  add({ wide, narrow }: AddressGroup, item: T, tried: boolean): void {
+    const links = this.#wide.get(wide) ?? new Map<string, Waiting<T>>()
+    const waiting = links.get(narrow) ?? { fresh: [], tried: [] }
+    this.#wide.set(wide, links.set(narrow, waiting))
+    waiting[tried ? 'tried' : 'fresh'].push(item)
+    this.#size += 1
+  }
+
+  /** The next one, of a wide group that `mayGo` lets through; undefined: none. */
+  next(mayGo: (wide: string) => boolean): T | undefined {
+    for (const [wide, links] of this.#wide) {
+      if (!mayGo(wide)) continue
+      this.#wide.delete(wide)
+      const item = takeFrom(links)
+      if (links.size > 0) this.#wide.set(wide, links)
+      this.#size -= 1
+      return item
+    }
+    return undefined
+  }
+
+  /** Whoever of this wide group waits is behind all other groups: it has just been served. */
+  moveBack(wide: string): void {
+    const links = this.#wide.get(wide)
+    if (links !== undefined && this.#wide.delete(wide)) this.#wide.set(wide, links)
+  }
+
+  /** Takes out what `isGone` says is not waited for any more. */
+  drop(isGone: (item: T) => boolean): void {
+    for (const [wide, links] of this.#wide) {
+      for (const [narrow, waiting] of links) {
+        for (const line of [waiting.fresh, waiting.tried]) {
+          const kept = line.filter((item) => !isGone(item))
+          this.#size -= line.length - kept.length
+          line.splice(0, line.length, ...kept)
+        }
+        if (isEmpty(waiting)) links.delete(narrow)
+      }
+      if (links.size === 0) this.#wide.delete(wide)
+    }
+  }
+}
+
+/** Maps keep the order of insertion: who was served goes to the end. */
+function takeFrom<T>(links: Map<string, Waiting<T>>): T | undefined {
+  for (const [narrow, waiting] of links) {
+    links.delete(narrow)
+    const item = waiting.fresh.pop() ?? waiting.tried.pop()
+    if (!isEmpty(waiting)) links.set(narrow, waiting)
+    return item
+  }
+  return undefined
+}
+
+function isEmpty<T>({ fresh, tried }: Waiting<T>): boolean {
+  return fresh.length + tried.length === 0
+}
