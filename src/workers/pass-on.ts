@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream'
+import { Readable, type Stream } from 'node:stream'
+import { createProxyServer } from 'http-proxy'
 import { denial } from '../core/denial.ts'
 import { cgiName } from '../core/fields.ts'
 import { parseTarget } from '../core/target.ts'
@@ -21,65 +22,52 @@ import {
 export type PassOn = (reserved: ReservedRequest) => void
 
 /** Carries the client's address and the request id from a worker to the primary; a client's own never gets through. */
-export const INNER_FIELD = 'X-Audgate-Inner'
+export const INNER_FIELD = 'x-audgate-inner'
 
-const HOP_BY_HOP: ReadonlySet<string> = new Set(
+/** What is between this process and its client, in CGI form. Framing is the proxy's. */
+const KEPT_HERE: ReadonlySet<string> = new Set(
   ['Connection', 'Keep-Alive', 'Proxy-Connection', 'Upgrade', 'TE', 'Trailer', 'Expect', INNER_FIELD].map(cgiName),
 )
-const TRANSFER_ENCODING = cgiName('Transfer-Encoding')
 const SILENT = denial('upstream_refused', 'the process that holds the issuer does not answer')
 
 /** @param innerPath The socket that the primary listens on. */
 export function createPassOn(innerPath: string): PassOn {
+  const target = { socketPath: innerPath, host: 'localhost', port: 80 }
+  // A connection each: one that is kept may be closed by the other end just when a sign-in is sent on it.
+  const proxy = createProxyServer({ target, agent: false, toProxy: true })
+  proxy.on('proxyRes', (answer, _request, response) => {
+    answer.headers.connection = response.shouldKeepAlive ? 'keep-alive' : 'close'
+    // One that breaks off must not pass for the whole.
+    answer.once('error', () => response.destroy())
+    // Events must not wait for the first of them.
+    process.nextTick(() => response.flushHeaders())
+  })
   return (reserved) => {
     const { request, response, refuse } = reserved
-    // A connection each: one that is kept may be closed by the other end just when a sign-in is sent on it.
-    const inner = sendRequest({
-      socketPath: innerPath,
-      method: request.method,
-      path: request.url,
-      headers: innerFields(reserved) as unknown as Record<string, string>,
-      setHost: false,
-      agent: false,
-    })
-    const state = { answered: false }
-    inner.on('response', (answer) => {
-      state.answered = true
-      passBack(request, response, answer)
-    })
-    inner.on('error', () => {
+    prepare(reserved)
+    proxy.web(request, response, bodyOf(request), () => {
       // What fails once there is an answer shows in the answer.
-      if (!state.answered && !response.destroyed) refuse(SILENT)
+      if (!response.headersSent && !response.destroyed) refuse(SILENT)
     })
-    response.once('close', () => inner.destroy())
-    request.pipe(inner)
   }
 }
 
-function passBack(request: IncomingMessage, response: ServerResponse, answer: IncomingMessage): void {
-  // How its body is framed is between this process and the client.
-  const fields = endToEnd(answer.rawHeaders, TRANSFER_ENCODING)
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, [...fields])
-  response.flushHeaders()
-  pipeline(answer, response, () => request.resume())
+/** Puts a request in the terms of the primary: the library sends what it finds in `headers` and `url`. */
+function prepare({ request, routing, record }: ReservedRequest): void {
+  const { client, target } = routing
+  for (const name of Object.keys(request.headers)) if (KEPT_HERE.has(cgiName(name))) delete request.headers[name]
+  request.headers[INNER_FIELD] = `${client.address} ${record.id}`
+  // The proxy takes origin-form only.
+  request.url = target.path + target.query
 }
 
-function innerFields({ request, routing, record }: ReservedRequest): readonly string[] {
-  const { address } = routing.client
-  return [...endToEnd(request.rawHeaders), INNER_FIELD, `${address} ${record.id}`]
+/** The library sends DELETE and OPTIONS with a length of 0 when they bring none: what comes in chunks must not follow that as a request. */
+function bodyOf(request: IncomingMessage): { readonly buffer?: Stream } {
+  const isEmptied = request.method === 'DELETE' || request.method === 'OPTIONS'
+  if (!isEmptied || request.headers['content-length'] !== undefined) return {}
+  request.resume()
+  return { buffer: Readable.from([]) }
 }
-
-function endToEnd(rawHeaders: readonly string[], besides?: string): readonly string[] {
-  const kept: string[] = []
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const [name = '', value = ''] = [rawHeaders[i], rawHeaders[i + 1]]
-    const known = cgiName(name)
-    if (!HOP_BY_HOP.has(known) && known !== besides) kept.push(name, value)
-  }
-  return kept
-}
-
-const INNER_HEADER = INNER_FIELD.toLowerCase()
 
 /**
  * Answers the reserved paths that workers pass on, on a socket in a folder of its own that no other user can enter. Answers the
@@ -116,8 +104,8 @@ function serve(
   { feed, issuer }: IssuerLink,
   site: MetadataEndpoint,
 ) {
-  const [address = '', requestId = ''] = String(request.headers[INNER_HEADER] ?? '').split(' ')
-  delete request.headers[INNER_HEADER]
+  const [address = '', requestId = ''] = String(request.headers[INNER_FIELD] ?? '').split(' ')
+  delete request.headers[INNER_FIELD]
   // Judged by the worker already; read again only to tell whose it is.
   const parsed = parseTarget(request.url ?? '')
   const [path = '/'] = parsed.ok ? parsed.target.readings : []

@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   issuer: { rooms: ['core', 'store'], packages: ['oidc-provider', 'jose'], without: ['node:sqlite'] },
   gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },
   server: { rooms: BELOW_SERVER, packages: ['fastify', '@fastify/http-proxy', 'undici'], without: ['node:sqlite'] },
-  workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['prom-client'], without: ['node:sqlite'] },
+  workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['http-proxy', 'prom-client'], without: ['node:sqlite'] },
   explain: { rooms: [...BELOW_SERVER, 'server'], packages: [], without: ['node:sqlite'] },
   samples: { rooms: [], packages: [], without: ['node:sqlite'] },
   demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
