@@ -3,7 +3,7 @@ import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
 import { issuerRequestOf } from './http/request.ts'
 import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
-import { skipNeedlessSignOut } from './interaction/sign-out.ts'
+import { leadOnAfterSignOut, skipNeedlessSignOut } from './interaction/sign-out.ts'
 import type { Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
 import { createKeyedLock } from './keyed-lock.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
@@ -121,7 +121,8 @@ function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
     structuredTokens(context, tokens),
     metadataDocument(context.settings),
     skipNeedlessSignOut,
-    formPostPage,
+    leadOnAfterSignOut(context),
+    formPostPage(context),
   ]
   return { context, gate: createTokenGate(context, answers, codes), middleware }
 }

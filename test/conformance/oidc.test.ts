@@ -64,6 +64,19 @@ describe('OpenID Connect', () => {
     assert.equal(renewed.claims()?.sub, sub)
   })
 
+  it('Core §3.1.2.1, RP-Initiated Logout §2: a request by POST is led to the same by GET, query and form together', async () => {
+    for (const path of ['/oauth/authorize', '/oauth/logout']) {
+      const answer = await fetch(`${issuer.url}${path}?state=a%20b`, {
+        method: 'POST',
+        redirect: 'manual',
+        body: new URLSearchParams({ client_id: 'app', scope: 'openid email' }),
+      })
+      const location = `${path}?state=a+b&client_id=app&scope=openid+email`
+      assert.deepEqual([answer.status, answer.headers.get('location')], [303, location])
+      assert.equal((await fetch(`${issuer.url}${path}`, { method: 'POST', body: '{}' })).status, 400)
+    }
+  })
+
   it('Core §5.4: userinfo tells what the scopes cover and no more', async () => {
     const { access_token } = await tokens({ ...asked, scope: 'openid' })
     const answer = await fetch(`${issuer.url}/oauth/userinfo`, { headers: { authorization: `Bearer ${access_token}` } })

@@ -92,8 +92,8 @@ export class Person {
         },
       })
       this.#keepCookies(response, target.pathname)
-      const location = response.headers.get('location')
       const text = await response.text()
+      const location = response.headers.get('location') ?? leadOnOf(text)
       const page = { status: response.status, url: target.href, headers: response.headers, text }
       if (location === null) return page
       const next = new URL(location, target)
@@ -249,6 +249,12 @@ export async function post(
 /** The payload of a JWT; nothing is checked. */
 export function claimsOf(jwt: string | undefined): Readonly<Record<string, unknown>> {
   return JSON.parse(Buffer.from((jwt ?? '').split('.')[1] ?? '', 'base64url').toString('utf8'))
+}
+
+/** Where a page leads by itself. */
+export function leadOnOf(text: string): string | null {
+  const tag = /<meta http-equiv="refresh" [^>]*>/.exec(text)?.[0]
+  return tag === undefined ? null : (/^0; url=(.+)$/.exec(attributeOf(tag, 'content') ?? '')?.[1] ?? null)
 }
 
 /** The forms of a page. */

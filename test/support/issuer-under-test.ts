@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +45,8 @@ export interface IssuerOptions {
   readonly now?: () => number
   readonly fetchDocument?: (url: string) => Promise<Response>
   readonly masterKey?: Buffer
+  /** Answers what lies below `/public/` of the same origin, as an upstream would. */
+  readonly upstream?: (path: string, response: ServerResponse) => void
 }
 
 /** The photo and file resources of the examples, below `origin`. */
@@ -107,6 +109,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
   }
   let running = await open()
   server.on('request', (request, response) => {
+    const { url: target = '' } = request
+    if (options.upstream !== undefined && target.startsWith('/public/')) return options.upstream(target, response)
     running.issuer.handle(request, response, request.socket.remoteAddress ?? '')
   })
   return {

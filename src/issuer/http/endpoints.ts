@@ -17,7 +17,7 @@ const METADATA = ['/.well-known/oauth-authorization-server', '/.well-known/openi
 
 const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   ...METADATA.map((path): [string, readonly string[]] => [path, ['GET', 'HEAD', 'OPTIONS']]),
-  [ROUTES.authorization, ['GET', 'HEAD']],
+  [ROUTES.authorization, ['GET', 'HEAD', 'POST']],
   [ROUTES.token, ['POST', 'OPTIONS']],
   [ROUTES.jwks, ['GET', 'HEAD', 'OPTIONS']],
   [ROUTES.revocation, ['POST', 'OPTIONS']],
@@ -26,7 +26,7 @@ const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
   [ROUTES.code_verification, ['GET', 'HEAD', 'POST']],
   [ROUTES.pushed_authorization_request, ['POST', 'OPTIONS']],
   [ROUTES.userinfo, ['GET', 'HEAD', 'POST', 'OPTIONS']],
-  [ROUTES.end_session, ['GET', 'HEAD']],
+  [ROUTES.end_session, ['GET', 'HEAD', 'POST']],
   [`${ROUTES.end_session}/confirm`, ['POST']],
   [`${ROUTES.end_session}/success`, ['GET', 'HEAD']],
 ])

@@ -5,7 +5,7 @@ import type { IssuerContext } from '../context.ts'
 import { ROUTES } from './endpoints.ts'
 import { isFromElsewhere } from './form-guard.ts'
 import { feedBody, type IssuerRequest, isForm, isJson, LARGEST_BODY, pathOf, queryOf, readBody } from './request.ts'
-import { sendError } from './response.ts'
+import { redirect, sendError } from './response.ts'
 
 /** More parameters than any request of ours has; each may be as long as a header allows. */
 const MOST_PARAMETERS = 100
@@ -34,6 +34,9 @@ export function parameterProblem(parameters: URLSearchParams): string | undefine
   return undefined
 }
 
+/** Requests by form that a browser may as well send by address (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). */
+const AS_GET: ReadonlySet<string> = new Set([ROUTES.authorization, ROUTES.end_session])
+
 /** Pages that people post to; forms of other sites have no business there. */
 const PAGES: ReadonlySet<string> = new Set([ROUTES.code_verification, `${ROUTES.end_session}/confirm`])
 
@@ -58,6 +61,7 @@ export async function prepareForProvider(
   }
   const body = await readBodyOrAnswer(request, response)
   if (body === undefined) return false
+  if (AS_GET.has(pathOf(request))) return askAgainByGet(request, response, query, body)
   incoming.stampMs = context.now()
   if (pathOf(request) === ROUTES.registration) return openRegistration(request, response, body)
   return isForm(request) ? openForm(context, request, response, incoming, body) : pass(request, body)
@@ -76,6 +80,21 @@ export async function readBodyOrAnswer(
     sendError(response, 413, 'invalid_request', `the body is larger than ${LARGEST_BODY} bytes`, headers)
   }
   return undefined
+}
+
+/** Sent by another site's form a request comes without cookies, which are Lax; the GET that follows brings them. */
+function askAgainByGet(
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+  body: Buffer,
+): false {
+  if (!isForm(request)) return refuse(response, 'the body must be a form')
+  const parameters = new URLSearchParams([...query, ...new URLSearchParams(body.toString('utf8'))])
+  const problem = parameterProblem(parameters)
+  if (problem !== undefined) return refuse(response, problem)
+  redirect(response, `${pathOf(request)}?${parameters}`)
+  return false
 }
 
 function openForm(

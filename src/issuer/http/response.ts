@@ -1,16 +1,16 @@
 import type { ServerResponse } from 'node:http'
 
+export interface PageOptions {
+  /** The window that opened this page's stays in reach, and this page in its. See `keepsOpener`. */
+  readonly keepsOpener?: boolean
+  readonly retryAfterSeconds?: number
+}
+
 /**
- * The headers that every page is sent with, by lower-case name. `formAction`: further CSP sources that forms may lead to, besides
- * this origin; Chromium holds redirects after a form to them too, so a page whose form ends at a client names that client's
- * redirect origin (or scheme). Each is one source expression; one with white space, `;` or `,` throws.
+ * The headers that every page is sent with, by lower-case name. Forms lead to this origin only: browsers hold all redirects that
+ * follow a form to that, so one that ends at a client is answered by a page that leads on (`leadOnPage`).
  */
-export function pageHeaders(
-  options: { readonly formAction?: readonly string[] } = {},
-): Readonly<Record<string, string>> {
-  const sources = options.formAction ?? []
-  const unfit = sources.find((source) => !/^[!-+\--:<-~]+$/.test(source))
-  if (unfit !== undefined) throw new Error(`not one CSP source: ${JSON.stringify(unfit)}`)
+export function pageHeaders(options: PageOptions = {}): Readonly<Record<string, string>> {
   return {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': [
@@ -19,26 +19,22 @@ export function pageHeaders(
       "img-src 'self' data:",
       "base-uri 'none'",
       "frame-ancestors 'none'",
-      `form-action ${["'self'", ...sources].join(' ')}`,
+      // Last: a page may add to it.
+      "form-action 'self'",
     ].join('; '),
     'x-frame-options': 'DENY',
     'x-content-type-options': 'nosniff',
     // Nothing for other sites. With `no-referrer` browsers send `Origin: null` with our own forms, too.
     'referrer-policy': 'same-origin',
-    'cross-origin-opener-policy': 'same-origin',
+    ...(options.keepsOpener === true ? {} : { 'cross-origin-opener-policy': 'same-origin' }),
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()',
     'cache-control': 'no-store',
   }
 }
 
-/** Writes a page of ours. `formAction`: see {@link pageHeaders}. */
-export function sendPage(
-  response: ServerResponse,
-  status: number,
-  page: string,
-  options: { readonly formAction?: readonly string[]; readonly retryAfterSeconds?: number } = {},
-): void {
+/** Writes a page of ours. */
+export function sendPage(response: ServerResponse, status: number, page: string, options: PageOptions = {}): void {
   const body = Buffer.from(page)
   const retry = options.retryAfterSeconds
   response.writeHead(status, {
@@ -49,7 +45,7 @@ export function sendPage(
   response.end(body)
 }
 
-/** Leads on after a POST; the next request is a GET (RFC 9700 §4.12). */
+/** Leads on within this origin after a POST; the next request is a GET (RFC 9700 §4.12). */
 export function redirect(response: ServerResponse, location: string): void {
   response.writeHead(303, { location, 'cache-control': 'no-store', 'content-length': 0 })
   response.end()
@@ -71,14 +67,4 @@ export function sendError(
     ...headers,
   })
   response.end(body)
-}
-
-/**
- * The CSP source for where `uri` leads: an origin, or the scheme of an app. Undefined for what is no URI. Browsers hold the
- * redirects that follow a form to it.
- */
-export function formSource(uri: string): string | undefined {
-  const url = URL.parse(uri)
-  if (url === null) return undefined
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url.origin : url.protocol
 }

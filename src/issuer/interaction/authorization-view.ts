@@ -1,3 +1,4 @@
+import type { Client } from 'oidc-provider'
 import type { ClientRecord, ConsentRecord, UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
@@ -80,6 +81,13 @@ export function answeredConsents(
       since: before?.since ?? seconds(context),
     }
   })
+}
+
+/** The client as the store has it; a stand-in for one with a metadata document. */
+export async function consentingClient(context: IssuerContext, client: Client): Promise<ConsentingClient> {
+  const kept = await context.store.client(client.clientId)
+  const name = String(client.clientName ?? client.clientId)
+  return kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
 }
 
 /** Whether a client's access is the person's to decide on; operators answer for their own. */

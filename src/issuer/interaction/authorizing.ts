@@ -1,9 +1,10 @@
-import { type Client, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { findPerson } from '../people/people.ts'
 import { deviceLabel, keepLabel } from '../tokens/authorization-label.ts'
-import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
+import { type AuthorizationView, consentingClient, viewAuthorization } from './authorization-view.ts'
+import { keepsOpener } from './opener.ts'
 
 const { base, Check, Prompt } = interactionPolicy
 type Policy = ReturnType<typeof base>
@@ -27,15 +28,11 @@ export function createAuthorizing(context: IssuerContext): Authorizing {
       const waits = ctx.oidc.promptPending('login') || ctx.oidc.promptPending('consent')
       return waits || view.denied || view.asks ? undefined : saveGrant(context, ctx, view)
     },
-    policy: pages((ctx) => views.get(ctx)),
+    policy: noteOpener(
+      context,
+      pages((ctx) => views.get(ctx)),
+    ),
   }
-}
-
-/** The client as the store has it; a stand-in for one with a metadata document. */
-export async function consentingClient(context: IssuerContext, client: Client): Promise<ConsentingClient> {
-  const kept = await context.store.client(client.clientId)
-  const name = String(client.clientName ?? client.clientId)
-  return kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
 }
 
 async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<AuthorizationView | undefined> {
@@ -66,6 +63,15 @@ async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: 
   const label = route.includes('device') || route === 'code_verification' ? device : deviceLabel(ctx.get('user-agent'))
   await keepLabel(context.store, gid, String(label ?? ''), seconds(context))
   return grant
+}
+
+/** Every page of an authorization is to know what its first request said. */
+function noteOpener(context: IssuerContext, policy: Policy): Policy {
+  for (const prompt of policy) {
+    const { details } = prompt
+    prompt.details = async (ctx) => ({ ...(await details(ctx)), keepsOpener: await keepsOpener(context, ctx) })
+  }
+  return policy
 }
 
 function pages(viewed: (ctx: KoaContextWithOIDC) => AuthorizationView | undefined): Policy {

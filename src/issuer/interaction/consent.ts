@@ -2,14 +2,14 @@ import type { UserRecord } from '../../store/store.ts'
 import { keepDocumentClient } from '../clients/metadata-documents.ts'
 import { seconds, siteOf } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { redirect, sendPage } from '../http/response.ts'
+import { redirect } from '../http/response.ts'
 import { consentPage, deniedPage, type PageResource } from '../pages/consent.ts'
 import { deviceApprovalPage } from '../pages/device.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { type AuthorizationView, answeredConsents, isAsked } from './authorization-view.ts'
-import { finish, type InteractionContext, viewOf } from './context.ts'
+import { finish, type InteractionContext, sendInteractionPage, viewOf } from './context.ts'
 import { pageClient } from './provider-pages.ts'
-import { formActions, formTarget, showSignIn } from './sign-in.ts'
+import { formTarget, showSignIn } from './sign-in.ts'
 
 /** The page that says why the person may have nothing of what was asked, and which groups would do. */
 export async function showDenied(visit: InteractionContext): Promise<void> {
@@ -35,7 +35,7 @@ export async function showDenied(visit: InteractionContext): Promise<void> {
     switchAccount: formTarget(visit, 'switch'),
     resources,
   })
-  sendPage(visit.response, 200, page, { formAction: formActions(visit) })
+  sendInteractionPage(visit, 200, page)
 }
 
 /** Goes back to the client with `access_denied`. */
@@ -62,7 +62,7 @@ export async function showConsent(visit: InteractionContext, problem?: string): 
       ? askConsent(visit, user, view, problem)
       : await askApproval(visit, user, view, problem)
   if (page === undefined) return redirect(visit.response, visit.interaction.returnTo)
-  sendPage(visit.response, status, page, { formAction: formActions(visit) })
+  sendInteractionPage(visit, status, page)
 }
 
 /** Takes the answer. What is given is limited to what the person may give at this moment. */

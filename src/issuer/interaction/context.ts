@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import type { UserRecord } from '../../store/store.ts'
-import type { IssuerContext } from '../context.ts'
-import { redirect } from '../http/response.ts'
+import { type IssuerContext, siteOf } from '../context.ts'
+import { type PageOptions, redirect, sendPage } from '../http/response.ts'
+import { leadOnPage } from '../pages/message.ts'
 import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
+import { isKept } from './opener.ts'
 
 /** What the library keeps between a request and its answer. */
 export type PendingInteraction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -35,10 +37,21 @@ export function viewOf(visit: InteractionContext, user: UserRecord): Promise<Aut
   return viewAuthorization(context, { user, client, parameters, device, ticked: undefined })
 }
 
-/** Ends the page's part with `result` and sends the person on their way. */
+/** Ends the page's part with `result` and sends the person on their way: to the client, maybe, by a redirect of its own. */
 export async function finish(visit: InteractionContext, result: Record<string, unknown>): Promise<void> {
-  const { interaction, response } = visit
+  const { context, client, interaction, redirectUri, response } = visit
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
   await interaction.persist()
-  redirect(response, interaction.returnTo)
+  if (redirectUri === undefined) return redirect(response, interaction.returnTo)
+  sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url: interaction.returnTo, name: client.name }))
+}
+
+/** Answers with a page of this interaction. */
+export function sendInteractionPage(
+  { interaction, response }: InteractionContext,
+  status: number,
+  page: string,
+  options: PageOptions = {},
+): void {
+  sendPage(response, status, page, { ...options, keepsOpener: isKept(interaction) })
 }

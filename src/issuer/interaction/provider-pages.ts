@@ -1,6 +1,6 @@
 import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type IssuerContext, siteOf } from '../context.ts'
-import { pageHeaders } from '../http/response.ts'
+import { type PageOptions, pageHeaders } from '../http/response.ts'
 import { errorPage } from '../pages/message.ts'
 import { type PageClient, returnPlace } from '../pages/parties.ts'
 import { type ConsentingClient, isAsked } from './authorization-view.ts'
@@ -10,7 +10,7 @@ export function showPage(
   ctx: Pick<KoaContextWithOIDC, 'set' | 'status' | 'body'>,
   status: number,
   page: string,
-  options: { readonly formAction?: readonly string[] } = {},
+  options: PageOptions = {},
 ): void {
   ctx.status = status
   ctx.body = page

@@ -2,11 +2,11 @@ import { seconds, siteOf } from '../context.ts'
 import { appendCookie, cookieName, deviceKeyOf, isSecure, keepDevice } from '../http/cookies.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { formSource, redirect, sendPage } from '../http/response.ts'
+import { redirect } from '../http/response.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
-import { finish, type InteractionContext, interactionPath } from './context.ts'
+import { finish, type InteractionContext, interactionPath, sendInteractionPage } from './context.ts'
 import { pageClient } from './provider-pages.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
@@ -32,12 +32,9 @@ export function showSignIn(visit: InteractionContext, retry?: Retry): void {
     problem: retry?.problem,
     cancel: formTarget(visit, 'deny'),
   })
-  const options = { formAction: formActions(visit) }
   const retryAfterSeconds = retry?.retryAfterSeconds
-  sendPage(visit.response, retry?.status ?? 200, page, {
-    ...options,
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  })
+  const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  sendInteractionPage(visit, retry?.status ?? 200, page, options)
 }
 
 /** Checks name and password; a success starts a new session. */
@@ -71,7 +68,8 @@ export async function signIn(visit: InteractionContext): Promise<void> {
 export async function switchAccount(visit: InteractionContext): Promise<void> {
   const { interaction, response } = visit
   await leaveSession(visit)
-  interaction.prompt = { name: 'login', reasons: ['account_switch'], details: {} }
+  const { details } = interaction.prompt
+  interaction.prompt = { name: 'login', reasons: ['account_switch'], details }
   interaction.lastSubmission = undefined
   await interaction.persist()
   redirect(response, interactionPath(interaction.uid))
@@ -81,12 +79,6 @@ export async function switchAccount(visit: InteractionContext): Promise<void> {
 export function formTarget({ context, interaction }: InteractionContext, step: string): FormTarget {
   const { uid } = interaction
   return { action: interactionPath(uid, step), hidden: { [GUARD_FIELD]: guardValue(context.masterKey, uid) } }
-}
-
-/** Where this interaction's forms may end, besides here. */
-export function formActions({ redirectUri }: InteractionContext): readonly string[] {
-  const source = redirectUri === undefined ? undefined : formSource(redirectUri)
-  return source === undefined ? [] : [source]
 }
 
 function askedResources({ context, interaction }: InteractionContext): readonly string[] {

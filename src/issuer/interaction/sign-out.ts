@@ -1,6 +1,6 @@
-import type { Configuration } from 'oidc-provider'
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type IssuerContext, siteOf } from '../context.ts'
-import { formSource } from '../http/response.ts'
+import { leadOnPage } from '../pages/message.ts'
 import { signedOutPage, signOutPage } from '../pages/sign-in.ts'
 import type { Middleware } from '../tokens/token-endpoint.ts'
 import { namedClient, showPage } from './provider-pages.ts'
@@ -12,20 +12,33 @@ export function logout(context: IssuerContext): Logout {
   return {
     enabled: true,
     logoutSource: async (ctx) => {
-      const { session, client, params } = ctx.oidc
+      const { session, client } = ctx.oidc
       const user = session?.accountId === undefined ? undefined : await context.store.userBySub(session.accountId)
-      const next = formSource(String(params?.post_logout_redirect_uri ?? ''))
       const page = signOutPage({
         site: siteOf(context),
         form: { action: '/oauth/logout/confirm', hidden: { xsrf: String(session?.state?.secret ?? '') } },
         account: user && { username: user.username, displayName: user.displayName },
         client: client && namedClient(client),
       })
-      showPage(ctx, 200, page, { formAction: next === undefined ? [] : [next] })
+      showPage(ctx, 200, page)
     },
     postLogoutSuccessSource: (ctx) => {
       showPage(ctx, 200, signedOutPage({ site: siteOf(context), next: undefined }))
     },
+  }
+}
+
+/** The form's way on to the app goes by a page: browsers would hold the app's own redirects to our policy for forms. */
+export function leadOnAfterSignOut(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    await next()
+    if (ctx.path !== '/oauth/logout/confirm' || ctx.status !== 303) return
+    const url = new URL(ctx.response.get('location'), context.settings().origin)
+    if (url.origin === context.settings().origin) return
+    const { oidc } = ctx as unknown as KoaContextWithOIDC
+    ctx.remove('location')
+    const { name } = namedClient(oidc.client)
+    showPage(ctx as unknown as KoaContextWithOIDC, 200, leadOnPage({ site: siteOf(context), url: url.href, name }))
   }
 }
 

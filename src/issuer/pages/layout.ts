@@ -6,6 +6,8 @@ import { clockTime, plainWords } from './words.ts'
 export interface PageFrame {
   /** The host that people see in the address bar, with its port where it has one: `gate.example.com`. */
   readonly site: string
+  /** Where the page leads at once and by itself. */
+  readonly leadsTo?: string | undefined
 }
 
 /**
@@ -19,6 +21,7 @@ export function pageDocument(frame: PageFrame, title: string, content: Html, wid
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+${frame.leadsTo !== undefined && html`<meta http-equiv="refresh" content="0; url=${frame.leadsTo}">`}
 <title>${title} · ${frame.site}</title>
 <link rel="stylesheet" href="${STYLESHEET_PATH}">
 <link rel="icon" type="image/svg+xml" href="${MARK_PATH}">

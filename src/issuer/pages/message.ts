@@ -2,7 +2,7 @@ import { type FormTarget, form } from './form.ts'
 import { type Html, href, html } from './html.ts'
 import { type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount } from './parties.ts'
-import { plainWords } from './words.ts'
+import { clientName, plainWords } from './words.ts'
 
 export interface ConfirmModel extends PageFrame {
   readonly form: FormTarget
@@ -50,6 +50,29 @@ export function donePage(model: DoneModel): string {
     html`<h1>${title}</h1>
 ${model.text.map(paragraph)}
 <p><a class="button primary" href="${href(model.next.url) ?? '/account'}">${plainWords(model.next.label, 64)}</a></p>`,
+  )
+}
+
+export interface LeadOnModel extends PageFrame {
+  /** A path or URL of ours, or an address that the client has registered; its scheme may be the client's own. */
+  readonly url: string
+  /** Whose form it was that came before: the app's. */
+  readonly name: string
+}
+
+/** What runs or shows something in the browser itself, in whatever spelling; never registered either. */
+const ACTING_SCHEME = /^(?:javascript|vbscript|data|blob|file|filesystem|about|view-source):/i
+
+/** Leads on from a form to the client, by itself and by a link: browsers hold a redirect to what the form's page allowed. */
+export function leadOnPage(model: LeadOnModel): string {
+  const fits = /^\/(?![/\\])/.test(model.url) || (URL.canParse(model.url) && !ACTING_SCHEME.test(model.url))
+  const url = fits ? model.url : '/'
+  return pageDocument(
+    { site: model.site, leadsTo: url },
+    'One moment',
+    html`<h1>One moment</h1>
+<p class="lead">You are on your way to <bdi class="name">${clientName(model.name)}</bdi>.</p>
+<p><a class="button primary" href="${url}">Go on</a></p>`,
   )
 }
 

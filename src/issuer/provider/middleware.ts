@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { KoaContextWithOIDC } from 'oidc-provider'
 import { StoreError } from '../../store/store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
-import { formSource, pageHeaders } from '../http/response.ts'
+import { pageHeaders } from '../http/response.ts'
+import { keepsOpener } from '../interaction/opener.ts'
 import type { IssuerSettings } from '../issuer.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import type { Middleware } from '../tokens/token-endpoint.ts'
@@ -62,20 +64,20 @@ function complete(document: Record<string, unknown>, { resources }: IssuerSettin
 }
 
 /**
- * Gives the library's page for `response_mode=form_post` the headers of every page: its one script may run, its form may lead
- * to the client, and nobody frames it. It works without the script, by a button.
+ * Gives the library's page for `response_mode=form_post` the headers of every page, save that its form, which is the library's
+ * and leads to where the client registered, may lead on from there to wherever the client wants. Its one script may run; it
+ * works without, by a button.
  */
-export const formPostPage: Middleware = async (ctx, next) => {
-  await next()
-  if (!ctx.path.startsWith('/oauth/authorize') || ctx.type !== 'text/html' || ctx.status === 303) return
-  if (ctx.res.hasHeader('content-security-policy') || typeof ctx.body !== 'string') return
-  const { oidc } = ctx as unknown as { oidc?: { params?: { redirect_uri?: unknown } } }
-  const source = formSource(String(oidc?.params?.redirect_uri ?? ''))
-  const headers = pageHeaders({ formAction: source === undefined ? [] : [source] })
-  const script = /<script>([\s\S]*?)<\/script>/.exec(ctx.body)?.[1] ?? ''
-  const hash = createHash('sha256').update(script).digest('base64')
-  ctx.set({
-    ...headers,
-    'content-security-policy': `${headers['content-security-policy']}; script-src 'sha256-${hash}'`,
-  })
+export function formPostPage(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    await next()
+    if (!ctx.path.startsWith('/oauth/authorize') || ctx.type !== 'text/html' || ctx.status === 303) return
+    if (ctx.res.hasHeader('content-security-policy') || typeof ctx.body !== 'string') return
+    const kept = await keepsOpener(context, ctx as unknown as KoaContextWithOIDC)
+    const headers = pageHeaders({ keepsOpener: kept })
+    const script = /<script>([\s\S]*?)<\/script>/.exec(ctx.body)?.[1] ?? ''
+    const hash = createHash('sha256').update(script).digest('base64')
+    const policy = `${headers['content-security-policy']} *; script-src 'sha256-${hash}'`
+    ctx.set({ ...headers, 'content-security-policy': policy })
+  }
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { answerAsset, MARK_PATH, STYLESHEET_PATH } from '../../../src/issuer/assets.ts'
 import { pageHeaders } from '../../../src/issuer/http/response.ts'
 import { attributes, href, html, htmlText } from '../../../src/issuer/pages/html.ts'
+import { leadOnPage } from '../../../src/issuer/pages/message.ts'
 import { returnPlace } from '../../../src/issuer/pages/parties.ts'
 import { ago, clientName, plainWords } from '../../../src/issuer/pages/words.ts'
 
@@ -111,6 +112,20 @@ describe('times', () => {
   })
 })
 
+describe('a page that leads on', () => {
+  it('does so by itself and by a link, to a scheme of the client’s own too', () => {
+    const page = leadOnPage({ site: 'gate.example.com', url: 'com.example.app:/cb?a=1&b="2', name: '<Gallery>' })
+    assert.match(page, /<meta http-equiv="refresh" content="0; url=com\.example\.app:\/cb\?a=1&#38;b=&#34;2">/)
+    assert.match(page, /href="com\.example\.app:\/cb\?a=1&#38;b=&#34;2"/)
+    assert.match(page, /&#60;Gallery&#62;/)
+  })
+
+  it('never leads to what acts in the browser', () => {
+    for (const url of ['javascript:alert(1)', 'JavaScript:x', 'data:text/html,x', 'file:///etc/passwd', 'blob:x', '::'])
+      assert.match(leadOnPage({ site: 'gate.example.com', url, name: 'x' }), /content="0; url=\/"/, url)
+  })
+})
+
 describe('page headers', () => {
   it('allow no script, no framing and nothing from elsewhere', () => {
     const csp = pageHeaders()['content-security-policy'] ?? ''
@@ -119,11 +134,9 @@ describe('page headers', () => {
     assert.doesNotMatch(csp, /unsafe|script-src|\*/)
   })
 
-  it('name the further places that a form may end at, and refuse what is not one source', () => {
-    const csp = pageHeaders({ formAction: ['https://app.example.com', 'com.example.app:'] })['content-security-policy']
-    assert.match(csp ?? '', /form-action 'self' https:\/\/app\.example\.com com\.example\.app:$/)
-    for (const source of ["x; script-src 'self'", 'a b', 'a,b', 'a\r\nSet-Cookie: x', ''])
-      assert.throws(() => pageHeaders({ formAction: [source] }), source)
+  it('cut a page off from the window that opened its own, save where that is a client at work', () => {
+    assert.equal(pageHeaders()['cross-origin-opener-policy'], 'same-origin')
+    assert.equal(pageHeaders({ keepsOpener: true })['cross-origin-opener-policy'], undefined)
   })
 })
 
