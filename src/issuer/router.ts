@@ -5,12 +5,15 @@ import { answerAccount, isAccountPath } from './account/account.ts'
 import { browserSessions } from './account/sessions.ts'
 import { answerAsset } from './assets.ts'
 import { mayRegister } from './clients/registration.ts'
-import { faultOf, type IssuerContext } from './context.ts'
+import { faultOf, type IssuerContext, siteOf } from './context.ts'
+import { isSecure } from './http/cookies.ts'
 import { endpointMethods, metadataAlias, ROUTES } from './http/endpoints.ts'
+import { goesByCookie, isEmbedded } from './http/navigation.ts'
 import { prepareForProvider, readBodyOrAnswer } from './http/provider-request.ts'
 import { type IssuerRequest, openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
-import { sendError } from './http/response.ts'
+import { sendError, sendPage } from './http/response.ts'
 import { answerInteraction } from './interaction/interactions.ts'
+import { errorPage } from './pages/message.ts'
 import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
 
 const PREFLIGHT_SECONDS = 3600
@@ -52,7 +55,9 @@ export async function answerRequest(
   try {
     const incoming = openIssuerRequest(request, address, context.now())
     pinOrigin(request, context.settings().origin, address)
+    hardenAnswer(context, response)
     const path = pathOf(request)
+    if (goesByCookie(path) && isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
     if (path.startsWith('/assets/')) return sendAsset(request, response, path)
     if (path.startsWith('/oauth/interaction/')) {
       return await interact(context, engine.provider, request, response, incoming, path)
@@ -65,6 +70,33 @@ export async function answerRequest(
   } catch (error) {
     answerFault(context, response, error)
   }
+}
+
+const HSTS_SECONDS = 31_536_000
+
+/** Holds for every answer of the issuer, the library's too. */
+function hardenAnswer({ settings }: IssuerContext, response: ServerResponse): void {
+  response.setHeader('x-content-type-options', 'nosniff')
+  if (isSecure(settings().origin)) response.setHeader('strict-transport-security', `max-age=${HSTS_SECONDS}`)
+}
+
+/** Another page's script or frame asked for a page that goes by cookie. */
+async function refuseEmbedded(
+  context: IssuerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: string,
+): Promise<void> {
+  const { 'sec-fetch-dest': destination, 'sec-fetch-mode': mode, 'sec-fetch-site': site } = request.headers
+  // The path's first part alone: the rest may name an interaction.
+  const page = /^\/(?:oauth\/)?[a-z]+/.exec(pathOf(request))?.[0]
+  await context.record('page.refused', { page, destination, mode, site, address }, 'warn')
+  const words = {
+    title: 'This page stands alone',
+    what: 'Something on another page asked for it. It is for people only, in a window or tab of its own.',
+    advice: 'Open it from the app again, or type its address yourself.',
+  }
+  sendPage(response, 403, errorPage({ site: siteOf(context), ...words, code: undefined, requestId: undefined }))
 }
 
 async function useLibrary(
