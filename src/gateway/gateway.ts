@@ -204,6 +204,7 @@ export class Gateway {
       }
       case 'failed': {
         const denied = upstreamDenial(outcome)
+        record.cause = outcome.detail
         if (!outcome.headSent) return this.#deny(call, denied, outcome)
         record.detail = denied.description
         return this.#end(call, { ...outcome, outcome: 'failed', reason: denied.reason })

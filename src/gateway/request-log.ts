@@ -29,6 +29,8 @@ export class RequestRecord {
   decidedAt: number | undefined
   status: number | undefined
   detail: string | undefined
+  /** What was wrong with the upstream, for the operator alone. */
+  cause: string | undefined
   ended = false
   /** Counted among those that are in flight. Belongs to the {@link Recorder}. */
   running = true
@@ -140,6 +142,7 @@ function lineOf(exchange: RequestRecord, ending: Ending, totalMs: number) {
     outcome: ending.outcome,
     reason: ending.reason,
     detail: exchange.detail,
+    cause: exchange.cause,
     sub: token?.subject,
     client: token?.clientId,
     address: exchange.address,

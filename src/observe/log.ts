@@ -18,6 +18,8 @@ export interface RequestLine {
   readonly reason: string | undefined
   /** What the client was told, for a refusal. */
   readonly detail: string | undefined
+  /** Why the upstream failed: the system's or TLS's code, what was malformed. Never told to clients. */
+  readonly cause: string | undefined
   readonly sub: string | undefined
   readonly client: string | undefined
   readonly address: string | undefined

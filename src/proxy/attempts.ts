@@ -1,6 +1,7 @@
 import type { FramingFault, RequestFraming } from '../core/framing.ts'
 import type { ForwardInput, UpstreamRequest } from './forward-input.ts'
 import { renderRequestHead } from './http1/request-head.ts'
+import type { ResponseHead } from './http1/response-head.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 import type { UpstreamMember } from './upstreams.ts'
 
@@ -38,12 +39,27 @@ export function idleLimitMs(keepAliveSeconds: number | undefined): number {
   return Math.min(LONGEST_IDLE_MS, hinted > 2_000 ? hinted - 1_000 : hinted / 2)
 }
 
+/** Longer than the usual 40 ms for which a reader holds an acknowledgement back, and a writer (Nagle) its next segment. */
+const REST_MS = 50
+
+/**
+ * How long a connection rests before another request may have it, in milliseconds. Some servers send a body after their answer to HEAD, or with 204
+ * and 304, one segment later: it would be the beginning of the next answer.
+ */
+function restMs(head: ResponseHead | undefined): number {
+  return head !== undefined && (head.framing === 'none' || (head.framing === 'length' && head.length === 0))
+    ? REST_MS
+    : 0
+}
+
 /** Where one request was sent, and where it may be sent after that failed. */
 export class Attempts {
   readonly #input: ForwardInput
   readonly #framing: RequestFraming | FramingFault
   readonly #user: ConnectionUser
   readonly #upgrade: boolean
+  /** What an upgrade asks for. */
+  readonly #protocol: string | undefined
   readonly #tried: UpstreamMember[] = []
   /** What was sent last, and to whom. */
   #sent: UpstreamRequest
@@ -53,6 +69,7 @@ export class Attempts {
 
   /** @param upgrade 101 opens a tunnel: the connection is a new one, and nothing is sent twice. */
   constructor(input: ForwardInput, framing: RequestFraming | FramingFault, user: ConnectionUser, upgrade: boolean) {
+    this.#protocol = upgrade ? fieldOf(input.headers, 'upgrade') : undefined
     this.#upgrade = upgrade
     this.#input = input
     this.#framing = framing
@@ -101,6 +118,11 @@ export class Attempts {
     return connection
   }
 
+  /** The answer is whole, and so is what was sent: its connection serves others, where the answer leaves it fit for that. */
+  giveBack(head: ResponseHead | undefined): void {
+    this.release()?.release(head?.persistent ?? false, idleLimitMs(head?.keepAliveSeconds), restMs(head))
+  }
+
   #send(member: UpstreamMember, request: UpstreamRequest, fresh: boolean): UpstreamConnection | undefined {
     const { method } = this.#input
     const head = renderRequestHead(method, request.target, request.headers, this.#framing)
@@ -111,8 +133,14 @@ export class Attempts {
     member.active += 1
     const connection = member.acquire(fresh || this.#upgrade ? 0 : reuseWithinMs(method, this.#framing))
     this.#connection = connection
-    connection.use(this.#user, method === 'HEAD', this.#upgrade)
+    connection.use(this.#user, method === 'HEAD', this.#protocol)
     connection.writeHead(head)
     return connection
   }
+}
+
+function fieldOf(headers: readonly string[] | string, name: string): string | undefined {
+  if (typeof headers === 'string') return undefined
+  const at = headers.findIndex((each, i) => i % 2 === 0 && each.toLowerCase() === name)
+  return at === -1 ? undefined : headers[at + 1]
 }

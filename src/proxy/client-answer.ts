@@ -36,22 +36,36 @@ function isText(response: ServerResponse): response is ServerResponse & TextResp
   return 'writeLines' in response
 }
 
-/** Framing and routing fields mean nothing in a trailer but harm (RFC 9110 §6.5.1). */
-const NEVER_TRAILERS = new Set([
-  ...['transfer-encoding', 'content-length', 'host', 'connection', 'keep-alive', 'trailer', 'te', 'upgrade'],
-  ...['set-cookie', 'location', 'content-encoding', 'content-type', 'content-range', 'www-authenticate'],
-])
+/**
+ * Fields that mean nothing in a trailer but harm, for who merges them into the header (RFC 9110 §6.5.1): of framing and the connection, of the
+ * content's form, of cookies, challenges, caches and other sites' rights, and references, which nobody puts in the client's terms there.
+ */
+const NEVER_TRAILERS =
+  /^(?:transfer-encoding|host|connection|keep-alive|proxy-.*|trailer|te|upgrade|content-(?!digest$|md5$).*|set-cookie2?|location|link|refresh|alt-svc|www-authenticate|authentication-info|cache-control|expires|age|vary|access-control-.*|clear-site-data|service-worker-allowed|strict-transport-security|x-accel-.*)$/i
+
+/** A 1xx answer as text. It has no body, so nothing may speak of one (RFC 9110 §8.6, RFC 9112 §6.1). */
+export function informationalHead({ status, reason, headers }: ResponseHead, rules: AnswerRules): string {
+  let text = `HTTP/1.1 ${status} ${reason}\r\n`
+  const lines = rules.rewriteHead(status, headers)
+  for (let i = 0; i + 1 < lines.length; i += 2) {
+    const name = (lines[i] ?? '').toLowerCase()
+    if (name !== 'content-length' && name !== 'transfer-encoding') text += `${lines[i]}: ${lines[i + 1]}\r\n`
+  }
+  return `${text}\r\n`
+}
 
 /** Writes an upstream's answer to the client: the head with the first bytes of the body in one write, framing by node. */
 export class ClientAnswer {
   readonly #response: ServerResponse
   readonly #rules: AnswerRules
+  /** Taken and not written. */
+  #head: ResponseHead | undefined
   #transform: BodyTransform | undefined
   #trailers = false
   #flushed = false
   /** By a length or by chunks. */
   #delimited = true
-  /** Undefined until the head was given. */
+  /** Undefined until the head was written. */
   status: number | undefined
   bytes = 0
 
@@ -64,14 +78,19 @@ export class ClientAnswer {
   inform(head: ResponseHead): void {
     const { req, socket, headersSent } = this.#response
     if (headersSent || socket === null || socket !== req.socket || req.httpVersionMinor === 0) return
-    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-    const headers = this.#rules.rewriteHead(head.status, head.headers)
-    for (let i = 0; i + 1 < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
-    socket.write(`${text}\r\n`, 'latin1')
+    socket.write(informationalHead(head, this.#rules), 'latin1')
   }
 
-  /** False: the fields can't be sent, and nothing was. */
-  begin(head: ResponseHead): boolean {
+  /** Takes the head. Nothing of it is written before {@link open}: until then an answer of the gateway's own may take its place. */
+  begin(head: ResponseHead): void {
+    this.#head = head
+  }
+
+  /** Writes the head, once; to be called before bytes, flush or end. False: the fields can't be sent, and nothing was. */
+  open(): boolean {
+    const head = this.#head
+    if (head === undefined) return this.status !== undefined
+    this.#head = undefined
     return this.#passText(head) || this.#rewrite(head)
   }
 
@@ -79,7 +98,7 @@ export class ClientAnswer {
   #passText(head: ResponseHead): boolean {
     const { status, framing } = head
     const response = this.#response
-    if (!isText(response) || head.lengthRepeated || head.announcesTrailers) return false
+    if (!isText(response) || head.lengthRespelled || head.announcesTrailers) return false
     if ((framing !== 'length' && framing !== 'none') || status === 204) return false
     const lines = this.#rules.passHead?.(status, head.lines)
     if (lines === undefined) return false
@@ -114,7 +133,9 @@ export class ClientAnswer {
     this.#flushed = true
     if (this.#transform === undefined) return this.#pass(chunk)
     const bytes = this.#outgoing(chunk)
-    return bytes.length === 0 || this.#response.write(bytes)
+    if (bytes.length > 0) return this.#response.write(bytes)
+    this.#response.flushHeaders()
+    return true
   }
 
   /** The head goes alone when no body came along with it: events must not wait for the next. */
@@ -198,7 +219,7 @@ export class ClientAnswer {
     const pairs: [string, string][] = []
     for (let i = 0; i + 1 < trailers.length; i += 2) {
       const name = trailers[i] ?? ''
-      if (!NEVER_TRAILERS.has(name.toLowerCase())) pairs.push([name, trailers[i + 1] ?? ''])
+      if (!NEVER_TRAILERS.test(name)) pairs.push([name, trailers[i + 1] ?? ''])
     }
     if (pairs.length > 0) this.#response.addTrailers(pairs)
   }

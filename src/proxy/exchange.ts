@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readRequestFraming } from '../core/framing.ts'
-import { Attempts, idleLimitMs } from './attempts.ts'
+import { Attempts } from './attempts.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
 import type { ForwardInput } from './forward-input.ts'
@@ -116,12 +116,12 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     this.#phase = 'receiving'
     this.#within(this.#input.timeouts.idleMs)
     this.#attempts.succeeded()
-    if (!this.#answer.begin(head)) this.#fail('protocol', 'its header can not be sent on')
+    this.#answer.begin(head)
   }
 
   onBody(chunk: Buffer): void {
     this.#within(this.#input.timeouts.idleMs)
-    if (this.#answer.push(chunk) || this.#paused) return
+    if (!this.#open() || this.#answer.push(chunk) || this.#paused) return
     this.#paused = true
     this.#attempts.connection?.pause()
     if (!this.#listensToDrain) this.#response.on('drain', this.#onClientDrain)
@@ -133,6 +133,7 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   }
 
   onEnd(last: Buffer | undefined, trailers: readonly string[]): void {
+    if (!this.#open()) return
     this.#phase = 'finishing'
     this.#within(this.#input.timeouts.idleMs)
     this.#giveBack()
@@ -169,7 +170,7 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
 
   /** Many servers write head and body one after the other: what has come by now leaves in one segment. */
   readonly #flushHead = (): void => {
-    if (this.#phase === 'receiving') this.#answer.flush()
+    if (this.#phase === 'receiving' && this.#open()) this.#answer.flush()
   }
 
   readonly #onClientDrain = (): void => {
@@ -187,9 +188,15 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     else this.#complete(status)
   }
 
+  /** The head goes with the first bytes: what turns out to be no answer before is answered for instead. */
+  #open(): boolean {
+    const opened = this.#answer.open()
+    if (!opened) this.#fail('protocol', 'a field of its header can not be sent on')
+    return opened
+  }
+
   #complete(status: number): void {
-    const bytesIn = this.#body.bytes
-    this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, bytesIn, bytesOut: this.#answer.bytes })
+    this.#settle({ kind: 'completed', status, firstByteMs: this.#firstByteMs, ...this.#bytes() })
   }
 
   #begin(): void {
@@ -228,15 +235,11 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
 
   /** The answer is whole: its connection serves others, unless it waits for the rest of a request that nobody wants any more. */
   #giveBack(): void {
-    const connection = this.#attempts.release()
-    if (this.#paused) connection?.resume()
-    if (this.#body.sent) {
-      connection?.release(this.#head?.persistent ?? false, idleLimitMs(this.#head?.keepAliveSeconds))
-      return
-    }
+    if (this.#paused) this.#attempts.connection?.resume()
+    if (this.#body.sent) return void this.#attempts.giveBack(this.#head)
     const { deadlines, clock } = this.#input.upstreams
     this.#body.stop()
-    connection?.destroy()
+    this.#attempts.release()?.destroy()
     drainRequest(this.#request, deadlines, clock())
   }
 

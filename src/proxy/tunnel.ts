@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Permit } from '../core/decide.ts'
 import type { Attempts } from './attempts.ts'
+import { informationalHead } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardInput } from './forward-input.ts'
@@ -38,10 +39,7 @@ export class OpenTunnel implements ConnectionUser, Watched {
   /** @param early What the client sent ahead of the answer. */
   start(answer: ResponseHead, early: Buffer): void {
     const { socket, attempts } = this.#ends
-    let head = `HTTP/1.1 101 ${answer.reason}\r\n`
-    const headers = this.#input.rewriteHead(101, answer.headers)
-    for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
-    socket.write(`${head}\r\n`, 'latin1')
+    socket.write(informationalHead(answer, this.#input), 'latin1')
     attempts.connection?.handOver(this)
     this.#within()
     this.#input.upstreams.deadlines.watch(this)

@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import type { Upstream } from '../core/route.ts'
+import { connectFault } from './connect-fault.ts'
 import { type ResponseHandler, ResponseParser } from './http1/response-parser.ts'
 import type { UpstreamFault } from './outcome.ts'
 import { sendSoon, type Unsent } from './write-batch.ts'
@@ -93,6 +94,8 @@ export interface ConnectionOwner {
 export class UpstreamConnection implements Unsent {
   readonly #owner: ConnectionOwner
   readonly #socket: Socket
+  /** Of the upstream, for the log. */
+  readonly #place: string
   readonly #parser = new ResponseParser()
   #user: ConnectionUser | undefined
   #error: (Error & { code?: string }) | undefined
@@ -104,9 +107,12 @@ export class UpstreamConnection implements Unsent {
   /** When it fell idle, and how long it may be; milliseconds of the group's clock. */
   idleSince = 0
   idleLimitMs = 0
+  /** How long it must have been idle. */
+  restMs = 0
 
   constructor(owner: ConnectionOwner, upstream: Upstream, context: SecureContext | undefined) {
     this.#owner = owner
+    this.#place = upstream.authority
     this.#socket = openSocket(upstream, context, (buffer, length) => this.#onRead(buffer, length))
     this.#socket.once(context === undefined ? 'connect' : 'secureConnect', () => this.#onConnect())
     this.#socket.on('drain', () => this.#user?.onDrain())
@@ -122,10 +128,10 @@ export class UpstreamConnection implements Unsent {
     return this.#parser.begun
   }
 
-  /** Takes it for a request. @param upgrade 101 opens a tunnel. */
-  use(user: ConnectionUser, headRequest: boolean, upgrade: boolean): void {
+  /** Takes it for a request. @param protocol 101 to it opens a tunnel. */
+  use(user: ConnectionUser, headRequest: boolean, protocol: string | undefined): void {
     this.#user = user
-    this.#parser.begin(user, headRequest, upgrade)
+    this.#parser.begin(user, headRequest, protocol)
   }
 
   /** Gives a tunnel to who carries it on. */
@@ -186,8 +192,11 @@ export class UpstreamConnection implements Unsent {
     this.#socket.destroySoon()
   }
 
-  /** The request and its answer are whole. @param reusable Whether both sides left it fit for another. */
-  release(reusable: boolean, idleLimitMs: number): void {
+  /**
+   * The request and its answer are whole.
+   * @param reusable Whether both sides left it fit for another. @param restMs It may carry one after so many milliseconds of silence.
+   */
+  release(reusable: boolean, idleLimitMs: number, restMs: number): void {
     this.#user = undefined
     this.#parser.stop()
     if (!reusable || this.#parser.excess || this.#socket.destroyed || idleLimitMs <= 0) {
@@ -196,6 +205,7 @@ export class UpstreamConnection implements Unsent {
     }
     this.reused = true
     this.idleLimitMs = idleLimitMs
+    this.restMs = restMs
     this.#owner.onIdle(this)
   }
 
@@ -238,15 +248,13 @@ export class UpstreamConnection implements Unsent {
   }
 
   #onClose(): void {
-    const code = this.#error?.code ?? this.#error?.message
-    if (!this.connected) this.#lose('refused', code ?? 'closed')
-    else this.#lose('reset', code ?? 'closed')
+    this.#lose(this.connected ? 'reset' : 'refused', connectFault(this.#error))
     this.#owner.onClosed(this)
   }
 
   #lose(fault: UpstreamFault, detail: string): void {
     const user = this.#user
     this.destroy()
-    user?.onLost(fault, detail)
+    user?.onLost(fault, `${this.#place}: ${detail}`)
   }
 }

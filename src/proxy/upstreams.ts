@@ -17,7 +17,7 @@ export class UpstreamMember implements ConnectionOwner {
   readonly #clock: () => number
   readonly #context: SecureContext | undefined
   readonly #onPooled: () => void
-  /** The one used last is used first, so that the others may expire. */
+  /** The one used last is used first, so that the others may expire; those that rest come last. */
   readonly #idle: UpstreamConnection[] = []
   #failures = 0
   #failedAt = Number.NEGATIVE_INFINITY
@@ -66,7 +66,8 @@ export class UpstreamMember implements ConnectionOwner {
   /** An idle connection that has been idle for less than `maxIdleMs`, or a new one. */
   acquire(maxIdleMs: number): UpstreamConnection {
     const newest = this.#idle.at(-1)
-    if (newest !== undefined && this.#clock() - newest.idleSince < Math.min(maxIdleMs, newest.idleLimitMs)) {
+    const idleMs = newest === undefined ? 0 : this.#clock() - newest.idleSince
+    if (newest !== undefined && idleMs >= newest.restMs && idleMs < Math.min(maxIdleMs, newest.idleLimitMs)) {
       this.#idle.pop()
       return newest
     }
@@ -80,7 +81,9 @@ export class UpstreamMember implements ConnectionOwner {
       return
     }
     connection.idleSince = this.#clock()
-    this.#idle.push(connection)
+    // What has to rest goes to the far end, where it is the last to be asked for.
+    if (connection.restMs > 0) this.#idle.unshift(connection)
+    else this.#idle.push(connection)
     this.#onPooled()
   }
 

@@ -18,6 +18,7 @@ const lines: fc.Arbitrary<RequestLine> = fc.record({
   outcome: text,
   reason: maybe(text),
   detail: maybe(text),
+  cause: maybe(text),
   sub: maybe(text),
   client: maybe(text),
   address: maybe(text),

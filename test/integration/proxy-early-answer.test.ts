@@ -44,7 +44,7 @@ describe('an upstream that answers a request before it was sent', () => {
         // In one turn, before anything is read or sent: the bytes of an answer come, and a request for which they could be taken.
         setTimeout(() => {
           accepted.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison')
-          connection.use(userOf(resolve), false, false)
+          connection.use(userOf(resolve), false, undefined)
           connection.writeHead('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
         }, 20)
       })

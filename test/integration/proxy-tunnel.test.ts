@@ -103,11 +103,44 @@ describe('an upgrade', () => {
 
   it('may be to any protocol and by any method', async () => {
     const got: string[] = []
-    const proxy = await before(echo(got))
+    const switched = 'HTTP/1.1 101 Now\r\nUpgrade: FOO/2\r\nConnection: Upgrade\r\n\r\n'
+    const upstream = rawUpstream((socket, data) => {
+      got.push(data.toString('latin1'))
+      socket.write(switched)
+    })
+    const proxy = await before(upstream)
     const request = 'POST /x HTTP/1.1\r\nHost: gate\r\nConnection: Upgrade\r\nUpgrade: foo/2\r\n\r\n'
     const client = clientOf(proxy, request)
-    await until(() => client.text === SWITCH, 'it is open')
+    await until(() => client.text === switched, 'it is open')
     assert.deepEqual(got, [request])
+    client.socket.destroy()
+  })
+
+  it('is no tunnel when the 101 names another protocol than was asked for, none, or several', async () => {
+    for (const fields of [
+      'Upgrade: h2c\r\n',
+      'Upgrade: websocket/2\r\n',
+      '',
+      'Upgrade: websocket, h2c\r\n',
+      'Upgrade: websocket\r\nUpgrade: h2c\r\n',
+    ]) {
+      const proxy = await before(
+        rawUpstream((socket) => void socket.write(`HTTP/1.1 101 Now\r\n${fields}Connection: Upgrade\r\n\r\nraw`)),
+      )
+      const client = clientOf(proxy, UPGRADE)
+      await until(() => proxy.outcomes.length === 1, 'it has failed')
+      assert.doesNotMatch(client.text, /101|raw/)
+      client.socket.destroy()
+      assert.equal(proxy.outcomes[0]?.kind === 'failed' && proxy.outcomes[0].fault, 'protocol')
+    }
+  })
+
+  it('is answered without a field that speaks of a body', async () => {
+    const fields = 'Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n'
+    const proxy = await before(rawUpstream((socket) => void socket.write(`HTTP/1.1 101 Now\r\n${fields}\r\nraw`)))
+    const client = clientOf(proxy, UPGRADE)
+    await until(() => client.text.endsWith('raw'), 'it is open')
+    assert.doesNotMatch(client.text, /content-length|transfer-encoding/i)
     client.socket.destroy()
   })
 

@@ -10,9 +10,9 @@ const MAX_EXTENSION_BYTES = 16_384
 const MAX_TRAILER_BYTES = 16_384
 const MAX_TRAILER_FIELDS = 100
 
-type State = 'size' | 'extension' | 'size_lf' | 'data' | 'data_cr' | 'data_lf' | 'trailers' | 'done'
+type State = 'size' | 'size_blank' | 'extension' | 'size_lf' | 'data' | 'data_cr' | 'data_lf' | 'trailers' | 'done'
 
-/** Takes chunked framing off as bytes arrive (RFC 9112 §7.1), strictly: CRLF only, no white space around sizes. */
+/** Takes chunked framing off as bytes arrive (RFC 9112 §7.1), strictly: CRLF only, white space behind sizes at most. */
 export class ChunkedBody {
   #state: State = 'size'
   #size = 0
@@ -51,6 +51,8 @@ export class ChunkedBody {
     switch (this.#state) {
       case 'size':
         return this.#inSize(byte)
+      case 'size_blank':
+        return this.#inBlank(byte)
       case 'extension':
         return this.#inExtension(byte)
       case 'size_lf':
@@ -77,8 +79,15 @@ export class ChunkedBody {
       this.#digits += 1
       return this.#digits <= MAX_SIZE_DIGITS
     }
-    this.#state = byte === CR ? 'size_lf' : 'extension'
-    return this.#digits > 0 && (byte === CR || byte === SEMICOLON)
+    this.#state = byte === CR ? 'size_lf' : isBlank(byte) ? 'size_blank' : 'extension'
+    return this.#digits > 0 && (byte === CR || byte === SEMICOLON || isBlank(byte))
+  }
+
+  /** Old servers pad sizes, and white space may stand before an extension (RFC 9112 §7.1.1). */
+  #inBlank(byte: number): boolean {
+    this.#extensionBytes += 1
+    if (!isBlank(byte)) this.#state = byte === CR ? 'size_lf' : 'extension'
+    return (byte === CR || byte === SEMICOLON || isBlank(byte)) && this.#extensionBytes <= MAX_EXTENSION_BYTES
   }
 
   #inExtension(byte: number): boolean {
@@ -123,6 +132,10 @@ export class ChunkedBody {
 /** A line feed alone never ends a line; saying so now beats waiting for an end that will not come. */
 function mayBecomeFields(text: string): boolean {
   return !/(^|[^\r])\n/.test(text)
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09
 }
 
 function hexDigit(byte: number): number {

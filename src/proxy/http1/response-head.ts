@@ -1,3 +1,5 @@
+import { quoted, speechFault } from '../connect-fault.ts'
+
 /** How the end of a body is found (RFC 9112 §6.3). */
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
 
@@ -6,14 +8,14 @@ export interface ResponseHead {
   readonly status: number
   /** May be ''. */
   readonly reason: string
-  /** Raw pairs as they came; of several equal Content-Length fields one is left. Taken apart when they are first asked for. */
+  /** Raw pairs as they came; of several equal Content-Length fields one is left, spelled as its number is. Taken apart when they are first asked for. */
   readonly headers: readonly string[]
   /** The field lines as they came, a CRLF after each. */
   readonly lines: string
   /** There is a Content-Length, whether or not it frames a body. */
   readonly measured: boolean
-  /** It was said more than once: `lines` can't go on as they are. */
-  readonly lengthRepeated: boolean
+  /** It was said more than once, or not as its number is spelled: `lines` can't go on as they are. */
+  readonly lengthRespelled: boolean
   /** There is a `Trailer`. */
   readonly announcesTrailers: boolean
   readonly framing: BodyFraming
@@ -35,7 +37,7 @@ const MAX_FIELDS = 200
 const STATUS_LINE = /^HTTP\/1\.([0-9]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?$/
 // Names are tokens, and each class ends where the next begins: no space before the colon, no folding, no bare CR, LF or NUL, linear time.
 const FIELD_LINES = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*$/
-const LENGTH = /^[0-9]{1,15}$/
+const LENGTH = /^0{0,15}[0-9]{1,15}$/
 
 /**
  * Reads a whole head (RFC 9112 §4, §5), strictly.
@@ -45,9 +47,9 @@ const LENGTH = /^[0-9]{1,15}$/
 export function parseResponseHead(text: string, headRequest: boolean): ResponseHead | HeadFault {
   const lineEnd = text.indexOf('\r\n')
   const line = STATUS_LINE.exec(text.slice(0, lineEnd))
-  if (line === null) return { fault: 'the status line is malformed' }
+  if (line === null) return { fault: statusFault(text.slice(0, lineEnd)) }
   const lines = text.slice(lineEnd + 2)
-  if (!FIELD_LINES.test(lines)) return { fault: 'a field line is malformed' }
+  if (!FIELD_LINES.test(lines)) return { fault: fieldFault(lines) }
   const facts = framingFacts(lines)
   if ('fault' in facts) return facts
   const status = Number(line[2])
@@ -58,6 +60,16 @@ export function parseResponseHead(text: string, headRequest: boolean): ResponseH
   return new ParsedHead(status, line[3] ?? '', lines, framing, http10, facts)
 }
 
+function statusFault(line: string): string {
+  return line.startsWith('HTTP/1.') ? `the status line is malformed: ${quoted(line)}` : speechFault(line)
+}
+
+/** Names the first line that is no field line, without its value: that may be a secret. */
+function fieldFault(lines: string): string {
+  const bad = lines.split('\r\n').find((line) => !FIELD_LINES.test(`${line}\r\n`)) ?? ''
+  return `a field line is malformed: ${quoted(bad.slice(0, bad.indexOf(':') + 1) || bad.slice(0, 16))}`
+}
+
 class ParsedHead implements ResponseHead {
   readonly status: number
   readonly reason: string
@@ -65,7 +77,7 @@ class ParsedHead implements ResponseHead {
   readonly framing: BodyFraming
   readonly length: number
   readonly measured: boolean
-  readonly lengthRepeated: boolean
+  readonly lengthRespelled: boolean
   readonly persistent: boolean
   readonly keepAliveSeconds: number | undefined
   readonly dated: boolean
@@ -78,7 +90,7 @@ class ParsedHead implements ResponseHead {
     lines: string,
     framing: BodyFraming,
     http10: boolean,
-    { length, lengthRepeated, close, keepAliveSeconds, dated, announcesTrailers }: FramingFacts,
+    { length, lengthRespelled, close, keepAliveSeconds, dated, announcesTrailers }: FramingFacts,
   ) {
     this.status = status
     this.reason = reason
@@ -86,7 +98,7 @@ class ParsedHead implements ResponseHead {
     this.framing = framing
     this.length = framing === 'length' ? (length ?? 0) : 0
     this.measured = length !== undefined
-    this.lengthRepeated = lengthRepeated
+    this.lengthRespelled = lengthRespelled
     this.persistent = !http10 && !close && framing !== 'close'
     this.keepAliveSeconds = keepAliveSeconds
     this.dated = dated
@@ -96,7 +108,7 @@ class ParsedHead implements ResponseHead {
   get headers(): readonly string[] {
     if (this.#headers !== undefined) return this.#headers
     const pairs = pairsOf(this.lines)
-    this.#headers = this.lengthRepeated ? withOneLength(pairs) : pairs
+    this.#headers = this.lengthRespelled ? withOneLength(pairs) : pairs
     return this.#headers
   }
 }
@@ -122,7 +134,7 @@ function pairsOf(lines: string): string[] {
 
 interface FramingFacts {
   readonly length: number | undefined
-  readonly lengthRepeated: boolean
+  readonly lengthRespelled: boolean
   readonly chunked: boolean
   readonly close: boolean
   readonly keepAliveSeconds: number | undefined
@@ -192,11 +204,20 @@ function judgeFraming(said: Said): FramingFacts | HeadFault {
   const { lengths, encodings, close, keepAliveSeconds, dated, announcesTrailers } = said
   if (encodings !== undefined && lengths !== undefined)
     return { fault: 'Transfer-Encoding and Content-Length together' }
-  if (encodings !== undefined && encodings.toLowerCase() !== 'chunked') return { fault: 'unknown Transfer-Encoding' }
+  if (encodings !== undefined && encodings.toLowerCase() !== 'chunked')
+    return { fault: `the Transfer-Encoding is not chunked: ${quoted(encodings)}` }
   const length = lengths === undefined ? undefined : agreedLength(lengths)
-  if (length === null) return { fault: 'Content-Length is not one number' }
-  const lengthRepeated = lengths?.includes(',') === true
-  return { length, lengthRepeated, chunked: encodings !== undefined, close, keepAliveSeconds, dated, announcesTrailers }
+  if (length === null) return { fault: `the Content-Length is not one number: ${quoted(lengths ?? '')}` }
+  const lengthRespelled = lengths !== undefined && lengths !== String(length)
+  return {
+    length,
+    lengthRespelled,
+    chunked: encodings !== undefined,
+    close,
+    keepAliveSeconds,
+    dated,
+    announcesTrailers,
+  }
 }
 
 function keepAliveHint(value: string): number | undefined {
@@ -212,7 +233,7 @@ function agreedLength(lengths: string): number | null {
   return LENGTH.test(first) && each.every((length) => length === first) ? Number(first) : null
 }
 
-/** Only for fields that agree: the first stands for all, as one number. */
+/** Only for fields that agree: the first stands for all, as the number was read. */
 function withOneLength(headers: readonly string[]): string[] {
   const kept: string[] = []
   let seen = false

@@ -1,3 +1,4 @@
+import { speechFault } from '../connect-fault.ts'
 import { ChunkedBody } from './chunked-body.ts'
 import { parseResponseHead, type ResponseHead } from './response-head.ts'
 
@@ -28,7 +29,7 @@ export class ResponseParser {
   #state: State = 'idle'
   #handler: ResponseHandler | undefined
   #headRequest = false
-  #upgrade = false
+  #protocol: string | undefined
   #informational = 0
   #left = 0
   #chunks: ChunkedBody | undefined
@@ -39,12 +40,12 @@ export class ResponseParser {
   /** Bytes came after the last answer's end: nothing that follows on this connection can be trusted. */
   excess = false
 
-  /** @param headRequest See `parseResponseHead`. @param upgrade 101 opens a tunnel; otherwise it is a fault. */
-  begin(handler: ResponseHandler, headRequest: boolean, upgrade: boolean): void {
+  /** @param headRequest See `parseResponseHead`. @param protocol 101 to it opens a tunnel; any other is a fault. */
+  begin(handler: ResponseHandler, headRequest: boolean, protocol: string | undefined): void {
     this.#state = 'head'
     this.#handler = handler
     this.#headRequest = headRequest
-    this.#upgrade = upgrade
+    this.#protocol = protocol
     this.#informational = 0
     this.#heldLength = 0
     this.begun = false
@@ -122,7 +123,7 @@ export class ResponseParser {
     buffer.copy(this.#held, before, at, end)
     this.#heldLength = length
     if (!HTTP1.startsWith(this.#held.toString('latin1', 0, Math.min(length, HTTP1.length))))
-      return 'this is not HTTP/1.1'
+      return speechFault(this.#held.toString('latin1', 0, Math.min(length, 64)))
     if (hasBareLineFeed(this.#held, before, length)) return 'a line of the header ends in a bare line feed'
     return length > MAX_HEAD_BYTES ? TOO_LARGE : undefined
   }
@@ -146,7 +147,8 @@ export class ResponseParser {
   }
 
   #takeUpgrade(head: ResponseHead): string | undefined {
-    if (!this.#upgrade) return 'it switched protocols unasked'
+    if (this.#protocol === undefined) return 'it switched protocols unasked'
+    if (!switchesTo(head, this.#protocol)) return 'it switched to another protocol than was asked for'
     this.#state = 'tunnel'
     this.#handler?.onUpgrade(head)
     return undefined
@@ -195,6 +197,12 @@ export class ResponseParser {
     this.excess = excess
     handler?.onEnd(last, trailers)
   }
+}
+
+/** Whether a 101 names this protocol and no other (RFC 9110 §15.2.2). */
+function switchesTo({ headers }: ResponseHead, protocol: string): boolean {
+  const named = headers.filter((_, i) => i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'upgrade')
+  return named.length === 1 && named[0]?.toLowerCase() === protocol.toLowerCase()
 }
 
 /** Whether a line of `bytes[from, to)` ends without a carriage return. */

@@ -26,7 +26,7 @@ export interface How {
 export function read(text: string, how: How = {}): Reading {
   const reading: Reading = { body: '', ended: false }
   const parser = new ResponseParser()
-  parser.begin(handlerFor(reading, parser), how.head ?? false, how.upgrade ?? false)
+  parser.begin(handlerFor(reading, parser), how.head ?? false, how.upgrade ? 'x' : undefined)
   for (const piece of pieces(text, how)) {
     // Larger than its content: what lies behind must not be read.
     const buffer = Buffer.alloc(piece.length + 64, '0\r\n\r\n')

@@ -93,6 +93,10 @@ describe('RFC 9112 §7.1: chunks', () => {
     })
   })
 
+  it('may have white space after their sizes, as old servers pad them', () => {
+    assert.deepEqual(body('2 \r\nhe\r\n3 \t;a\r\nllo\r\n0  \r\n\r\n'), { body: 'hello', ended: true, excess: false })
+  })
+
   it('may be followed by bytes that are not theirs', () => {
     assert.deepEqual(body('1\r\nx\r\n0\r\n\r\nHTTP/1.1'), { body: 'x', ended: true, excess: true })
   })
@@ -103,7 +107,9 @@ describe('RFC 9112 §7.1: chunks', () => {
     ['a negative size', '-1\r\n'],
     ['a size with 0x', '0x5\r\nhello\r\n'],
     ['white space before the size', ' 5\r\nhello\r\n'],
-    ['white space after the size', '5 \r\nhello\r\n'],
+    ['white space within the size', '5 5\r\nhello\r\n'],
+    ['a bare LF after white space after the size', '5 \nhello\r\n'],
+    ['much white space after the size', `5${' '.repeat(17_000)}\r\nhello\r\n`],
     ['a size beyond exact numbers', 'FFFFFFFFFFFFFFFF\r\n'],
     ['endless zeros before the size', `${'0'.repeat(20)}5\r\nhello\r\n`],
     ['a bare LF after the size', '5\nhello\r\n'],
