@@ -19,7 +19,7 @@ import { answerRequest, type CurrentEngine } from './router.ts'
 import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
 import { createRefreshAnswers } from './tokens/refresh-answers.ts'
 import { type Middleware, tokenEndpoint } from './tokens/token-endpoint.ts'
-import { createSpentCodes, createTokenGate, type TokenGate } from './tokens/token-gate.ts'
+import { createTokenGate, type TokenGate } from './tokens/token-gate.ts'
 
 interface Workings {
   readonly context: IssuerContext
@@ -111,20 +111,19 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
 
 function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
   const answers = createRefreshAnswers(context.store, context.masterKey, context.now)
-  const codes = createSpentCodes()
   const middleware = [
     storeFaults(context),
     whenAllIsDone,
     devicePolls(),
     userCodeTries(context),
-    tokenEndpoint({ context, answers, codes, turns: createKeyedLock() }),
+    tokenEndpoint({ context, answers }),
     structuredTokens(context, tokens),
     metadataDocument(context.settings),
     skipNeedlessSignOut,
     leadOnAfterSignOut(context),
     formPostPage(context),
   ]
-  return { context, gate: createTokenGate(context, answers, codes), middleware }
+  return { context, gate: createTokenGate(context, answers), middleware }
 }
 
 /** Acts and audit lines that the library's events began are in force before the client has its answer. */

@@ -1,12 +1,6 @@
-import { sqliteAudits } from './sqlite/audits.ts'
-import { sqliteAuthorizations } from './sqlite/authorizations.ts'
+import { sqlStore } from './sql/sql-store.ts'
 import { watchChanges } from './sqlite/changes.ts'
-import { sqliteClients } from './sqlite/clients.ts'
-import { type Database, openDatabase } from './sqlite/database.ts'
-import { sqliteKeys } from './sqlite/keys-and-counters.ts'
-import { sqliteModels } from './sqlite/models.ts'
-import { sqliteActs } from './sqlite/revocations.ts'
-import { sqliteUsers } from './sqlite/users.ts'
+import { openSqlite, type SqliteEngine } from './sqlite/engine.ts'
 import type { Store } from './store.ts'
 
 export interface SqliteOptions {
@@ -23,34 +17,18 @@ export interface SqliteOptions {
  * where they are missing. Any number of processes may hold it open and write. Throws StoreError.
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
-  return sqliteStore(await openDatabase(path, options.create ?? true, options.checked), options.now ?? Date.now)
+  return sqliteStore(await openSqlite(path, options.create ?? true, options.checked), options.now ?? Date.now)
 }
 
-/** A store on a connection, which it closes with itself. */
-export function sqliteStore(connection: Database, now: () => number): Store {
-  const changes = watchChanges(connection)
-  const told = async <T>(written: Promise<T>): Promise<T> => {
-    const result = await written
-    changes.look()
-    return result
-  }
-  const database: Database = {
-    ...connection,
-    write: (step) => told(connection.write(step)),
-    writeDurably: (step) => told(connection.writeDurably(step)),
-  }
+/** A store on an engine, which it closes with itself. */
+export function sqliteStore(engine: SqliteEngine, now: () => number): Store {
+  const changes = watchChanges(engine)
   return {
-    ...sqliteUsers(database),
-    ...sqliteClients(database),
-    ...sqliteAuthorizations(database),
-    ...sqliteModels(database),
-    ...sqliteKeys(database),
-    ...sqliteActs(database, () => Math.floor(now() / 1000)),
-    ...sqliteAudits(database),
+    ...sqlStore({ ...engine, committed: changes.look }, now),
     subscribe: changes.subscribe,
     close: async () => {
       changes.close()
-      connection.close()
+      await engine.close()
     },
   }
 }

@@ -128,6 +128,16 @@ export interface RevocationAct {
   readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
 }
 
+/** What a unit of work keeps acts of revocation, and other units, from touching until it is over. */
+export interface HeldByUnit {
+  /** A code or refresh token that is about to be spent: requests with the same one take turns. */
+  readonly token?: string | undefined
+  /** The family of refresh tokens. */
+  readonly gid?: string | undefined
+  readonly clientId?: string | undefined
+  readonly sub?: string | undefined
+}
+
 /**
  * What is remembered. SQLite now; one contract suite (`test/contract`) that any other has to pass. Every method is one
  * atomic step. A method that fails leaves nothing half-written and throws `StoreError`.
@@ -181,6 +191,10 @@ export interface Store {
   modelByUid(model: string, uid: string): Promise<Record<string, unknown> | undefined>
   /** Atomic: true for exactly one caller. */
   consumeModel(model: string, id: string, at: number): Promise<boolean>
+  /** Notes, when the unit in hand is committed, that the model was spent right then. */
+  stampSpent(model: string, id: string): Promise<void>
+  /** Milliseconds since {@link Store.stampSpent}, by the store's own clock; undefined: never. */
+  sinceSpentMs(model: string, id: string): Promise<number | undefined>
   deleteModel(model: string, id: string): Promise<void>
   deleteModelsByGrant(grantId: string): Promise<void>
 
@@ -208,8 +222,24 @@ export interface Store {
   countFailure(key: string, atMs: number, forgetBeforeMs: number, expiresAt: number): Promise<number>
   clearThrottle(key: string): Promise<void>
 
+  // units of work
+  /**
+   * Carries out `work` so that whatever it does here is one step: in force when this resolves, all of it or, where `keep` says
+   * no or something failed, nothing. It begins with the first {@link Store.hold} or change; what was read before then was read
+   * outside. A unit inside of another is part of that.
+   */
+  unit<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T>
+  /**
+   * In a unit: waits until no act of revocation on these, and no other unit on this token or family, is under way, and keeps
+   * them waiting until the unit is over. To be called in the order token, gid, clientId, sub. Outside of one: does nothing.
+   */
+  hold(held: HeldByUnit): Promise<void>
+
   // revocation
-  /** Carries the act out and answers the entries with their ids. Subscribers hear of it before this resolves. */
+  /**
+   * Carries the act out and answers the entries with their ids. Subscribers hear of it before this resolves. In a unit they
+   * hear of it when that is committed, and the answered list is filled then.
+   */
   act(act: RevocationAct): Promise<readonly Revocation[]>
   /** Entries in force with an id above `afterId`, ascending. */
   revocations(afterId: number, now: number): Promise<readonly Revocation[]>
@@ -221,7 +251,7 @@ export interface Store {
   audits(limit: number, beforeId?: number): Promise<readonly AuditRecord[]>
 
   /**
-   * Calls `listener` after every committed change of users, clients, consents, keys or revocations: at once for this process,
+   * Calls `listener` after every committed change of signing keys or revocations: at once for this process,
    * within 250 ms for another's. Returns the way to stop.
    */
   subscribe(listener: () => void): () => void

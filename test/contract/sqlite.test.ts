@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { openDatabase } from '../../src/store/sqlite/database.ts'
+import { openSqlite, type SqliteEngine } from '../../src/store/sqlite/engine.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
 import { openSqliteStore, sqliteStore } from '../../src/store/sqlite.ts'
 import { type Store, StoreError } from '../../src/store/store.ts'
@@ -99,21 +100,16 @@ function onDisk(freshPath: () => string): void {
   })
 
   it('an act waits until the disk has it; codes and counters do not', async () => {
-    const database = await openDatabase(freshPath(), true)
-    const level = (): number => Number(database.get('PRAGMA synchronous')?.synchronous)
-    assert.deepEqual([await database.writeDurably(level), await database.write(level)], [2, 1])
+    const engine = await openSqlite(freshPath(), true)
     const steps: string[] = []
-    const store = sqliteStore(
-      {
-        ...database,
-        write: (step) => database.write(step).finally(() => steps.push('write')),
-        writeDurably: (step) => database.writeDurably(step).finally(() => steps.push('durably')),
-      },
-      Date.now,
-    )
+    const begin: SqliteEngine['begin'] = async () => {
+      const open = await engine.begin()
+      return { ...open, commit: (durability) => open.commit(durability).finally(() => steps.push(durability)) }
+    }
+    const store = sqliteStore({ ...engine, begin }, Date.now)
     await store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: EXPIRES }] }))
     await store.countFailure('key', 1, 0, EXPIRES)
-    assert.deepEqual(steps, ['durably', 'write'])
+    assert.deepEqual(steps, ['disk', 'usual'])
     await store.close()
   })
 
@@ -222,23 +218,23 @@ function faults(freshPath: () => string): void {
   })
 
   it('says that the disk is full, and goes on when there is room again', async () => {
-    const database = await openDatabase(freshPath(), true)
-    const store = sqliteStore(database, Date.now)
-    const pages = Number(Object.values(database.get('PRAGMA page_count') ?? {})[0])
-    database.get(`PRAGMA max_page_count = ${pages + 2}`)
+    const engine = await openSqlite(freshPath(), true)
+    const store = sqliteStore(engine, Date.now)
+    const pages = Number(Object.values(engine.pragma('page_count') ?? {})[0])
+    engine.pragma(`max_page_count = ${pages + 2}`)
     const fill = async (): Promise<void> => {
       for (let n = 0; n < 50; n++) await store.putValue(`v${n}`, 'x'.repeat(4000))
     }
     await assert.rejects(fill(), isStoreError(/disk is full/))
-    database.get('PRAGMA max_page_count = 100000')
+    engine.pragma('max_page_count = 100000')
     await fill()
     await store.close()
   })
 
   it('says that the file is read-only', async () => {
-    const database = await openDatabase(freshPath(), true)
-    const store: Store = sqliteStore(database, Date.now)
-    database.get('PRAGMA query_only = 1')
+    const engine = await openSqlite(freshPath(), true)
+    const store: Store = sqliteStore(engine, Date.now)
+    engine.pragma('query_only = 1')
     await assert.rejects(store.addUser(aUser()), isStoreError(/read-only/))
     assert.deepEqual(await store.users(), [])
     await store.close()
@@ -257,6 +253,27 @@ function faults(freshPath: () => string): void {
     clearInterval(timer)
     assert.ok(turns > 20, `${turns} turns`)
     other.close()
+    await store.close()
+  })
+
+  it('forty who wait for a lock of another process hold up nobody else', async () => {
+    const path = freshPath()
+    const store = await openSqliteStore(path)
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN IMMEDIATE')
+    const delays = monitorEventLoopDelay({ resolution: 1 })
+    delays.enable()
+    const cpu = process.cpuUsage()
+    const adding = Array.from({ length: 40 }, (_, n) => store.addUser(aUser({ sub: `${n}`, username: `${n}` })))
+    for (let n = 0; n < 50; n++) await store.users()
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    delays.disable()
+    const { user, system } = process.cpuUsage(cpu)
+    other.exec('COMMIT')
+    other.close()
+    assert.deepEqual([...new Set(await Promise.all(adding))], ['added'])
+    // Waiting costs no time of this process: it neither blocks nor spins.
+    assert.ok(user + system < 350_000, `${user + system} µs of CPU, delays up to ${delays.max / 1e6} ms`)
     await store.close()
   })
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { gidOf } from '../../src/store/sealed-payload.ts'
 import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
@@ -19,6 +20,7 @@ export function storeContract(makeStore: () => Promise<Store>): void {
   describe('the library’s models', () => models(under))
   describe('small things', () => smallThings(under))
   describe('acts of revocation', () => acts(under))
+  describe('units of work', () => units(under))
   describe('audit and sweeping', () => audits(under))
   describe('subscribers', () => subscribers(under))
 }
@@ -392,6 +394,134 @@ function acts(under: Under): void {
   })
 }
 
+function units(under: Under): void {
+  const entry = { kind: 'sub', key: 'u', notBeforeMs: 1, expiresAt: EXPIRES } as const
+  const ending = anAct({ revocations: [entry], endAuthorizations: [{ sub: 'u' }] })
+  const spend = async (): Promise<void> => {
+    await under.store.hold({ token: 'rt' })
+    assert.equal(await under.store.consumeModel('RefreshToken', 'rt', 5), true)
+    await under.store.putModel('RefreshToken', 'next', {}, { grantId: 'G', accountId: 'u' }, EXPIRES)
+    await under.store.audit('token.issued', {}, 1)
+  }
+  beforeEach(() => under.store.putModel('RefreshToken', 'rt', {}, { grantId: 'G', accountId: 'u' }, EXPIRES))
+
+  it('a unit that is not to be kept leaves nothing behind', async () => {
+    assert.equal(
+      await under.store.unit(
+        () => spend().then(() => 'answer'),
+        () => false,
+      ),
+      'answer',
+    )
+    assert.deepEqual(await under.store.model('RefreshToken', 'rt'), {})
+    assert.equal(await under.store.model('RefreshToken', 'next'), undefined)
+    assert.deepEqual(await under.store.audits(9), [])
+  })
+
+  it('a unit in which something failed leaves nothing behind, and says so even when nobody there minded', async () => {
+    const work = async (): Promise<void> => {
+      await spend()
+      const impossible = anAct({ setUser: { sub: 'nobody', disabled: true } })
+      await under.store.act(impossible).catch(() => undefined)
+    }
+    await assert.rejects(
+      under.store.unit(work, () => true),
+      /not there any more/,
+    )
+    assert.deepEqual(await under.store.model('RefreshToken', 'rt'), {})
+    const thrown = new Error('elsewhere')
+    const throwing = (): Promise<void> =>
+      spend().then(() => {
+        throw thrown
+      })
+    await assert.rejects(
+      under.store.unit(throwing, () => true),
+      thrown,
+    )
+    assert.deepEqual(await under.store.model('RefreshToken', 'rt'), {})
+  })
+
+  it('nobody outside sees what a unit does before it is over; then all of it is there', async () => {
+    const seen: unknown[] = []
+    const outside = AsyncLocalStorage.snapshot()
+    await under.store.unit(
+      async () => {
+        await spend()
+        const looking = outside(() => under.store.model('RefreshToken', 'rt'))
+        // A store with one connection answers only when the unit is over.
+        seen.push(await Promise.race([looking, new Promise((resolve) => setTimeout(resolve, 50, {}))]))
+        assert.deepEqual(await under.store.model('RefreshToken', 'rt'), { consumed: 5 })
+      },
+      () => true,
+    )
+    assert.deepEqual(seen, [{}])
+    assert.deepEqual(await under.store.model('RefreshToken', 'rt'), { consumed: 5 })
+    assert.deepEqual(await under.store.model('RefreshToken', 'next'), {})
+  })
+
+  it('an act on what a unit holds comes after the whole unit', async () => {
+    const outside = AsyncLocalStorage.snapshot()
+    const order: string[] = []
+    let acting: Promise<unknown> | undefined
+    await under.store.unit(
+      async () => {
+        await under.store.hold({ token: 'rt' })
+        await under.store.hold({ gid: gidOf('G'), clientId: 'c', sub: 'u' })
+        acting = outside(() => under.store.act(ending).then(() => order.push('act')))
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        await spend()
+        order.push('unit')
+      },
+      () => true,
+    )
+    await acting
+    assert.deepEqual(order, ['unit', 'act'])
+    assert.equal(await under.store.model('RefreshToken', 'next'), undefined)
+  })
+
+  it('of twenty units that spend one token side by side, one does', async () => {
+    const once = (): Promise<boolean> =>
+      under.store.unit(
+        async () => {
+          await under.store.hold({ token: 'rt' })
+          return under.store.consumeModel('RefreshToken', 'rt', 5)
+        },
+        () => true,
+      )
+    const won = await Promise.all(Array.from({ length: 20 }, once))
+    assert.equal(won.filter(Boolean).length, 1)
+  })
+
+  it('says how long ago something was spent, counted from the end of its unit', async () => {
+    assert.equal(await under.store.sinceSpentMs('RefreshToken', 'rt'), undefined)
+    await under.store.unit(
+      async () => {
+        await under.store.stampSpent('RefreshToken', 'rt')
+        await new Promise((resolve) => setTimeout(resolve, 40))
+      },
+      () => true,
+    )
+    const since = await under.store.sinceSpentMs('RefreshToken', 'rt')
+    assert.ok(since !== undefined && since >= 0, String(since))
+  })
+
+  it('an act inside of a unit is numbered when the unit is over, before its listeners hear of it', async () => {
+    const heard: number[] = []
+    const stop = under.store.subscribe(() => heard.push(1))
+    const entries = await under.store.unit(
+      async () => {
+        const answered = await under.store.act(ending)
+        assert.deepEqual([answered.length, heard.length], [0, 0])
+        return answered
+      },
+      () => true,
+    )
+    stop()
+    assert.deepEqual(await under.store.revocations(0, 1), entries)
+    assert.deepEqual([entries.length, heard.length], [1, 1])
+  })
+}
+
 function audits(under: Under): void {
   it('answers audit lines newest first, page by page', async () => {
     for (const at of [1, 2, 3]) await under.store.audit('login.success', { n: at }, at)
@@ -448,19 +578,20 @@ function subscribers(under: Under): void {
     })
     await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: EXPIRES }] }))
     assert.equal(heard, 1)
-    await under.store.addUser(aUser())
-    await under.store.addClient(aClient())
-    assert.equal(heard, 3)
+    await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'k', notBeforeMs: 1, expiresAt: EXPIRES }] }))
+    assert.equal(heard, 2)
     stop()
-    await under.store.putClient(aClient({ name: 'x' }))
-    assert.equal(heard, 3)
+    await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'l', notBeforeMs: 1, expiresAt: EXPIRES }] }))
+    assert.equal(heard, 2)
   })
 
-  it('does not tell of codes, tokens and counters', async () => {
+  it('does not tell of people, clients, codes, tokens and counters', async () => {
     let heard = 0
     const stop = under.store.subscribe(() => {
       heard += 1
     })
+    await under.store.addUser(aUser())
+    await under.store.addClient(aClient())
     await under.store.putModel('AccessToken', 'a', {}, {}, EXPIRES)
     await under.store.countFailure('t', 1, 0, EXPIRES)
     stop()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { StoreError } from '../../src/store/store.ts'
 import { askToken, claimsOf, Person, post, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
 import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
 
@@ -56,6 +57,23 @@ describe('a refresh token', () => {
     assert.equal(tokens.size, 1)
     assert.equal((await refresh([...tokens][0])).status, 200)
   })
+
+  for (const method of ['consumeModel', 'putModel', 'putAuthorization', 'putReplay', 'audit'] as const) {
+    it(`that met a fault of the store at ${method} is as it was: asking again brings tokens`, async () => {
+      const first = await signedIn()
+      const { store } = issuer
+      const original = store[method]
+      const fault = async (): Promise<never> => {
+        Object.assign(store, { [method]: original })
+        throw new StoreError('store: a fault of the test', 'none')
+      }
+      Object.assign(store, { [method]: fault })
+      assert.equal((await refresh(first.refresh_token)).status, 503)
+      const second = await refresh(first.refresh_token)
+      assert.equal(second.status, 200)
+      assert.equal((await refresh(second.body.refresh_token)).status, 200)
+    })
+  }
 
   it('asked the same again within 30 s, gets the same answer, also over a restart', async () => {
     const first = await signedIn()

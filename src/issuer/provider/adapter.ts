@@ -1,5 +1,6 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
-import type { ClientRecord, ClientType, ModelColumns, Store } from '../../store/store.ts'
+import { gidOf } from '../../store/sealed-payload.ts'
+import type { ClientRecord, ClientType, HeldByUnit, ModelColumns, Store } from '../../store/store.ts'
 import { isLoopbackRedirect } from '../clients/clients.ts'
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -71,7 +72,7 @@ export interface SpendingRules {
   /** Throws the library's error when the code may not be redeemed now; it stays as it is then. */
   readonly beforeRedeeming: (model: string, id: string, payload: AdapterPayload) => Promise<void>
   /** Called once what {@link SpendingRules.beforeRedeeming} let pass has been spent. */
-  readonly afterRedeeming: () => Promise<void>
+  readonly afterRedeeming: (model: string, id: string) => Promise<void>
   /**
    * Whether the row that was spent already is to look unspent to the request in hand: one that came in before the winner was
    * answered, or that repeats what it did not hear. It can't be spent again all the same.
@@ -80,6 +81,7 @@ export interface SpendingRules {
 }
 
 const REDEEMED = new Set(['AuthorizationCode', 'DeviceCode'])
+const SPENT = new Set([...REDEEMED, 'RefreshToken'])
 /** Models whose rows the library looks up by `uid`; others have the same field for another purpose. */
 const WITH_UID = 'Session'
 
@@ -90,6 +92,14 @@ export function modelAdapter(store: Store, model: string, rules: SpendingRules):
     const { consumed: _, ...unspent } = payload
     return unspent
   }
+  const found = async (id: string): Promise<Record<string, unknown> | undefined> => {
+    if (!SPENT.has(model)) return store.model(model, id)
+    // Requests with the same one take turns, and acts of revocation come before or after the whole request.
+    await store.hold({ token: id })
+    const payload = await store.model(model, id)
+    if (payload !== undefined) await store.hold(heldBy(payload))
+    return payload
+  }
   return {
     upsert: async (id, payload, expiresIn) => {
       const expiresAt = expiresIn === undefined ? undefined : Math.floor(rules.now() / 1000) + expiresIn
@@ -99,14 +109,14 @@ export function modelAdapter(store: Store, model: string, rules: SpendingRules):
         throw new errors.InvalidDpopProof('DPoP proof was used before')
       }
     },
-    find: async (id) => shown(id, await store.model(model, id)),
+    find: async (id) => shown(id, await found(id)),
     findByUserCode: (userCode) => store.modelByUserCode(model, userCode),
     findByUid: (uid) => store.modelByUid(model, uid),
     consume: async (id) => {
       const payload = REDEEMED.has(model) ? await store.model(model, id) : undefined
       if (payload !== undefined) await rules.beforeRedeeming(model, id, payload)
       if (await store.consumeModel(model, id, Math.floor(rules.now() / 1000))) {
-        if (REDEEMED.has(model)) await rules.afterRedeeming()
+        if (REDEEMED.has(model)) await rules.afterRedeeming(model, id)
         return
       }
       if (model === 'PushedAuthorizationRequest') throw new errors.InvalidRequestUri('request_uri was used before')
@@ -124,6 +134,10 @@ export function modelAdapter(store: Store, model: string, rules: SpendingRules):
 function storedPayload(model: string, payload: AdapterPayload): Record<string, unknown> {
   const { consumed: _, inFlight, ...kept } = payload
   return model === 'DeviceCode' || inFlight === undefined ? kept : { ...kept, inFlight }
+}
+
+function heldBy({ grantId, clientId, accountId }: AdapterPayload): HeldByUnit {
+  return { gid: grantId === undefined ? undefined : gidOf(grantId), clientId, sub: accountId }
 }
 
 function columnsOf(model: string, payload: AdapterPayload): ModelColumns {

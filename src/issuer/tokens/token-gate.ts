@@ -12,38 +12,6 @@ import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
 import { noteRedemption, type Redemption, redemptionOf } from './redemption.ts'
 import type { RefreshAnswers, RefreshRequest } from './refresh-answers.ts'
 
-/** Codes live a minute, device codes ten; what came in side by side comes within a fraction of that. */
-const KEPT_MS = 60_000
-const MOST = 10_000
-
-/**
- * When codes were redeemed. A request that was on its way before the first one was answered is a double, not a theft: it gets
- * nothing, and costs nothing. One that comes later is a replay.
- */
-export interface SpentCodes {
-  /** @param at monotonic milliseconds, as all times here. */
-  spent(code: string, at: number): void
-  isDouble(code: string, arrivedAt: number): boolean
-}
-
-/** Bounded: the oldest are forgotten, and their replays end the family. */
-export function createSpentCodes(): SpentCodes {
-  const spentAt = new Map<string, number>()
-  return {
-    spent: (code, at) => {
-      for (const [old, time] of spentAt) {
-        if (spentAt.size < MOST && at - time < KEPT_MS) break
-        spentAt.delete(old)
-      }
-      spentAt.set(code, at)
-    },
-    isDouble: (code, arrivedAt) => {
-      const at = spentAt.get(code)
-      return at !== undefined && arrivedAt < at
-    },
-  }
-}
-
 /** What is spent at the token endpoint, and when it may be. Everything is judged before anything is spent. */
 export interface TokenGate extends SpendingRules {
   /** Judges a refresh: throws the library's error while the refresh token is as it was. */
@@ -54,14 +22,17 @@ export interface TokenGate extends SpendingRules {
 
 type Source = Pick<AdapterPayload, 'accountId' | 'grantId' | 'resource' | 'scope'>
 
-export function createTokenGate(context: IssuerContext, answers: RefreshAnswers, codes: SpentCodes): TokenGate {
+export function createTokenGate(context: IssuerContext, answers: RefreshAnswers): TokenGate {
   return {
     now: context.now,
     looksUnspent: async (model, id) => {
       const request = Provider.ctx?.req
       if (request === undefined) return false
       if (model === 'RefreshToken') return answers.holds(id)
-      return codes.isDouble(id, issuerRequestOf(request).arrivedAt)
+      // A request that was on its way before the first one was answered is a double, not a theft: it gets nothing, and costs
+      // nothing. One that came later is a replay. Two intervals are compared, so no two clocks have to agree.
+      const since = await context.store.sinceSpentMs(model, id)
+      return since !== undefined && since < performance.now() - issuerRequestOf(request).arrivedAt
     },
     beforeRedeeming: async (_model, _id, payload) => {
       const ctx = Provider.ctx
@@ -69,9 +40,10 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers,
       await judge(context, ctx, payload)
     },
     // Not before: a code that an act ends in the meantime must not leave a connection to be seen.
-    afterRedeeming: async () => {
+    afterRedeeming: async (model, id) => {
       const ctx = Provider.ctx
       if (ctx !== undefined) await recordAuthorization(context, ctx)
+      await context.store.stampSpent(model, id)
     },
     beforeRotating: async (ctx) => {
       const token = ctx.oidc.entities.RefreshToken
@@ -93,12 +65,15 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers,
       const noted = redemptionOf(ctx.req)
       if (noted?.kind === 'service') return noted
       const clientId = ctx.oidc.client?.clientId ?? ''
-      const allow = (await context.store.client(clientId))?.allow ?? []
+      // An act on the client comes before or after this request, as it does for those that spend something.
+      await context.store.hold({ clientId })
+      const client = await context.store.client(clientId)
+      if (client === undefined || client.revoked) throw invalidGrant('the client has been revoked')
       const { form } = issuerRequestOf(ctx.req)
       const scope = splitScope(form.get('scope'))
       const judgment = judgeService(context.settings().resources, form.getAll('resource'), scope, {
         kind: 'service',
-        allow,
+        allow: client.allow,
       })
       if (judgment.kind === 'refused') throw toLibraryError(judgment)
       const redemption = { kind: 'service', judgment } as const

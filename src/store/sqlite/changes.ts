@@ -1,30 +1,30 @@
-import type { Database } from './database.ts'
-import { integer } from './row.ts'
+import { integer } from '../sql/row.ts'
+import type { SqliteEngine } from './engine.ts'
 
 /** How often other processes' commits are looked for. */
 const POLL_MS = 100
 
 export interface Changes {
-  /** Tells the listeners when users, clients, consents, keys or revocations have changed since the last look. */
+  /** Tells the listeners when keys or revocations have changed since the last look. */
   look(): void
   subscribe(listener: () => void): () => void
   close(): void
 }
 
 /** Watches the count that the database's triggers keep. */
-export function watchChanges(database: Database): Changes {
+export function watchChanges(engine: Pick<SqliteEngine, 'glance'>): Changes {
   const listeners = new Set<{ readonly listener: () => void }>()
   let timer: NodeJS.Timeout | undefined
   let seenNumber = 0
   let seenVersion = 0
   const look = (): void => {
-    const number = count(database)
+    const number = count(engine)
     if (number === seenNumber) return
     seenNumber = number
     for (const { listener } of [...listeners]) call(listener)
   }
   const poll = (): void => {
-    const version = dataVersion(database)
+    const version = dataVersion(engine)
     if (version !== seenVersion) look()
     seenVersion = version
   }
@@ -39,8 +39,8 @@ export function watchChanges(database: Database): Changes {
     subscribe: (listener) => {
       const entry = { listener }
       if (listeners.size === 0) {
-        seenVersion = dataVersion(database)
-        seenNumber = count(database)
+        seenVersion = dataVersion(engine)
+        seenNumber = count(engine)
         timer = setInterval(() => quietly(poll), POLL_MS).unref()
       }
       listeners.add(entry)
@@ -63,13 +63,13 @@ function quietly(step: () => void): void {
 }
 
 /** Changes when another connection has committed anything at all. */
-function dataVersion(database: Database): number {
-  const row = database.get('PRAGMA data_version')
+function dataVersion(engine: Pick<SqliteEngine, 'glance'>): number {
+  const row = engine.glance('PRAGMA data_version')
   return row === undefined ? 0 : integer(row, 'data_version')
 }
 
-function count(database: Database): number {
-  const row = database.get('SELECT number FROM changes')
+function count(engine: Pick<SqliteEngine, 'glance'>): number {
+  const row = engine.glance('SELECT number FROM changes')
   return row === undefined ? 0 : integer(row, 'number')
 }
 

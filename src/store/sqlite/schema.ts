@@ -134,7 +134,19 @@ UPDATE revocations SET key = CAST(substr(CAST(key AS BLOB), 1, instr(CAST(key AS
   || ' ' || CAST(substr(CAST(key AS BLOB), instr(CAST(key AS BLOB), x'00') + 1) AS TEXT)
   WHERE instr(CAST(key AS BLOB), x'00') > 0;
 `,
+  `
+CREATE TABLE feed (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL) STRICT;
+INSERT INTO feed SELECT 1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'revocations'), 0);
+ALTER TABLE revocations ADD COLUMN nonce TEXT NOT NULL DEFAULT '';
+ALTER TABLE models ADD COLUMN spent_at_ms INTEGER;
+${['users', 'clients', 'consents'].map(silence).join('\n')}
+`,
 ]
+
+/** Nobody listens for changes of these: a count of them is one row that every sign-in would wait for. */
+function silence(table: string): string {
+  return ['insert', 'update', 'delete'].map((verb) => `DROP TRIGGER ${table}_${verb};`).join('\n')
+}
 
 /** Triggers keep the count, so that no statement can forget to. */
 function announce(table: string): string {

@@ -1,5 +1,5 @@
 import type { ClientRecord, Store } from '../store.ts'
-import type { Database } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import { fact, integer, object, oneOf, optionalText, type Row, strings, text } from './row.ts'
 
 type Clients = Pick<Store, 'addClient' | 'client' | 'clients' | 'putClient' | 'deleteClient'>
@@ -10,34 +10,32 @@ const UPSERT = `${INSERT} ON CONFLICT (id) DO UPDATE SET type = excluded.type, n
   third_party = excluded.third_party, origin = excluded.origin, secret_hash = excluded.secret_hash,
   allow = excluded.allow, revoked = excluded.revoked, created_at = excluded.created_at, metadata = excluded.metadata`
 
-/** Registered clients in SQLite. */
-export function sqliteClients(database: Database): Clients {
+/** Registered clients. */
+export function clientQueries(database: Database): Clients {
   return {
-    addClient: (client) =>
-      database.write(() =>
-        database.run(`${INSERT} ON CONFLICT DO NOTHING`, ...columnsOf(client)) === 1 ? 'added' : 'exists',
-      ),
-    client: (id) =>
-      database.read(() => {
-        const row = database.get('SELECT * FROM clients WHERE id = ?', id)
-        return row === undefined ? undefined : clientOf(row)
-      }),
-    clients: () => database.read(() => database.all('SELECT * FROM clients ORDER BY id').map(clientOf)),
-    putClient: (client) =>
-      database.write(() => {
-        database.run(UPSERT, ...columnsOf(client))
-      }),
+    addClient: async (client) => {
+      const added = await database.run(`${INSERT} ON CONFLICT DO NOTHING`, ...columnsOf(client))
+      return added === 1 ? 'added' : 'exists'
+    },
+    client: async (id) => {
+      const row = await database.get('SELECT * FROM clients WHERE id = ?', id)
+      return row === undefined ? undefined : clientOf(row)
+    },
+    clients: async () => (await database.all('SELECT * FROM clients ORDER BY id')).map(clientOf),
+    putClient: async (client) => {
+      await database.run(UPSERT, ...columnsOf(client))
+    },
     deleteClient: (id) =>
-      database.write(() => {
-        database.run('DELETE FROM consents WHERE client_id = ?', id)
-        return database.run('DELETE FROM clients WHERE id = ?', id) === 1
+      database.write(async (queries) => {
+        await queries.run('DELETE FROM consents WHERE client_id = ?', id)
+        return (await queries.run('DELETE FROM clients WHERE id = ?', id)) === 1
       }),
   }
 }
 
 /** Within a transaction; false when there is no such client. */
-export function setClientRevoked(database: Database, id: string, revoked: boolean): boolean {
-  return database.run('UPDATE clients SET revoked = ? WHERE id = ?', Number(revoked), id) === 1
+export async function setClientRevoked(queries: Queries, id: string, revoked: boolean): Promise<boolean> {
+  return (await queries.run('UPDATE clients SET revoked = ? WHERE id = ?', Number(revoked), id)) === 1
 }
 
 function columnsOf(client: ClientRecord): (string | number | null)[] {

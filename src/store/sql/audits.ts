@@ -1,6 +1,6 @@
 import type { AuditRecord, Store } from '../store.ts'
-import type { Database } from './database.ts'
-import { integer, object, optionalInteger, type Row, text } from './row.ts'
+import type { Database, Queries } from './database.ts'
+import { integer, object, optionalText, type Row, text } from './row.ts'
 
 type Audits = Pick<Store, 'audit' | 'audits' | 'sweep'>
 
@@ -13,43 +13,46 @@ const IDLE_SECONDS = 86_400
 /** Rows of one transaction: short enough that no request waits for it. */
 const BATCH = 500
 
-const EXPIRED: readonly string[] = [
-  'DELETE FROM models WHERE rowid IN (SELECT rowid FROM models WHERE expires_at < ? LIMIT ?)',
-  'DELETE FROM replays WHERE key IN (SELECT key FROM replays WHERE expires_at < ? LIMIT ?)',
-  'DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at < ? LIMIT ?)',
-  'DELETE FROM revocations WHERE id IN (SELECT id FROM revocations WHERE expires_at < ? LIMIT ?)',
+/** Tables whose rows expire, and the columns that name a row. */
+const EXPIRING: readonly (readonly [table: string, key: string])[] = [
+  ['models', 'model, key'],
+  ['replays', 'key'],
+  ['throttles', 'key'],
+  ['revocations', 'id'],
 ]
 
-/** The audit trail, and the sweeping of whatever has expired, in SQLite. */
-export function sqliteAudits(database: Database): Audits {
+/** The audit trail, and the sweeping of whatever has expired. */
+export function auditQueries(database: Database): Audits {
   const sweepAuthorizations = authorizationSweeper(database)
   return {
-    audit: (event, detail, at) => database.write(() => insertAudit(database, event, detail, at)),
-    audits: (limit, beforeId) =>
-      database.read(() =>
-        database
-          .all('SELECT * FROM audits WHERE id < ? ORDER BY id DESC LIMIT ?', beforeId ?? Number.MAX_SAFE_INTEGER, limit)
-          .map(auditOf),
-      ),
+    audit: (event, detail, at) => insertAudit(database, event, detail, at),
+    audits: async (limit, beforeId) => {
+      const sql = 'SELECT * FROM audits WHERE id < ? ORDER BY id DESC LIMIT ?'
+      return (await database.all(sql, beforeId ?? Number.MAX_SAFE_INTEGER, limit)).map(auditOf)
+    },
     sweep: async (now) => (await sweepExpired(database, now)) + (await sweepAuthorizations(now)),
   }
 }
 
-/** Within a transaction. */
-export function insertAudit(
-  database: Database,
+/** One line, within whatever `queries` belongs to. */
+export async function insertAudit(
+  queries: Queries,
   event: string,
   detail: Readonly<Record<string, unknown>>,
   at: number,
-): void {
-  database.run('INSERT INTO audits (at, event, detail) VALUES (?, ?, ?)', at, event, JSON.stringify(detail))
+): Promise<void> {
+  await queries.run('INSERT INTO audits (at, event, detail) VALUES (?, ?, ?)', at, event, JSON.stringify(detail))
 }
 
 async function sweepExpired(database: Database, now: number): Promise<number> {
   const first = `id IN (SELECT id FROM audits WHERE at < ? OR id <= (SELECT max(id) FROM audits) - ${AUDIT_ROWS}
     ORDER BY id LIMIT ?)`
   let rows = await deleteInBatches(database, `DELETE FROM audits WHERE ${first}`, now - AUDIT_SECONDS)
-  for (const sql of EXPIRED) rows += await deleteInBatches(database, sql, now - GRACE_SECONDS)
+  for (const [table, key] of EXPIRING) {
+    const expired = `SELECT ${key} FROM ${table} WHERE expires_at < ? LIMIT ?`
+    const sql = `DELETE FROM ${table} WHERE (${key}) IN (${expired})`
+    rows += await deleteInBatches(database, sql, now - GRACE_SECONDS)
+  }
   return rows
 }
 
@@ -58,21 +61,22 @@ async function sweepExpired(database: Database, now: number): Promise<number> {
  * once would hold up requests.
  */
 function authorizationSweeper(database: Database): (now: number) => Promise<number> {
-  let after = 0
+  let after = ''
   const next =
-    'SELECT max(rowid) AS last FROM (SELECT rowid FROM authorizations WHERE rowid > ? ORDER BY rowid LIMIT ?)'
-  const forget = `DELETE FROM authorizations WHERE rowid > ? AND rowid <= ?
-    AND max(created_at, coalesce(last_used_at, 0)) < ?
+    'SELECT max(gid) AS last FROM (SELECT gid FROM authorizations WHERE gid > ? ORDER BY gid LIMIT ?) AS stretch'
+  const forget = `DELETE FROM authorizations WHERE gid > ? AND gid <= ?
+    AND created_at < ? AND coalesce(last_used_at, 0) < ?
     AND NOT EXISTS (SELECT 1 FROM models WHERE models.gid = authorizations.gid)`
   return (now) =>
-    database.write(() => {
-      const row = database.get(next, after, BATCH)
-      const last = row === undefined ? undefined : optionalInteger(row, 'last')
+    database.write(async (queries) => {
+      const row = await queries.get(next, after, BATCH)
+      const last = row === undefined ? undefined : optionalText(row, 'last')
       if (last === undefined) {
-        after = 0
+        after = ''
         return 0
       }
-      const deleted = database.run(forget, after, last, now - IDLE_SECONDS)
+      const before = now - IDLE_SECONDS
+      const deleted = await queries.run(forget, after, last, before, before)
       after = last
       return deleted
     })
@@ -80,7 +84,7 @@ function authorizationSweeper(database: Database): (now: number) => Promise<numb
 
 async function deleteInBatches(database: Database, sql: string, before: number): Promise<number> {
   for (let rows = 0; ; ) {
-    const deleted = await database.write(() => database.run(sql, before, BATCH))
+    const deleted = await database.run(sql, before, BATCH)
     rows += deleted
     if (deleted < BATCH) return rows
     // Lets requests that wait go first.

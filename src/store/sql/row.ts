@@ -1,7 +1,8 @@
-import type { SQLOutputValue } from 'node:sqlite'
+import { StoreError } from '../store.ts'
+import type { SqlValue } from './database.ts'
 
 /** One row as the database answers it. */
-export type Row = Readonly<Record<string, SQLOutputValue>>
+export type Row = Readonly<Record<string, unknown>>
 
 /** Text of a column; throws when the database holds something else there. */
 export function text(row: Row, column: string): string {
@@ -69,4 +70,23 @@ export function whereAll(columns: Readonly<Record<string, string | undefined>>):
   const given = Object.entries(columns).filter((entry): entry is [string, string] => entry[1] !== undefined)
   if (given.length === 0) return { sql: 'true', values: [] }
   return { sql: given.map(([column]) => `${column} = ?`).join(' AND '), values: given.map(([, value]) => value) }
+}
+
+/**
+ * Values as columns take them: fractions of a number are cut off. Throws StoreError for text with U+0000, which some databases
+ * refuse and others cut the text at.
+ */
+export function storable(values: readonly SqlValue[]): SqlValue[] {
+  if (hasNul(values)) throw new StoreError('store: a text with U+0000 can’t be kept', 'leave that character out')
+  return values.map(whole)
+}
+
+/** A number without its fraction; whatever else it is as it is. */
+export function whole(value: SqlValue): SqlValue {
+  return typeof value === 'number' ? Math.floor(value) : value
+}
+
+/** Whether one of them is a text with U+0000: nothing that is kept equals it. */
+export function hasNul(values: readonly SqlValue[]): boolean {
+  return values.some((value) => typeof value === 'string' && value.includes('\0'))
 }

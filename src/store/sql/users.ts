@@ -1,5 +1,5 @@
 import type { Store, UserRecord } from '../store.ts'
-import type { Database } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import { fact, integer, optionalText, type Row, strings, text } from './row.ts'
 
 type Users = Pick<Store, 'addUser' | 'userByName' | 'userBySub' | 'users' | 'updateUser'>
@@ -7,38 +7,44 @@ type Users = Pick<Store, 'addUser' | 'userByName' | 'userBySub' | 'users' | 'upd
 /** What an update may touch. */
 export type UserChange = Parameters<Store['updateUser']>[1]
 
-/** People in SQLite. */
-export function sqliteUsers(database: Database): Users {
+/** People. */
+export function userQueries(database: Database): Users {
   return {
-    addUser: (user) => database.write(() => (insertUser(database, user) ? 'added' : 'exists')),
-    userByName: (username) =>
-      database.read(() => first(database.all('SELECT * FROM users WHERE username_key = ?', usernameKey(username)))),
-    userBySub: (sub) => database.read(() => first(database.all('SELECT * FROM users WHERE sub = ?', sub))),
-    users: () => database.read(() => database.all('SELECT * FROM users ORDER BY username_key').map(userOf)),
+    addUser: async (user) => ((await insertUser(database, user)) ? 'added' : 'exists'),
+    userByName: async (username) =>
+      first(await database.all('SELECT * FROM users WHERE username_key = ?', usernameKey(username))),
+    userBySub: async (sub) => first(await database.all('SELECT * FROM users WHERE sub = ?', sub)),
+    users: async () => (await database.all('SELECT * FROM users ORDER BY username_key')).map(userOf),
     updateUser: (sub, change, ifPasswordHash) =>
-      database.write(() => {
-        const stale = 'SELECT 1 FROM users WHERE sub = ? AND password_hash IS NOT ?'
-        if (ifPasswordHash !== undefined && database.get(stale, sub, ifPasswordHash) !== undefined) return false
-        return updateUser(database, sub, change)
-      }),
+      database.write((queries) => updateUser(queries, sub, change, ifPasswordHash)),
   }
 }
 
-/** Within a transaction: sets the members that `change` has; false when there is no such person. */
-export function updateUser(database: Database, sub: string, change: UserChange): boolean {
+/**
+ * Within a transaction: sets the members that `change` has; false when there is no such person, or when `ifPasswordHash` is
+ * given and isn't the hash any more.
+ */
+export async function updateUser(
+  queries: Queries,
+  sub: string,
+  change: UserChange,
+  ifPasswordHash?: string,
+): Promise<boolean> {
   const columns: [string, string | number | null][] = []
   if ('displayName' in change) columns.push(['display_name', change.displayName ?? null])
   if ('email' in change) columns.push(['email', change.email ?? null])
   if (change.groups !== undefined) columns.push(['groups', JSON.stringify(change.groups)])
   if ('passwordHash' in change) columns.push(['password_hash', change.passwordHash ?? null])
   if (change.disabled !== undefined) columns.push(['disabled', Number(change.disabled)])
-  if (columns.length === 0) return database.get('SELECT 1 FROM users WHERE sub = ?', sub) !== undefined
+  if (columns.length === 0) columns.push(['sub', sub])
   const assignments = columns.map(([name]) => `${name} = ?`).join(', ')
-  return database.run(`UPDATE users SET ${assignments} WHERE sub = ?`, ...columns.map(([, value]) => value), sub) === 1
+  const unless = ifPasswordHash === undefined ? [] : [ifPasswordHash]
+  const sql = `UPDATE users SET ${assignments} WHERE sub = ?${unless.map(() => ' AND password_hash = ?').join('')}`
+  return (await queries.run(sql, ...columns.map(([, value]) => value), sub, ...unless)) === 1
 }
 
-function insertUser(database: Database, user: UserRecord): boolean {
-  const changed = database.run(
+async function insertUser(database: Database, user: UserRecord): Promise<boolean> {
+  const changed = await database.run(
     'INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     user.sub,
     user.username,

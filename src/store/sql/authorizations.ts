@@ -1,0 +1,98 @@
+import type { AuthorizationRecord, ConsentRecord, Store } from '../store.ts'
+import type { Database, SqlValue } from './database.ts'
+import { fact, integer, optionalInteger, type Row, strings, text, whereAll } from './row.ts'
+
+type Authorizations = Pick<
+  Store,
+  'consents' | 'putConsents' | 'putAuthorization' | 'authorizations' | 'touchAuthorizations'
+>
+
+const PUT_CONSENT = `INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sub, client_id, resource) DO UPDATE SET
+  granted = excluded.granted, rejected = excluded.rejected, since = excluded.since`
+
+// An authorization that has ended stays so: a request that was under way when it ended must not bring it back.
+const PUT_AUTHORIZATION = `INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gid) DO UPDATE SET
+  resources = excluded.resources, label = excluded.label,
+  last_used_at = CASE WHEN coalesce(excluded.last_used_at, 0) > coalesce(authorizations.last_used_at, 0)
+    THEN excluded.last_used_at ELSE authorizations.last_used_at END,
+  ended = CASE WHEN authorizations.ended = 1 THEN 1 ELSE excluded.ended END`
+
+const TOUCH = 'UPDATE authorizations SET last_used_at = ? WHERE gid = ? AND coalesce(last_used_at, 0) < ?'
+
+/** Consents and authorizations. */
+export function authorizationQueries(database: Database): Authorizations {
+  return {
+    consents: async (of) => {
+      const where = whereAll({ sub: of.sub, client_id: of.clientId })
+      const sql = `SELECT * FROM consents WHERE ${where.sql} ORDER BY sub, client_id, resource`
+      return (await database.all(sql, ...where.values)).map(consentOf)
+    },
+    putConsents: (consents) =>
+      database.write(async (queries) => {
+        for (const consent of consents) await queries.run(PUT_CONSENT, ...consentColumns(consent))
+      }),
+    putAuthorization: async (authorization) => {
+      await database.run(PUT_AUTHORIZATION, ...authorizationColumns(authorization))
+    },
+    authorizations: async (of) => {
+      const where = whereAll({ sub: of.sub, client_id: of.clientId, gid: of.gid })
+      const sql = `SELECT * FROM authorizations WHERE ${where.sql} ORDER BY created_at, gid`
+      return (await database.all(sql, ...where.values)).map(authorizationOf)
+    },
+    touchAuthorizations: (lastUsed) =>
+      database.write(async (queries) => {
+        // In one order everywhere, so that two processes don't wait for each other.
+        for (const [gid, at] of [...lastUsed].sort()) await queries.run(TOUCH, at, gid, at)
+      }),
+  }
+}
+
+function consentColumns(consent: ConsentRecord): readonly SqlValue[] {
+  return [
+    consent.sub,
+    consent.clientId,
+    consent.resource,
+    JSON.stringify(consent.granted),
+    JSON.stringify(consent.rejected),
+    consent.since,
+  ]
+}
+
+function authorizationColumns(authorization: AuthorizationRecord): readonly SqlValue[] {
+  return [
+    authorization.gid,
+    authorization.sub,
+    authorization.clientId,
+    JSON.stringify(authorization.resources),
+    authorization.label,
+    authorization.createdAt,
+    authorization.lastUsedAt ?? null,
+    Number(authorization.ended),
+  ]
+}
+
+function consentOf(row: Row): ConsentRecord {
+  return {
+    sub: text(row, 'sub'),
+    clientId: text(row, 'client_id'),
+    resource: text(row, 'resource'),
+    granted: strings(row, 'granted'),
+    rejected: strings(row, 'rejected'),
+    since: integer(row, 'since'),
+  }
+}
+
+function authorizationOf(row: Row): AuthorizationRecord {
+  const resources: AuthorizationRecord['resources'] = JSON.parse(text(row, 'resources'))
+  const lastUsedAt = optionalInteger(row, 'last_used_at')
+  return {
+    gid: text(row, 'gid'),
+    sub: text(row, 'sub'),
+    clientId: text(row, 'client_id'),
+    resources,
+    label: text(row, 'label'),
+    createdAt: integer(row, 'created_at'),
+    lastUsedAt: lastUsedAt === 0 ? undefined : lastUsedAt,
+    ended: fact(row, 'ended'),
+  }
+}

@@ -1,0 +1,39 @@
+import { lookupKey } from '../sealed-payload.ts'
+import type { HeldByUnit, RevocationAct } from '../store.ts'
+import type { Transaction } from './database.ts'
+
+/**
+ * Names that a token request and an act of revocation both lock, so that one is wholly before the other. Always in this order:
+ * tokens, families, clients, people. Nobody waits for somebody who waits for them then.
+ */
+const token = (id: string): string => `token ${id}`
+const family = (gid: string): string => `family ${gid}`
+const client = (id: string): string => `client ${id}`
+const person = (sub: string): string => `person ${sub}`
+
+/** Locks what a token request is about: token and family for itself, client and person together with other requests. */
+export async function lockForUnit(transaction: Transaction, held: HeldByUnit): Promise<void> {
+  const named = (make: (id: string) => string, id: string | undefined): string[] => (id === undefined ? [] : [make(id)])
+  const secret = held.token === undefined ? undefined : lookupKey(held.token)
+  const own = [...named(token, secret), ...named(family, held.gid)]
+  const common = [...named(client, held.clientId), ...named(person, held.sub)]
+  if (own.length > 0) await transaction.lock('exclusive', own)
+  if (common.length > 0) await transaction.lock('shared', common)
+}
+
+/** What an act keeps token requests from meanwhile, a list for each kind of name, in order. */
+export function locksOfAct(act: RevocationAct): readonly (readonly string[])[] {
+  const gids = new Set<string>()
+  const clients = new Set<string>()
+  const people = new Set<string>()
+  for (const { sub, clientId, gid } of act.endAuthorizations) {
+    // A request of the pair holds the person, too.
+    if (sub !== undefined) people.add(person(sub))
+    else if (clientId !== undefined) clients.add(client(clientId))
+    else if (gid !== undefined) gids.add(family(gid))
+  }
+  for (const { sub } of act.endSessions) people.add(person(sub))
+  if (act.setUser !== undefined) people.add(person(act.setUser.sub))
+  if (act.setClient !== undefined) clients.add(client(act.setClient.id))
+  return [gids, clients, people].map((names) => [...names].sort()).filter((names) => names.length > 0)
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import type { Revocation } from '../../core/revocation.ts'
+import { lookupKey } from '../sealed-payload.ts'
+import { type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
+import { insertAudit } from './audits.ts'
+import { setClientRevoked } from './clients.ts'
+import type { Database, Queries } from './database.ts'
+import { locksOfAct } from './locks.ts'
+import { integer, oneOf, type Row, text, type Where, whereAll } from './row.ts'
+import { updateUser } from './users.ts'
+
+type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'lastRevocationId'>
+type EndAuthorizations = RevocationAct['endAuthorizations'][number]
+
+const EXACT: ReadonlySet<string> = new Set(['jti', 'gid'])
+
+/**
+ * Acts of revocation, and the entries that they put in force.
+ * @param nowSeconds the time that audit lines carry.
+ */
+export function revocationQueries(database: Database, nowSeconds: () => number): RevocationQueries {
+  return {
+    act: async (act) => {
+      const entries: Revocation[] = []
+      await database.write(async (transaction) => {
+        entries.length = 0
+        for (const names of locksOfAct(act)) await transaction.lock('exclusive', names)
+        const added = await carryOut(transaction, act, nowSeconds())
+        // Numbered last: numbers are in the order of commits then, and no reader can pass one by that comes later.
+        transaction.atCommit(async (queries) => {
+          entries.push(...(await putInForce(queries, added)))
+        })
+      }, 'disk')
+      return entries
+    },
+    revocations: async (afterId, now) => {
+      const sql = 'SELECT * FROM revocations WHERE id > ? AND expires_at > ? ORDER BY id'
+      return (await database.all(sql, afterId, now)).map(revocationOf)
+    },
+    lastRevocationId: async () => {
+      // Not max(id): the last entry may have expired and been swept.
+      const row = await database.get('SELECT position FROM feed')
+      return row === undefined ? 0 : integer(row, 'position')
+    },
+  }
+}
+
+async function carryOut(queries: Queries, act: RevocationAct, now: number): Promise<readonly NewRevocation[]> {
+  const entries = [...act.revocations]
+  for (const ended of act.endAuthorizations) entries.push(...(await endAuthorizations(queries, ended)))
+  for (const { sub, clientId } of act.deleteConsents) {
+    const where = someOf({ sub, client_id: clientId })
+    await queries.run(`DELETE FROM consents WHERE ${where.sql}`, ...where.values)
+  }
+  for (const { sub, exceptUid } of act.endSessions) {
+    const sql = `DELETE FROM models WHERE model = 'Session' AND account_id = ? AND coalesce(uid_key, '') <> ?`
+    await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
+  }
+  await setRecords(queries, act)
+  await insertAudit(queries, act.audit.event, act.audit.detail, now)
+  return entries
+}
+
+async function setRecords(queries: Queries, act: RevocationAct): Promise<void> {
+  if (act.setUser !== undefined) {
+    const { sub, ...change } = act.setUser
+    if (!(await updateUser(queries, sub, change))) throw gone(`user ${sub}`)
+  }
+  if (act.setClient === undefined) return
+  const { id, revoked } = act.setClient
+  if (!(await setClientRevoked(queries, id, revoked))) throw gone(`client ${id}`)
+}
+
+async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Promise<readonly NewRevocation[]> {
+  const spared = ended.exceptGid ?? ''
+  const where = someOf({ sub: ended.sub, client_id: ended.clientId, gid: ended.gid })
+  const sql = `UPDATE authorizations SET ended = 1 WHERE ended = 0 AND ${where.sql} AND gid <> ? RETURNING gid`
+  const gids = (await queries.all(sql, ...where.values, spared)).map((row) => text(row, 'gid')).sort()
+  for (const gid of gids) await queries.run('DELETE FROM models WHERE gid = ?', gid)
+  // Codes and grants of an authorization that was not recorded yet are found by their own columns.
+  const own = someOf({ account_id: ended.sub, client_id: ended.clientId, gid: ended.gid })
+  await queries.run(`DELETE FROM models WHERE gid IS NOT NULL AND ${own.sql} AND gid <> ?`, ...own.values, spared)
+  const { revokeTokens } = ended
+  return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
+}
+
+/** An entry that is in force already keeps its number; one that goes further takes the place of earlier ones. */
+async function putInForce(queries: Queries, entries: readonly NewRevocation[]): Promise<readonly Revocation[]> {
+  const known = new Map<NewRevocation, Revocation>()
+  for (const entry of entries) {
+    const found = EXACT.has(entry.kind) ? await inForce(queries, entry) : undefined
+    if (found !== undefined) known.set(entry, found)
+  }
+  let id = await takeNumbers(queries, entries.length - known.size)
+  const numbered: Revocation[] = []
+  for (const entry of entries) {
+    const found = known.get(entry)
+    if (found === undefined) await replace(queries, { id: id + 1, ...entry })
+    numbered.push(found ?? { id: ++id, ...entry })
+  }
+  return numbered
+}
+
+async function inForce(queries: Queries, { kind, key, expiresAt }: NewRevocation): Promise<Revocation | undefined> {
+  const sql = 'SELECT * FROM revocations WHERE kind = ? AND key = ? AND expires_at >= ?'
+  const row = await queries.get(sql, kind, key, expiresAt)
+  return row === undefined ? undefined : revocationOf(row)
+}
+
+/** Answers the number before the first of `count`. From here to the commit no other act can take one. */
+async function takeNumbers(queries: Queries, count: number): Promise<number> {
+  if (count === 0) return 0
+  const row = await queries.get('UPDATE feed SET position = position + ? RETURNING position', count)
+  if (row === undefined) throw new TypeError('the counter of revocations is gone')
+  return integer(row, 'position') - count
+}
+
+async function replace(queries: Queries, { id, kind, key, notBeforeMs, expiresAt }: Revocation): Promise<void> {
+  const superseded = 'DELETE FROM revocations WHERE kind = ? AND key = ? AND not_before_ms <= ? AND expires_at <= ?'
+  await queries.run(superseded, kind, key, notBeforeMs, expiresAt)
+  const sql = 'INSERT INTO revocations (id, kind, key, not_before_ms, expires_at, nonce) VALUES (?, ?, ?, ?, ?, ?)'
+  await queries.run(sql, id, kind, key, notBeforeMs, expiresAt, randomBytes(8).toString('base64url'))
+}
+
+/** Like `whereAll`, but refuses to match everything. */
+function someOf(columns: Readonly<Record<string, string | undefined>>): Where {
+  const where = whereAll(columns)
+  if (where.values.length === 0) throw new TypeError(`an act must name one of ${Object.keys(columns).join(', ')}`)
+  return where
+}
+
+function gone(what: string): StoreError {
+  return new StoreError(`${what} is not there any more`, 'look at `audgate user list` and `audgate client list`')
+}
+
+function revocationOf(row: Row): Revocation {
+  return {
+    id: integer(row, 'id'),
+    kind: oneOf(row, 'kind', ['jti', 'gid', 'client', 'sub', 'sub_client', 'sub_group']),
+    key: text(row, 'key'),
+    notBeforeMs: integer(row, 'not_before_ms'),
+    expiresAt: integer(row, 'expires_at'),
+  }
+}

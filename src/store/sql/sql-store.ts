@@ -1,0 +1,30 @@
+import type { Store } from '../store.ts'
+import { auditQueries } from './audits.ts'
+import { authorizationQueries } from './authorizations.ts'
+import { clientQueries } from './clients.ts'
+import type { Engine } from './database.ts'
+import { keyAndCounterQueries } from './keys-and-counters.ts'
+import { lockForUnit } from './locks.ts'
+import { modelQueries } from './models.ts'
+import { revocationQueries } from './revocations.ts'
+import { createUnitsOfWork } from './unit-of-work.ts'
+import { userQueries } from './users.ts'
+
+/**
+ * The store on an engine, but for what an engine does in its own way.
+ * @param now milliseconds since the epoch, for the audit lines of acts.
+ */
+export function sqlStore(engine: Engine, now: () => number): Omit<Store, 'subscribe' | 'close'> {
+  const { database, unit, inUnit } = createUnitsOfWork(engine)
+  return {
+    ...userQueries(database),
+    ...clientQueries(database),
+    ...authorizationQueries(database),
+    ...modelQueries(database),
+    ...keyAndCounterQueries(database),
+    ...revocationQueries(database, () => Math.floor(now() / 1000)),
+    ...auditQueries(database),
+    unit,
+    hold: (held) => inUnit((transaction) => lockForUnit(transaction, held)),
+  }
+}

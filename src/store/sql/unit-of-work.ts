@@ -1,0 +1,162 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { StoreError } from '../store.ts'
+import type { Database, Durability, Engine, OpenTransaction, Queries, Transaction } from './database.ts'
+
+/** A unit that takes longer keeps others out: it is given up. */
+const LONGEST_UNIT_MS = 10_000
+
+type LastStep = (queries: Queries) => Promise<void>
+
+interface Unit {
+  /** Undefined until something is locked or changed. */
+  begun: Promise<OpenTransaction> | undefined
+  /** Steps go one after another. */
+  tail: Promise<unknown>
+  readonly last: LastStep[]
+  durability: Durability
+  /** Why nothing of it may be kept. */
+  fault: unknown
+  finished: boolean
+}
+
+/** Units of work, and the database that takes part in them. */
+export interface UnitsOfWork {
+  readonly database: Database
+  unit<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T>
+  /** Carries `step` out in the transaction of the unit in hand, beginning it; outside of a unit nothing happens. */
+  inUnit(step: (transaction: Transaction) => Promise<void>): Promise<void>
+}
+
+/** Binds units of work to the flow of asynchronous calls, so that whoever uses the store takes part without knowing. */
+export function createUnitsOfWork(engine: Engine): UnitsOfWork {
+  const storage = new AsyncLocalStorage<Unit>()
+  const current = (): Unit | undefined => {
+    const unit = storage.getStore()
+    return unit === undefined || unit.finished ? undefined : unit
+  }
+  const write = <T>(step: (transaction: Transaction) => Promise<T>, durability: Durability = 'usual'): Promise<T> => {
+    const unit = current()
+    if (unit === undefined) return alone(engine, step, durability)
+    if (durability === 'disk') unit.durability = durability
+    return join(engine, unit, step)
+  }
+  const read = <T>(step: (queries: Queries) => Promise<T>): Promise<T> => {
+    const unit = current()
+    return unit?.begun === undefined ? step(engine.reader) : join(engine, unit, step)
+  }
+  return {
+    database: {
+      kind: engine.kind,
+      nowMs: engine.nowMs,
+      get: (sql, ...values) => read((queries) => queries.get(sql, ...values)),
+      all: (sql, ...values) => read((queries) => queries.all(sql, ...values)),
+      run: (sql, ...values) => write((queries) => queries.run(sql, ...values)),
+      write,
+    },
+    unit: (work, keep) => (current() === undefined ? carryOut(engine, storage, work, keep) : work()),
+    inUnit: async (step) => {
+      const unit = current()
+      if (unit !== undefined) await join(engine, unit, step)
+    },
+  }
+}
+
+async function alone<T>(
+  engine: Engine,
+  step: (transaction: Transaction) => Promise<T>,
+  durability: Durability,
+): Promise<T> {
+  const open = await engine.begin()
+  const last: LastStep[] = []
+  try {
+    const result = await step(transactionOf(open, last))
+    for (const each of last) await each(open)
+    await open.commit(durability)
+    engine.committed()
+    return result
+  } catch (error) {
+    await open.rollback()
+    throw engine.asStoreError(error)
+  }
+}
+
+/** A step that fails may have left something half done: the whole unit is given up with it. */
+function join<T>(engine: Engine, unit: Unit, step: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const turn = unit.tail.then(async () => {
+    if (unit.fault !== undefined || unit.finished) throw givenUp(unit.fault)
+    try {
+      unit.begun ??= engine.begin()
+      return await step(transactionOf(await unit.begun, unit.last))
+    } catch (error) {
+      unit.fault = engine.asStoreError(error)
+      throw unit.fault
+    }
+  })
+  unit.tail = turn.catch(() => undefined)
+  return turn
+}
+
+function transactionOf(open: OpenTransaction, last: LastStep[]): Transaction {
+  return { ...open, atCommit: (step) => void last.push(step) }
+}
+
+async function carryOut<T>(
+  engine: Engine,
+  storage: AsyncLocalStorage<Unit>,
+  work: () => Promise<T>,
+  keep: (result: T) => boolean,
+): Promise<T> {
+  const unit: Unit = {
+    begun: undefined,
+    tail: Promise.resolve(),
+    last: [],
+    durability: 'usual',
+    fault: undefined,
+    finished: false,
+  }
+  const limit = setTimeout(() => {
+    unit.fault ??= new StoreError('store: a request held it for too long', 'look at how busy this machine is')
+    void end(engine, unit, false)
+  }, LONGEST_UNIT_MS)
+  limit.unref()
+  try {
+    const result = await storage.run(unit, work)
+    await end(engine, unit, keep(result))
+    return result
+  } finally {
+    clearTimeout(limit)
+    await end(engine, unit, false)
+  }
+}
+
+/** Commits or rolls back once; throws when what was to be kept could not be. */
+async function end(engine: Engine, unit: Unit, kept: boolean): Promise<void> {
+  if (unit.finished) {
+    if (kept && unit.fault !== undefined) throw givenUp(unit.fault)
+    return
+  }
+  await unit.tail
+  if (unit.finished) return
+  unit.finished = true
+  const open = await unit.begun?.catch(() => undefined)
+  if (unit.fault !== undefined || !kept) {
+    await open?.rollback()
+    if (kept) throw givenUp(unit.fault)
+    return
+  }
+  if (open === undefined) return
+  try {
+    for (const step of unit.last) await step(open)
+    await open.commit(unit.durability)
+  } catch (error) {
+    unit.fault = engine.asStoreError(error)
+    await open.rollback()
+    throw unit.fault
+  }
+  engine.committed()
+}
+
+function givenUp(fault: unknown): Error {
+  if (fault instanceof Error) return fault
+  return new StoreError('store: the step was given up', 'try again')
+}
