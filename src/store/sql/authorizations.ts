@@ -1,6 +1,6 @@
 import type { AuthorizationRecord, ConsentRecord, Store } from '../store.ts'
-import type { Database, SqlValue } from './database.ts'
-import { fact, integer, optionalInteger, type Row, strings, text, whereAll } from './row.ts'
+import type { Database } from './database.ts'
+import { fact, integer, optionalInteger, type Row, type SqlValue, strings, text, whereAll } from './row.ts'
 
 type Authorizations = Pick<
   Store,

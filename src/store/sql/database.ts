@@ -1,7 +1,4 @@
-import type { Row } from './row.ts'
-
-/** What a column may hold. Numbers are whole: fractions are cut off on the way in. Text has no U+0000. */
-export type SqlValue = string | number | null
+import type { Row, SqlValue } from './row.ts'
 
 /** Statements in SQL that every engine understands, with `?` for each value. */
 export interface Queries {

@@ -1,7 +1,7 @@
 import { lookupKey } from '../sealed-payload.ts'
 import type { SigningKeyRecord, Store } from '../store.ts'
-import type { Database, Queries, SqlValue } from './database.ts'
-import { integer, object, oneOf, optionalInteger, type Row, text } from './row.ts'
+import type { Database, Queries } from './database.ts'
+import { integer, object, oneOf, optionalInteger, type Row, type SqlValue, text } from './row.ts'
 
 type Keys = Pick<
   Store,

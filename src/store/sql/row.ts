@@ -1,5 +1,7 @@
 import { StoreError } from '../store.ts'
-import type { SqlValue } from './database.ts'
+
+/** What a column may hold. Numbers are whole: fractions are cut off on the way in. Text has no U+0000. */
+export type SqlValue = string | number | null
 
 /** One row as the database answers it. */
 export type Row = Readonly<Record<string, unknown>>
