@@ -111,6 +111,7 @@ export function renderAnswer(denied: Denial, context: AnswerContext): Answer {
     ...['Content-Type', page?.contentType ?? 'application/problem+json'],
     ...['Content-Length', String(body.length)],
     ...['Cache-Control', 'no-store'],
+    ...['X-Request-Id', requestId],
     ...['X-Content-Type-Options', 'nosniff'],
     ...(page === undefined ? [] : ['Content-Security-Policy', page.contentSecurityPolicy]),
   ]

@@ -6,6 +6,7 @@ import { tokenScheme } from '../core/credential.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
 import type { UpstreamFault } from '../proxy/outcome.ts'
+import { HEADERS_TOO_LARGE } from './framing.ts'
 import { hasBody } from './incoming.ts'
 
 /** Why node's parser, or the clock, ended a request before it was one. */
@@ -147,7 +148,7 @@ export function endSoon(socket: Duplex): void {
 const FAULTS: Readonly<Record<Exclude<ClientFault, 'gone'>, Denial>> = {
   malformed: denial('malformed_request', 'this is no HTTP/1.1 request'),
   connect: denial('malformed_request', 'CONNECT and authority-form targets are not for a reverse proxy'),
-  headers_too_large: denial('headers_too_large', 'request line and headers may have 32 KiB and 100 fields together'),
+  headers_too_large: HEADERS_TOO_LARGE,
   headers_timeout: denial('headers_timeout', 'the headers of a request must come within 10 seconds'),
 }
 

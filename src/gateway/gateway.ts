@@ -72,7 +72,11 @@ type Bytes = Pick<ForwardOutcome, 'bytesIn' | 'bytesOut'>
 const NO_BYTES: Bytes = { bytesIn: 0, bytesOut: 0 }
 
 // After these it isn't sure where the next request would begin, or a body is coming that nobody wants.
-const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>(['malformed_request', 'body_too_large'])
+const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
+  'malformed_request',
+  'headers_too_large',
+  'body_too_large',
+])
 
 const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
 
@@ -216,7 +220,8 @@ export class Gateway {
     const { request, response, awaitsContinue } = incoming
     record.status = status
     record.decidedAt = performance.now()
-    sendAnswer(request, response, { status, headers, body: '' }, { awaitsContinue, close: false })
+    const answer = { status, headers: [...headers, 'X-Request-Id', record.id], body: '' }
+    sendAnswer(request, response, answer, { awaitsContinue, close: false })
     this.#options.recorder.end(record, { outcome: 'ok', reason: undefined, ...NO_BYTES })
   }
 
@@ -242,7 +247,8 @@ export class Gateway {
     call.record.status = 500
     this.#end(call, { outcome: 'failed', reason: undefined, ...NO_BYTES })
     if (response.headersSent) return void response.destroy()
-    sendAnswer(request, response, NOTHING, { awaitsContinue, close: true })
+    const headers = ['Content-Length', '0', 'Cache-Control', 'no-store', 'X-Request-Id', call.record.id]
+    sendAnswer(request, response, { status: 500, headers, body: '' }, { awaitsContinue, close: true })
   }
 
   #end(call: Call, ending: Ending) {
@@ -253,8 +259,6 @@ export class Gateway {
     return this.#options.now() / 1_000
   }
 }
-
-const NOTHING = { status: 500, headers: ['Content-Length', '0'], body: '' }
 
 function hasLeft({ incoming: { response } }: Call): boolean {
   return response.destroyed

@@ -5,7 +5,6 @@ import { judgeDestination } from '../core/dav.ts'
 import { decide, denyIdentity, type Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import { type ResolvedClient, resolveClient } from '../core/forwarded.ts'
-import { readRequestFraming } from '../core/framing.ts'
 import { upstreamRequestHeaders } from '../core/request-headers.ts'
 import type { Route, Upstream } from '../core/route.ts'
 import { reservation } from '../core/router.ts'
@@ -14,34 +13,9 @@ import { parseTarget, type Target } from '../core/target.ts'
 import type { Evidence } from '../core/token.ts'
 import { upstreamTarget } from '../core/upstream-target.ts'
 import type { Verifier } from '../token/verifier.ts'
+import { pathFault, readFraming, sizeFault } from './framing.ts'
 import type { Policy } from './policy.ts'
 import type { Origin, RequestHead } from './request-head.ts'
-
-export interface Framing {
-  /** '' when there is none. */
-  readonly hostHeader: string
-  /** Why the head is no request that a proxy may pass on; undefined: it may. */
-  readonly fault: string | undefined
-}
-
-/**
- * What node's strict parser lets through although a proxy has to refuse it: HTTP versions other than 1.0 and 1.1, a missing or
- * doubled Host (RFC 9112 §3.2), and framing that two readers could understand differently, see `readRequestFraming`.
- */
-export function readFraming({ rawHeaders, httpVersion }: RequestHead): Framing {
-  let host: string | undefined
-  let fault: string | undefined
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') fault = 'the HTTP version must be 1.1 or 1.0'
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.length !== 4 || rawHeaders[i]?.toLowerCase() !== 'host') continue
-    if (host !== undefined) fault ??= 'there is more than one Host field'
-    host ??= rawHeaders[i + 1] ?? ''
-  }
-  const framing = readRequestFraming(rawHeaders, httpVersion)
-  if (typeof framing === 'object') fault ??= framing.fault
-  if (host === undefined) fault ??= 'the Host field is missing'
-  return { hostHeader: host ?? '', fault }
-}
 
 /** Where a request leads, before anybody is asked who they are. */
 export type Routing =
@@ -75,6 +49,8 @@ export type Prepared =
 export function routeRequest(policy: Policy, asked: RequestHead): Routing {
   const { client, host, denial: refused = NO_HOST } = originOf(policy, asked)
   if (host === undefined) return { kind: 'deny', denial: refused, client }
+  const long = pathFault(asked.target)
+  if (long !== undefined) return { kind: 'deny', denial: long, client }
   const parsed = parseTarget(asked.target)
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
   return place(policy, host, parsed.target, client)
@@ -89,11 +65,14 @@ function originOf(policy: Policy, asked: RequestHead): Origin {
 }
 
 function readOrigin(policy: Policy, asked: RequestHead): Origin {
-  const { rawHeaders, peerAddress, tls } = asked
-  const { hostHeader, fault } = readFraming(asked)
+  const { peerAddress, tls } = asked
+  const large = sizeFault(asked)
+  // Nothing is read from a head that may not be whole.
+  const rawHeaders = large === undefined ? asked.rawHeaders : []
+  const { hostHeader, fault } = readFraming({ ...asked, rawHeaders })
   const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
   const host = fault === undefined ? parseHost(client.host) : undefined
-  const denied = fault === undefined ? undefined : denial('malformed_request', fault)
+  const denied = large ?? (fault === undefined ? undefined : denial('malformed_request', fault))
   return { policy, peerAddress, tls, client, host, denial: denied }
 }
 

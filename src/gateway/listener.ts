@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket, type Se
 import type { ListenAddress } from '../config/config.ts'
 import { RESERVED_PATHS } from '../core/router.ts'
 import { attachFastPath } from './fast-path/fast-path.ts'
+import { MAX_HEADER_BYTES } from './framing.ts'
 import { FullParser, type HttpServer, type ParserHandlers, type Underway } from './full-parser.ts'
 
 /** PEM texts. */
@@ -35,10 +36,6 @@ export interface Listener {
   /** Ends every connection at once. */
   destroy(): void
 }
-
-/** Bytes of request line and headers together, and the number of fields; more than that: 431. */
-export const MAX_HEADER_BYTES = 32_768
-export const MAX_HEADER_FIELDS = 100
 
 const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 75_000
@@ -134,7 +131,8 @@ function createServer(
     tls === undefined
       ? createHttpServer(strict)
       : createHttpsServer({ ...strict, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS })
-  server.maxHeadersCount = MAX_HEADER_FIELDS
+  // They are counted by us.
+  server.maxHeadersCount = 0
   server.timeout = 0
   return server
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIP } from 'node:net'
+import { hostname } from 'node:os'
 import type { ListenAddress } from '../config/config.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -16,8 +17,9 @@ export interface Management {
 }
 
 /**
- * `/metrics`, `/healthz` and `/readyz` on a listener of their own: who may scrape is decided by who can reach it. Rejects with the
- * system's error when it can't bind.
+ * `/metrics`, `/healthz` and `/readyz` on a listener of their own: who may scrape is decided by who can reach it, and asks for it by an address
+ * or a name of this machine: another site's name that leads here would let that site's pages read it. Rejects with the system's error when it
+ * can't bind.
  */
 export function openManagement(options: ManagementOptions): Promise<Management> {
   const server = createServer((request, response) => void answer(request, response, options))
@@ -41,6 +43,8 @@ export function openManagement(options: ManagementOptions): Promise<Management> 
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: ManagementOptions): Promise<void> {
   const path = (request.url ?? '').split('?', 1)[0]
+  if (!isOwnName(request.headers.host, options.address.host))
+    return send(response, 421, 'ask by an address, localhost or the name of this machine\n')
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD')
     return send(response, 405, 'GET or HEAD only\n')
@@ -57,6 +61,15 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   } catch (error) {
     send(response, 500, `the metrics could not be read: ${error instanceof Error ? error.message : 'unknown'}\n`)
   }
+}
+
+/** A client that sends no Host is no browser. */
+function isOwnName(field: string | undefined, listening: string): boolean {
+  if (field === undefined) return true
+  const name = field.replace(/:[0-9]*$/, '').replace(/^\[(.*)\]$/, '$1')
+  return (
+    isIP(name) !== 0 || ['localhost', listening, hostname()].some((own) => own.toLowerCase() === name.toLowerCase())
+  )
 }
 
 function send(response: ServerResponse, status: number, text: string, contentType = 'text/plain; charset=utf-8'): void {

@@ -24,6 +24,7 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
     const { request, response, record, routing } = reserved
     const [path = '/'] = routing.target.readings
     request.socket.setTimeout(IDLE_MS)
+    response.setHeader('X-Request-Id', record.id)
     response.once('close', () => {
       record.status ??= response.statusCode
       recorder.end(record, { ...endingOf(response.writableFinished, record.status), bytesIn: 0, bytesOut: 0 })

@@ -70,6 +70,7 @@ class WorkerPool implements Workers {
     const cacheFolder = module.getCompileCacheDir()
     cluster.setupPrimary({
       exec,
+      execArgv: [...process.execArgv, '--disable-sigusr1'],
       args: cacheFolder === undefined ? [] : [dirname(cacheFolder)],
       serialization: 'advanced',
     })

@@ -19,7 +19,7 @@ function fault(error: unknown): void {
 process.on('uncaughtException', fault)
 process.on('unhandledRejection', fault)
 // A terminal or a supervisor signals the whole group; the primary says what becomes of it.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => undefined)
 
 const sent = { last: Promise.resolve() }
 

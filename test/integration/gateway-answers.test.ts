@@ -65,10 +65,28 @@ resources:`
     assert.equal(answer.headers.get('content-type'), 'application/problem+json')
     assert.equal(answer.headers.get('cache-control'), 'no-store')
     assert.equal(answer.headers.get('www-authenticate'), challenge)
+    assert.equal(answer.headers.get('x-request-id'), problem.request_id)
     const line = gateway.requests().findLast(({ request_id }) => request_id === problem.request_id)
     assert.equal(line?.reason, reason, 'the log names the reason under the same request id')
     assert.equal(line?.status, status)
   }
+
+  it('whatever the gateway answers itself names its request, as the log does', async () => {
+    const preflight = { Origin: 'https://app.example.com', 'Access-Control-Request-Method': 'GET' }
+    const answers = [
+      await ask('/photos/a', { method: 'OPTIONS', headers: preflight }),
+      await ask('/.well-known/oauth-protected-resource/photos', { headers: { Connection: 'close' } }),
+      await ask('/.well-known/oauth-protected-resource/nothing', { headers: { Connection: 'close' } }),
+      await ask('/photos/a', { headers: { Upgrade: 'websocket', Connection: 'Upgrade' } }),
+      await ask('/photos/a', { method: 'HEAD' }),
+      await ask('/photos/a', { headers: { 'Sec-Fetch-Mode': 'navigate' } }),
+      await rawRequest(gateway.port, 'nonsense\r\n\r\n'),
+    ]
+    for (const answer of answers) {
+      const line = gateway.requests().find(({ request_id }) => request_id === answer.headers.get('x-request-id'))
+      assert.equal(line?.status, answer.status, answer.head)
+    }
+  })
 
   it('no route: 404 no_route', async () => {
     holds(await ask('/nowhere'), 404, 'no_route')

@@ -39,6 +39,32 @@ describe('limits', () => {
     assert.equal((await rawRequest(gateway.port, head(101))).status, 431)
   })
 
+  it('nothing is read from a head with too many fields: neither who sends it nor where it goes', async () => {
+    const many = 'X-A: 1\r\n'.repeat(100)
+    const answer = await rawRequest(gateway.port, `GET /photos/open/a HTTP/1.1\r\nHost: a\r\n${many}Host: b\r\n\r\n`)
+    assert.equal(answer.status, 431)
+    assert.equal(answer.headers.get('connection'), 'close')
+    assert.equal(gateway.requests().at(-1)?.route, '(none)')
+  })
+
+  it('bytes of fields are counted with their names, as they were sent', async () => {
+    const fields = (count: number) => `X-A: ${'x'.repeat(994)}\r\n`.repeat(count)
+    const head = (count: number) => `GET /photos/open/a HTTP/1.1\r\nHost: a\r\n${fields(count)}\r\n`
+    assert.equal((await rawRequest(gateway.port, head(32))).status, 200)
+    assert.equal((await rawRequest(gateway.port, head(33))).status, 431)
+  })
+
+  it('a path of 8 KiB passes, a longer one is 431, on either way; a query counts as headers only', async () => {
+    const head = (path: number, query = 0, field = '') =>
+      `GET ${'/photos/open/'.padEnd(path, 'x')}${query === 0 ? '' : '?'.padEnd(query, 'q')} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${field}\r\n`
+    for (const field of ['', 'Content-Length: 0\r\n']) {
+      assert.equal((await rawRequest(gateway.port, head(8_192, 0, field))).status, 200)
+      assert.equal((await rawRequest(gateway.port, head(8_193, 0, field))).status, 431)
+      assert.equal((await rawRequest(gateway.port, head(8_000, 20_000, field))).status, 200)
+      assert.equal((await rawRequest(gateway.port, head(8_193, 20, field))).status, 431)
+    }
+  })
+
   it('a megabyte of headers is answered 431, and the answer can be read', async () => {
     const answer = await rawRequest(
       gateway.port,

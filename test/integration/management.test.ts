@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { hostname } from 'node:os'
 import { after, before, describe, it } from 'node:test'
 import { photosRoute, startGateway, type TestGateway, yamlOf } from '../support/gateway-under-test.ts'
-import { startUpstream, type TestUpstream } from '../support/upstreams.ts'
+import { rawRequest, startUpstream, type TestUpstream } from '../support/upstreams.ts'
 
 describe('what the operator is told', () => {
   let upstream: TestUpstream
@@ -49,6 +50,22 @@ describe('what the operator is told', () => {
     assert.equal((await fetch(`${gateway.managementUrl}/readyz`)).status, 200)
     assert.equal((await fetch(`${gateway.managementUrl}/else`)).status, 404)
     assert.equal((await fetch(`${gateway.managementUrl}/metrics`, { method: 'POST' })).status, 405)
+  })
+
+  it('is told to who asks by an address or a name of this machine, so that no other site’s name leads here', async () => {
+    const { port } = new URL(gateway.managementUrl)
+    const statusOf = async (host: string) =>
+      (await rawRequest(Number(port), `GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).status
+    for (const own of [`127.0.0.1:${port}`, 'localhost', `LOCALHOST:${port}`, `[::1]:${port}`, '10.1.2.3', hostname()])
+      assert.equal(await statusOf(own), 200, own)
+    for (const other of [
+      'evil.example',
+      `evil.example:${port}`,
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '',
+    ])
+      assert.equal(await statusOf(other), 421, other)
   })
 
   it('nothing of it is on the public listener', async () => {

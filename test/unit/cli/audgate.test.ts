@@ -151,4 +151,30 @@ describe('audgate', () => {
     assert.deepEqual(await sizeOf({ NODE_OPTIONS: '--max-semi-space-size=32' }), [])
     assert.deepEqual(await sizeOf({ NODE_OPTIONS: '--max_semi_space_size=32' }), [])
   })
+
+  it('no signal opens a debugger that would show keys and tokens', { skip: process.platform === 'win32' }, async () => {
+    const file = write(
+      'public_url: http://localhost:8080\nlisten: 127.0.0.1:0\nissuer: false\nworkers: 2\nroutes:\n  - { id: open, public: true, upstream: "http://127.0.0.1:1" }\n',
+    )
+    // The second can't start anew with the flag that keeps Node from it.
+    for (const env of [{}, { NODE_OPTIONS: '--max-semi-space-size=8' }]) {
+      const child = spawn(process.execPath, [AUDGATE, 'serve', file], { cwd: ROOT, env })
+      const ended = once(child, 'exit')
+      let err = ''
+      child.stderr.on('data', (chunk) => {
+        err += chunk
+      })
+      let out = ''
+      for await (const chunk of child.stdout) {
+        out += chunk
+        if (out.includes('"listening"')) break
+      }
+      const workers = [...out.matchAll(/"worker\.listening","pid":(\d+)/g)].map(([, pid]) => Number(pid))
+      assert.equal(workers.length, 2)
+      for (const pid of [child.pid ?? 0, ...workers]) process.kill(pid, 'SIGUSR1')
+      child.kill('SIGTERM')
+      assert.deepEqual(await ended, [0, null])
+      assert.doesNotMatch(err, /ebugger/)
+    }
+  })
 })
