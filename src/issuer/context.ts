@@ -5,6 +5,7 @@ import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
 import type { SignIn } from './people/throttle.ts'
 import type { RevocationActs } from './revocation-acts.ts'
+import type { RowBudget } from './row-budget.ts'
 
 /** What may be told of a fault: never what a client sent. */
 export function faultOf(error: unknown): Readonly<Record<string, unknown>> {
@@ -26,6 +27,8 @@ export interface IssuerContext {
   readonly passwords: Passwords
   readonly signIn: SignIn
   readonly buckets: Buckets
+  /** What strangers may fill of the store. */
+  readonly rowBudget: RowBudget
   /** Fetches what a stranger named. */
   readonly fetchDocument: (url: string) => Promise<Response>
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */

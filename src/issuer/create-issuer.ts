@@ -16,6 +16,7 @@ import { formPostPage, metadataDocument, storeFaults } from './provider/middlewa
 import { createEngine, longestSignedSeconds } from './provider/provider.ts'
 import { createRevocationActs } from './revocation-acts.ts'
 import { answerRequest, type CurrentEngine } from './router.ts'
+import { createRowBudget } from './row-budget.ts'
 import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
 import { createRefreshAnswers } from './tokens/refresh-answers.ts'
 import { type Middleware, tokenEndpoint } from './tokens/token-endpoint.ts'
@@ -100,6 +101,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
+    rowBudget: createRowBudget({ now }),
     fetchDocument: dependencies.fetchDocument ?? fetchPublic,
     tell: (event, detail, level = 'info') => onEvent({ level, event, detail }),
     record: async (event, detail, level = 'info') => {

@@ -9,18 +9,22 @@ import { hashClientSecret, isLoopbackRedirect, makeClientSecret, redirectUriProb
 
 /** Registrations of one address within a quarter of an hour. Each is a row that somebody has to keep. */
 const MOST = 60
+/** Of all addresses together: what is never used is forgotten after a day. */
+const MOST_IN_ALL = 600
 
-const REGISTRATIONS: Bucket = { delayMs: () => 0, places: (made) => (made < MOST ? 16 : 0) }
+const atMost = (most: number): Bucket => ({ delayMs: () => 0, places: (made) => (made < most ? 16 : 0) })
 
 /** Whether this address may register another client now. Counts it. */
 export async function mayRegister({ buckets }: IssuerContext, address: string): Promise<boolean> {
-  const turn = await buckets.enter(`registration ${addressGroup(address).wide}`, REGISTRATIONS)
+  const all = await buckets.enter('registration', atMost(MOST_IN_ALL))
+  const own = await buckets.enter(`registration ${addressGroup(address).wide}`, atMost(MOST))
   try {
-    if (turn.full) return false
-    await turn.failed()
+    if (all.full || own.full) return false
+    await Promise.all([all.failed(), own.failed()])
     return true
   } finally {
-    turn.leave()
+    own.leave()
+    all.leave()
   }
 }
 

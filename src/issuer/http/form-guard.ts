@@ -10,6 +10,11 @@ export function guardValue(masterKey: Buffer, uid: string): string {
   return createHmac('sha256', deriveKey(masterKey, 'forms')).update(uid).digest('base64url')
 }
 
+/** What ties the form of the device page to the browser session that it was shown in. */
+export function sessionFormSecret(masterKey: Buffer, sessionId: string): string {
+  return guardValue(masterKey, `session ${sessionId}`)
+}
+
 /** Whether a form carries the value that belongs to the interaction. */
 export function isGuarded(masterKey: Buffer, uid: string, form: URLSearchParams): boolean {
   const [expected, actual] = [Buffer.from(guardValue(masterKey, uid)), Buffer.from(form.get(GUARD_FIELD) ?? '')]

@@ -4,11 +4,9 @@ import { readRegistration } from '../clients/registration.ts'
 import type { IssuerContext } from '../context.ts'
 import { ROUTES } from './endpoints.ts'
 import { isFromElsewhere } from './form-guard.ts'
+import { parameterProblem } from './parameter-bounds.ts'
 import { feedBody, type IssuerRequest, isForm, isJson, LARGEST_BODY, pathOf, queryOf, readBody } from './request.ts'
 import { redirect, sendError } from './response.ts'
-
-/** More parameters than any request of ours has; each may be as long as a header allows. */
-const MOST_PARAMETERS = 100
 
 /**
  * The parameters with every `resource` in its registered spelling: the library compares them as they are written, and what
@@ -22,16 +20,6 @@ export function canonicalResources(parameters: URLSearchParams, resources: reado
     else if (value !== '') written.append(name, matchResource(resources, value)?.identifier ?? value)
   }
   return written
-}
-
-/** Why no endpoint takes these parameters; undefined: some may. */
-export function parameterProblem(parameters: URLSearchParams): string | undefined {
-  if (parameters.size > MOST_PARAMETERS) return 'too many parameters'
-  for (const [name, value] of parameters) {
-    // No parameter of OAuth has them, and what is stored or shown later should not.
-    if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(name + value)) return 'a parameter contains control characters'
-  }
-  return undefined
 }
 
 /** Requests by form that a browser may as well send by address (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). */
@@ -51,7 +39,7 @@ export async function prepareForProvider(
   incoming: IssuerRequest,
 ): Promise<boolean> {
   const query = queryOf(request)
-  const problem = parameterProblem(query)
+  const problem = parameterProblem(query, pathOf(request))
   if (problem !== undefined) return refuse(response, problem)
   request.url = `${pathOf(request)}${writeQuery(context, request, query, incoming)}`
   if (request.method !== 'POST') return true
@@ -64,7 +52,8 @@ export async function prepareForProvider(
   if (AS_GET.has(pathOf(request))) return askAgainByGet(request, response, query, body)
   incoming.stampMs = context.now()
   if (pathOf(request) === ROUTES.registration) return openRegistration(request, response, body)
-  return isForm(request) ? openForm(context, request, response, incoming, body) : pass(request, body)
+  if (isForm(request)) return openForm(context, request, response, incoming, body)
+  return body.length === 0 ? pass(request, body) : refuse(response, 'the body must be a form')
 }
 
 /** The body; undefined: it was too large or never came, and has been answered. */
@@ -91,7 +80,7 @@ function askAgainByGet(
 ): false {
   if (!isForm(request)) return refuse(response, 'the body must be a form')
   const parameters = new URLSearchParams([...query, ...new URLSearchParams(body.toString('utf8'))])
-  const problem = parameterProblem(parameters)
+  const problem = parameterProblem(parameters, pathOf(request))
   if (problem !== undefined) return refuse(response, problem)
   redirect(response, `${pathOf(request)}?${parameters}`)
   return false
@@ -105,7 +94,7 @@ function openForm(
   body: Buffer,
 ): boolean {
   const sent = new URLSearchParams(body.toString('utf8'))
-  const problem = parameterProblem(sent)
+  const problem = parameterProblem(new URLSearchParams([...queryOf(request), ...sent]), pathOf(request))
   if (problem !== undefined) return refuse(response, problem)
   const form = canonicalResources(sent, context.settings().resources)
   // The library asks whether the code is right before it asks who is there; approval comes after sign-in here.
@@ -114,7 +103,14 @@ function openForm(
   return pass(request, Buffer.from(form.toString()))
 }
 
+/** Larger than any client of ours needs; each registration is a row that somebody has to keep. */
+const LARGEST_REGISTRATION = 8192
+
 function openRegistration(request: IncomingMessage, response: ServerResponse, body: Buffer): boolean {
+  if (body.length > LARGEST_REGISTRATION) {
+    sendError(response, 413, 'invalid_client_metadata', `a registration has at most ${LARGEST_REGISTRATION} bytes`)
+    return false
+  }
   const sent = isJson(request) ? parseObject(body) : undefined
   if (sent === undefined) return refuse(response, 'the body must be a JSON object')
   const read = readRegistration(sent)

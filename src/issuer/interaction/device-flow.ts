@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { addressGroup } from '../../core/address-group.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
+import { sessionFormSecret } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { deviceCodePage, deviceDeniedPage, deviceDonePage } from '../pages/device.ts'
 import type { Bucket } from '../people/buckets.ts'
@@ -51,8 +52,10 @@ function showCodePage(context: IssuerContext, ctx: KoaContextWithOIDC, error: Er
     return
   }
   const problem = error && (PROBLEMS[error.name] ?? 'This form has expired. Type the code again.')
-  // The library made it for this session a moment ago and hands it on inside of its own form only.
-  const xsrf = String(ctx.oidc.session?.state?.secret ?? '')
+  // Made from the session's id: a visitor's session takes no row that could hold it.
+  const { session } = ctx.oidc
+  const xsrf = session === undefined ? '' : sessionFormSecret(context.masterKey, session.jti)
+  if (session !== undefined) session.state = { secret: xsrf }
   const page = deviceCodePage({
     site,
     form: { action: '/oauth/device', hidden: { xsrf } },

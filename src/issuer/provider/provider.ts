@@ -1,4 +1,4 @@
-import type { Configuration } from 'oidc-provider'
+import type { Adapter, Configuration } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { clientSecretMatches } from '../clients/clients.ts'
 import { documentFeature } from '../clients/metadata-documents.ts'
@@ -17,6 +17,7 @@ import { extraTokenClaims, stampToken } from '../tokens/redemption.ts'
 import { resourceHooks } from '../tokens/resource-indicators.ts'
 import type { TokenGate } from '../tokens/token-gate.ts'
 import { clientAdapter, modelAdapter } from './adapter.ts'
+import { budgeted, visitorSessions } from './visitors.ts'
 
 /** Which of the library's features are on. What is not named here is off, or has no setting. */
 export function engineFeatures(context: IssuerContext, gate: TokenGate): NonNullable<Configuration['features']> {
@@ -74,7 +75,7 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
     adapter: (model: string) =>
       model === 'Client'
         ? clientAdapter(store, (metadata) => keepRegistered(context, metadata))
-        : modelAdapter(store, model, gate),
+        : kept(context, model, modelAdapter(store, model, gate)),
     jwks: { keys: privateJwks.map((jwk) => ({ ...jwk })) as never },
     findAccount: (_ctx, sub) => findPerson(store, sub),
     loadExistingGrant: authorizing.loadExistingGrant,
@@ -104,6 +105,12 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
     clockTolerance: 5,
     ttl: lifetimes(context),
   }
+}
+
+function kept(context: IssuerContext, model: string, adapter: Adapter): Adapter {
+  return model === 'Session'
+    ? visitorSessions(adapter, context, SESSION_IDLE_SECONDS)
+    : budgeted(adapter, model, context)
 }
 
 function lifetimes({ settings, now }: IssuerContext): NonNullable<Configuration['ttl']> {

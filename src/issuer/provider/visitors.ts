@@ -1,0 +1,59 @@
+import Provider, { type Adapter, errors } from 'oidc-provider'
+import type { IssuerContext } from '../context.ts'
+import { guardValue, sessionFormSecret } from '../http/form-guard.ts'
+import { issuerRequestOf } from '../http/request.ts'
+
+/** As the library makes them; no other id was ever given to a browser. */
+const SESSION_ID = /^[\w-]{16,64}$/
+
+/**
+ * Sessions of visitors without an account take no row: all that one holds is made anew from its id, which comes back in a
+ * signed cookie.
+ */
+export function visitorSessions(sessions: Adapter, context: IssuerContext, idleSeconds: number): Adapter {
+  return {
+    ...sessions,
+    upsert: async (id, payload, expiresIn) => {
+      if (payload.accountId !== undefined) await sessions.upsert(id, payload, expiresIn)
+    },
+    find: async (id) => {
+      const kept = await sessions.find(id)
+      if (kept !== undefined || !SESSION_ID.test(id)) return kept
+      const now = Math.floor(context.now() / 1000)
+      const secret = sessionFormSecret(context.masterKey, id)
+      const uid = guardValue(context.masterKey, `visitor ${id}`).slice(0, 21)
+      return { kind: 'Session', jti: id, uid, iat: now, exp: now + idleSeconds, state: { secret } }
+    },
+  }
+}
+
+/** Models whose rows a stranger can have written by a request. */
+const STRANGERS: ReadonlySet<string> = new Set([
+  'Interaction',
+  'PushedAuthorizationRequest',
+  'DeviceCode',
+  'ReplayDetection',
+])
+
+/** Lets rows that strangers cause be written as long as their budget lasts; then the request is refused for a while. */
+export function budgeted(adapter: Adapter, model: string, { rowBudget }: IssuerContext): Adapter {
+  if (!STRANGERS.has(model)) return adapter
+  return {
+    ...adapter,
+    upsert: async (id, payload, expiresIn) => {
+      const ctx = Provider.ctx
+      const person = (payload.session as { accountId?: unknown } | undefined)?.accountId ?? payload.accountId
+      if (ctx !== undefined && person === undefined) {
+        const { address } = issuerRequestOf(ctx.req)
+        if (!rowBudget.spend(address, JSON.stringify(payload).length)) throw tooMuch(ctx)
+      }
+      await adapter.upsert(id, payload, expiresIn)
+    },
+  }
+}
+
+function tooMuch(ctx: { set(name: string, value: string): void }): errors.OIDCProviderError {
+  ctx.set('retry-after', '900')
+  const error = new errors.TemporarilyUnavailable('too many requests from this address; try again later')
+  return Object.assign(error, { statusCode: 429, status: 429 })
+}
