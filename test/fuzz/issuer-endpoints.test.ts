@@ -178,7 +178,9 @@ describe('whatever is sent', () => {
           const target = query.length === 0 ? path : `${path}?${written(query)}`
           const answer = await send({ method, path: target, headers: method === 'POST' ? type : headers, body })
           assert.ok(answer.status > 0 && answer.status < 500, `${answer.status} ${answer.text}`)
-          assert.doesNotMatch(answer.location, /evil|javascript/)
+          // A form that is asked again by address carries what it held.
+          const again = answer.location.startsWith(`${path}?`)
+          if (!again) assert.doesNotMatch(answer.location, /evil|javascript/)
         },
       ),
       { numRuns: 600 },
