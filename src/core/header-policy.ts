@@ -1,3 +1,4 @@
+import { fieldFate } from './field-fates.ts'
 import { cgiName, renderFieldLines } from './fields.ts'
 import { IDENTITY_SETS, type IdentityFault, identityHeaders, identityReaders } from './identity.ts'
 import type { Route } from './route.ts'
@@ -10,6 +11,8 @@ export type Disposition =
   | 'protected'
   /** Hop-by-hop, or framing that the forwarder makes anew. */
   | 'hop'
+  /** Would name another path, host, method or person to some server. */
+  | 'never'
   /** Passes from trusted proxies only. */
   | 'forwarded'
   /** Made anew from what is known of the client. */
@@ -52,17 +55,12 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   http2_settings: 'hop',
   expect: 'hop',
   dpop: 'hop',
-  // These move a request to another path inside some frameworks: what is matched would not be what is served.
-  x_original_url: 'hop',
-  x_rewrite_url: 'hop',
   host: 'replaced',
   x_forwarded_for: 'replaced',
   x_forwarded_host: 'replaced',
   x_forwarded_proto: 'replaced',
   x_forwarded_prefix: 'replaced',
   x_request_id: 'replaced',
-  forwarded: 'forwarded',
-  x_real_ip: 'forwarded',
   connection: 'connection',
   authorization: 'authorization',
   cookie: 'cookie',
@@ -71,6 +69,7 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   upgrade: 'upgrade',
   // The forwarder writes the framing that was understood, never the client's text.
   content_length: 'hop',
+  content_type: 'pass',
   destination: 'destination',
   if: 'if',
   accept_encoding: 'accept_encoding',
@@ -78,6 +77,7 @@ const FIXED: Readonly<Record<string, Disposition>> = {
 
 // Fields that keep their meaning under exactly one spelling; `Accept_Encoding` would be a second one to a CGI program.
 const EXACT: Readonly<Record<string, string>> = {
+  content_type: 'content-type',
   accept_encoding: 'accept-encoding',
 }
 
@@ -190,5 +190,10 @@ function classify(guarded: ReadonlySet<string>, name: string): Disposition {
   const fixed = Object.hasOwn(FIXED, cgi) ? FIXED[cgi] : undefined
   if (fixed !== undefined) return EXACT[cgi] === undefined || EXACT[cgi] === name.toLowerCase() ? fixed : 'hop'
   if (cgi.startsWith('proxy_')) return 'hop'
-  return cgi.startsWith('x_forwarded_') || cgi.startsWith('x_original_') ? 'forwarded' : 'pass'
+  return fieldFate(cgi) ?? (startsLikeVariable(guarded, cgi) ? 'never' : 'pass')
+}
+
+/** CGI puts `HTTP_` before a field's name: programs that take it off again would take `HTTP_Host` for the field itself. */
+function startsLikeVariable(guarded: ReadonlySet<string>, cgi: string): boolean {
+  return cgi.startsWith('http_') && classify(guarded, cgi.replace(/^(http_)+/, '').replaceAll('_', '-')) !== 'pass'
 }

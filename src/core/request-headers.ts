@@ -112,6 +112,7 @@ function passing(
     case 'if':
       return input.dav.if
     case 'protected':
+    case 'never':
     case 'hop':
     case 'replaced':
     case 'connection':

@@ -3,6 +3,8 @@ import proxy from '@fastify/http-proxy'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Config, UpstreamIssuer } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
+import { fieldFate } from '../core/field-fates.ts'
+import { cgiName } from '../core/fields.ts'
 import type { ReservedRequest } from '../gateway/gateway.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 
@@ -11,8 +13,10 @@ const HEADERS_TIMEOUT_MS = 60_000
 const BODY_TIMEOUT_MS = 300_000
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** What a client says of itself and its way here; the issuer hears it from this gateway only. */
-const CLIENT_CLAIMS = /^(forwarded|x-forwarded-.*|x-real-ip|x-original-.*|x-rewrite-url|connection)$/
+/** What a client says of itself and its way here: the issuer hears it from this gateway only. */
+function isClientClaim(name: string): boolean {
+  return name === 'connection' || fieldFate(cgiName(name)) !== undefined
+}
 
 /**
  * The issuer's paths of a gateway on its own, passed on to the audgate that holds the issuer, so that clients see one origin. TLS of
@@ -55,7 +59,7 @@ async function passOn(
     },
     replyOptions: {
       rewriteRequestHeaders: (request, headers) => {
-        const kept = Object.entries(headers).filter(([name]) => !CLIENT_CLAIMS.test(name.replace(/[^a-z0-9]/g, '-')))
+        const kept = Object.entries(headers).filter(([name]) => !isClientClaim(name))
         return { ...Object.fromEntries(kept), host: publicHost, ...forwardedBy(underWay.get(request.raw)) }
       },
       onError: (reply) => {

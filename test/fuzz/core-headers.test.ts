@@ -110,6 +110,66 @@ describe('a header that is not the client\u2019s to send', () => {
   )
 })
 
+// RFC 3875 §4.1, and what servers of several kinds obey.
+const MOVING = [
+  ...['AUTH_TYPE', 'GATEWAY_INTERFACE', 'PATH_INFO', 'PATH_TRANSLATED', 'QUERY_STRING', 'REMOTE_ADDR', 'REMOTE_HOST'],
+  ...['REMOTE_IDENT', 'REMOTE_USER', 'REQUEST_METHOD', 'SCRIPT_NAME', 'SERVER_NAME', 'SERVER_PORT', 'SERVER_PROTOCOL'],
+  ...['SERVER_SOFTWARE', 'REQUEST_URI', 'DOCUMENT_ROOT', 'SCRIPT_FILENAME'],
+].flatMap((name) => [name, `X_${name}`, `HTTP_${name}`])
+const OBEYED = [
+  ...['X-Content-Type', 'X-Content-Length', 'X-Original-URL', 'X-Original-URI', 'X-Original-Method', 'X-Original-Host'],
+  ...['X-Rewrite-URL', 'X-Rewrite-Anything', 'X-Override-URL', 'X-HTTP-DestinationURL', 'X-Envoy-Original-Path'],
+  ...[
+    'X-Ingress-Path',
+    'X-Accel-Mapping',
+    'X-Accel-Redirect',
+    'X-Sendfile-Type',
+    'X-Forwarded-Path',
+    'X-Forwarded-Uri',
+  ],
+  ...['X-Forwarded-Method', 'X-Host', 'X-HTTP-Host-Override', 'X-HTTP-Method', 'X-HTTP-Method-Override'],
+  ...['X-Method-Override', 'X-Remote-Group', 'X-WEBAUTH-ROLE', 'Impersonate-User', 'X-Auth-Request-Email', 'Proxy'],
+  ...['X-Middleware-Subrequest', 'HTTP-Host', 'Http-X-Auth-Username', 'X-Forwarded-Host', 'X-Forwarded-Proto'],
+]
+const moving = fc.constantFrom(...MOVING, ...OBEYED).chain(spelledLike)
+const ADDRESSES = [
+  ...['Forwarded', 'X-Forwarded', 'X-Forwarded-Anything', 'X-Real-IP', 'Client-IP', 'True-Client-IP', 'X-Client-IP'],
+  ...['CF-Connecting-IP', 'CF-Connecting-IPv6', 'X-Cluster-Client-IP', 'X-Scheme', 'Front-End-Https'],
+  ...[
+    'X-SSL-Client-Verify',
+    'SSL-Client-Cert',
+    'X-ARR-ClientCert',
+    'Client-Cert',
+    'Fastly-Client-IP',
+    'WL-Proxy-Client-IP',
+  ],
+]
+
+describe('a field that moves a request to another path, host, method or person', () => {
+  holds(
+    'never arrives: in no spelling, on no route, from no peer',
+    [moving, fields, fields, fc.constantFrom(open, photos), fc.boolean(), fc.boolean()],
+    (name, before, after, route, upgrade, trusted) => {
+      const raw = [...before, name, 'forged-value', ...after]
+      const headers = sent(route, raw, upgrade, trusted ? ['192.0.2.0/24'] : [])
+      const mine = headers.filter(
+        (text, i) => text === 'forged-value' && !/^x.forwarded.(host|proto)$/i.test(headers[i - 1] ?? ''),
+      )
+      assert.deepEqual(mine, [], name)
+      if (!trusted) assert.ok(!headers.includes('forged-value'), name)
+    },
+    3000,
+  )
+  holds(
+    'comes from trusted proxies alone where it only says who is at the other end',
+    [fc.constantFrom(...ADDRESSES).chain(spelledLike), fields, fc.constantFrom(open, photos)],
+    (name, raw, route) => {
+      assert.ok(!sent(route, [...raw, name, 'forged-value']).includes('forged-value'), name)
+      assert.ok(sent(route, [name, 'forged-value'], false, ['192.0.2.0/24']).includes('forged-value'), name)
+    },
+  )
+})
+
 describe('Connection', () => {
   const listed = fc.array(token, { minLength: 1, maxLength: 6 })
   holds(

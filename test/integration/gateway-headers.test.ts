@@ -147,6 +147,26 @@ describe('what the upstream sees', () => {
     assert.equal(valuesOf(request, 'X-Request-Id').length, 1)
   })
 
+  it('what moves a request elsewhere never arrives, from a trusted proxy neither, in no trailer', async () => {
+    const names = [
+      'SCRIPT_NAME',
+      'Path-Info',
+      'X-Script-Name',
+      'X-HTTP-Method-Override',
+      'X.Method.Override',
+      'X-Rewrite-URL',
+    ]
+    const fields = names.map((name) => `${name}: moved\r\n`).join('')
+    const chunked = `Transfer-Encoding: chunked\r\nTrailer: ${names.join(', ')}\r\n\r\n2\r\nhi\r\n0\r\n${fields}`
+    for (const at of [gateway, trusting]) {
+      for (const path of ['/open/a', '/photos/share/a']) {
+        const request = await seen(path, `${fields}${chunked}`, undefined, at)
+        assert.ok(!request.rawHeaders.includes('moved'), `${path}: ${request.rawHeaders}`)
+        assert.deepEqual(request.rawTrailers, [])
+      }
+    }
+  })
+
   it('behind a trusted proxy they are continued', async () => {
     const fields =
       'X-Forwarded-For: 192.0.2.1, 10.9.9.9\r\nX-Forwarded-Host: www.example.com\r\nX-Forwarded-Proto: https\r\nX-Request-Id: from-proxy\r\n'

@@ -8,6 +8,7 @@ export interface Seen {
   readonly url: string
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[]
+  readonly rawTrailers: readonly string[]
   readonly bodyBytes: number
   /** SHA-256, hex. */
   readonly bodyHash: string
@@ -94,8 +95,8 @@ function readWhole(request: IncomingMessage, done: (seen: Seen) => void): void {
     bodyBytes += chunk.length
   })
   request.on('end', () => {
-    const { method = '', url = '', rawHeaders } = request
-    done({ method, url, rawHeaders, bodyBytes, bodyHash: hash.digest('hex') })
+    const { method = '', url = '', rawHeaders, rawTrailers } = request
+    done({ method, url, rawHeaders, rawTrailers, bodyBytes, bodyHash: hash.digest('hex') })
   })
 }
 

@@ -253,6 +253,23 @@ describe('forwarding headers', () => {
     assert.deepEqual(seen(headers, 'X-Forwarded-Prefix'), ['/outer/photos'])
     assert.deepEqual(seen(headers, 'X-Real-IP'), ['203.0.113.9'])
   })
+  it('leave what only looks like one of them', () => {
+    const others = [
+      'Content-Type',
+      'Remote',
+      'X-Content-Type-Options',
+      'X-Requested-With',
+      'Range',
+      'X-Auth-Token',
+      'X-Api-Version',
+      'Depth',
+      'X-Client-Info',
+      'Server-Timing',
+      'X-Plex-Token',
+    ]
+    for (const name of others) assert.equal(policy.dispositionOf(name), 'pass', name)
+    assert.equal(policy.dispositionOf('Content_Type'), 'hop')
+  })
   it('that move a request to another path never pass, not even from a trusted proxy', () => {
     const headers = sent(['X-Original-URL', '/admin', 'x_rewrite_url', '/admin'], {}, ['192.0.2.0/24'])
     assert.deepEqual(
