@@ -7,6 +7,7 @@ import { answerAsset } from './assets.ts'
 import { mayRegister } from './clients/registration.ts'
 import { faultOf, type IssuerContext, siteOf } from './context.ts'
 import { isSecure } from './http/cookies.ts'
+import { noteActs } from './http/ended-meanwhile.ts'
 import { endpointMethods, metadataAlias, ROUTES } from './http/endpoints.ts'
 import { goesByCookie, isEmbedded } from './http/navigation.ts'
 import { prepareForProvider, readBodyOrAnswer } from './http/provider-request.ts'
@@ -57,7 +58,10 @@ export async function answerRequest(
     pinOrigin(request, context.settings().origin, address)
     hardenAnswer(context, response)
     const path = pathOf(request)
-    if (goesByCookie(path) && isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
+    if (goesByCookie(path)) {
+      if (isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
+      await noteActs(context, request)
+    }
     if (path.startsWith('/assets/')) return sendAsset(request, response, path)
     if (path.startsWith('/oauth/interaction/')) {
       return await interact(context, engine.provider, request, response, incoming, path)

@@ -111,7 +111,10 @@ export interface RevocationAct {
   readonly revocations: readonly NewRevocation[]
   /** Consents to delete: by person and/or client; both undefined in one entry is refused. */
   readonly deleteConsents: readonly { readonly sub?: string; readonly clientId?: string }[]
-  /** Authorizations (and their codes, refresh tokens, device codes, grants) to end. Fields of one entry are ANDed. */
+  /**
+   * Authorizations (and their codes, refresh tokens, device codes, grants, and interactions, which may become one) to end.
+   * Fields of one entry are ANDed.
+   */
   readonly endAuthorizations: readonly {
     readonly sub?: string
     readonly clientId?: string
@@ -121,7 +124,7 @@ export interface RevocationAct {
     /** Also put a `gid` entry in force for each authorization that this ends: found and refused in one step. */
     readonly revokeTokens?: { readonly notBeforeMs: number; readonly expiresAt: number }
   }[]
-  /** Browser sessions at the issuer to end; `exceptUid` is spared. */
+  /** Browser sessions at the issuer to end, with all interactions of the person; the session `exceptUid` is spared. */
   readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
   readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
   readonly setClient?: { readonly id: string; readonly revoked: boolean }

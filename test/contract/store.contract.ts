@@ -343,6 +343,37 @@ function acts(under: Under): void {
     assert.equal(await under.store.model('AuthorizationCode', 'code'), undefined)
   })
 
+  it('ends sign-ins half done: a person’s with their sessions, a client’s with its authorizations', async () => {
+    const fill = async (): Promise<void> => {
+      for (const [id, columns] of Object.entries({
+        both: { accountId: 'u', clientId: 'c' },
+        person: { accountId: 'u', clientId: 'd' },
+        client: { accountId: 'v', clientId: 'c' },
+        nobody: { clientId: 'd' },
+      })) {
+        await under.store.putModel('Interaction', id, {}, columns, EXPIRES)
+      }
+    }
+    const left = async (): Promise<string[]> => {
+      const kept = []
+      for (const id of ['both', 'person', 'client', 'nobody']) {
+        if ((await under.store.model('Interaction', id)) !== undefined) kept.push(id)
+      }
+      return kept
+    }
+    for (const [act, kept] of [
+      [{ endSessions: [{ sub: 'u' }] }, ['client', 'nobody']],
+      [{ endSessions: [{ sub: 'u', exceptUid: 'B' }] }, ['client', 'nobody']],
+      [{ endAuthorizations: [{ clientId: 'c' }] }, ['person', 'nobody']],
+      [{ endAuthorizations: [{ sub: 'u', clientId: 'c' }] }, ['person', 'client', 'nobody']],
+      [{ endAuthorizations: [{ gid: gidOf('G') }] }, ['both', 'person', 'client', 'nobody']],
+    ] as const) {
+      await fill()
+      await under.store.act(anAct(act))
+      assert.deepEqual(await left(), kept)
+    }
+  })
+
   it('ends browser sessions but the one that is spared', async () => {
     for (const uid of ['A', 'B']) {
       await under.store.putModel('Session', `s-${uid}`, { uid }, { accountId: 'u', uid }, EXPIRES)

@@ -57,6 +57,8 @@ export class Person {
   readonly username: string
   readonly password: string
   readonly userAgent: string
+  /** False: stops where an answer leads on, with that address as `url`. */
+  follows = true
   readonly #cookies = new Map<string, { value: string; path: string }>()
 
   constructor(
@@ -96,6 +98,7 @@ export class Person {
       const location = response.headers.get('location') ?? leadOnOf(text)
       const page = { status: response.status, url: target.href, headers: response.headers, text }
       if (location === null) return page
+      if (!this.follows) return { ...page, url: new URL(location, target).href }
       const next = new URL(location, target)
       if (next.origin !== new URL(this.issuer).origin) return { ...page, url: next.href }
       target = next

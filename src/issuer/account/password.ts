@@ -32,6 +32,8 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   }
   const [entry] = await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid }, BY)
   context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
+  // What comes after this act of the person's own ends the new session as well.
+  issuerRequestOf(request).lastActId = entry?.id
   await sessions.begin(request, response, user.sub, result.amr)
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)

@@ -3,6 +3,7 @@ import type Provider from 'oidc-provider'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
+import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 
 /** Who a browser is signed in as. */
 export interface BrowserSession {
@@ -15,8 +16,11 @@ export interface BrowserSession {
 export interface BrowserSessions {
   /** Undefined: nobody is signed in, or the account is gone or disabled. */
   current(request: IncomingMessage, response: ServerResponse): Promise<BrowserSession | undefined>
-  /** Ends the browser's session, should it have one, and begins another under a new id. Whether the person may is NOT checked. */
-  begin(request: IncomingMessage, response: ServerResponse, sub: string, amr: readonly string[]): Promise<void>
+  /**
+   * Ends the browser's session, should it have one, and begins another under a new id; false when an act of revocation has
+   * ended all of the person's since the request came in. Whether the person may is NOT checked.
+   */
+  begin(request: IncomingMessage, response: ServerResponse, sub: string, amr: readonly string[]): Promise<boolean>
   end(request: IncomingMessage, response: ServerResponse): Promise<void>
 }
 
@@ -43,9 +47,14 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const session = new provider.Session()
       session.loginAccount({ accountId: sub, amr: [...amr], loginTs: seconds(context) })
       await session.save(idleSeconds)
+      if (await endedMeanwhile(context, request, { sub, clientId: undefined })) {
+        await session.destroy()
+        return false
+      }
       const ctx = provider.createContext(request, response)
       const expires = new Date(session.exp * 1000)
       ctx.cookies.set(provider.cookieName('session'), session.jti, { ...cookieSettings(context).long, expires })
+      return true
     },
     end,
   }

@@ -48,7 +48,8 @@ export async function signIn(visit: AccountRequest): Promise<void> {
   }
   const { sub } = result.user
   await context.record('login.success', { sub, ...about })
-  await sessions.begin(request, response, sub, result.amr)
+  if (!(await sessions.begin(request, response, sub, result.amr)))
+    return askAgain(visit, { status: 400, problem: WRONG })
   keepDevice(context, response, result.deviceKey)
   redirect(response, ACCOUNT_PATH)
 }

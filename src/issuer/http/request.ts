@@ -14,6 +14,8 @@ export interface IssuerRequest {
   form: URLSearchParams
   /** `user_code` of `verification_uri_complete`, to be shown in the form. */
   userCode: string
+  /** The last act of revocation before the request; undefined where nothing goes by cookie. */
+  lastActId: number | undefined
   /** Work that the answer waits for. */
   readonly pending: Promise<unknown>[]
 }
@@ -34,6 +36,7 @@ export function openIssuerRequest(request: IncomingMessage, address: string, now
     stampMs: nowMs,
     form: new URLSearchParams(),
     userCode: '',
+    lastActId: undefined,
     pending: [],
   }
   connections.add(request.socket)

@@ -40,7 +40,8 @@ async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<
   if (account === undefined || client === undefined) return undefined
   const person = await findPerson(context.store, account.accountId)
   if (person === undefined) return undefined
-  const ticked = result?.consent?.scopes
+  // Another person may have signed in since the boxes were ticked.
+  const ticked = result?.consent?.sub === account.accountId ? result.consent.scopes : undefined
   return viewAuthorization(context, {
     user: person.user,
     client: await consentingClient(context, client),

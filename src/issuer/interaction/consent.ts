@@ -84,7 +84,7 @@ export async function giveConsent(visit: InteractionContext): Promise<void> {
     scopes: ticked,
     left_out: offered.filter((scope) => !ticked.includes(scope)),
   })
-  await finish(visit, { consent: { scopes: [...ticked, ...kept] } })
+  await finish(visit, { consent: { sub: user.sub, scopes: [...ticked, ...kept] } })
 }
 
 async function keepConsent(

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
+import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { type PageOptions, redirect, sendPage } from '../http/response.ts'
-import { leadOnPage } from '../pages/message.ts'
+import { errorPage, leadOnPage } from '../pages/message.ts'
 import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
 import { isKept } from './opener.ts'
 
@@ -41,9 +42,37 @@ export function viewOf(visit: InteractionContext, user: UserRecord): Promise<Aut
 export async function finish(visit: InteractionContext, result: Record<string, unknown>): Promise<void> {
   const { context, client, interaction, redirectUri, response } = visit
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
-  await interaction.persist()
+  if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
   if (redirectUri === undefined) return redirect(response, interaction.returnTo)
   sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url: interaction.returnTo, name: client.name }))
+}
+
+/** Keeps what the interaction has come to; false when an act of revocation has ended it since the request came in. */
+export async function persistUnlessEnded({
+  context,
+  interaction,
+  request,
+  client,
+}: InteractionContext): Promise<boolean> {
+  await interaction.persist()
+  const login = interaction.result?.login ?? interaction.lastSubmission?.login
+  const sub = login?.accountId ?? interaction.session?.accountId
+  if (!(await endedMeanwhile(context, request, { sub, clientId: client.id }))) return true
+  await interaction.destroy()
+  return false
+}
+
+/** The page for an interaction that is over, unknown, or another browser's. */
+export function sendExpired(context: IssuerContext, response: ServerResponse): void {
+  const page = errorPage({
+    site: siteOf(context),
+    title: 'This sign-in has expired',
+    what: 'The page belongs to a sign-in that is over, or that was begun in another browser.',
+    advice: 'Go back to the app and start again; leave cookies allowed for this site.',
+    code: undefined,
+    requestId: undefined,
+  })
+  sendPage(response, 400, page)
 }
 
 /** Answers with a page of this interaction. */

@@ -8,7 +8,7 @@ import { redirect, sendPage } from '../http/response.ts'
 import { errorPage } from '../pages/message.ts'
 import { consentingClient } from './authorization-view.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
-import { type InteractionContext, interactionPath } from './context.ts'
+import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
 import { showSignIn, signIn, switchAccount } from './sign-in.ts'
 
 type Step = (visit: InteractionContext) => Promise<void> | void
@@ -79,18 +79,6 @@ async function openVisit(
     if (error instanceof errors.OIDCProviderError) return undefined
     throw error
   }
-}
-
-function sendExpired(context: IssuerContext, response: ServerResponse): void {
-  const page = errorPage({
-    site: siteOf(context),
-    title: 'This sign-in has expired',
-    what: 'The page belongs to a sign-in that is over, or that was begun in another browser.',
-    advice: 'Go back to the app and start again; leave cookies allowed for this site.',
-    code: undefined,
-    requestId: undefined,
-  })
-  sendPage(response, 400, page)
 }
 
 function sendForged(context: IssuerContext, response: ServerResponse): void {

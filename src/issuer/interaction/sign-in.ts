@@ -6,7 +6,14 @@ import { redirect } from '../http/response.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
-import { finish, type InteractionContext, interactionPath, sendInteractionPage } from './context.ts'
+import {
+  finish,
+  type InteractionContext,
+  interactionPath,
+  persistUnlessEnded,
+  sendExpired,
+  sendInteractionPage,
+} from './context.ts'
 import { pageClient } from './provider-pages.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
@@ -71,7 +78,7 @@ export async function switchAccount(visit: InteractionContext): Promise<void> {
   const { details } = interaction.prompt
   interaction.prompt = { name: 'login', reasons: ['account_switch'], details }
   interaction.lastSubmission = undefined
-  await interaction.persist()
+  if (!(await persistUnlessEnded(visit))) return sendExpired(visit.context, response)
   redirect(response, interactionPath(interaction.uid))
 }
 

@@ -78,6 +78,8 @@ export interface SpendingRules {
    * answered, or that repeats what it did not hear. It can't be spent again all the same.
    */
   readonly looksUnspent: (model: string, id: string) => Promise<boolean>
+  /** Whether an act of revocation has ended, since the request in hand came in, what was stored for it. */
+  readonly endedMeanwhile: (of: Pick<ModelColumns, 'accountId' | 'clientId'>) => Promise<boolean>
 }
 
 const REDEEMED = new Set(['AuthorizationCode', 'DeviceCode'])
@@ -104,7 +106,11 @@ export function modelAdapter(store: Store, model: string, rules: SpendingRules):
     upsert: async (id, payload, expiresIn) => {
       const expiresAt = expiresIn === undefined ? undefined : Math.floor(rules.now() / 1000) + expiresIn
       if (model !== 'ReplayDetection') {
-        await store.putModel(model, id, storedPayload(model, payload), columnsOf(model, payload), expiresAt)
+        const columns = columnsOf(model, payload)
+        await store.putModel(model, id, storedPayload(model, payload), columns, expiresAt)
+        if (columns.accountId === undefined || !(await rules.endedMeanwhile(columns))) return
+        await store.deleteModel(model, id)
+        throw new errors.AccessDenied('the sign-in has ended meanwhile')
       } else if (!(await store.addModel(model, id, { ...payload }, expiresAt ?? 0))) {
         throw new errors.InvalidDpopProof('DPoP proof was used before')
       }
@@ -140,7 +146,9 @@ function heldBy({ grantId, clientId, accountId }: AdapterPayload): HeldByUnit {
   return { gid: grantId === undefined ? undefined : gidOf(grantId), clientId, sub: accountId }
 }
 
+/** What carries a person's authentication says whose, and for which client: acts of revocation find it by that. */
 function columnsOf(model: string, payload: AdapterPayload): ModelColumns {
+  if (model === 'Interaction') return { accountId: signedInAs(payload), clientId: textOf(payload.params?.client_id) }
   return {
     accountId: payload.accountId,
     clientId: payload.clientId,
@@ -148,4 +156,13 @@ function columnsOf(model: string, payload: AdapterPayload): ModelColumns {
     uid: model === WITH_UID ? payload.uid : undefined,
     userCode: payload.userCode,
   }
+}
+
+/** Who an interaction belongs to: who signed in on its pages, else who the browser was signed in as. */
+function signedInAs({ result, lastSubmission, session }: AdapterPayload): string | undefined {
+  return textOf(result?.login?.accountId ?? lastSubmission?.login?.accountId ?? session?.accountId)
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }

@@ -3,6 +3,7 @@ import type { AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
+import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import type { SpendingRules } from '../provider/adapter.ts'
@@ -33,6 +34,10 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
       // nothing. One that came later is a replay. Two intervals are compared, so no two clocks have to agree.
       const since = await context.store.sinceSpentMs(model, id)
       return since !== undefined && since < performance.now() - issuerRequestOf(request).arrivedAt
+    },
+    endedMeanwhile: async ({ accountId, clientId }) => {
+      const request = Provider.ctx?.req
+      return request !== undefined && endedMeanwhile(context, request, { sub: accountId, clientId })
     },
     beforeRedeeming: async (_model, _id, payload) => {
       const ctx = Provider.ctx

@@ -53,7 +53,8 @@ async function carryOut(queries: Queries, act: RevocationAct, now: number): Prom
     await queries.run(`DELETE FROM consents WHERE ${where.sql}`, ...where.values)
   }
   for (const { sub, exceptUid } of act.endSessions) {
-    const sql = `DELETE FROM models WHERE model = 'Session' AND account_id = ? AND coalesce(uid_key, '') <> ?`
+    const ends = `(model = 'Interaction' OR model = 'Session' AND coalesce(uid_key, '') <> ?)`
+    const sql = `DELETE FROM models WHERE account_id = ? AND ${ends}`
     await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
   }
   await setRecords(queries, act)
@@ -77,9 +78,10 @@ async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Pr
   const sql = `UPDATE authorizations SET ended = 1 WHERE ended = 0 AND ${where.sql} AND gid <> ? RETURNING gid`
   const gids = (await queries.all(sql, ...where.values, spared)).map((row) => text(row, 'gid')).sort()
   for (const gid of gids) await queries.run('DELETE FROM models WHERE gid = ?', gid)
-  // Codes and grants of an authorization that was not recorded yet are found by their own columns.
+  // Codes and grants of an authorization that was not recorded yet, and sign-ins half done, are found by their own columns.
   const own = someOf({ account_id: ended.sub, client_id: ended.clientId, gid: ended.gid })
-  await queries.run(`DELETE FROM models WHERE gid IS NOT NULL AND ${own.sql} AND gid <> ?`, ...own.values, spared)
+  const carries = `(model = 'Interaction' OR gid IS NOT NULL AND gid <> ?)`
+  await queries.run(`DELETE FROM models WHERE ${own.sql} AND ${carries}`, ...own.values, spared)
   const { revokeTokens } = ended
   return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
 }
