@@ -36,11 +36,36 @@ function mainModule() {
   return (fs.existsSync(checkout) ? checkout : new URL('../../dist/cli/main.js', import.meta.url)).href
 }
 
-/** Not when the operator has chosen a size, in either spelling that V8 takes, nor where a channel to a parent process would be lost. */
+/** Not when the operator has chosen a size, in either spelling that V8 takes, nor where a channel to a parent process or a socket that was handed over would be lost. */
 function canStartAnew() {
   const options = [...process.execArgv, process.env.NODE_OPTIONS || '']
   const chosen = options.some((text) => text.replace(/_/g, '-').includes(YOUNG_GENERATION))
-  return !chosen && process.platform !== 'win32' && process.execve !== undefined && !process.connected && mayRunNode()
+  return (
+    !chosen &&
+    process.platform !== 'win32' &&
+    process.execve !== undefined &&
+    !process.connected &&
+    !hasSockets() &&
+    mayRunNode()
+  )
+}
+
+/** Node closes every descriptor above 2 when it replaces itself, a listening socket that systemd opened among them. */
+function hasSockets() {
+  if (process.env.LISTEN_FDS) return true
+  try {
+    return fs.readdirSync('/proc/self/fd').some((fd) => Number(fd) > 2 && isSocket(Number(fd)))
+  } catch {
+    return false
+  }
+}
+
+function isSocket(fd) {
+  try {
+    return fs.fstatSync(fd).isSocket()
+  } catch {
+    return false
+  }
 }
 
 /** Node ends with an abort where the system refuses it. */

@@ -6,6 +6,7 @@ import { createLog, type Log } from '../observe/log.ts'
 import { keepReloading, type Reloading } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
+import { notifySystemd } from './notify-systemd.ts'
 import { fail, readConfigOrExit } from './output.ts'
 
 interface Options {
@@ -31,6 +32,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   sayListening(server, log)
   const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
+  notifySystemd('READY=1')
   listenToSignals(server, reloading, log)
 }
 
@@ -64,7 +66,9 @@ async function startDemo(config: Config, log: Log, create: typeof createServer):
 function sayListening(server: Server, log: Log): void {
   const { config, management } = server
   const scheme = config.tls === undefined ? 'http' : 'https'
-  const listening = server.addresses.map(({ address, port }) => `${scheme}://${hostText(address)}:${port}`)
+  const { listen } = config
+  const bound = server.addresses.map(({ address, port }) => `${scheme}://${hostText(address)}:${port}`)
+  const listening = 'path' in listen ? [`unix:${listen.path}`] : bound.length === 0 ? ['a unix socket'] : bound
   const managing = management && `http://${hostText(management.address)}:${management.port}`
   log.info('listening', { listening, management: managing, file: resolve(config.file), public_url: config.publicUrl })
   if (!process.stderr.isTTY) return
@@ -91,6 +95,7 @@ function listenToSignals(server: Server, reloading: Reloading, log: Log): void {
     if (state.ending) process.exit(0)
     state.ending = true
     log.info('shutdown', { signal })
+    notifySystemd('STOPPING=1')
     reloading.close()
     await server.close()
     await log.flush()

@@ -1,15 +1,35 @@
 import { parseAddress, parseAuthority, parseHost } from '../core/address.ts'
 import type { Upstream } from '../core/route.ts'
-import type { ListenAddress } from './config.ts'
+import type { ListenAddress, TcpAddress } from './config.ts'
 import { faulty, isTailNormal, type Parsed, parsed, parseHttpUrl } from './leaf.ts'
 
 /** Said of `listen: 8080` too, which YAML takes for a number. */
 export const LISTEN_FORM = 'must be host:port, such as localhost:8080 or [::1]:8080'
 
+/** In a list of trusted proxies: whoever may open the unix socket that is listened on. */
+export const UNIX_PROXIES = 'unix:'
+
 const LISTEN = /^(.*):(\d{1,5})$/
 
-/** `localhost:8080`, `[::1]:8080`, or `:8080` for every address of the machine (host ''). Port 0 is for the system to choose. */
+// 0 to 2 are standard input, output and errors.
+const DESCRIPTOR = /^fd:([3-9]|[1-9]\d{1,4})$/
+
+/** {@link parseTcpAddress}, `unix:PATH` of a socket to be made, or `fd:N` of one that was handed over open (socket activation). */
 export function parseListen(text: string): Parsed<ListenAddress> {
+  if (text.startsWith('unix:')) return parseSocketPath(text.slice('unix:'.length))
+  if (!text.startsWith('fd:')) return parseTcpAddress(text)
+  const [, digits] = DESCRIPTOR.exec(text) ?? []
+  return digits === undefined ? faulty('must be fd:N with a descriptor from 3 on') : parsed({ fd: Number(digits) })
+}
+
+/** Relative paths are made absolute where the file's folder is known. */
+function parseSocketPath(path: string): Parsed<{ readonly path: string }> {
+  if (path === '' || /[\p{Cc}]/u.test(path)) return faulty('must be unix:PATH with the path of a socket')
+  return parsed({ path })
+}
+
+/** `localhost:8080`, `[::1]:8080`, or `:8080` for every address of the machine (host ''). Port 0 is for the system to choose. */
+export function parseTcpAddress(text: string): Parsed<TcpAddress> {
   const [, host, digits] = LISTEN.exec(text) ?? []
   const port = Number(digits)
   if (host === undefined || port > 65535) return faulty(LISTEN_FORM)
@@ -19,8 +39,9 @@ export function parseListen(text: string): Parsed<ListenAddress> {
   return parsed({ host: known.replace(/^\[|\]$/g, ''), port })
 }
 
-/** `10.0.0.0/8`; a plain address is a network of one. The result always has a prefix length, v4-mapped IPv6 is IPv4. */
+/** `10.0.0.0/8`, or `unix:`; a plain address is a network of one. The result always has a prefix length, v4-mapped IPv6 is IPv4. */
 export function parseNetwork(text: string): Parsed<string> {
+  if (text === UNIX_PROXIES) return parsed(text)
   const [address = '', length, ...rest] = text.split('/')
   const network = address.includes('%') ? undefined : parseAddress(address)
   const mapped = network?.family === 4 && address.includes(':')

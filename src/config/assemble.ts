@@ -98,7 +98,7 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.
     publicHost: parseHost(hostname) ?? hostname,
-    listen: checked.listen,
+    listen: 'path' in checked.listen ? { path: beside(checked.listen.path) } : checked.listen,
     management: checked.management,
     tls: checked.tls === undefined ? undefined : { cert: beside(checked.tls.cert), key: beside(checked.tls.key) },
     trustedProxies: checked.trusted_proxies,

@@ -117,7 +117,14 @@ function checkTrusted(checking: Checking): void {
 
 function checkListeners(checking: Checking): void {
   const { listen, management } = checking.draft
-  if (listen === undefined || management === undefined || listen.port === 0 || listen.port !== management.port) return
+  if (
+    listen === undefined ||
+    !('port' in listen) ||
+    management === undefined ||
+    listen.port === 0 ||
+    listen.port !== management.port
+  )
+    return
   if (!canMeet(listen.host, management.host)) return
   checking.at(['management'], '`management` must have a port of its own: it is never on the public listener')
 }

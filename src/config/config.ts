@@ -6,10 +6,13 @@ import type { Route } from '../core/route.ts'
  * A TCP address; port 0 lets the system choose. `localhost` means both loopback addresses, '' every address of the machine.
  * An IPv6 address has no brackets.
  */
-export interface ListenAddress {
+export interface TcpAddress {
   readonly host: string
   readonly port: number
 }
+
+/** Where the public listener is: a TCP address, the path of a unix socket, or a socket that was handed over open (its descriptor). */
+export type ListenAddress = TcpAddress | { readonly path: string } | { readonly fd: number }
 
 export interface ClaimNames {
   readonly groups: string
@@ -96,7 +99,7 @@ export interface Config {
   /** Lower case, without port. */
   readonly publicHost: string
   readonly listen: ListenAddress
-  readonly management: ListenAddress | undefined
+  readonly management: TcpAddress | undefined
   /** Paths made absolute against the file's folder. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined
   /** Networks with a prefix length (`10.0.0.1/32` for a single address); v4-mapped IPv6 is written as IPv4. */

@@ -277,6 +277,9 @@ function valueChanges(before: Record<string, string>, after: Record<string, stri
   return changed.map((key) => `${prefix}${key}: ${before[key]} before, ${after[key]} now`)
 }
 
-function listenText({ host, port }: ListenAddress): string {
+function listenText(address: ListenAddress): string {
+  if ('path' in address) return `unix:${address.path}`
+  if ('fd' in address) return `fd:${address.fd}`
+  const { host, port } = address
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LISTEN_FORM, parseListen, parseNetwork } from './addresses.ts'
+import { LISTEN_FORM, parseListen, parseNetwork, parseTcpAddress } from './addresses.ts'
 import {
   booleanLeaf,
   faulty,
@@ -159,11 +159,11 @@ export const FILE = z
       parsePublicUrl,
     ),
     listen: textLeaf(
-      'Address of the gateway; localhost is both loopback addresses.',
+      'Address of the gateway; localhost is both loopback addresses. Or unix:PATH, or fd:N for a socket handed over open.',
       parseListen,
       LISTEN_FORM,
     ).prefault('localhost:8080'),
-    management: textLeaf('Address of /metrics, /healthz and /readyz.', parseListen, LISTEN_FORM).optional(),
+    management: textLeaf('Address of /metrics, /healthz and /readyz.', parseTcpAddress, LISTEN_FORM).optional(),
     tls: z
       .strictObject({
         cert: textLeaf('PEM file with the certificate chain, relative to this file.', plainText),
@@ -172,7 +172,12 @@ export const FILE = z
       .meta({ description: 'Certificate and key; read again when the files change.' })
       .optional(),
     trusted_proxies: z
-      .array(textLeaf('An address, or a network such as 10.0.0.0/8.', parseNetwork))
+      .array(
+        textLeaf(
+          'An address, a network such as 10.0.0.0/8, or unix: for those who may open the socket of `listen: unix:PATH`.',
+          parseNetwork,
+        ),
+      )
       .meta({ description: 'Peers whose X-Forwarded-* are believed; default none.' })
       .prefault([]),
     store: textLeaf('`sqlite:PATH`, relative to this file.', parseStore).prefault('sqlite:./data/audgate.db'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { parseListen } from './addresses.ts'
-import type { ListenAddress } from './config.ts'
+import { parseTcpAddress } from './addresses.ts'
+import type { TcpAddress } from './config.ts'
 import {
   booleanLeaf,
   faulty,
@@ -159,8 +159,8 @@ function parseDomain(text: string): Parsed<string> {
     : faulty('must be a domain such as example.com, without @')
 }
 
-function parseAddress(text: string): Parsed<ListenAddress> {
-  const result = parseListen(text)
+function parseAddress(text: string): Parsed<TcpAddress> {
+  const result = parseTcpAddress(text)
   if (!result.ok) return result
   return result.value.host === '' || result.value.port === 0
     ? faulty('must be HOST:PORT, such as 10.0.0.5:443')

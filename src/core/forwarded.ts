@@ -19,23 +19,30 @@ export function parseCidr(text: string): Cidr | undefined {
   return /^[0-9]{1,3}$/.test(written) && bits >= 0 && bits <= most ? { address, bits } : undefined
 }
 
-/** {@link parseCidr} for each; those that are none are left out (config has refused them). */
-export function parseCidrs(texts: readonly string[]): readonly Cidr[] {
-  return texts.map(parseCidr).filter((cidr) => cidr !== undefined)
+/** What stands for the address of a peer behind a unix socket, which has none. */
+export const UNIX_PEER = 'unix'
+
+/** Peers whose forwarding headers count: blocks of addresses, and whoever may open the unix socket that is listened on. */
+export type TrustedPeer = Cidr | typeof UNIX_PEER
+
+/** {@link parseCidr} for each, `unix:` for {@link UNIX_PEER}; those that are neither are left out (config has refused them). */
+export function parseTrustedPeers(texts: readonly string[]): readonly TrustedPeer[] {
+  return texts.map((text) => (text === 'unix:' ? UNIX_PEER : parseCidr(text))).filter((peer) => peer !== undefined)
 }
 
-/** Whether the address lies in one of the blocks; false for what is no address. */
-export function addressInCidrs(address: string, cidrs: readonly Cidr[]): boolean {
-  if (cidrs.length === 0) return false
+/** Whether a peer may say who it speaks for; false for what is no address. */
+export function isTrustedPeer(address: string, trusted: readonly TrustedPeer[]): boolean {
+  if (trusted.length === 0) return false
+  if (address === UNIX_PEER) return trusted.includes(UNIX_PEER)
   const parsed = parseAddress(address)
-  return parsed !== undefined && cidrs.some((cidr) => covers(cidr, parsed))
+  return parsed !== undefined && trusted.some((peer) => peer !== UNIX_PEER && covers(peer, parsed))
 }
 
 /** Who is at the other end, as far as it can be believed. */
 export interface ResolvedClient {
   /** The nearest address that is no trusted proxy; dotted when it is v4-mapped. */
   readonly address: string
-  /** The socket's peer. */
+  /** The socket's peer; {@link UNIX_PEER} behind a unix socket. */
   readonly peerAddress: string
   readonly protocol: 'http' | 'https'
   /** `host[:port]` that the client used, as written; NOT checked to be a host (`parseHost` does that). */
@@ -44,7 +51,7 @@ export interface ResolvedClient {
   readonly trusted: boolean
   /** The client's X-Request-Id; from a trusted proxy only, and only 1 to 128 of letters, digits and `._-`. */
   readonly requestId: string | undefined
-  /** X-Forwarded-For as it goes on: what a trusted proxy sent, and the peer. */
+  /** X-Forwarded-For as it goes on: what a trusted proxy sent, and the peer; `unknown` (RFC 7239 §6.2) where nobody has an address. */
   readonly forwardedFor: string
   /** X-Forwarded-Prefix that a trusted proxy has taken off before us; '' for none. */
   readonly forwardedPrefix: string
@@ -53,7 +60,7 @@ export interface ResolvedClient {
 export interface ConnectionFacts {
   readonly peerAddress: string
   readonly rawHeaders: readonly string[]
-  readonly trusted: readonly Cidr[]
+  readonly trusted: readonly TrustedPeer[]
   readonly tls: boolean
   readonly hostHeader: string
 }
@@ -66,8 +73,9 @@ export function resolveClient(facts: ConnectionFacts): ResolvedClient {
   const { rawHeaders, trusted, hostHeader } = facts
   const peerAddress = addressText(facts.peerAddress)
   const protocol = facts.tls ? 'https' : 'http'
-  const socket = { address: peerAddress, peerAddress, protocol, host: hostHeader, forwardedFor: peerAddress } as const
-  if (!addressInCidrs(peerAddress, trusted)) {
+  const forwardedFor = peerAddress === UNIX_PEER ? 'unknown' : peerAddress
+  const socket = { address: peerAddress, peerAddress, protocol, host: hostHeader, forwardedFor } as const
+  if (!isTrustedPeer(peerAddress, trusted)) {
     return { ...socket, trusted: false, requestId: undefined, forwardedPrefix: '' }
   }
   const chain = members(rawHeaders, 'x-forwarded-for')
@@ -80,7 +88,7 @@ export function resolveClient(facts: ConnectionFacts): ResolvedClient {
     host: writtenBy(hops, members(rawHeaders, 'x-forwarded-host')) ?? hostHeader,
     trusted: true,
     requestId: members(rawHeaders, 'x-request-id').find((id) => /^[\w.-]{1,128}$/.test(id)),
-    forwardedFor: [...chain, peerAddress].join(', '),
+    forwardedFor: (peerAddress === UNIX_PEER && chain.length > 0 ? chain : [...chain, forwardedFor]).join(', '),
     forwardedPrefix: writtenBy(hops, members(rawHeaders, 'x-forwarded-prefix'))?.replace(/\/+$/, '') ?? '',
   }
 }
@@ -96,14 +104,18 @@ function covers({ address, bits }: Cidr, other: Address): boolean {
 }
 
 /** From the peer leftwards while hops are trusted; stops at what is no address, since nobody trusted wrote beyond it. */
-function walk(peer: string, entries: readonly string[], trusted: readonly Cidr[]): { address: string; hops: number } {
+function walk(
+  peer: string,
+  entries: readonly string[],
+  trusted: readonly TrustedPeer[],
+): { address: string; hops: number } {
   let address = peer
   let hops = 1
   for (let i = entries.length - 1; i >= 0; i--) {
     const text = withoutPort(entries[i] ?? '')
     if (parseAddress(text) === undefined) break
     address = addressText(text)
-    if (!addressInCidrs(address, trusted)) break
+    if (!isTrustedPeer(address, trusted)) break
     hops += 1
   }
   return { address, hops }

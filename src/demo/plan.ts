@@ -51,6 +51,7 @@ export function planDemo(config: Config): DemoPlan | string {
 
 function placeProblem({ issuer, listen, publicUrl, publicOrigin, publicHost }: Config): string | undefined {
   if (issuer.kind !== 'embedded') return 'needs the embedded issuer: take `issuer:` out of the file'
+  if (!('port' in listen)) return 'needs a port that browsers can reach: set `listen: localhost:8080`'
   if (!isLoopback(listen.host)) {
     return `refuses to listen on ${listen.host === '' ? 'every address' : listen.host}: its passwords are for this machine only; set \`listen: localhost:${listen.port}\``
   }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
 import type { ListenAddress } from '../config/config.ts'
+import { UNIX_PEER } from '../core/forwarded.ts'
 import { RESERVED_PATHS } from '../core/router.ts'
 import { attachFastPath } from './fast-path/fast-path.ts'
 import { MAX_HEADER_BYTES } from './framing.ts'
@@ -23,7 +24,7 @@ export interface ListenerOptions {
 }
 
 export interface Listener {
-  /** What is bound: one address, or two for `localhost`. */
+  /** What is bound: one address, two for `localhost`, none for a unix socket. */
   readonly addresses: readonly AddressInfo[]
   readonly connections: number
   /** For connections made from now on; throws when certificate and key don't fit. */
@@ -75,8 +76,11 @@ export async function openListener<Call extends Underway>(
     socket.once('close', () => sockets.delete(socket))
   })
   const bound = await bind(server, options.address)
+  const addresses = bound.flatMap(addressOf)
+  if (addresses.length === 0)
+    server.prependListener(options.tls === undefined ? 'connection' : 'secureConnection', nameUnixPeer)
   return {
-    addresses: bound.map(addressOf),
+    addresses,
     get connections() {
       return sockets.size
     },
@@ -138,12 +142,13 @@ function createServer(
 }
 
 /** `localhost` is one server behind two sockets, so that a name that resolves to either finds it. */
-async function bind(server: HttpServer, { host, port }: ListenAddress): Promise<TcpServer[]> {
-  if (host !== 'localhost') return [await listen(server, host, port)]
-  const four = await listen(server, '127.0.0.1', port)
+async function bind(server: HttpServer, address: ListenAddress): Promise<TcpServer[]> {
+  if (!('host' in address) || address.host !== 'localhost') return [await listen(server, address)]
+  const four = await listen(server, { host: '127.0.0.1', port: address.port })
   const six = createTcpServer({ noDelay: true }, (socket) => server.emit('connection', socket))
   try {
-    return [four, await listen(six, '::1', addressOf(four).port)]
+    const [{ port } = address] = addressOf(four)
+    return [four, await listen(six, { host: '::1', port })]
   } catch (error) {
     if (isWithoutIpv6(error)) return [four]
     four.close()
@@ -151,11 +156,11 @@ async function bind(server: HttpServer, { host, port }: ListenAddress): Promise<
   }
 }
 
-function listen<T extends TcpServer>(server: T, host: string, port: number): Promise<T> {
+function listen<T extends TcpServer>(server: T, address: ListenAddress): Promise<T> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     // Not exclusive: worker processes listen on one port together.
-    server.listen({ host, port }, () => {
+    server.listen({ ...address }, () => {
       server.off('error', reject)
       // Out of descriptors, say: the connection is lost, the server is not.
       server.on('error', () => undefined)
@@ -169,8 +174,13 @@ function isWithoutIpv6(error: unknown): boolean {
   return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT'
 }
 
-function addressOf(server: TcpServer): AddressInfo {
+/** None for a unix socket. */
+function addressOf(server: TcpServer): AddressInfo[] {
   const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the listener is not bound to a TCP port')
-  return address
+  return address === null || typeof address === 'string' ? [] : [address]
+}
+
+/** A peer without an address must not look like one that has left. */
+function nameUnixPeer(socket: Socket): void {
+  Object.defineProperty(socket, 'remoteAddress', { value: UNIX_PEER })
 }

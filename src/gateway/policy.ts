@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import { type Cidr, parseCidrs } from '../core/forwarded.ts'
+import { parseTrustedPeers, type TrustedPeer } from '../core/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/header-policy.ts'
 import { createRouter, type Router } from '../core/router.ts'
 
@@ -9,7 +9,7 @@ export interface Policy {
   readonly headers: HeaderPolicy
   /** Host of `public_url`, lower case, without port. */
   readonly publicHost: string
-  readonly trustedProxies: readonly Cidr[]
+  readonly trustedProxies: readonly TrustedPeer[]
 }
 
 /** The policy of a checked file; needs no connections. */
@@ -18,6 +18,6 @@ export function createPolicy(config: Config): Policy {
     router: createRouter(config.routes),
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,
-    trustedProxies: parseCidrs(config.trustedProxies),
+    trustedProxies: parseTrustedPeers(config.trustedProxies),
   }
 }

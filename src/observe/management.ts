@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import { hostname } from 'node:os'
-import type { ListenAddress } from '../config/config.ts'
+import type { TcpAddress } from '../config/config.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface ManagementOptions {
-  readonly address: ListenAddress
+  readonly address: TcpAddress
   readonly metrics: Pick<Metrics, 'read'>
   /** What keeps the server from serving, in words; undefined: ready. */
   readonly unready: () => string | undefined

@@ -4,6 +4,7 @@ import { type Listener, openListener, type TlsMaterial } from '../gateway/listen
 import type { Closing } from './closing.ts'
 import type { Runtime } from './runtime.ts'
 import { bindFault } from './start-fault.ts'
+import { letGroupIn } from './unix-socket.ts'
 
 export interface FrontOptions {
   /** Undefined: plain HTTP. */
@@ -24,6 +25,7 @@ export async function openFront(parts: Runtime, options: FrontOptions, closing: 
       throw bindFault('listen', address, error)
     },
   )
+  letGroupIn(address)
   state.listener = listener
   closing.add(() => listener.destroy())
   return listener

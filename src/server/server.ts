@@ -10,10 +10,11 @@ import { createReserved } from './reserved.ts'
 import { createMetadataEndpoint } from './resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from './runtime.ts'
 import { bindFault, hasEnded, readTls, startFault } from './start-fault.ts'
+import { clearStaleSocket } from './unix-socket.ts'
 
 /** A running gateway, with the issuer where the file asks for one. */
 export interface Server {
-  /** What the public listener is bound to. */
+  /** What the public listener is bound to; empty for a unix socket. */
   readonly addresses: readonly AddressInfo[]
   readonly management: AddressInfo | undefined
   /** The file in force. */
@@ -45,6 +46,7 @@ export async function createServer(config: Config, dependencies: ServerDependenc
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const tls = readTls(config.tls)
+  await clearStaleSocket(config.listen)
   const parts = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { log, now, state, backing, recorder } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import type { Config } from '../config/config.ts'
+import type { Config, ListenAddress } from '../config/config.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import { StoreError } from '../store/store.ts'
 
@@ -15,17 +15,29 @@ const BIND: Readonly<Record<string, string>> = {
   ENOTFOUND: 'can’t be resolved: write an address, or mend the name',
 }
 
+const SOCKET_BIND: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken: stop what listens there, or choose another path',
+  EACCES: 'lies in a folder that this user may not write: change its owner, or choose another path',
+  ENOENT: 'lies in a folder that does not exist: make it',
+  EINVAL: 'is too long for a socket: choose a path of at most 107 bytes',
+}
+
 /** The fault behind an error of binding `key` (`listen` or `management`). */
-export function bindFault(
-  key: string,
-  address: { readonly host: string; readonly port: number },
-  error: unknown,
-): StartFault {
+export function bindFault(key: string, address: ListenAddress, error: unknown): StartFault {
   const code = codeOf(error)
-  const shown = address.host.includes(':') ? `[${address.host}]` : address.host
-  return new StartFault(`${key}: ${shown}:${address.port} ${BIND[code] ?? `can't be bound (${code})`}`, {
+  if ('fd' in address) {
+    const text = 'is no open socket: start audgate by its socket unit, or write an address'
+    return new StartFault(`${key}: fd:${address.fd} ${text}`, { cause: error })
+  }
+  const texts = 'path' in address ? SOCKET_BIND : BIND
+  return new StartFault(`${key}: ${shownAddress(address)} ${texts[code] ?? `can't be bound (${code})`}`, {
     cause: error,
   })
+}
+
+function shownAddress(address: Exclude<ListenAddress, { readonly fd: number }>): string {
+  if ('path' in address) return `unix:${address.path}`
+  return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
 }
 
 /** The fault behind certificates that can't be read or don't fit. */

@@ -6,6 +6,7 @@ import { type IssuerLink, type OpenIssuerLink, openOwnIssuerLink } from '../serv
 import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
 import { createSerialQueue, GRACE_MS, manage, type Server } from '../server/server.ts'
 import { hasEnded, readTls, startFault } from '../server/start-fault.ts'
+import { clearStaleSocket } from '../server/unix-socket.ts'
 import { createReplayGuard } from '../token/dpop.ts'
 import { createGather, createLedger, createMetricSums, type Gather, type Ledger, type MetricSums } from './gathering.ts'
 import { ALIVE_MS, type FileInForce, type PrimaryMessage, type WorkerMessage } from './messages.ts'
@@ -83,6 +84,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 
 async function openPrimary(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Primary> {
   const tls = readTls(config.tls)
+  await clearStaleSocket(config.listen)
   const ledger = createLedger()
   const told: { primary: Primary | undefined } = { primary: undefined }
   const open: OpenIssuerLink = (file, options, stack) =>

@@ -1,4 +1,4 @@
-import { parseCidrs, type ResolvedClient, resolveClient } from '../../../src/core/forwarded.ts'
+import { parseTrustedPeers, type ResolvedClient, resolveClient } from '../../../src/core/forwarded.ts'
 
 /** A client at 192.0.2.7 that speaks TLS to `gate.example.com:8443`. */
 export function clientOf(
@@ -6,5 +6,11 @@ export function clientOf(
   trusted: readonly string[] = [],
   hostHeader = 'gate.example.com:8443',
 ): ResolvedClient {
-  return resolveClient({ peerAddress: '192.0.2.7', tls: true, hostHeader, rawHeaders, trusted: parseCidrs(trusted) })
+  return resolveClient({
+    peerAddress: '192.0.2.7',
+    tls: true,
+    hostHeader,
+    rawHeaders,
+    trusted: parseTrustedPeers(trusted),
+  })
 }
