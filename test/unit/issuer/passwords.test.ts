@@ -23,10 +23,16 @@ describe('passwords', () => {
   it('of nobody are always wrong and take as long', async () => {
     const passwords = createPasswords()
     const hash = await passwords.hash('correct horse')
-    const known = await timed(() => passwords.verify(hash, 'wrong horse'))
-    const unknown = await timed(() => passwords.verify(undefined, 'wrong horse'))
-    assert.equal(unknown.result, 'wrong')
-    assert.ok(unknown.ms > known.ms / 3 && unknown.ms < known.ms * 3, `${unknown.ms} ms against ${known.ms} ms`)
+    // The least of several is what the work takes; what is above it is the machine's.
+    const least = { known: Infinity, unknown: Infinity }
+    for (let round = 0; round < 5; round += 1) {
+      const known = await timed(() => passwords.verify(hash, 'wrong horse'))
+      const unknown = await timed(() => passwords.verify(undefined, 'wrong horse'))
+      assert.equal(unknown.result, 'wrong')
+      least.known = Math.min(least.known, known.ms)
+      least.unknown = Math.min(least.unknown, unknown.ms)
+    }
+    assert.ok(least.unknown > least.known / 3 && least.unknown < least.known * 3, JSON.stringify(least))
   })
 
   it('that were hashed with smaller parameters are right, and said to be weaker', async () => {
