@@ -1,4 +1,5 @@
 import { parseHost } from './address.ts'
+import { sameAuthority } from './client-reference.ts'
 import { decide, type Permit } from './decide.ts'
 import { type Denial, denial } from './denial.ts'
 import type { ResolvedClient } from './forwarded.ts'
@@ -6,7 +7,7 @@ import type { DavHeaders } from './request-headers.ts'
 import type { Upstream } from './route.ts'
 import { type Router, reservation } from './router.ts'
 import { parseTarget, type Target } from './target.ts'
-import { sameAuthority, upstreamHost, upstreamTarget } from './upstream-target.ts'
+import { upstreamHost, upstreamTarget } from './upstream-target.ts'
 
 /**
  * Puts every resource tag of an `If` field (RFC 4918 §10.4.2) through `map`; lists of conditions pass as they are. What `map` answers other

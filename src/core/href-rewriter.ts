@@ -1,6 +1,6 @@
+import { clientReference } from './client-reference.ts'
 import type { ResolvedClient } from './forwarded.ts'
 import type { Route } from './route.ts'
-import { clientReference } from './upstream-target.ts'
 
 /** Turns a body into another as it streams. */
 export interface BodyRewriter {
@@ -10,7 +10,7 @@ export interface BodyRewriter {
 }
 
 /**
- * Gives the stripped prefix back to the `href` elements of a 207 body (RFC 4918 §14.7), of any namespace prefix, wherever chunks are
+ * Gives the stripped prefix back to the `href` elements of a WebDAV body (RFC 4918 §14.7), of any namespace prefix, wherever chunks are
  * cut. Everything else passes byte for byte: comments, CDATA, attributes, and a body that is no ASCII-compatible XML. Holds at
  * most one href of 16 KiB; a longer one passes as it is.
  */

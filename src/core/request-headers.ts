@@ -1,3 +1,5 @@
+import { strippedPrefix } from './client-reference.ts'
+import { isConnectionBound } from './connection-auth.ts'
 import { tokenScheme } from './credential.ts'
 import type { Permit } from './decide.ts'
 import { cgiName } from './fields.ts'
@@ -6,7 +8,7 @@ import type { Disposition, HeaderPolicy } from './header-policy.ts'
 import type { IdentityFault } from './identity.ts'
 import { withoutOwnCookies } from './own-cookies.ts'
 import type { Route, Upstream } from './route.ts'
-import { mayAnswerMultistatus, strippedPrefix, upstreamHost } from './upstream-target.ts'
+import { mayAnswerHrefs, upstreamHost } from './upstream-target.ts'
 
 export interface UpstreamHeadersInput {
   readonly rawHeaders: readonly string[]
@@ -58,7 +60,7 @@ export function lastingRequestHeaders(input: Omit<UpstreamHeadersInput, 'request
     if (value !== undefined) out.push(name, value)
   }
   if (input.upgrade) out.push('Connection', 'Upgrade')
-  if (mayAnswerMultistatus(permit.route, input.method)) out.push('Accept-Encoding', 'identity')
+  if (mayAnswerHrefs(permit.route, input.method)) out.push('Accept-Encoding', 'identity')
   addFacts(out, permit.route, client)
   return out
 }
@@ -98,7 +100,7 @@ function passing(
     case 'forwarded':
       return input.client.trusted ? value : undefined
     case 'authorization':
-      return input.permit.token === undefined && tokenScheme(value) === undefined ? value : undefined
+      return input.permit.token === undefined && mayPass(value) ? value : undefined
     case 'cookie':
       return withoutOwnCookies(value)
     case 'te':
@@ -106,7 +108,7 @@ function passing(
     case 'upgrade':
       return input.upgrade ? value : undefined
     case 'accept_encoding':
-      return mayAnswerMultistatus(input.permit.route, input.method) ? undefined : value
+      return mayAnswerHrefs(input.permit.route, input.method) ? undefined : value
     case 'destination':
       return input.dav.destination
     case 'if':
@@ -118,6 +120,11 @@ function passing(
     case 'connection':
       return undefined
   }
+}
+
+/** Neither a token nor a login of the connection, which is not the client's own on this side. */
+function mayPass(authorization: string): boolean {
+  return tokenScheme(authorization) === undefined && !isConnectionBound(authorization)
 }
 
 /** Lower-case names that `Connection` fields list, other than the usual options; undefined for none. */

@@ -5,7 +5,7 @@ import { createHrefRewriter } from '../core/href-rewriter.ts'
 import { addsRequestId, lastingRequestHeaders } from '../core/request-headers.ts'
 import { clientFieldLines, clientResponseHeaders } from '../core/response-headers.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
-import { rewritesBody, upstreamTarget } from '../core/upstream-target.ts'
+import { mayHoldHrefs, rewritesBody, upstreamTarget } from '../core/upstream-target.ts'
 import type { BodyTransform } from '../proxy/client-answer.ts'
 import type { ForwardInput, UpstreamRequest } from '../proxy/forward-input.ts'
 import type { UpstreamGroup, UpstreamMember } from '../proxy/upstreams.ts'
@@ -59,21 +59,38 @@ export class Forwarding implements ForwardInput {
   rewriteHead(status: number, rawHeaders: readonly string[]): string[] {
     const { head, record, match, onTunnel } = this.#permitted
     record.status = status
-    const { route, client } = match
+    const { route, client, target } = match
     const upgrade = status === 101 && onTunnel !== undefined
     if (upgrade) onTunnel()
-    return clientResponseHeaders({ route, client, requestHeaders: head.rawHeaders, rawHeaders, upgrade })
+    const onPublicHost = this.#isOnPublicHost()
+    const { path } = target
+    return clientResponseHeaders({
+      route,
+      client,
+      requestHeaders: head.rawHeaders,
+      rawHeaders,
+      path,
+      onPublicHost,
+      upgrade,
+    })
   }
 
   passHead(status: number, lines: string): string | undefined {
     const { record, match } = this.#permitted
     record.status = status
-    return status === 207 ? undefined : clientFieldLines(match.route, lines)
+    return mayHoldHrefs(match.route, this.method, status)
+      ? undefined
+      : clientFieldLines(match.route, lines, this.#isOnPublicHost())
   }
 
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined {
     const { route, client } = this.#permitted.match
-    return rewritesBody(route, status, headers) ? createHrefRewriter(route, client) : undefined
+    return rewritesBody(route, this.method, status, headers) ? createHrefRewriter(route, client) : undefined
+  }
+
+  #isOnPublicHost(): boolean {
+    const { match, policy } = this.#permitted
+    return match.host === policy.publicHost
   }
 }
 

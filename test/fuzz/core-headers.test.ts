@@ -272,24 +272,49 @@ describe('an answer', () => {
 describe('the head of an upstream\u2019s answer', () => {
   const special = ['Connection', 'Keep-Alive', 'Proxy-Connection', 'Transfer-Encoding', 'TE', 'Upgrade', 'Location']
   const plain = ['Content-Location', 'Date', 'ETag', 'Set-Cookie', 'Proxy-Authenticate', 'X-Keep']
-  const name = fc.oneof(fc.constantFrom(...special, ...plain).chain(spelledCase), token)
-  const saying = fc.constantFrom('', 'x', 'close', 'Keep-Alive', 'close, X-Keep', 'X-Keep', '/a', 'a: b', 'max-age=0')
+  const ours = ['Link', 'Refresh', 'Alt-Svc', 'Clear-Site-Data', 'Service-Worker-Allowed', 'WWW-Authenticate']
+  const name = fc.oneof(fc.constantFrom(...special, ...plain, ...ours).chain(spelledCase), token)
+  const saying = fc.constantFrom(
+    '',
+    'x',
+    'close',
+    'Keep-Alive',
+    'close, X-Keep',
+    'X-Keep',
+    '/a',
+    'a: b',
+    'max-age=0',
+    'NTLM',
+    '5; url=/a',
+  )
   const pairs = fc.array(fc.tuple(name, saying), { maxLength: 12 })
-  holds('goes on as text to what it would be taken apart and put together', [pairs], (fieldPairs) => {
-    const lines = fieldPairs.map(([field, text]) => `${field}: ${text}\r\n`).join('')
-    const passed = clientFieldLines(photos, lines)
-    const whole = {
-      route: photos,
-      client: clientOf([]),
-      requestHeaders: [],
-      rawHeaders: fieldPairs.flat(),
-      upgrade: false,
-    }
-    const rewritten = clientResponseHeaders(whole)
-    const rendered = rewritten.flatMap((text, i) => (i % 2 === 0 ? [`${text}: ${rewritten[i + 1]}\r\n`] : [])).join('')
-    if (passed !== undefined) assert.equal(passed, rendered)
-    else assert.match(lines, /^(content-)?location:|^connection:/im)
-  })
+  holds(
+    'goes on as text to what it would be taken apart and put together',
+    [pairs, fc.boolean()],
+    (fieldPairs, onPublicHost) => {
+      const lines = fieldPairs.map(([field, text]) => `${field}: ${text}\r\n`).join('')
+      const passed = clientFieldLines(photos, lines, onPublicHost)
+      const whole = {
+        route: photos,
+        client: clientOf([]),
+        requestHeaders: [],
+        rawHeaders: fieldPairs.flat(),
+        path: '/photos/a',
+        onPublicHost,
+        upgrade: false,
+      }
+      const rewritten = clientResponseHeaders(whole)
+      const rendered = rewritten
+        .flatMap((text, i) => (i % 2 === 0 ? [`${text}: ${rewritten[i + 1]}\r\n`] : []))
+        .join('')
+      if (passed !== undefined) assert.equal(passed, rendered)
+      else
+        assert.match(
+          lines,
+          /^(content-)?location:|^connection:|^(link|refresh|set-cookie2?|service-worker-allowed):|ntlm/im,
+        )
+    },
+  )
 })
 
 function spelledCase(name: string): fc.Arbitrary<string> {

@@ -3,6 +3,7 @@ import { BlockList } from 'node:net'
 import { describe } from 'node:test'
 import fc from 'fast-check'
 import { parseAuthority } from '../../src/core/address.ts'
+import { clientReference } from '../../src/core/client-reference.ts'
 import { judgeDestination } from '../../src/core/dav.ts'
 import { decide } from '../../src/core/decide.ts'
 import { isTrustedPeer, parseTrustedPeers } from '../../src/core/forwarded.ts'
@@ -10,7 +11,7 @@ import { createHrefRewriter } from '../../src/core/href-rewriter.ts'
 import { matchesPattern } from '../../src/core/pattern.ts'
 import { createRouter } from '../../src/core/router.ts'
 import { parseTarget } from '../../src/core/target.ts'
-import { clientReference, upstreamTarget } from '../../src/core/upstream-target.ts'
+import { upstreamTarget } from '../../src/core/upstream-target.ts'
 import { clientOf } from '../unit/core/clients.ts'
 import { permitFor } from '../unit/core/permits.ts'
 import { NOW, pattern, protectedBy, rule, sampleRoute, sampleToken, sampleUpstream } from '../unit/core/samples.ts'
@@ -260,4 +261,34 @@ describe('references of the upstream', () => {
       assert.ok(answered.startsWith('/photos') || answered.startsWith('https://gate.example.com:8443/photos'), answered)
     },
   )
+
+  const referencePiece = fc.constantFrom(
+    ...['/', '/', '\\', '.', '..', '%2e', '?', '#', ':', '@', ' ', '\t', '\n', 'app', 'a', 'http:', 'https:'],
+    'evil.example',
+    '127.0.0.1:2283',
+  )
+  const upstreamsSite = 'http://127.0.0.1:2283'
+  const base = { upstreams: [sampleUpstream({ basePath: '/app' })] }
+  for (const [what, change] of [
+    ['a prefix', {}],
+    ['a base path', { ...base, path: '/' }],
+    ['both', base],
+    ['neither', { path: '/' }],
+  ] as const)
+    holds(
+      `stay on the site where the upstream's own would have: with ${what}`,
+      [fc.array(referencePiece, { maxLength: 8 })],
+      (parts) => {
+        const reference = parts.join('')
+        if (URL.parse(reference, `${upstreamsSite}/app/x`)?.origin !== upstreamsSite) return
+        const answered = clientReference(sampleRoute(change), clientOf(), reference)
+        if (answered === reference && answered.includes('127.0.0.1')) return
+        assert.equal(
+          URL.parse(answered, 'https://gate.example.com:8443/photos/x')?.origin,
+          'https://gate.example.com:8443',
+          answered,
+        )
+      },
+      3000,
+    )
 })

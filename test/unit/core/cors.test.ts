@@ -131,6 +131,8 @@ describe('every other answer on a CORS route', () => {
       client: clientOf(),
       requestHeaders: ['Origin', APP],
       rawHeaders,
+      path: '/photos/a',
+      onPublicHost: false,
       upgrade: false,
     })
     assert.deepEqual(
@@ -150,6 +152,8 @@ describe('every other answer on a CORS route', () => {
       client: clientOf(),
       requestHeaders: ['Origin', APP],
       rawHeaders,
+      path: '/photos/a',
+      onPublicHost: false,
       upgrade: false,
     }
     assert.deepEqual(clientResponseHeaders(input), rawHeaders)

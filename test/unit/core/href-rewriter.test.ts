@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { createHrefRewriter } from '../../../src/core/href-rewriter.ts'
 import type { Route } from '../../../src/core/route.ts'
-import { mayAnswerMultistatus, rewritesBody } from '../../../src/core/upstream-target.ts'
+import { mayAnswerHrefs, rewritesBody } from '../../../src/core/upstream-target.ts'
 import { clientOf } from './clients.ts'
 import { sampleRoute, sampleUpstream } from './samples.ts'
 
@@ -103,22 +103,41 @@ describe('hrefs of a 207 answer', () => {
 
 describe('a body is rewritten', () => {
   const xml = ['Content-Type', 'application/xml; charset="utf-8"']
+  const rewrites = (method: string, status: number, raw: readonly string[] = xml, change = {}) =>
+    rewritesBody(sampleRoute(change), method, status, raw)
   it('when it is the XML of a 207 on a stripped path', () => {
-    assert.ok(rewritesBody(sampleRoute(), 207, xml))
-    assert.ok(rewritesBody(sampleRoute(), 207, ['content-type', 'text/xml']))
+    assert.ok(rewrites('PROPFIND', 207))
+    assert.ok(rewrites('PROPFIND', 207, ['content-type', 'text/xml']))
+  })
+  it('when it is the XML of a lock or of an error, which hold hrefs too (RFC 4918 §14.10, §16)', () => {
+    for (const [method, status] of [
+      ['LOCK', 200],
+      ['LOCK', 201],
+      ['LOCK', 423],
+      ['DELETE', 423],
+      ['PUT', 423],
+      ['MKCOL', 507],
+    ] as const)
+      assert.ok(rewrites(method, status), `${method} ${status}`)
+    for (const [method, status] of [
+      ['ACL', 403],
+      ['POST', 403],
+      ['GET', 403],
+    ] as const)
+      assert.ok(rewrites(method, status), `${method} ${status}`)
   })
   it('and not otherwise', () => {
-    assert.ok(!rewritesBody(sampleRoute(), 200, xml))
-    assert.ok(!rewritesBody(sampleRoute({ stripPath: false }), 207, xml))
-    assert.ok(!rewritesBody(sampleRoute({ path: '/' }), 207, xml))
-    assert.ok(!rewritesBody(sampleRoute(), 207, [...xml, 'Content-Encoding', 'gzip']))
-    assert.ok(!rewritesBody(sampleRoute(), 207, ['Content-Type', 'application/json']))
-    assert.ok(!rewritesBody(sampleRoute(), 207, ['Content-Type', 'text/xml; charset=utf-16']))
+    for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) assert.ok(!rewrites(method, 200), method)
+    assert.ok(!rewrites('PROPFIND', 207, xml, { stripPath: false }))
+    assert.ok(!rewrites('PROPFIND', 207, xml, { path: '/' }))
+    assert.ok(!rewrites('PROPFIND', 207, [...xml, 'Content-Encoding', 'gzip']))
+    assert.ok(!rewrites('PROPFIND', 207, ['Content-Type', 'application/json']))
+    assert.ok(!rewrites('PROPFIND', 207, ['Content-Type', 'text/xml; charset=utf-16']))
   })
   it('may follow any method but the plain ones', () => {
     for (const method of ['PROPFIND', 'PROPPATCH', 'REPORT', 'SEARCH', 'LOCK', 'COPY', 'MOVE', 'DELETE', 'MKCOL']) {
-      assert.ok(mayAnswerMultistatus(sampleRoute(), method), method)
+      assert.ok(mayAnswerHrefs(sampleRoute(), method), method)
     }
-    for (const method of ['GET', 'HEAD', 'PUT']) assert.ok(!mayAnswerMultistatus(sampleRoute(), method), method)
+    for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) assert.ok(!mayAnswerHrefs(sampleRoute(), method), method)
   })
 })

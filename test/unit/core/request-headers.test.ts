@@ -370,3 +370,10 @@ describe('law 10: memory has a bound', () => {
     assert.equal(policy.dispositionOf('X_AUTH.USERNAME'), 'protected')
   })
 })
+
+describe('a login of the connection', () => {
+  it('never passes, for the connection to the upstream is not the client\u2019s own', () => {
+    for (const value of ['NTLM TlRMTVNT', 'negotiate YII=', 'Negotiate', 'Kerberos x'])
+      assert.deepEqual(seen(sent(['Authorization', value], onPublic), 'Authorization'), [], value)
+  })
+})

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { clientResponseHeaders } from '../../../src/core/response-headers.ts'
+import { type ClientHeadersInput, clientFieldLines, clientResponseHeaders } from '../../../src/core/response-headers.ts'
 import type { Route } from '../../../src/core/route.ts'
 import { upstreamTarget } from '../../../src/core/upstream-target.ts'
 import { clientOf } from './clients.ts'
 import { sampleRoute, sampleUpstream, target } from './samples.ts'
 
-function answered(rawHeaders: readonly string[], change: Partial<Route> = {}, upgrade = false): string[] {
-  return clientResponseHeaders({
-    route: sampleRoute(change),
-    client: clientOf(),
-    requestHeaders: [],
-    rawHeaders,
-    upgrade,
-  })
+function answered(rawHeaders: readonly string[], change: Partial<Route> = {}, more: Partial<ClientHeadersInput> = {}) {
+  const facts = { client: clientOf(), requestHeaders: [], path: '/photos/a/b', onPublicHost: false, upgrade: false }
+  return clientResponseHeaders({ route: sampleRoute(change), rawHeaders, ...facts, ...more })
 }
 
 function located(value: string, change: Partial<Route> = {}): string | undefined {
@@ -87,7 +82,7 @@ describe('an answer\u2019s headers', () => {
   })
   it('keep Upgrade where a tunnel opens', () => {
     const raw = ['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', 'x']
-    assert.deepEqual(answered(raw, {}, true), [
+    assert.deepEqual(answered(raw, {}, { upgrade: true }), [
       'Upgrade',
       'websocket',
       'Sec-WebSocket-Accept',
@@ -120,19 +115,33 @@ describe('with strip_path, Location gets the prefix back', () => {
     ['//evil.example/a', '//evil.example/a'],
     ['/\\evil.example', '/photos/\\evil.example'],
     ['mailto:a@b', 'mailto:a@b'],
+    ['http:/a', '/photos/a'],
+    ['http:a', 'a'],
+    ['/\\127.0.0.1:2283/a', `${gate}/photos/a`],
+    ['https:/a', 'https:/a'],
   ]
   for (const [value, expected] of cases)
     it(`${JSON.stringify(value)} becomes ${expected}`, () => assert.equal(located(value), expected))
-  it('and so does Content-Location, and nothing else', () => {
-    assert.deepEqual(answered(['content-location', '/a', 'Link', '</a>', 'X-Location', '/a']), [
-      'content-location',
-      '/photos/a',
-      'Link',
-      '</a>',
-      'X-Location',
-      '/a',
-    ])
+  it('and so do Content-Location and maps of sources, and nothing else', () => {
+    const raw = ['content-location', '/a', 'SourceMap', '/a.map', 'X-Location', '/a']
+    assert.deepEqual(answered(raw), ['content-location', '/photos/a', 'SourceMap', '/photos/a.map', 'X-Location', '/a'])
   })
+  it('and so do the targets and anchors of Link', () => {
+    const link = '</a>; rel=next; title="</b>, <c>", <http://127.0.0.1:2283/d?e>; anchor="/f", <g>; rel="x"'
+    const there =
+      '</photos/a>; rel=next; title="</b>, <c>", <https://gate.example.com:8443/photos/d?e>; anchor="/photos/f", <g>; rel="x"'
+    assert.deepEqual(answered(['Link', link]), ['Link', there])
+  })
+  for (const [value, expected] of [
+    ['5; url=/a', '5; url=/photos/a'],
+    ["0;URL='/a?b'", "0;URL='/photos/a?b'"],
+    ['0, url = "/a" x', '0, url = "/photos/a" x'],
+    ['3;/a', '3;/photos/a'],
+    ['3', '3'],
+    ['3; url=https://elsewhere.example/a', '3; url=https://elsewhere.example/a'],
+    ['nonsense', 'nonsense'],
+  ] as const)
+    it(`and so does Refresh: ${value}`, () => assert.deepEqual(answered(['Refresh', value]), ['Refresh', expected]))
   it('from the client\u2019s host too, where preserve_host showed it to the upstream', () => {
     assert.equal(located('http://gate.example.com:8443/a', { preserveHost: true }), `${gate}/photos/a`)
     assert.equal(located(`${gate}/a`), `${gate}/a`)
@@ -161,5 +170,136 @@ describe('without strip_path', () => {
       located('http://gate.example.com:8443/a', { stripPath: false, preserveHost: true }),
       'http://gate.example.com:8443/a',
     )
+  })
+})
+
+describe('a reference without the upstream\u2019s base path', () => {
+  const references: readonly (readonly [string, string, string])[] = [
+    ['/app//evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app/\\evil.example', '/./\\evil.example', '/photos/\\evil.example'],
+    ['/app/\t/evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app\t//evil.example', '/.//evil.example', '/photos//evil.example'],
+    [' /app//evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app/.//evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app/x/..//evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app/%2e//evil.example', '/.//evil.example', '/photos//evil.example'],
+    ['/app?x', '/?x', '/photos?x'],
+    ['/app#x', '/#x', '/photos#x'],
+    ['/app', '/', '/photos'],
+    ['/app/', '/', '/photos/'],
+    ['/app/../app/a', '/a', '/photos/a'],
+    ['/app/../admin', '/app/../admin', '/app/../admin'],
+    ['/apple', '/apple', '/apple'],
+    [
+      '//127.0.0.1:2283/app//evil.example',
+      'https://gate.example.com:8443//evil.example',
+      'https://gate.example.com:8443/photos//evil.example',
+    ],
+    ['http://127.0.0.1:2283/app?x', 'https://gate.example.com:8443/?x', 'https://gate.example.com:8443/photos?x'],
+  ]
+  const site = 'https://gate.example.com:8443'
+  for (const [value, plain, stripped] of references) {
+    it(`stays on the site: ${JSON.stringify(value)}`, () => {
+      for (const [change, expected] of [
+        [{ path: '/' }, plain],
+        [{}, stripped],
+      ] as const) {
+        const all = [
+          'Location',
+          value,
+          'Content-Location',
+          value,
+          'Link',
+          `<${value}>`,
+          'Refresh',
+          `0; url=${value.trim()}`,
+        ]
+        const got = answered(all, { ...based, ...change })
+        assert.deepEqual(got, [
+          'Location',
+          expected,
+          'Content-Location',
+          expected,
+          'Link',
+          `<${expected}>`,
+          'Refresh',
+          `0; url=${expected}`,
+        ])
+        assert.equal(new URL(expected, `${site}/photos/x`).origin, site)
+      }
+    })
+  }
+})
+
+describe('a cookie in the client\u2019s terms', () => {
+  const cookie = (value: string, change: Partial<Route> = {}, path = '/photos/a/b') =>
+    answered(['Set-Cookie', value], change, { path })[1]
+  const cases: readonly (readonly [string, string, Partial<Route>])[] = [
+    ['a=b; Path=/; HttpOnly', 'a=b; HttpOnly; Path=/photos', {}],
+    ['a=b; path=/x', 'a=b; Path=/photos/x', {}],
+    ['a=b; Path=/x/', 'a=b; Path=/photos/x/', {}],
+    ['a=b; Path = /x ;Secure', 'a=b;Secure; Path=/photos/x', {}],
+    ['a=b; Path=/y; Path=/x', 'a=b; Path=/photos/x', {}],
+    ['a=b; Path=x', 'a=b', {}],
+    ['a=b', 'a=b', {}],
+    ['a=b; Domain=127.0.0.1; Path=/', 'a=b; Path=/photos', {}],
+    ['a=b; Domain=example.com; Path=/', 'a=b; Domain=example.com; Path=/photos', {}],
+    ['__Host-a=b; Secure; Path=/', '__Host-a=b; Secure; Path=/', {}],
+    ['a=b; Path=/app', 'a=b; Path=/photos', based],
+    ['a=b; Path=/app/x', 'a=b; Path=/photos/x', based],
+    ['a=b; Path=/', 'a=b; Path=/photos', based],
+    ['a=b; Path=/app/x', 'a=b; Path=/x', { ...based, path: '/' }],
+    ['a=b; Path=/', 'a=b; Path=/', { ...based, path: '/' }],
+    ['a=b; Path=/elsewhere', 'a=b; Path=/elsewhere', based],
+    ['a=b; path=/x', 'a=b; path=/x', { stripPath: false }],
+  ]
+  for (const [value, expected, change] of cases)
+    it(`${value} is ${expected} with ${JSON.stringify(change)}`, () => assert.equal(cookie(value, change), expected))
+  it('has a path of its own where browsers would take the whole host', () => {
+    assert.equal(cookie('a=b', {}, '/photos'), 'a=b; Path=/photos')
+    assert.equal(cookie('a=b', {}, '/photos/x'), 'a=b')
+  })
+})
+
+describe('what an upstream has no say in', () => {
+  const both = (raw: readonly string[], onPublicHost: boolean) => {
+    const lines = raw.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${raw[i + 1]}\r\n`] : [])).join('')
+    const route = { stripPath: false }
+    return [answered(raw, route, { onPublicHost }), clientFieldLines(sampleRoute(route), lines, onPublicHost)]
+  }
+  it('is the gateway\u2019s address and keys: what speaks of ports and certificates goes', () => {
+    const raw = [
+      'Alt-Svc',
+      'h3=":8443"',
+      'Public-Key-Pins',
+      'x',
+      'Public-Key-Pins-Report-Only',
+      'x',
+      'Expect-CT',
+      'x',
+      'X-A',
+      '1',
+    ]
+    assert.deepEqual(both(raw, false), [['X-A', '1'], 'X-A: 1\r\n'])
+  })
+  it('is the whole host where the issuer\u2019s pages are', () => {
+    const raw = ['Clear-Site-Data', '"*"', 'Service-Worker-Allowed', '/', 'X-A', '1']
+    assert.deepEqual(both(raw, true), [['X-A', '1'], 'X-A: 1\r\n'])
+    assert.deepEqual(both(raw, false)[0], raw)
+    assert.deepEqual(answered(raw)[3], '/photos/')
+  })
+  it('is a login of the connection, which other clients use too', () => {
+    const challenges: readonly (readonly [string, string | undefined])[] = [
+      ['Negotiate', undefined],
+      ['NTLM TlRMTVNTUAACAAAA==', undefined],
+      ['negotiate YII=, Basic realm="a, NTLM", charset="UTF-8"', 'Basic realm="a, NTLM", charset="UTF-8"'],
+      ['Basic realm="x", NTLM, Negotiate, Digest realm="y", nonce="z"', 'Basic realm="x", Digest realm="y", nonce="z"'],
+      ['Bearer realm="ntlm"', 'Bearer realm="ntlm"'],
+      ['Basic realm="x"', 'Basic realm="x"'],
+    ]
+    for (const [value, expected] of challenges) {
+      const kept = expected === undefined ? [] : ['WWW-Authenticate', expected]
+      assert.deepEqual(answered(['WWW-Authenticate', value, 'Persistent-Auth', 'true']), kept)
+    }
   })
 })
