@@ -47,8 +47,8 @@ function withoutScheme({ upstreams }: Route, text: string): string {
   const scheme = /^https?:(?![/\\]{2})/i.exec(text)?.[0].toLowerCase()
   if (scheme === undefined || !upstreams.some(({ protocol }) => protocol === scheme)) return text
   const rest = text.slice(scheme.length)
-  // A first segment with a colon would be a scheme again (RFC 3986 §4.2).
-  return /^[^/?#]*:/.test(rest) ? `./${rest}` : rest
+  // A first segment with a colon would be a scheme again (RFC 3986 §4.2), and white space in front would go.
+  return /^(?:[^/?#]*:|[\0-\x20])/.test(rest) ? `./${rest}` : rest
 }
 
 /** A path that begins like an authority gets a segment that means nothing before it (RFC 3986 §4.2). */
