@@ -1,5 +1,6 @@
 import type { Resource } from '../core/resource.ts'
 import { type Store, StoreError } from '../store/store.ts'
+import type { Federation } from './federation/federation.ts'
 import type { IssuerEvent, IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
@@ -29,6 +30,7 @@ export interface IssuerContext {
   readonly buckets: Buckets
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget
+  readonly federation: Federation
   /** Fetches what a stranger named. */
   readonly fetchDocument: (url: string) => Promise<Response>
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */

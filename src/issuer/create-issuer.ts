@@ -1,10 +1,11 @@
 import type Provider from 'oidc-provider'
 import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
+import { createFederation } from './federation/create-federation.ts'
 import { issuerRequestOf } from './http/request.ts'
 import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
 import { leadOnAfterSignOut, skipNeedlessSignOut } from './interaction/sign-out.ts'
-import type { Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
+import type { FederationMeter, Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
 import { createKeyedLock } from './keyed-lock.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import { startMaintenance } from './maintenance.ts'
@@ -34,6 +35,8 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
   let keys = signingKeys(current, dependencies)
   await keys.tick()
   const context = createContext(() => current, dependencies)
+  // The file may have changed while nothing ran.
+  await context.federation.reconfigured()
   const workings = createWorkings(
     context,
     createOwnTokens(context, () => keys.publicJwks()),
@@ -67,11 +70,17 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
         const nextKeys = needsEngine(current, next) ? signingKeys(next, dependencies) : undefined
         await nextKeys?.tick()
         current = next
+        await context.federation.reconfigured()
         if (nextKeys === undefined) return
         keys = nextKeys
         renew()
       }),
-    close: () => house.close(),
+    providerAges: () => context.federation.ages(),
+    askProviders: () => context.federation.look(),
+    close: async () => {
+      await context.federation.close()
+      await house.close()
+    },
   }
 }
 
@@ -91,7 +100,7 @@ function signingKeys(settings: IssuerSettings, { store, masterKey, now }: Issuer
 function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
   const { store, masterKey, now, onEvent, registrationToken } = dependencies
   const passwords = createPasswords()
-  return {
+  const base: Omit<IssuerContext, 'federation'> = {
     settings,
     store,
     masterKey,
@@ -109,7 +118,10 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
       await store.audit(event, detail, Math.floor(now() / 1000))
     },
   }
+  return { ...base, federation: createFederation(base, dependencies.meter ?? NOBODY_COUNTS) }
 }
+
+const NOBODY_COUNTS: FederationMeter = { call: () => undefined, signIn: () => undefined }
 
 function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
   const answers = createRefreshAnswers(context.store, context.masterKey, context.now)

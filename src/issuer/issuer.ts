@@ -31,8 +31,17 @@ export interface IssuerDependencies {
   readonly now: () => number
   /** Audit lines and faults, for the log. Never a token, code, password or secret. */
   readonly onEvent: (event: IssuerEvent) => void
+  /** Default: nobody counts. */
+  readonly meter?: FederationMeter
   /** Fetches the document behind a client's id. Default: from public addresses only. */
   readonly fetchDocument?: (url: string) => Promise<Response>
+}
+
+/** Counts what happens with providers. */
+export interface FederationMeter {
+  /** One call to a provider. */
+  readonly call: (provider: string, kind: string, outcome: 'ok' | 'refused' | 'silent') => void
+  readonly signIn: (provider: string, outcome: 'ok' | 'refused', reason: string) => void
 }
 
 export interface IssuerEvent {
@@ -54,6 +63,10 @@ export interface Issuer {
   publicKeys(): readonly Readonly<Record<string, unknown>>[]
   /** Called when {@link publicKeys} has changed. */
   onKeysChanged(listener: () => void): void
+  /** Of each provider, how long its longest unasked live sign-in has not been asked for. Seconds. */
+  providerAges(): Promise<ReadonlyMap<string, number>>
+  /** Asks the providers of those who wait for it, as is done every few seconds; answers when it is done. */
+  askProviders(): Promise<void>
   /** New settings from routes.yaml; running interactions go on. */
   reconfigure(settings: IssuerSettings): Promise<void>
   /** Stops timers; does not close the store. */

@@ -18,6 +18,12 @@ export interface InHand {
   readonly exceptUid?: string | undefined
 }
 
+/** A sign-in by a provider, and whose it is. */
+export interface SignInOf {
+  readonly id: string
+  readonly sub: string
+}
+
 type Change = Partial<RevocationAct> & Pick<RevocationAct, 'audit'>
 
 /**
@@ -46,6 +52,23 @@ export interface RevocationActs {
   enableUser(sub: string, by: string): Promise<readonly Revocation[]>
   /** Sets the groups; tokens that carry one that is taken away end. Groups are NOT checked. */
   changeGroups(sub: string, groups: readonly string[], by: string): Promise<readonly Revocation[]>
+  /**
+   * Ends sign-ins by a provider: their browser sessions, authorizations and tokens. @param keepNative spares native clients, and the
+   * sign-in with them. @param why for the audit.
+   */
+  endProviderSignIns(
+    signIns: readonly SignInOf[],
+    keepNative: boolean,
+    why: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Revocation[]>
+  /** Takes an identity from its account, with everything that came from it: `signIns` are its own. */
+  unlinkProvider(
+    link: { readonly issuer: string; readonly person: string },
+    signIns: readonly SignInOf[],
+    why: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Revocation[]>
+  /** Refuses the tokens that these clients have of the person now; what they live by stands, and gives them others. */
+  refuseTokens(sub: string, clientIds: readonly string[], by: string): Promise<readonly Revocation[]>
   /** Sets the password and ends all sessions and tokens but those in hand. */
   changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
 }
@@ -54,7 +77,13 @@ export interface RevocationActs {
 export function createRevocationActs(options: ActOptions): RevocationActs {
   const { store } = options
   const acting = (change: (stamp: Stamp) => Change) => store.act(whole(change(stampOf(options))))
-  return { ...clientActs(acting), ...userActs(acting), ...tokenActs(acting), ...settingActs(acting, store) }
+  return {
+    ...clientActs(acting),
+    ...userActs(acting),
+    ...tokenActs(acting),
+    ...settingActs(acting, store),
+    ...providerActs(acting),
+  }
 }
 
 type Acting = (change: (stamp: Stamp) => Change) => Promise<readonly Revocation[]>
@@ -154,6 +183,27 @@ function settingActs(
         endSessions: [{ sub, exceptUid: inHand.exceptUid }],
         setUser: { sub, passwordHash },
         audit: line('user.password_changed', { sub, by }),
+      })),
+  }
+}
+
+function providerActs(acting: Acting): Pick<RevocationActs, 'endProviderSignIns' | 'unlinkProvider' | 'refuseTokens'> {
+  return {
+    endProviderSignIns: (signIns, keepNative, why) =>
+      acting((stamp) => ({
+        endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative, ...stamp })),
+        audit: line('federation.ended', why),
+      })),
+    unlinkProvider: ({ issuer, person }, signIns, why) =>
+      acting((stamp) => ({
+        endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative: false, ...stamp })),
+        deleteProviderLinks: [{ issuer, person }],
+        audit: line('federation.unlinked', why),
+      })),
+    refuseTokens: (sub, clientIds, by) =>
+      acting((stamp) => ({
+        revocations: clientIds.map((id) => entry('sub_client', personKey(sub, id), stamp)),
+        audit: line('tokens.refused', { sub, clients: clientIds, by }),
       })),
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import { StoreError } from '../store/store.ts'
 import { answerAccount, isAccountPath } from './account/account.ts'
+import { accountLanding } from './account/provider-landing.ts'
 import { browserSessions } from './account/sessions.ts'
 import { answerAsset } from './assets.ts'
 import { mayRegister } from './clients/registration.ts'
@@ -14,6 +15,7 @@ import { prepareForProvider, readBodyOrAnswer } from './http/provider-request.ts
 import { type IssuerRequest, openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
 import { sendError, sendPage } from './http/response.ts'
 import { answerInteraction } from './interaction/interactions.ts'
+import { interactionLanding } from './interaction/provider-sign-in.ts'
 import { errorPage } from './pages/message.ts'
 import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
 
@@ -66,9 +68,11 @@ export async function answerRequest(
     if (path.startsWith('/oauth/interaction/')) {
       return await interact(context, engine.provider, request, response, incoming, path)
     }
-    if (isAccountPath(path)) {
-      const sessions = browserSessions(context, engine.provider, SESSION_IDLE_SECONDS)
-      return await answerAccount({ context, sessions }, request, response)
+    const sessions = browserSessions(context, engine.provider, SESSION_IDLE_SECONDS)
+    if (isAccountPath(path)) return await answerAccount({ context, sessions }, request, response)
+    if (path.startsWith('/oauth/providers/')) {
+      const landing = { ...interactionLanding(context, engine.provider), ...accountLanding(context, sessions) }
+      return await context.federation.answer(landing, { request, response })
     }
     await useLibrary(context, engine, request, response, incoming)
   } catch (error) {

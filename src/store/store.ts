@@ -1,19 +1,8 @@
 import type { Revocation, RevocationKind } from '../core/revocation.ts'
+import type { EndProviderSignIn, ProviderStore } from './provider-store.ts'
+import type { UserRecord } from './user-record.ts'
 
-/** A person. Times are NumericDate, seconds, unless a name says milliseconds. */
-export interface UserRecord {
-  /** Stable, opaque, never reused. */
-  readonly sub: string
-  /** What they sign in with; unique without regard to case (compared in NFKC lower case). */
-  readonly username: string
-  readonly displayName: string | undefined
-  readonly email: string | undefined
-  readonly groups: readonly string[]
-  /** PHC string; undefined: cannot sign in by password. */
-  readonly passwordHash: string | undefined
-  readonly disabled: boolean
-  readonly createdAt: number
-}
+export type { UserRecord } from './user-record.ts'
 
 export type ClientType = 'native' | 'spa' | 'web' | 'service'
 
@@ -127,6 +116,12 @@ export interface RevocationAct {
   /** Browser sessions at the issuer to end, with all interactions of the person; the session `exceptUid` is spared. */
   readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
   readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
+  /** With their browser sessions and authorizations, whose tokens are refused until then. */
+  readonly endProviderSignIns?: readonly (EndProviderSignIn & {
+    readonly notBeforeMs: number
+    readonly expiresAt: number
+  })[]
+  readonly deleteProviderLinks?: readonly { readonly issuer: string; readonly person: string }[]
   readonly setClient?: { readonly id: string; readonly revoked: boolean }
   readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
 }
@@ -145,7 +140,7 @@ export interface HeldByUnit {
  * What is remembered. SQLite now; one contract suite (`test/contract`) that any other has to pass. Every method is one
  * atomic step. A method that fails leaves nothing half-written and throws `StoreError`.
  */
-export interface Store {
+export interface Store extends ProviderStore {
   // people
   addUser(user: UserRecord): Promise<'added' | 'exists'>
   userByName(username: string): Promise<UserRecord | undefined>

@@ -25,7 +25,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   proxy: { rooms: ['core'], packages: [], without: ['node:sqlite', 'node:fs', 'node:child_process'] },
   observe: { rooms: ['core', 'config'], packages: ['pino', 'prom-client'], without: ['node:sqlite'] },
   store: { rooms: ['core'], packages: [], without: NETWORK },
-  issuer: { rooms: ['core', 'store'], packages: ['oidc-provider', 'jose'], without: ['node:sqlite'] },
+  issuer: {
+    rooms: ['core', 'store'],
+    packages: ['oidc-provider', 'jose', 'openid-client', 'undici'],
+    without: ['node:sqlite'],
+  },
   gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },
   server: { rooms: BELOW_SERVER, packages: ['fastify', '@fastify/http-proxy', 'undici'], without: ['node:sqlite'] },
   workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['http-proxy', 'prom-client'], without: ['node:sqlite'] },

@@ -16,12 +16,14 @@ import {
   type SignedInRequest,
 } from './request.ts'
 import { showSignedOut, signIn, signOut } from './sign-in.ts'
+import { connectProvider, unlinkProvider } from './ways-in.ts'
 
 type Step = (visit: SignedInRequest) => Promise<void>
 
 const STEPS = new Map<string, Step>(
   Object.entries({
     disconnect,
+    unlink: unlinkProvider,
     'end-device': endDevice,
     password: changePassword,
     'sign-out': signOut,
@@ -48,6 +50,7 @@ export async function answerAccount(
   const act = path === `${ACCOUNT_PATH}/sign-in` ? signIn : ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
+  if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')
   if (act === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
   // Somebody reloads the page that a form's address answered with.
   if (reads) return redirect(response, ACCOUNT_PATH)
@@ -56,6 +59,11 @@ export async function answerAccount(
   if (body === undefined) return
   issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
   return isFromElsewhere(request, parts.context.settings().origin) ? refuseForged(visit) : act(visit)
+}
+
+async function connect(visit: AccountRequest): Promise<void> {
+  const session = await visit.sessions.current(visit.request, visit.response)
+  return session === undefined ? redirect(visit.response, ACCOUNT_PATH) : connectProvider({ ...visit, session })
 }
 
 async function look(visit: AccountRequest): Promise<void> {

@@ -1,21 +1,9 @@
 import type { AuthorizationRecord } from '../../store/store.ts'
-import { siteOf } from '../context.ts'
-import { sendPage } from '../http/response.ts'
-import { type ConfirmModel, confirmPage } from '../pages/message.ts'
+import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import { clientName } from '../pages/words.ts'
+import { ask } from './confirmation.ts'
 import { type Connection, connectionsWith, deviceName, resourceName } from './overview.ts'
-import {
-  ACCOUNT_PATH,
-  type AccountStep,
-  accountClient,
-  accountForm,
-  BY,
-  isConfirmed,
-  leadBack,
-  posted,
-  refuse,
-  type SignedInRequest,
-} from './request.ts'
+import { accountClient, BY, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 /** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
 export async function disconnect(visit: SignedInRequest): Promise<void> {
@@ -97,23 +85,9 @@ export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
   const [entry] = await context.acts.signOutEverywhere(sub, BY)
   context.tell('session.ended_everywhere', { sub, by: BY })
   await sessions.end(request, response)
+  noteSignedOut(context, response)
+  context.federation.wake()
   leadBack(visit, { kind: 'everywhere', atMs: entry?.notBeforeMs ?? context.now() }, undefined)
-}
-
-function ask(
-  visit: SignedInRequest,
-  step: AccountStep,
-  fields: Readonly<Record<string, string>>,
-  words: Pick<ConfirmModel, 'question' | 'consequences' | 'act'>,
-): void {
-  const page = confirmPage({
-    site: siteOf(visit.context),
-    form: accountForm(visit, step, fields),
-    account: visit.session.user,
-    ...words,
-    cancelUrl: ACCOUNT_PATH,
-  })
-  sendPage(visit.response, 200, page)
 }
 
 function disconnectConsequences(visit: SignedInRequest, name: string, connection: Connection): readonly string[] {

@@ -6,6 +6,7 @@ import type { Notice } from '../pages/layout.ts'
 import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { accountClient, accountForm, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
+import { waysIn } from './ways-in.ts'
 
 /** Scopes of one resource that an app has, since when. */
 export interface ConnectedResource {
@@ -106,8 +107,11 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     account: user,
     notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
     apps: await pageApps(visit),
+    ways: await waysIn(visit),
     password:
-      user.passwordHash === undefined ? undefined : { form: accountForm(visit, 'password'), problem: failure?.problem },
+      user.passwordHash === undefined || context.settings().password === 'off'
+        ? undefined
+        : { form: accountForm(visit, 'password'), problem: failure?.problem },
     signOut: accountForm(visit, 'sign-out'),
     signOutEverywhere: accountForm(visit, 'sign-out-everywhere'),
     now: seconds(context),
@@ -147,9 +151,36 @@ function doneNotice(outcome: Outcome): Notice {
         kind: 'done',
         text: `Your password was changed. Everywhere else you were signed out, and every connected app lost its access, at ${at}.`,
       }
+    case 'connected':
+      return connectedNotice(outcome.outcome, outcome.provider)
+    case 'unlinked':
+      return {
+        kind: 'done',
+        text: `${outcome.provider} is no way in to your account any more. What came from it ended at ${at}.`,
+      }
     case 'signed_out':
     case 'everywhere':
       return { kind: 'done', text: `You were signed out at ${at}, and have signed in again since.` }
+  }
+}
+
+function connectedNotice(outcome: Extract<Outcome, { kind: 'connected' }>['outcome'], provider: string): Notice {
+  switch (outcome) {
+    case 'linked':
+      return { kind: 'done', text: `${provider} is connected: you can sign in with it from now on.` }
+    case 'known':
+      return { kind: 'note', text: `${provider} was connected already.` }
+    case 'other_account':
+      return {
+        kind: 'problem',
+        text: `That account of ${provider} belongs to another account here. Nothing was changed.`,
+      }
+    case 'account_linked':
+      return { kind: 'problem', text: `Another account of ${provider} is connected here. Disconnect it first.` }
+    case 'stale':
+      return { kind: 'problem', text: 'Sign out and in again first: this needs a sign-in of the last 5 minutes.' }
+    case 'last':
+      return { kind: 'problem', text: `${provider} is the only way in to your account, so it stays.` }
   }
 }
 

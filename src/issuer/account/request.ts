@@ -30,7 +30,7 @@ export interface SignedInRequest extends AccountRequest {
 }
 
 /** What a form of the account page does; each is a path of its own below it. */
-export type AccountStep = 'disconnect' | 'end-device' | 'password' | 'sign-out' | 'sign-out-everywhere'
+export type AccountStep = 'unlink' | 'disconnect' | 'end-device' | 'password' | 'sign-out' | 'sign-out-everywhere'
 
 /** Who acted, for the audit. */
 export const BY = 'account page'
@@ -92,6 +92,14 @@ export type Outcome =
   | { readonly kind: 'password'; readonly atMs: number }
   | { readonly kind: 'signed_out'; readonly atMs: number }
   | { readonly kind: 'everywhere'; readonly atMs: number }
+  /** A further way in was tried at a provider. */
+  | {
+      readonly kind: 'connected'
+      readonly outcome: 'linked' | 'known' | 'other_account' | 'account_linked' | 'stale' | 'last'
+      readonly provider: string
+      readonly atMs: number
+    }
+  | { readonly kind: 'unlinked'; readonly provider: string; readonly atMs: number }
 
 const PURPOSE = 'account notice'
 /** A link that is kept or passed on stops speaking after this long. */

@@ -4,12 +4,25 @@ import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
+import { withGroups } from '../tokens/provider-groups.ts'
 
 /** Who a browser is signed in as. */
 export interface BrowserSession {
   /** Names the session; is not what the cookie holds. */
   readonly uid: string
+  /** With the groups that count in what comes from this session. */
   readonly user: UserRecord
+  /** NumericDate, seconds. */
+  readonly signedInAt: number
+}
+
+/** How somebody signed in, where it wasn't by password a moment ago. */
+export interface SessionOrigin {
+  /** NumericDate, seconds. */
+  readonly authTime: number
+  readonly acr: string | undefined
+  /** The sign-in by a provider. */
+  readonly signIn: string
 }
 
 /** The browser's session at the issuer: the same one that authorizations go by. */
@@ -20,7 +33,13 @@ export interface BrowserSessions {
    * Ends the browser's session, should it have one, and begins another under a new id; false when an act of revocation has
    * ended all of the person's since the request came in. Whether the person may is NOT checked.
    */
-  begin(request: IncomingMessage, response: ServerResponse, sub: string, amr: readonly string[]): Promise<boolean>
+  begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    sub: string,
+    amr: readonly string[] | undefined,
+    origin?: SessionOrigin,
+  ): Promise<boolean>
   end(request: IncomingMessage, response: ServerResponse): Promise<void>
 }
 
@@ -40,12 +59,16 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const session = await provider.Session.get(provider.createContext(request, response))
       if (session.accountId === undefined) return undefined
       const user = await context.store.userBySub(session.accountId)
-      return user === undefined || user.disabled ? undefined : { uid: session.uid, user }
+      const standing = await context.federation.lastOfSession(session.uid)
+      if (user === undefined || user.disabled || standing.kind === 'ended') return undefined
+      return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0 }
     },
-    begin: async (request, response, sub, amr) => {
+    begin: async (request, response, sub, amr, origin) => {
       await end(request, response)
       const session = new provider.Session()
-      session.loginAccount({ accountId: sub, amr: [...amr], loginTs: seconds(context) })
+      const how = { ...(amr && { amr: [...amr] }), ...(origin?.acr !== undefined && { acr: origin.acr }) }
+      session.loginAccount({ accountId: sub, ...how, loginTs: origin?.authTime ?? seconds(context) })
+      if (origin !== undefined) await context.store.bindSession(session.uid, origin.signIn)
       await session.save(idleSeconds)
       if (await endedMeanwhile(context, request, { sub, clientId: undefined })) {
         await session.destroy()

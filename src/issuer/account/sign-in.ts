@@ -1,8 +1,11 @@
 import { siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
-import { issuerRequestOf } from '../http/request.ts'
+import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
-import { donePage } from '../pages/message.ts'
+import { noteSignedOut, wasSignedOut } from '../http/sign-in-cookies.ts'
+import { straightTo } from '../interaction/provider-sign-in.ts'
+import { donePage, leadOnPage } from '../pages/message.ts'
+import { providerProblem } from '../pages/provider.ts'
 import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
 import type { SignInResult } from '../people/throttle.ts'
@@ -25,16 +28,20 @@ interface Retry {
   readonly retryAfterSeconds?: number
 }
 
-/** The account page for nobody: a sign-in, or the end of one. */
+/** The account page for nobody: a sign-in, or the end of one. Where there is one way only, it is taken. */
 export function showSignedOut(visit: AccountRequest): void {
-  const { context, response } = visit
+  const { context, request, response } = visit
   const outcome = outcomeFor(visit, undefined)
-  sendPage(response, 200, outcome === undefined ? signInForm(visit) : farewell(siteOf(context), outcome))
+  const held = outcome !== undefined || queryOf(request).size > 0 || wasSignedOut(context, request)
+  const straight = held ? undefined : straightTo(context, undefined)
+  if (straight !== undefined) redirect(response, `/oauth/providers/${straight}/start`)
+  else sendPage(response, 200, outcome === undefined ? signInForm(visit) : farewell(siteOf(context), outcome))
 }
 
 /** Checks name and password. A success starts a new session and leads to the account page, and nowhere else. */
 export async function signIn(visit: AccountRequest): Promise<void> {
   const { context, request, response, sessions } = visit
+  if (context.settings().password === 'off') return redirect(response, ACCOUNT_PATH)
   const username = posted(visit, 'username')
   const result = await checkPassword(visit, username, posted(visit, 'password'))
   const about = { ...result.named, address: issuerRequestOf(request).address }
@@ -57,9 +64,15 @@ export async function signIn(visit: AccountRequest): Promise<void> {
 /** Ends this browser's session. What apps hold stays. */
 export async function signOut(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
+  const { origin } = context.settings()
+  const there = await context.federation.signOutUrl(session.uid, `${origin}${ACCOUNT_PATH}`)
   await sessions.end(request, response)
+  noteSignedOut(context, response)
   await context.record('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
-  leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
+  context.federation.wake()
+  if (there === undefined) return leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
+  // A form came before: browsers hold a redirect to what its page allowed.
+  sendPage(response, 200, leadOnPage({ site: siteOf(context), url: there, name: new URL(there).host }))
 }
 
 /** One try at a password, slowed like every other. */
@@ -83,8 +96,19 @@ function signInForm(visit: AccountRequest, retry?: Retry): string {
     client: undefined,
     resources: [],
     username: posted(visit, 'username').slice(0, 256),
-    problem: retry?.problem,
+    problem: retry?.problem ?? providerProblem(queryOf(visit.request).get('problem')),
+    providers: visit.context.federation
+      .choices(visit.request)
+      .map(({ id, name }) => ({ name, url: `/oauth/providers/${id}/start` })),
+    password: passwordPlace(visit),
   })
+}
+
+function passwordPlace({ context, request }: AccountRequest): 'shown' | 'none' | { readonly link: string } {
+  const { password } = context.settings()
+  if (password === 'off') return 'none'
+  const wanted = password === 'on' || queryOf(request).has('password') || request.method === 'POST'
+  return wanted ? 'shown' : { link: `${ACCOUNT_PATH}?password` }
 }
 
 function farewell(site: string, outcome: Outcome): string {

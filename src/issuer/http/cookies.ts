@@ -5,7 +5,7 @@ import type { IssuerContext } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 
 /** How one cookie is named on this origin. */
-export type CookieKind = 'session' | 'interaction' | 'resume' | 'device'
+export type CookieKind = 'session' | 'interaction' | 'resume' | 'device' | 'attempt' | 'provider' | 'signed_out'
 
 /**
  * The cookie's name. On https a prefix makes browsers hold it to a secure origin; `__Host-` also to the whole of this one,
@@ -13,8 +13,10 @@ export type CookieKind = 'session' | 'interaction' | 'resume' | 'device'
  */
 export function cookieName(kind: CookieKind, origin: string): string {
   if (!isSecure(origin)) return ownCookieName(kind, 'plain')
-  return ownCookieName(kind, kind === 'session' ? 'host' : 'secure')
+  return ownCookieName(kind, WHOLE_HOST.has(kind) ? 'host' : 'secure')
 }
+
+const WHOLE_HOST: ReadonlySet<CookieKind> = new Set(['session', 'attempt', 'provider', 'signed_out'])
 
 /** Whether cookies can be kept to https. */
 export function isSecure(origin: string): boolean {

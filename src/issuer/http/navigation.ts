@@ -3,7 +3,7 @@ import { ROUTES } from './endpoints.ts'
 import { pathOf, queryOf } from './request.ts'
 
 /** Paths whose answers depend on the browser's cookies. The device authorization endpoint is for programs. */
-const BY_COOKIE = /^\/(?:account|admin|oauth\/(?:authorize|device|interaction|logout))(?:\/|$)/
+const BY_COOKIE = /^\/(?:account|admin|oauth\/(?:authorize|device|interaction|logout|providers))(?:\/|$)/
 
 /** Whether what `path` answers depends on who the browser is signed in as. */
 export function goesByCookie(path: string): boolean {

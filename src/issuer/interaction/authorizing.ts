@@ -3,8 +3,10 @@ import { gidOf } from '../../store/sealed-payload.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { findPerson } from '../people/people.ts'
 import { deviceLabel, keepLabel } from '../tokens/authorization-label.ts'
+import { withGroups } from '../tokens/provider-groups.ts'
 import { type AuthorizationView, consentingClient, viewAuthorization } from './authorization-view.ts'
 import { keepsOpener } from './opener.ts'
+import { standingOf } from './provider-session.ts'
 
 const { base, Check, Prompt } = interactionPolicy
 type Policy = ReturnType<typeof base>
@@ -43,7 +45,7 @@ async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<
   // Another person may have signed in since the boxes were ticked.
   const ticked = result?.consent?.sub === account.accountId ? result.consent.scopes : undefined
   return viewAuthorization(context, {
-    user: person.user,
+    user: withGroups(person.user, standingOf(ctx)),
     client: await consentingClient(context, client),
     parameters: params ?? {},
     device: route === 'code_verification' || route === 'device_resume',
@@ -60,6 +62,8 @@ async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: 
   const openId = view.given.get('') ?? []
   if (openId.length > 0) grant.addOIDCScope([...openId])
   const gid = gidOf(await grant.save())
+  const standing = standingOf(ctx)
+  if (standing.kind === 'good') await context.store.bindAuthorization(gid, client?.clientId ?? '', standing.signIn)
   const device = ctx.oidc.deviceCode?.deviceInfo?.device
   const label = route.includes('device') || route === 'code_verification' ? device : deviceLabel(ctx.get('user-agent'))
   await keepLabel(context.store, gid, String(label ?? ''), seconds(context))

@@ -6,9 +6,11 @@ import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { errorPage } from '../pages/message.ts'
+import { withGroups } from '../tokens/provider-groups.ts'
 import { consentingClient } from './authorization-view.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
+import { goToProvider } from './provider-sign-in.ts'
 import { showSignIn, signIn, switchAccount } from './sign-in.ts'
 
 type Step = (visit: InteractionContext) => Promise<void> | void
@@ -33,6 +35,9 @@ export async function answerInteraction(
   const [, uid = '', step] = /^\/oauth\/interaction\/([\w-]{1,64})(?:\/([a-z-]{1,20}))?$/.exec(path) ?? []
   const visit = await openVisit(context, provider, request, response, uid)
   if (visit === undefined) return sendExpired(context, response)
+  if (step === 'provider' && request.method === 'GET') {
+    return (await goToProvider(visit)) ? undefined : sendForged(context, response)
+  }
   if (request.method !== 'POST') {
     // Somebody reloads the page that a form's address answered with.
     return step === undefined ? showPage(visit) : redirect(response, interactionPath(uid))
@@ -63,7 +68,10 @@ async function openVisit(
     // The cookie is what counts; the address only says which of several tabs this is.
     if (interaction.uid !== uid || client === undefined) return undefined
     const sub = interaction.session?.accountId
-    const user = sub === undefined ? undefined : await context.store.userBySub(sub)
+    const account = sub === undefined ? undefined : await context.store.userBySub(sub)
+    const standing = await context.federation.lastOfSession(interaction.session?.uid ?? '')
+    const gone = account === undefined || account.disabled || standing.kind === 'ended'
+    const user = gone ? undefined : withGroups(account, standing)
     const { redirect_uri: redirectUri } = interaction.params
     return {
       context,
@@ -73,7 +81,7 @@ async function openVisit(
       interaction,
       client: await consentingClient(context, client),
       redirectUri: typeof redirectUri === 'string' ? redirectUri : undefined,
-      user: user?.disabled === true ? undefined : user,
+      user,
     }
   } catch (error) {
     if (error instanceof errors.OIDCProviderError) return undefined

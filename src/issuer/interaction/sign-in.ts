@@ -1,9 +1,11 @@
 import { seconds, siteOf } from '../context.ts'
-import { appendCookie, cookieName, deviceKeyOf, isSecure, keepDevice } from '../http/cookies.ts'
+import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
-import { issuerRequestOf } from '../http/request.ts'
+import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
+import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import type { FormTarget } from '../pages/form.ts'
+import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 import {
@@ -14,7 +16,9 @@ import {
   sendExpired,
   sendInteractionPage,
 } from './context.ts'
+import { leaveSession } from './leave-session.ts'
 import { pageClient } from './provider-pages.ts'
+import { goStraight, providerButtons } from './provider-sign-in.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
@@ -26,8 +30,13 @@ interface Retry {
   readonly retryAfterSeconds?: number
 }
 
-/** The page that asks for name and password. */
-export function showSignIn(visit: InteractionContext, retry?: Retry): void {
+/** The page that asks who is there, unless there is just one way to say so. */
+export async function showSignIn(visit: InteractionContext): Promise<void> {
+  if (!(await goStraight(visit))) showSignInPage(visit)
+}
+
+/** The page with the ways to sign in. */
+function showSignInPage(visit: InteractionContext, retry?: Retry): void {
   const { context, client, interaction, redirectUri } = visit
   const hint = interaction.params.login_hint
   const page = signInPage({
@@ -36,7 +45,9 @@ export function showSignIn(visit: InteractionContext, retry?: Retry): void {
     client: pageClient(client, redirectUri),
     resources: askedResources(visit),
     username: retry?.username ?? (typeof hint === 'string' ? hint.slice(0, 256) : ''),
-    problem: retry?.problem,
+    problem: retry?.problem ?? providerProblem(queryOf(visit.request).get('problem')),
+    providers: providerButtons(visit),
+    password: passwordPlace(visit),
     cancel: formTarget(visit, 'deny'),
   })
   const retryAfterSeconds = retry?.retryAfterSeconds
@@ -44,9 +55,22 @@ export function showSignIn(visit: InteractionContext, retry?: Retry): void {
   sendInteractionPage(visit, retry?.status ?? 200, page, options)
 }
 
+/** Where the password form is: behind a link, it is shown to whoever follows it, and to who typed into it. */
+function passwordPlace({
+  context,
+  interaction,
+  request,
+}: InteractionContext): 'shown' | 'none' | { readonly link: string } {
+  const { password } = context.settings()
+  const wanted = password === 'on' || queryOf(request).has('password') || request.method === 'POST'
+  if (password === 'off') return 'none'
+  return wanted ? 'shown' : { link: `${interactionPath(interaction.uid)}?password` }
+}
+
 /** Checks name and password; a success starts a new session. */
 export async function signIn(visit: InteractionContext): Promise<void> {
   const { context, request } = visit
+  if (context.settings().password === 'off') return showSignInPage(visit)
   const { form, address } = issuerRequestOf(request)
   const username = form.get('username') ?? ''
   const deviceKey = deviceKeyOf(context, request)
@@ -58,23 +82,25 @@ export async function signIn(visit: InteractionContext): Promise<void> {
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     const { retryAfterSeconds } = result
-    return showSignIn(visit, { username, problem: BUSY, status: 429, retryAfterSeconds })
+    return showSignInPage(visit, { username, problem: BUSY, status: 429, retryAfterSeconds })
   }
   if (result.kind === 'wrong') {
     await context.record('login.failure', about, 'warn')
-    return showSignIn(visit, { username, problem: WRONG, status: 400 })
+    return showSignInPage(visit, { username, problem: WRONG, status: 400 })
   }
   const { sub } = result.user
   await context.record('login.success', { sub, ...about })
-  if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub) await leaveSession(visit)
+  if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub)
+    await leaveSession(context, visit.provider, visit.interaction, visit.response)
   keepDevice(context, visit.response, result.deviceKey)
   await finish(visit, { login: { accountId: sub, amr: [...result.amr], ts: seconds(context), remember: true } })
 }
 
 /** Forgets who this browser is signed in as, and asks for another account. */
 export async function switchAccount(visit: InteractionContext): Promise<void> {
-  const { interaction, response } = visit
-  await leaveSession(visit)
+  const { context, provider, interaction, response } = visit
+  await leaveSession(context, provider, interaction, response)
+  noteSignedOut(context, response)
   const { details } = interaction.prompt
   interaction.prompt = { name: 'login', reasons: ['account_switch'], details }
   interaction.lastSubmission = undefined
@@ -91,17 +117,4 @@ export function formTarget({ context, interaction }: InteractionContext, step: s
 function askedResources({ context, interaction }: InteractionContext): readonly string[] {
   const { resource, scope } = interaction.params
   return readParameters(context, resource, scope).map((share) => share.resource.name)
-}
-
-/** Ends the browser's session; the interaction goes on without one. */
-async function leaveSession({ context, provider, interaction, response }: InteractionContext): Promise<void> {
-  const { uid } = interaction.session ?? {}
-  const session = uid === undefined ? undefined : await provider.Session.findByUid(uid)
-  await session?.destroy()
-  interaction.session = undefined
-  const { origin } = context.settings()
-  const name = cookieName('session', origin)
-  for (const each of [name, `${name}.sig`]) {
-    appendCookie(response, `${each}=; path=/; max-age=0; httponly; samesite=lax${isSecure(origin) ? '; secure' : ''}`)
-  }
 }

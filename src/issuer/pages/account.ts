@@ -2,6 +2,7 @@ import { type FormTarget, field, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
 import { accountName, clientBadge, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { type ConnectedWay, type WayToConnect, waysInSection } from './ways-in.ts'
 import { ago, clientName, plainWords } from './words.ts'
 
 /** One sign-in of an app: the family of its tokens. */
@@ -97,6 +98,8 @@ export interface AccountModel extends PageFrame {
   readonly notices: readonly Notice[]
   /** Consents and authorizations by client; one that holds nothing alive is listed as long as its consent stands. */
   readonly apps: readonly PageApp[]
+  /** Providers that the person signs in with, and could. */
+  readonly ways?: { readonly connected: readonly ConnectedWay[]; readonly others: readonly WayToConnect[] }
   /** Undefined for an account that can't sign in by password. */
   readonly password: PasswordFormModel | undefined
   readonly signOut: FormTarget
@@ -115,6 +118,7 @@ export function accountPage(model: AccountModel): string {
 ${notices(model.notices)}
 ${whoIAm(model)}
 ${connectedApps(model.apps, model.now)}
+${model.ways && waysInSection(model.ways.connected, model.ways.others, model.now)}
 ${model.password && passwordSection(model.password, model.account.username)}
 ${everywhere(model.signOutEverywhere)}`,
     'wide',

@@ -2,6 +2,7 @@ import { type FormTarget, field, form } from './form.ts'
 import { type Html, href, html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { type PageProvider, providerLinks } from './provider.ts'
 import { clientName, plainWords } from './words.ts'
 
 export interface SignInModel extends PageFrame {
@@ -15,25 +16,36 @@ export interface SignInModel extends PageFrame {
   readonly username: string
   /** What went wrong with the last try; the same words for an unknown name and a wrong password. */
   readonly problem: string | undefined
+  /** Other ways to sign in, above the form. */
+  readonly providers?: readonly PageProvider[]
+  /** Where the form for a password is; shown, unless something else is said. */
+  readonly password?: 'shown' | 'none' | { readonly link: string }
   /** Gives up: a form that answers the client with access_denied. */
   readonly cancel?: FormTarget | undefined
 }
 
 /** Where a person signs in. The typed username is kept; a problem stands beside the fields. */
 export function signInPage(model: SignInModel): string {
-  const known = model.username !== ''
-  const fields = html`${model.problem !== undefined && problemNotice(model.problem)}
-${field({ name: 'username', label: 'Username', type: 'text', autocomplete: 'username', value: model.username, maxLength: 256, focused: !known })}
-${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 1024, focused: known })}
-<div class="actions"><button class="button primary" type="submit">Sign in</button></div>`
+  const { password = 'shown', providers = [], problem } = model
   return pageDocument(
     model,
-    model.problem === undefined ? 'Sign in' : 'Problem: Sign in',
+    problem === undefined ? 'Sign in' : 'Problem: Sign in',
     html`<h1>Sign in</h1>
 ${purpose(model)}
-${form(model.form, fields)}
+${password !== 'shown' && problem !== undefined && problemNotice(problem)}
+${providers.length > 0 && providerLinks(providers)}
+${password === 'shown' && form(model.form, passwordFields(model))}
+${typeof password === 'object' && html`<p class="after"><a href="${href(password.link) ?? '/account'}">Sign in with a password</a></p>`}
 ${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,
   )
+}
+
+function passwordFields({ username, problem }: SignInModel): Html {
+  const known = username !== ''
+  return html`${problem !== undefined && problemNotice(problem)}
+${field({ name: 'username', label: 'Username', type: 'text', autocomplete: 'username', value: username, maxLength: 256, focused: !known })}
+${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 1024, focused: known })}
+<div class="actions"><button class="button primary" type="submit">Sign in</button></div>`
 }
 
 function purpose({ client, resources }: SignInModel): Html {

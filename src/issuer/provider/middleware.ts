@@ -19,6 +19,12 @@ export function storeFaults(context: IssuerContext): Middleware {
       ctx.status = 503
     }
     if (ctx.status !== 503 && !failed.has(ctx.req)) return
+    const told = ctx.body as { error?: unknown } | undefined
+    if (!failed.has(ctx.req) && told?.error === 'temporarily_unavailable') {
+      // A provider that people sign in at is silent.
+      ctx.set({ 'retry-after': '10', 'cache-control': 'no-store' })
+      return
+    }
     ctx.status = 503
     ctx.set({ 'retry-after': '5', 'cache-control': 'no-store' })
     // A page says what people can do already.

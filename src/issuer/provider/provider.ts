@@ -9,9 +9,10 @@ import { ROUTES } from '../http/endpoints.ts'
 import { createAuthorizing } from '../interaction/authorizing.ts'
 import { deviceFlow } from '../interaction/device-flow.ts'
 import { renderError } from '../interaction/provider-pages.ts'
+import { findSignedIn } from '../interaction/provider-session.ts'
 import { logout } from '../interaction/sign-out.ts'
 import { deriveKey } from '../keys/sealing.ts'
-import { findPerson, OPENID_CLAIMS } from '../people/people.ts'
+import { OPENID_CLAIMS } from '../people/people.ts'
 import { mayInspect } from '../tokens/introspection.ts'
 import { extraTokenClaims, stampToken } from '../tokens/redemption.ts'
 import { resourceHooks } from '../tokens/resource-indicators.ts'
@@ -77,7 +78,8 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
         ? clientAdapter(store, (metadata) => keepRegistered(context, metadata))
         : kept(context, model, modelAdapter(store, model, gate)),
     jwks: { keys: privateJwks.map((jwk) => ({ ...jwk })) as never },
-    findAccount: (_ctx, sub) => findPerson(store, sub),
+    findAccount: findSignedIn(context),
+    extraParams: ['provider'],
     loadExistingGrant: authorizing.loadExistingGrant,
     interactions: { policy: authorizing.policy, url: (_ctx, { uid }) => `/oauth/interaction/${uid}` },
     extraTokenClaims: extraTokenClaims(context),

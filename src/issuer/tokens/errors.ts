@@ -13,6 +13,12 @@ export function invalidGrant(description: string): errors.OIDCProviderError {
   return toLibraryError({ error: 'invalid_grant', description })
 }
 
+/** `temporarily_unavailable` with 503: nothing was spent, and the same request may do later. */
+export function unavailable(description: string, retryAfterSeconds: number): errors.OIDCProviderError {
+  const error = new errors.CustomOIDCProviderError('temporarily_unavailable', description)
+  return Object.assign(error, { status: 503, statusCode: 503, expose: true, retryAfterSeconds })
+}
+
 function libraryError(code: Refusal['error']): errors.OIDCProviderError {
   switch (code) {
     case 'invalid_target':

@@ -19,6 +19,8 @@ export type Redemption =
       readonly granted: Readonly<Record<string, readonly string[]>>
       readonly grantId: string
       readonly gid: string
+      /** The provider that the person signed in with; undefined: none. */
+      readonly idp: string | undefined
     }
   | { readonly kind: 'service'; readonly judgment: Extract<TokenJudgment, { kind: 'token' }> }
   /** The client did not hear the answer and asks the same again. */
@@ -40,6 +42,9 @@ export function redemptionOf(request: IncomingMessage): Redemption | undefined {
 export interface Authentication {
   readonly authTime: number | undefined
   readonly amr: readonly string[] | undefined
+  readonly acr: string | undefined
+  /** The provider that the person signed in with; undefined: none. */
+  readonly idp: string | undefined
 }
 
 /**
@@ -62,6 +67,8 @@ export function personTokenClaims(
     ...Object.fromEntries(further),
     auth_time: authentication.authTime,
     amr: authentication.amr,
+    acr: authentication.acr,
+    idp: authentication.idp,
     gid,
     username: user.username,
     groups: user.groups.filter((group) => named.includes(group)),
@@ -77,7 +84,10 @@ export function extraTokenClaims(context: IssuerContext): ExtraClaims {
     const redemption = redemptionOf(ctx.req)
     if (redemption?.kind !== 'person') return undefined
     const resource = resourceById(context.settings().resources, String(token.aud ?? ''))
-    return resource && personTokenClaims(resource, redemption.user, authenticationOf(ctx), redemption.gid)
+    return (
+      resource &&
+      personTokenClaims(resource, redemption.user, { ...authenticationOf(ctx), idp: redemption.idp }, redemption.gid)
+    )
   }
 }
 
@@ -93,8 +103,8 @@ export const stampToken: Customize = (ctx, token, { payload }) => {
   Object.assign(token, { jti: payload.jti })
 }
 
-function authenticationOf(ctx: KoaContextWithOIDC): { authTime: number | undefined; amr: string[] | undefined } {
+function authenticationOf(ctx: KoaContextWithOIDC): Omit<Authentication, 'idp'> {
   const { AuthorizationCode, RefreshToken, DeviceCode } = ctx.oidc.entities
   const source = AuthorizationCode ?? RefreshToken ?? DeviceCode
-  return { authTime: source?.authTime, amr: source?.amr }
+  return { authTime: source?.authTime, amr: source?.amr, acr: source?.acr }
 }

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { IssuerContext } from '../context.ts'
 import { ROUTES } from '../http/endpoints.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import { askBeforehand } from './provider-standing.ts'
 import { redemptionOf } from './redemption.ts'
 import type { RefreshAnswers } from './refresh-answers.ts'
 import { refreshRequestOf } from './token-gate.ts'
@@ -32,6 +33,7 @@ export function tokenEndpoint(parts: TokenEndpointParts): Middleware {
   }
   return async (ctx, next) => {
     if (!IN_ONE_STEP.has(ctx.path) || ctx.method !== 'POST') return next()
+    if (ctx.path === TOKEN_PATH) await askBeforehand(parts.context, ctx.req)
     return parts.context.store.unit(
       () => answer(ctx, next),
       () => ctx.status < 500,

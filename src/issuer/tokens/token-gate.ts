@@ -10,6 +10,8 @@ import type { SpendingRules } from '../provider/adapter.ts'
 import { takeLabel } from './authorization-label.ts'
 import { invalidGrant, toLibraryError } from './errors.ts'
 import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
+import { withGroups } from './provider-groups.ts'
+import { standingFor } from './provider-standing.ts'
 import { noteRedemption, type Redemption, redemptionOf } from './redemption.ts'
 import type { RefreshAnswers, RefreshRequest } from './refresh-answers.ts'
 
@@ -102,7 +104,10 @@ export function refreshRequestOf(ctx: KoaContextWithOIDC): RefreshRequest {
 /** Throws the library's error, or notes what may be had. */
 async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: Source): Promise<void> {
   const { store } = context
-  const user = await store.userBySub(source.accountId ?? '')
+  const gid = gidOf(source.grantId ?? '')
+  const standing = await standingFor(context, ctx.req, gid)
+  const account = await store.userBySub(source.accountId ?? '')
+  const user = account && withGroups(account, standing)
   const grant = await ctx.oidc.provider.Grant.find(source.grantId ?? '')
   if (user === undefined || user.disabled || grant === undefined) throw invalidGrant('the authorization has ended')
   const { resources } = context.settings()
@@ -133,7 +138,8 @@ async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: So
       [...scope].filter((each) => OPENID_SCOPES.has(each)),
     ),
     grantId: source.grantId ?? '',
-    gid: gidOf(source.grantId ?? ''),
+    gid,
+    idp: standing.kind === 'good' ? standing.provider : undefined,
   })
 }
 

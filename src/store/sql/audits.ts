@@ -10,6 +10,8 @@ const AUDIT_ROWS = 100_000
 const GRACE_SECONDS = 60
 /** An authorization without refresh token lives as long as its last access token: less than a day. */
 const IDLE_SECONDS = 86_400
+/** As long as a browser session may live: one that a request saves after its sign-in has ended must be found out. */
+const SIGN_IN_SECONDS = 15 * 86_400
 /** Rows of one transaction: short enough that no request waits for it. */
 const BATCH = 500
 
@@ -18,7 +20,19 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['models', 'model, key'],
   ['replays', 'key'],
   ['throttles', 'key'],
+  ['provider_attempts', 'id'],
   ['revocations', 'id'],
+]
+
+/** Sign-ins by a provider that have ended, and those that nothing came from or is left of. */
+const OVER: readonly string[] = [
+  `DELETE FROM provider_authorizations WHERE gid IN (SELECT p.gid FROM provider_authorizations p
+    JOIN provider_sign_ins s ON s.id = p.sign_in WHERE s.created_at < ?
+    AND NOT EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = p.gid)
+    AND NOT EXISTS (SELECT 1 FROM models m WHERE m.gid = p.gid) LIMIT ?)`,
+  `DELETE FROM provider_sign_ins WHERE id IN (SELECT id FROM provider_sign_ins s WHERE created_at < ?
+    AND NOT EXISTS (SELECT 1 FROM provider_authorizations p WHERE p.sign_in = s.id)
+    AND NOT EXISTS (SELECT 1 FROM models m WHERE m.model = 'Session' AND m.uid_key = s.session_key) LIMIT ?)`,
 ]
 
 /** The audit trail, and the sweeping of whatever has expired. */
@@ -53,6 +67,7 @@ async function sweepExpired(database: Database, now: number): Promise<number> {
     const sql = `DELETE FROM ${table} WHERE (${key}) IN (${expired})`
     rows += await deleteInBatches(database, sql, now - GRACE_SECONDS)
   }
+  for (const sql of OVER) rows += await deleteInBatches(database, sql, now - SIGN_IN_SECONDS)
   return rows
 }
 

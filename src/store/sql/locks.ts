@@ -11,6 +11,9 @@ const family = (gid: string): string => `family ${gid}`
 const client = (id: string): string => `client ${id}`
 const person = (sub: string): string => `person ${sub}`
 
+/** The name that a request about a person holds together with others, and what changes the person alone. */
+export const personLock = person
+
 /** Locks what a token request is about: token and family for itself, client and person together with other requests. */
 export async function lockForUnit(transaction: Transaction, held: HeldByUnit): Promise<void> {
   const named = (make: (id: string) => string, id: string | undefined): string[] => (id === undefined ? [] : [make(id)])
@@ -33,6 +36,7 @@ export function locksOfAct(act: RevocationAct): readonly (readonly string[])[] {
     else if (gid !== undefined) gids.add(family(gid))
   }
   for (const { sub } of act.endSessions) people.add(person(sub))
+  for (const { sub } of act.endProviderSignIns ?? []) people.add(person(sub))
   if (act.setUser !== undefined) people.add(person(act.setUser.sub))
   if (act.setClient !== undefined) clients.add(client(act.setClient.id))
   return [gids, clients, people].map((names) => [...names].sort()).filter((names) => names.length > 0)

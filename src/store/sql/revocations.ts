@@ -57,6 +57,10 @@ async function carryOut(queries: Queries, act: RevocationAct, now: number): Prom
     const sql = `DELETE FROM models WHERE account_id = ? AND ${ends}`
     await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
   }
+  for (const ended of act.endProviderSignIns ?? []) entries.push(...(await endProviderSignIn(queries, ended)))
+  for (const { issuer, person } of act.deleteProviderLinks ?? []) {
+    await queries.run('DELETE FROM provider_links WHERE issuer = ? AND person = ?', issuer, person)
+  }
   await setRecords(queries, act)
   await insertAudit(queries, act.audit.event, act.audit.detail, now)
   return entries
@@ -86,8 +90,32 @@ async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Pr
   return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
 }
 
+/** What it was asked again with goes with it. A sign-in that native clients still live by stands, and is asked at once. */
+async function endProviderSignIn(
+  queries: Queries,
+  { id, keepNative, notBeforeMs, expiresAt }: NonNullable<RevocationAct['endProviderSignIns']>[number],
+): Promise<readonly NewRevocation[]> {
+  const rows = await queries.all(
+    `SELECT gid, coalesce((SELECT type FROM clients WHERE id = client_id), 'web') AS type
+      FROM provider_authorizations WHERE sign_in = ? AND (EXISTS (SELECT 1 FROM models m WHERE m.gid = provider_authorizations.gid)
+        OR EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = provider_authorizations.gid AND a.ended = 0))`,
+    id,
+  )
+  const spared = rows.filter((row) => keepNative && text(row, 'type') === 'native')
+  const entries: NewRevocation[] = []
+  for (const row of rows.filter((each) => !spared.includes(each))) {
+    const ended = { gid: text(row, 'gid'), revokeTokens: { notBeforeMs, expiresAt } }
+    entries.push(...(await endAuthorizations(queries, ended)))
+  }
+  const key = '(SELECT session_key FROM provider_sign_ins WHERE id = ?)'
+  await queries.run(`DELETE FROM models WHERE model = 'Session' AND uid_key = ${key}`, id)
+  if (spared.length > 0) await queries.run('UPDATE provider_sign_ins SET due_at_ms = ? WHERE id = ?', notBeforeMs, id)
+  else await queries.run("UPDATE provider_sign_ins SET ended = 1, sealed = '', due_at_ms = NULL WHERE id = ?", id)
+  return entries
+}
+
 /** An entry that is in force already keeps its number; one that goes further takes the place of earlier ones. */
-async function putInForce(queries: Queries, entries: readonly NewRevocation[]): Promise<readonly Revocation[]> {
+export async function putInForce(queries: Queries, entries: readonly NewRevocation[]): Promise<readonly Revocation[]> {
   const known = new Map<NewRevocation, Revocation>()
   for (const entry of entries) {
     const found = EXACT.has(entry.kind) ? await inForce(queries, entry) : undefined

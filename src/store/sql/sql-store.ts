@@ -6,6 +6,8 @@ import type { Engine } from './database.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
 import { lockForUnit } from './locks.ts'
 import { modelQueries } from './models.ts'
+import { providerLinkQueries } from './provider-links.ts'
+import { providerSignInQueries } from './provider-sign-ins.ts'
 import { revocationQueries } from './revocations.ts'
 import { createUnitsOfWork } from './unit-of-work.ts'
 import { userQueries } from './users.ts'
@@ -24,6 +26,8 @@ export function sqlStore(engine: Engine, now: () => number): Omit<Store, 'subscr
     ...keyAndCounterQueries(database),
     ...revocationQueries(database, () => Math.floor(now() / 1000)),
     ...auditQueries(database),
+    ...providerLinkQueries(database),
+    ...providerSignInQueries(database),
     unit,
     hold: (held) => inUnit((transaction) => lockForUnit(transaction, held)),
   }

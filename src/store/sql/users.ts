@@ -43,8 +43,9 @@ export async function updateUser(
   return (await queries.run(sql, ...columns.map(([, value]) => value), sub, ...unless)) === 1
 }
 
-async function insertUser(database: Database, user: UserRecord): Promise<boolean> {
-  const changed = await database.run(
+/** Within a transaction: false when the name is taken. */
+export async function insertUser(queries: Queries, user: UserRecord): Promise<boolean> {
+  const changed = await queries.run(
     'INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
     user.sub,
     user.username,

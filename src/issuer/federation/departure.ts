@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { randomNonce, randomPKCECodeVerifier } from 'openid-client'
+import { reasonOf } from './arrival.ts'
+import type { Purpose } from './attempt-records.ts'
+import type { Departure, SignInWish } from './federation.ts'
+import type { FederationParts } from './federation-parts.ts'
+import { isFault, orFault } from './provider-fault.ts'
+import type { RelyingParty } from './relying-party.ts'
+import type { SignInReason } from './sign-in-reason.ts'
+
+/** Where providers send people back to; each has a path of its own (RFC 9700 §4.4.2). */
+export function callbackUrl({ settings }: Pick<FederationParts, 'settings'>, id: string): string {
+  return `${settings().origin}/oauth/providers/${id}/callback`
+}
+
+/** Begins an attempt and says where it leads. Nothing is kept when the provider can't be used at the moment. */
+export async function depart(
+  parts: FederationParts,
+  party: RelyingParty,
+  request: IncomingMessage,
+  response: ServerResponse,
+  purpose: Purpose,
+  wish: SignInWish,
+  leastScopes = false,
+): Promise<Departure> {
+  const { provider } = party
+  const ready = await orFault(() => party.metadata())
+  if (isFault(ready)) {
+    await parts.unreached(provider, ready)
+    const { reason, detail } = reasonOf(ready)
+    await refuse(parts, provider.id, reason, detail)
+    return { kind: 'refused', reason }
+  }
+  const attempt = {
+    kind: 'attempt',
+    provider: provider.id,
+    issuer: provider.issuer,
+    purpose,
+    nonce: randomNonce(),
+    verifier: randomPKCECodeVerifier(),
+    startedAt: Math.floor(parts.now() / 1000),
+    leastScopes,
+    fresh: wish.fresh,
+    maxAge: wish.maxAge,
+    loginHint: wish.loginHint,
+  } as const
+  const state = await parts.attempts.begin(request, response, attempt)
+  const more = {
+    ...(wish.loginHint === undefined ? {} : { login_hint: wish.loginHint }),
+    ...(wish.fresh ? { prompt: 'login' } : {}),
+    ...(wish.maxAge === undefined ? {} : { max_age: String(wish.maxAge) }),
+  }
+  const { nonce, verifier } = attempt
+  const redirectUri = callbackUrl(parts, provider.id)
+  const url = await party.authorizationUrl({ redirectUri, state, nonce, verifier, leastScopes, more })
+  return { kind: 'go', url }
+}
+
+/** Keeps that somebody was not let in. `detail` never holds what the person or the provider said of the person. */
+export async function refuse(
+  { record, counted }: FederationParts,
+  provider: string,
+  reason: SignInReason,
+  detail: string,
+): Promise<void> {
+  counted(provider, 'refused', reason)
+  await record('federation.refused', { provider, reason, detail }, 'warn')
+}

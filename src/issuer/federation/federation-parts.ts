@@ -1,0 +1,26 @@
+import type { IdentityProvider } from '../../core/identity-provider.ts'
+import type { ProviderSignIn } from '../../store/provider-store.ts'
+import type { IssuerContext } from '../context.ts'
+import type { Attempts } from './attempts.ts'
+import type { Parties } from './parties.ts'
+import type { ProviderFault } from './provider-fault.ts'
+
+/** What the parts of signing in by a provider share. */
+export interface FederationParts
+  extends Pick<IssuerContext, 'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'record' | 'tell'> {
+  readonly parties: Parties
+  readonly attempts: Attempts
+  /** Does work outside of the store's transaction in hand: what a provider was asked stands whatever becomes of the request. */
+  readonly apart: <T>(work: () => Promise<T>) => Promise<T>
+  /** Notes that a provider gave no word that can be gone by; told once, until it gives one again. */
+  readonly unreached: (provider: IdentityProvider, fault: ProviderFault) => Promise<void>
+  readonly reached: (provider: IdentityProvider) => Promise<void>
+  /** Gives a sign-in's refresh token up at the provider, in the background; its failure is no fault. */
+  readonly revokeThere: (signIn: ProviderSignIn) => void
+  /** Logout tokens that fail: false when a provider's path has seen too many within a second. */
+  readonly failures: { mayFail(provider: string): boolean }
+  /** Lets the background look at once at what is due. */
+  readonly wake: () => void
+  /** Counts a sign-in. */
+  readonly counted: (provider: string, outcome: 'ok' | 'refused', reason: string) => void
+}

@@ -1,0 +1,101 @@
+import type { ProviderSignIn } from '../../store/provider-store.ts'
+import { isForm } from '../http/request.ts'
+import { sendError } from '../http/response.ts'
+import type { FederationParts } from './federation-parts.ts'
+import { readLogoutToken } from './logout-token.ts'
+import type { CallbackVisit } from './onward.ts'
+import { personKey } from './provider-person.ts'
+import type { RelyingParty } from './relying-party.ts'
+import { openTokens } from './sign-in-tokens.ts'
+
+const LARGEST_BODY = 16 * 1024
+
+/** Hears that somebody signed out at the provider (OpenID Connect Back-Channel Logout 1.0). */
+export async function answerLogout({ parts, party, request, response }: CallbackVisit): Promise<void> {
+  const provider = party.provider.id
+  response.setHeader('cache-control', 'no-store')
+  const token = isForm(request) ? await readToken(request) : undefined
+  const word =
+    token === undefined
+      ? ({ kind: 'bad', detail: 'no form of at most 16 KiB with one logout_token' } as const)
+      : await readLogoutToken(party, token, Math.floor(parts.now() / 1000))
+  if (word.kind === 'unavailable') {
+    return sendError(response, 503, 'temporarily_unavailable', 'the keys can’t be had', { 'retry-after': '10' })
+  }
+  if (word.kind === 'bad') {
+    if (!parts.failures.mayFail(provider)) {
+      return sendError(response, 429, 'temporarily_unavailable', 'too many that fail', { 'retry-after': '1' })
+    }
+    await parts.record('federation.logout_token', { provider, outcome: 'refused', detail: word.detail }, 'warn')
+    return sendError(response, 400, 'invalid_request', word.detail)
+  }
+  const subject = word.sub === undefined ? undefined : { ...word.claims, sub: word.sub }
+  const ended = await carryOut(parts, party, subject, word.sid)
+  await parts.record('federation.logout_token', { provider, outcome: 'ok', ...ended })
+  response.writeHead(200, { 'content-length': 0 })
+  response.end()
+}
+
+/**
+ * Without `sid`, everything of the person ends. With one, the sign-ins of that session end, and those of the same person that never
+ * named one; for there are providers that end all sessions and name one, the person's others are asked at once.
+ */
+async function carryOut(
+  parts: FederationParts,
+  party: RelyingParty,
+  subject: Readonly<Record<string, unknown>> | undefined,
+  sid: string | undefined,
+): Promise<{ readonly ended: number; readonly asked: number }> {
+  const { store, acts, now } = parts
+  const { id: provider, issuer } = party.provider
+  const bySid = sid === undefined ? [] : await store.providerSignIns({ issuer, sid })
+  const people = new Set(bySid.map(({ person }) => person))
+  for (const person of await peopleOf(parts, party, subject)) people.add(person)
+  const all = (await Promise.all([...people].map((person) => store.providerSignIns({ issuer, person })))).flat()
+  const named = new Set(bySid.map(({ id }) => id))
+  const ends = (signIn: ProviderSignIn) => sid === undefined || named.has(signIn.id) || signIn.sid === undefined
+  const ending = all.filter(ends)
+  const others = all.filter((signIn) => !ends(signIn))
+  for (const signIn of ending) {
+    const why = { provider, sub: signIn.sub, reason: 'logout_token', source: 'logout' }
+    if (sid === undefined) parts.revokeThere(signIn)
+    await acts.endProviderSignIns([signIn], sid !== undefined, why)
+    parts.tell('federation.ended', why)
+  }
+  await store.makeDue(
+    others.map(({ id }) => id),
+    now(),
+  )
+  parts.wake()
+  return { ended: ending.length, asked: others.length }
+}
+
+/** Whom a `sub` means: the person itself, or where another claim is the person, those whose tokens named that `sub`. */
+async function peopleOf(
+  { store, masterKey }: FederationParts,
+  { provider }: RelyingParty,
+  subject: Readonly<Record<string, unknown>> | undefined,
+): Promise<readonly string[]> {
+  if (subject === undefined) return []
+  if (provider.person === 'sub') return [personKey(provider, { ...subject, iss: provider.issuer })]
+  const standing = await store.providerSignIns({ issuer: provider.issuer })
+  return standing
+    .filter(({ id, sealed }) => openTokens(masterKey, id, sealed)?.subject === subject.sub)
+    .map(({ person }) => person)
+}
+
+async function readToken(request: AsyncIterable<Buffer>): Promise<string | undefined> {
+  const chunks: Buffer[] = []
+  let length = 0
+  try {
+    for await (const chunk of request) {
+      length += chunk.length
+      if (length > LARGEST_BODY) return undefined
+      chunks.push(chunk)
+    }
+  } catch {
+    return undefined
+  }
+  const [token, ...more] = new URLSearchParams(Buffer.concat(chunks).toString('utf8')).getAll('logout_token')
+  return more.length === 0 ? token : undefined
+}

@@ -1,0 +1,75 @@
+import { siteOf } from '../context.ts'
+import { GUARD_FIELD, guardValue, isFromElsewhere, isGuarded } from '../http/form-guard.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { sendPage } from '../http/response.ts'
+import { nameTakenPage, providerProblemPage } from '../pages/provider.ts'
+import type { Pending } from './attempt-records.ts'
+import { refuse } from './departure.ts'
+import { type CallbackVisit, connectAndLand } from './onward.ts'
+
+const WRONG = 'That name and password don’t belong together. Try again.'
+const BUSY = 'There were too many tries. Wait a moment, then try again.'
+
+/** Keeps the identity for ten minutes, and asks for another way in to the account that it is to be connected with. */
+export async function showNameTaken(visit: CallbackVisit, found: Omit<Pending, 'kind'>): Promise<void> {
+  const { parts, request, response } = visit
+  const key = await parts.attempts.begin(request, response, { kind: 'pending', ...found })
+  show(visit, key, found.arrival.person.askedName, undefined, 200)
+}
+
+/** Takes the password of the account; what waits is connected with it and signed in, in one go. */
+export async function answerNameTaken(visit: CallbackVisit): Promise<void> {
+  const { parts, party, request, response } = visit
+  const { form, address } = issuerRequestOf(request)
+  const key = form.get('pending') ?? ''
+  const pending = await parts.attempts.find(request, key, 'pending')
+  const guarded = isGuarded(parts.masterKey, guardedBy(key), form) && !isFromElsewhere(request, parts.settings().origin)
+  const byPassword = parts.settings().password !== 'off'
+  if (!guarded || !byPassword || pending?.issuer !== party.provider.issuer) {
+    await refuse(parts, party.provider.id, 'state_mismatch', 'a form that no sign-in waits for')
+    return sendPage(response, 400, providerProblemPage(siteOf(parts), 'state_mismatch'))
+  }
+  const username = form.get('username') ?? ''
+  const attempt = {
+    username,
+    password: form.get('password') ?? '',
+    address,
+    visitor: key,
+    left: () => request.socket.destroyed,
+  }
+  const result = await parts.signIn.attempt(attempt)
+  if (result.kind !== 'ok') {
+    await parts.record(result.kind === 'slow' ? 'login.throttled' : 'login.failure', { address }, 'warn')
+    return show(visit, key, username, result.kind === 'slow' ? BUSY : WRONG, result.kind === 'slow' ? 429 : 400)
+  }
+  const spent = await parts.attempts.spend(key)
+  if (!spent) return sendPage(response, 400, providerProblemPage(siteOf(parts), 'state_mismatch'))
+  await parts.record('login.success', { sub: result.user.sub, address })
+  return connectAndLand(visit, pending, result.user.sub)
+}
+
+function show(visit: CallbackVisit, key: string, username: string, problem: string | undefined, status: number): void {
+  const { parts, party, response } = visit
+  const { id, name } = party.provider
+  const { password, providers } = parts.settings()
+  const guard = guardValue(parts.masterKey, guardedBy(key))
+  const hidden = { pending: key, [GUARD_FIELD]: guard }
+  const others = providers.filter((provider) => provider.id !== id)
+  const page = nameTakenPage({
+    site: siteOf(parts),
+    provider: name,
+    username,
+    form: password === 'off' ? undefined : { action: `/oauth/providers/${id}/connect`, hidden },
+    providers: others.map((provider) => ({
+      name: provider.name,
+      url: `/oauth/providers/${provider.id}/start?${new URLSearchParams(hidden)}`,
+    })),
+    problem,
+  })
+  sendPage(response, status, page)
+}
+
+/** What the anti-forgery value of the page is made from. */
+export function guardedBy(key: string): string {
+  return `provider pending ${key}`
+}

@@ -1,0 +1,55 @@
+import { connect, enter } from './admission.ts'
+import type { Arrival, Purpose } from './attempt-records.ts'
+import { refuse } from './departure.ts'
+import type { FederationParts } from './federation-parts.ts'
+import type { Landing, ProviderLogin, ProviderRequest } from './landing.ts'
+import type { RelyingParty } from './relying-party.ts'
+import type { SignInReason } from './sign-in-reason.ts'
+
+/** One request that a provider sent somebody back with. */
+export interface CallbackVisit extends ProviderRequest {
+  readonly parts: FederationParts
+  readonly party: RelyingParty
+  readonly landing: Landing
+}
+
+/** Signs in for what waits. */
+export async function landLogin(
+  visit: CallbackVisit,
+  purpose: Exclude<Purpose, { kind: 'proof' }>,
+  login: ProviderLogin,
+): Promise<void> {
+  const { parts, party, landing } = visit
+  const provider = party.provider.id
+  parts.counted(provider, 'ok', 'ok')
+  await parts.record('federation.sign_in', { provider, sub: login.sub, sign_in: login.signIn.slice(0, 8) })
+  if (purpose.kind !== 'interaction') return landing.account(visit, login)
+  if (!(await landing.interaction(visit, purpose.uid, login))) return landing.account(visit, login)
+}
+
+/** Connects what waited with the account that was shown, and goes on in one go. */
+export async function connectAndLand(
+  visit: CallbackVisit,
+  { purpose, arrival }: { readonly purpose: Exclude<Purpose, { kind: 'proof' }>; readonly arrival: Arrival },
+  sub: string,
+): Promise<void> {
+  const { parts, party } = visit
+  const outcome = await connect(parts, party, arrival, sub)
+  if (outcome !== 'linked' && outcome !== 'known') {
+    return problem(visit, purpose, { reason: 'name_taken', detail: `the account could not be connected: ${outcome}` })
+  }
+  const entered = await enter(parts, party, arrival, sub)
+  if (entered.kind !== 'admitted') return problem(visit, purpose, entered)
+  return landLogin(visit, purpose, { sub, signIn: entered.signIn, ...arrival })
+}
+
+/** Back to where the person signs in, with the reason; the provider's own words are for the log. */
+export async function problem(
+  visit: CallbackVisit,
+  purpose: Purpose,
+  { reason, detail }: { readonly reason: SignInReason; readonly detail: string },
+): Promise<void> {
+  const { parts, party, landing } = visit
+  await refuse(parts, party.provider.id, reason, detail)
+  landing.problem(visit, purpose.kind === 'interaction' ? purpose.uid : undefined, reason)
+}

@@ -1,0 +1,82 @@
+import { compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
+import type { ProviderCalls } from './provider-calls.ts'
+import { ProviderError } from './provider-fault.ts'
+
+const FRESH_MS = 300_000
+/** Whoever sends tokens with made-up key ids costs one fetch in this time. */
+const PAUSE_MS = 30_000
+const STALE_MS = 24 * 3_600_000
+
+interface Kept {
+  readonly keys: JSONWebKeySet
+  readonly atMs: number
+}
+
+/** The keys that a provider signs with. */
+export interface ProviderKeys {
+  /**
+   * Whether one of the provider's keys made the signature of a compact JWS. Claims are NOT judged.
+   * Throws {@link ProviderError}: `invalid_token` when not, `silent` when the keys can't be had.
+   */
+  verify(jws: string, algorithms: readonly string[], uri: string): Promise<void>
+}
+
+/** Keys by `kid`, read anew when one is missing; the last known ones serve for a day. @param now milliseconds. */
+export function createProviderKeys(calls: ProviderCalls, now: () => number): ProviderKeys {
+  const state: { kept: Kept | undefined; triedAtMs: number; under: Promise<void> | undefined } = {
+    kept: undefined,
+    triedAtMs: Number.NEGATIVE_INFINITY,
+    under: undefined,
+  }
+  const load = async (uri: string): Promise<void> => {
+    state.triedAtMs = now()
+    try {
+      const answer = await calls.call('jwks', uri)
+      state.kept = { keys: readKeys(answer.status === 200 ? answer.text : ''), atMs: now() }
+    } catch (error) {
+      if (state.kept === undefined || now() - state.kept.atMs > STALE_MS) throw error
+    }
+  }
+  const refresh = (uri: string): Promise<void> => {
+    state.under ??= load(uri).finally(() => {
+      state.under = undefined
+    })
+    return state.under
+  }
+  const mayAsk = (): boolean => now() - state.triedAtMs >= PAUSE_MS || state.kept === undefined
+  return {
+    verify: async (jws, algorithms, uri) => {
+      if (state.kept === undefined || (now() - state.kept.atMs > FRESH_MS && mayAsk())) await refresh(uri)
+      const first = await check(jws, algorithms, state.kept?.keys)
+      if (first === 'good') return
+      if (first === 'unknown_key' && mayAsk()) {
+        await refresh(uri)
+        if ((await check(jws, algorithms, state.kept?.keys)) === 'good') return
+      }
+      throw new ProviderError({ kind: 'invalid_token', detail: first === 'bad' ? 'bad_signature' : 'unknown_key' })
+    },
+  }
+}
+
+async function check(
+  jws: string,
+  algorithms: readonly string[],
+  keys: JSONWebKeySet = { keys: [] },
+): Promise<'good' | 'bad' | 'unknown_key'> {
+  try {
+    await compactVerify(jws, createLocalJWKSet(keys), { algorithms: [...algorithms] })
+    return 'good'
+  } catch (error) {
+    return error instanceof errors.JWKSNoMatchingKey ? 'unknown_key' : 'bad'
+  }
+}
+
+function readKeys(text: string): JSONWebKeySet {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)) {
+      return { keys: value.keys.filter((key) => typeof key === 'object' && key !== null && key.kty !== 'oct') }
+    }
+  } catch {}
+  throw new ProviderError({ kind: 'silent', detail: 'jwks_uri does not answer with keys' })
+}

@@ -1,0 +1,33 @@
+import { seal, unseal } from '../keys/sealing.ts'
+
+/** What a provider gave for one sign-in, to ask again with. */
+export interface SignInTokens {
+  readonly refreshToken: string | undefined
+  /** The only token where there is no refresh token. */
+  readonly accessToken: string | undefined
+  /** Until when its refusal means something; undefined: not said. */
+  readonly accessUntilMs: number | undefined
+  /** For signing out there. */
+  readonly rawIdToken: string | undefined
+  /** What userinfo and later ID tokens must say. */
+  readonly subject: string
+  /** Where the groups stood last. */
+  readonly groupsPlace: 'id_token' | 'userinfo' | undefined
+}
+
+/** Sealed for one sign-in: it opens under no other's id. */
+export function sealTokens(masterKey: Buffer, id: string, tokens: SignInTokens): string {
+  return seal(masterKey, purposeOf(id), JSON.stringify(tokens))
+}
+
+/** What {@link sealTokens} sealed; undefined when it can't be opened, and for a sign-in that has ended. */
+export function openTokens(masterKey: Buffer, id: string, sealed: string): SignInTokens | undefined {
+  const text = unseal(masterKey, purposeOf(id), sealed)
+  if (text === undefined) return undefined
+  const tokens: SignInTokens = JSON.parse(text)
+  return tokens
+}
+
+function purposeOf(id: string): string {
+  return `provider sign-in ${id}`
+}

@@ -1,0 +1,153 @@
+import type { ServerResponse } from 'node:http'
+import type Provider from 'oidc-provider'
+import { type IssuerContext, siteOf } from '../context.ts'
+import type { SignInWish } from '../federation/federation.ts'
+import type { Landing, ProviderLogin, ProviderRequest } from '../federation/landing.ts'
+import { endedMeanwhile } from '../http/ended-meanwhile.ts'
+import { GUARD_FIELD, guardValue, isGuarded } from '../http/form-guard.ts'
+import { queryOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { keepProvider, wasSignedOut } from '../http/sign-in-cookies.ts'
+import { leadOnPage } from '../pages/message.ts'
+import type { PageProvider } from '../pages/provider.ts'
+import { type InteractionContext, interactionPath, sendExpired, sendInteractionPage } from './context.ts'
+import { leaveSession } from './leave-session.ts'
+import { isKept } from './opener.ts'
+
+/** The buttons of a sign-in page: links that carry the interaction's guard. */
+export function providerButtons({ context, interaction, request }: InteractionContext): readonly PageProvider[] {
+  const guard = guardValue(context.masterKey, interaction.uid)
+  return context.federation.choices(request).map(({ id, name }) => {
+    const query = new URLSearchParams({ provider: id, [GUARD_FIELD]: guard })
+    return { name, url: `${interactionPath(interaction.uid, 'provider')}?${query}` }
+  })
+}
+
+/** Somebody pressed the button of a provider. False, and nothing answered, for a link that is not this interaction's. */
+export async function goToProvider(visit: InteractionContext): Promise<boolean> {
+  const { context, interaction, request, response } = visit
+  const query = queryOf(request)
+  if (!isGuarded(context.masterKey, interaction.uid, query)) return false
+  const departure = await departFrom(visit, query.get('provider') ?? '')
+  if (departure === undefined) return false
+  if (departure.kind === 'go') redirect(response, departure.url)
+  else redirect(response, problemPath(interaction.uid, departure.reason))
+  return true
+}
+
+/**
+ * Leads straight to a provider where there is no choice, or the client has made it: never right after a sign-out, never after a problem.
+ * False, and nothing answered: the page is to be shown.
+ */
+export async function goStraight(visit: InteractionContext): Promise<boolean> {
+  const { context, interaction, request, client, response } = visit
+  const query = queryOf(request)
+  const held = query.has('problem') || query.has('password') || wasSignedOut(context, request)
+  const chosen = straightTo(context, interaction.params.provider)
+  if (chosen === undefined || held || interaction.prompt.name !== 'login') return false
+  const departure = await departFrom(visit, chosen)
+  if (departure === undefined) return false
+  if (departure.kind === 'refused') redirect(response, problemPath(interaction.uid, departure.reason))
+  else if (interaction.deviceCode === undefined) redirect(response, departure.url)
+  // A form came before: browsers hold a redirect to what its page allowed.
+  else sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url: departure.url, name: client.name }))
+  return true
+}
+
+/** The provider that nobody has to choose; undefined: there is a choice. @param wanted the client's `provider`. */
+export function straightTo({ settings }: Pick<IssuerContext, 'settings'>, wanted: unknown): string | undefined {
+  const { providers, password } = settings()
+  const [first, ...others] = providers
+  const named = providers.find(({ id }) => id === wanted)
+  if (named !== undefined) return named.id
+  return first !== undefined && others.length === 0 && password !== 'on' ? first.id : undefined
+}
+
+function departFrom(visit: InteractionContext, id: string) {
+  const { context, interaction, request, response } = visit
+  const purpose = { kind: 'interaction', uid: interaction.uid } as const
+  return context.federation.depart(request, response, id, purpose, wishOf(interaction.params))
+}
+
+function wishOf({
+  prompt,
+  max_age: maxAge,
+  login_hint: hint,
+}: InteractionContext['interaction']['params']): SignInWish {
+  const seconds = maxAge === undefined ? Number.NaN : Number(maxAge)
+  return {
+    loginHint: typeof hint === 'string' ? hint.slice(0, 256) : undefined,
+    fresh: String(prompt ?? '')
+      .split(' ')
+      .includes('login'),
+    maxAge: Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : undefined,
+  }
+}
+
+function problemPath(uid: string, reason: string): string {
+  return `${interactionPath(uid)}?problem=${reason}`
+}
+
+/** What goes on when somebody comes back from a provider for an authorization or a device. */
+export function interactionLanding(
+  context: IssuerContext,
+  provider: Provider,
+): Pick<Landing, 'interaction' | 'unproven'> {
+  return {
+    interaction: async (visit, uid, login) => {
+      const interaction = await provider.Interaction.find(uid)
+      if (interaction === undefined) return false
+      const { sub, signIn, authentication } = login
+      if (interaction.session !== undefined && interaction.session.accountId !== sub) {
+        await leaveSession(context, provider, interaction, visit.response)
+      }
+      const { authTime, amr, acr } = authentication
+      const result = {
+        accountId: sub,
+        ts: authTime,
+        remember: true,
+        signIn,
+        ...(amr && { amr: [...amr] }),
+        ...(acr && { acr }),
+      }
+      interaction.result = { ...interaction.lastSubmission, login: result }
+      await interaction.persist()
+      if (await endedMeanwhile(context, visit.request, { sub, clientId: String(interaction.params.client_id) })) {
+        await interaction.destroy()
+        sendExpired(context, visit.response)
+        return true
+      }
+      await keepSignedIn(context, login, visit.response)
+      leadOn(context, visit, interaction.returnTo, isKept(interaction))
+      return true
+    },
+    unproven: async (visit, uid) => {
+      const interaction = await provider.Interaction.find(uid)
+      if (interaction === undefined) return false
+      interaction.result = { error: 'login_required', error_description: 'a fresh sign-in could not be shown' }
+      await interaction.persist()
+      leadOn(context, visit, interaction.returnTo, isKept(interaction))
+      return true
+    },
+  }
+}
+
+/** After a sign-in: the browser remembers by whom. */
+export async function keepSignedIn(
+  context: IssuerContext,
+  login: ProviderLogin,
+  response: ServerResponse,
+): Promise<void> {
+  const signIn = await context.store.providerSignIn(login.signIn)
+  if (signIn !== undefined) keepProvider(context, response, signIn.provider)
+}
+
+function leadOn(
+  context: IssuerContext,
+  { request, response }: ProviderRequest,
+  url: string,
+  keepsOpener: boolean,
+): void {
+  if (request.method !== 'POST') redirect(response, url)
+  else sendPage(response, 200, leadOnPage({ site: siteOf(context), url, name: siteOf(context) }), { keepsOpener })
+}
