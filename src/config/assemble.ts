@@ -64,6 +64,7 @@ export function assembleRoute(checked: CheckedRoute, resources: readonly Resourc
     },
     maxBody: checked.max_body,
     encodedSlash: checked.encoded_slash,
+    upgrades: checked.upgrades,
     credentials: checked.credentials,
     authorization: checked.authorization,
     signOutPaths: checked.sign_out_paths,

@@ -115,6 +115,7 @@ const ROUTE_KEYS: Readonly<Record<Exclude<keyof Route, 'id' | 'access'>, string>
   timeouts: 'timeouts',
   maxBody: 'max_body',
   encodedSlash: 'encoded_slash',
+  upgrades: 'upgrades',
   credentials: 'credentials',
   authorization: 'authorization',
   signOutPaths: 'sign_out_paths',

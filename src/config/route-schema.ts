@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type PathPattern, parsePattern } from '../core/pattern.ts'
+import { carriesRequests } from '../core/request-headers.ts'
 import { METHODS, type MethodSet } from '../core/route.ts'
 import { parseRouteHost, parseUpstream } from './addresses.ts'
 import { parseAddedName, parseHeaderSource, parseHeaderText, parseStrippedName } from './header-rules.ts'
@@ -138,6 +139,12 @@ export const ROUTE = z
     encoded_slash: wordLeaf('What %2F in a path means: an ordinary character, or 400.', ['opaque', 'reject']).prefault(
       'opaque',
     ),
+    upgrades: z
+      .array(textLeaf('A protocol such as websocket.', parseUpgrade))
+      .meta({
+        description: 'Protocols that may be tunnelled; a request for another is answered as if it had not asked.',
+      })
+      .prefault(['websocket']),
     credentials: z
       .array(wordLeaf('What a request may show who it is by.', ['token', 'session', 'app_password', 'ticket']))
       .min(1, { error: 'must name at least one of token, session, app_password and ticket' })
@@ -155,6 +162,16 @@ export const ROUTE = z
       .prefault([]),
   })
   .meta({ description: 'Which requests go to which upstream, and what they need.' })
+
+/** What would carry further HTTP requests, which nobody judges, is no protocol to let through. */
+function parseUpgrade(text: string): Parsed<string> {
+  const protocol = text.toLowerCase()
+  if (!/^[!#$%&'*+.^_`|~0-9a-z-]+(\/[!#$%&'*+.^_`|~0-9a-z-]+)?$/.test(protocol))
+    return faulty('must be a protocol as the Upgrade field names it, such as websocket')
+  return carriesRequests(protocol)
+    ? faulty('would carry requests that nobody judges; name a protocol such as websocket')
+    : parsed(protocol)
+}
 
 function parseRouteId(text: string): Parsed<string> {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text)

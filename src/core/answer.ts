@@ -28,6 +28,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   502: 'The service behind this gateway does not answer as it should. Try again in a while.',
   503: 'This gateway cannot check who you are just now. Try again in a moment.',
   504: 'The service behind this gateway took too long. Try again in a while.',
+  508: 'This gateway leads back to itself. Tell whoever runs it.',
 }
 
 /** A small page without scripts or anything from elsewhere, for light and dark screens. ASCII only. */
@@ -99,6 +100,7 @@ const TITLES: Readonly<Record<number, string>> = {
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
+  508: 'Loop Detected',
 }
 
 /** The whole answer for a denial: `application/problem+json` (RFC 9457), or a small page for a browser's page load. */

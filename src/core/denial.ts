@@ -52,6 +52,7 @@ export type Reason =
   | 'destination_not_allowed'
   | 'headers_too_large'
   | 'headers_timeout'
+  | 'loop'
   | 'sign_in_required'
   | 'sign_in_failed'
   | 'sign_in_unavailable'
@@ -114,6 +115,7 @@ export const ANSWERS: Readonly<Record<Reason, { readonly status: number; readonl
   destination_not_allowed: { status: 403 },
   headers_too_large: { status: 431 },
   headers_timeout: { status: 408 },
+  loop: { status: 508 },
   session_expired: { status: 401 },
   no_session_for_resource: { status: 401 },
   bad_app_password: { status: 401, error: 'invalid_token' },

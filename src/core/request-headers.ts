@@ -20,6 +20,8 @@ export interface UpstreamHeadersInput {
   readonly requestId: string
   /** Keep `Upgrade`: the request goes into a tunnel. See {@link tunnelProtocol}. */
   readonly upgrade: boolean
+  /** What our `Via` says: the protocol that the request came by, and who we are (RFC 9110 §7.6.3). */
+  readonly via: string
   /** `Destination` and `If` in the upstream's terms, as `judgeDestination` answers them; undefined ones are dropped. */
   readonly dav: DavHeaders
 }
@@ -62,6 +64,7 @@ export function lastingRequestHeaders(input: Omit<UpstreamHeadersInput, 'request
   if (input.upgrade) out.push('Connection', 'Upgrade')
   if (mayAnswerHrefs(permit.route, input.method)) out.push('Accept-Encoding', 'identity')
   addFacts(out, permit.route, client)
+  addUnlessSet(out, permit.route, 'Via', input.via)
   return out
 }
 
@@ -71,18 +74,23 @@ export function addsRequestId(route: Route): boolean {
 }
 
 /**
- * The protocol that an upgrade asks for (RFC 9110 §7.8), when it may be tunnelled. Undefined for none, and for those whose bytes would
- * be further HTTP requests that nobody judges: `h2c`, `HTTP/…`, `TLS/…`.
+ * The one protocol that an upgrade asks for (RFC 9110 §7.8), in lower case. Undefined for none, for several, and for those whose bytes would be
+ * further HTTP requests. Does NOT judge whether a route lets it through.
  */
 export function tunnelProtocol(rawHeaders: readonly string[]): string | undefined {
   let protocol: string | undefined
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.toLowerCase() !== 'upgrade') continue
     if (protocol !== undefined) return undefined
-    protocol = rawHeaders[i + 1] ?? ''
+    protocol = (rawHeaders[i + 1] ?? '').toLowerCase()
   }
-  if (protocol === undefined || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+(\/[0-9A-Za-z.]+)?$/.test(protocol)) return undefined
-  return /^(h2c?|h3|http|tls)(\/|$)/i.test(protocol) ? undefined : protocol
+  if (protocol === undefined || !/^[!#$%&'*+.^_`|~0-9a-z-]+(\/[0-9a-z.]+)?$/.test(protocol)) return undefined
+  return carriesRequests(protocol) ? undefined : protocol
+}
+
+/** Whether what is spoken after an upgrade would be requests that nobody judges. @param protocol Lower case. */
+export function carriesRequests(protocol: string): boolean {
+  return /^(h2c?|h3|http|https|shttp|tls|ssl|spdy|icap|sip|rtsp|rtsps)([-/.0-9]|$)/.test(protocol)
 }
 
 // `Connection` has to name these, which are judged by themselves.

@@ -67,6 +67,8 @@ export interface Route {
   /** Bytes; undefined: no limit. */
   readonly maxBody: number | undefined
   readonly encodedSlash: 'opaque' | 'reject'
+  /** Protocols that a request may leave HTTP for, lower case (RFC 9110 §7.8). */
+  readonly upgrades: readonly string[]
   /** Kinds of credentials that count here; a kind that isn't listed is refused, not passed over. */
   readonly credentials: readonly CredentialKind[]
   /** `upstream`: `Authorization` is the server's own and passes untouched; ours comes in `X-Audgate-Authorization`. */

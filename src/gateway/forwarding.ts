@@ -9,7 +9,7 @@ import { mayHoldHrefs, rewritesBody, upstreamTarget } from '../core/upstream-tar
 import type { BodyTransform } from '../proxy/client-answer.ts'
 import type { ForwardInput, UpstreamRequest } from '../proxy/forward-input.ts'
 import type { UpstreamGroup, UpstreamMember } from '../proxy/upstreams.ts'
-import { type Prepared, prepare, type RouteMatch } from './judge.ts'
+import { type Prepared, prepare, type RouteMatch, viaOf } from './judge.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead, UpstreamLines } from './request-head.ts'
 import type { RequestRecord } from './request-log.ts'
@@ -129,10 +129,11 @@ function upstreamLines(
 function lastingLines(
   policy: Policy,
   { client }: RouteMatch,
-  { memo, method, rawHeaders }: RequestHead,
+  head: RequestHead,
   permit: Permit,
   upstream: Upstream,
 ): UpstreamLines | undefined {
+  const { memo, method, rawHeaders } = head
   const known = memo?.upstreamLines
   const { route } = permit
   const identified = permit.token !== undefined
@@ -140,7 +141,17 @@ function lastingLines(
   if (isSame && known.identified === identified) return known
   if (memo === undefined || hasDavFields(rawHeaders)) return undefined
   const dav = { destination: undefined, if: undefined }
-  const input = { rawHeaders, method, permit, policy: policy.headers, client, upstream, upgrade: false, dav }
+  const input = {
+    rawHeaders,
+    method,
+    permit,
+    policy: policy.headers,
+    client,
+    upstream,
+    upgrade: false,
+    via: viaOf(policy, head),
+    dav,
+  }
   const lines = renderFieldLines(lastingRequestHeaders(input))
   if (lines === undefined) return undefined
   memo.upstreamLines = { policy, route, upstream, identified, lines, addsRequestId: addsRequestId(route) }

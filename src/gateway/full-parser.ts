@@ -18,6 +18,8 @@ export interface Underway {
 export interface ParserHandlers<Call extends Underway> {
   /** Called when a request's turn has come. */
   request(incoming: Incoming): Call
+  /** Whether a request may leave HTTP for this protocol, where it leads. */
+  tunnels(head: RequestHead, protocol: string): boolean
   /** What is no request: answered on the socket, which ends with that. @param call The request that it belongs to, still unanswered. */
   refused(socket: Duplex, fault: Exclude<ClientFault, 'gone'>, call: Call | undefined): void
 }
@@ -53,14 +55,15 @@ export class FullParser<Call extends Underway> {
   }
 
   /**
-   * Whether a request may leave HTTP for a tunnel: a GET without a body for a protocol whose bytes are no HTTP requests, and nothing before it
+   * Whether a request may leave HTTP for a tunnel: a GET without a body for a protocol that its route lets through, and nothing before it
    * that has yet to be answered. Others are answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged,
    * and the tunnel's bytes in an earlier answer.
    */
   mayUpgrade(request: IncomingMessage): boolean {
     if (request.method !== 'GET' || request.httpVersion !== '1.1' || hasBody(request)) return false
     if (this.#unanswered(request.socket) !== undefined) return false
-    return tunnelProtocol(request.rawHeaders) !== undefined
+    const protocol = tunnelProtocol(request.rawHeaders)
+    return protocol !== undefined && this.#handlers.tunnels(headOf(request), protocol)
   }
 
   #take(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {

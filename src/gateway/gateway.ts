@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Permit } from '../core/decide.ts'
-import { type Denial, denial, type Reason } from '../core/denial.ts'
+import type { Denial, Reason } from '../core/denial.ts'
 import type { Evidence } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import { forward } from '../proxy/forward.ts'
@@ -30,6 +30,7 @@ import {
   type Routing,
   routeRequest,
 } from './judge.ts'
+import type { RequestHead } from './request-head.ts'
 import type { Ending, Recorder, RequestRecord } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
 import type { Tunnels } from './tunnels.ts'
@@ -78,8 +79,6 @@ const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
   'body_too_large',
 ])
 
-const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
-
 /** The sequence of a request from its head to its end, whether it asks for an answer or for a tunnel. Rules are core's. */
 export class Gateway {
   readonly #options: GatewayOptions
@@ -105,6 +104,12 @@ export class Gateway {
     return call
   }
 
+  /** Whether the route of a request lets it leave HTTP for this protocol (lower case). */
+  tunnels(head: RequestHead, protocol: string): boolean {
+    const routing = routeRequest(this.#options.active().policy, head)
+    return routing.kind === 'route' && routing.route.upgrades.includes(protocol)
+  }
+
   /** Answers what is no request, on its bare socket. @param call The unanswered request that it belongs to. */
   refused(socket: Duplex, fault: Exclude<ClientFault, 'gone'>, call: Call | undefined): void {
     const denied = denialForFault(fault)
@@ -127,8 +132,7 @@ export class Gateway {
   }
 
   #reserved(call: Call, routing: ReservedRequest['routing']) {
-    const { request, response, awaitsContinue, upgrade } = call.incoming
-    if (upgrade !== undefined) return this.#deny(call, NO_PROTOCOL)
+    const { request, response, awaitsContinue } = call.incoming
     if (awaitsContinue) response.writeContinue()
     const refuse = (denied: Denial): void => this.#deny(call, denied)
     this.#options.serveReserved({ request, response, record: call.record, routing, refuse })

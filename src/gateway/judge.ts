@@ -12,6 +12,7 @@ import { allowedMethods, isPublic } from '../core/rule-match.ts'
 import { parseTarget, type Target } from '../core/target.ts'
 import type { Evidence } from '../core/token.ts'
 import { upstreamTarget } from '../core/upstream-target.ts'
+import { hasPassed } from '../core/via.ts'
 import type { Verifier } from '../token/verifier.ts'
 import { pathFault, readFraming, sizeFault } from './framing.ts'
 import type { Policy } from './policy.ts'
@@ -31,6 +32,8 @@ export interface RouteMatch {
   readonly target: Target
   readonly client: ResolvedClient
 }
+
+const LOOP = denial('loop', 'this request has come through this gateway before: a route leads back to it')
 
 const NO_HOST = denial('malformed_request', 'the Host field is not a host with an optional port')
 
@@ -72,8 +75,17 @@ function readOrigin(policy: Policy, asked: RequestHead): Origin {
   const { hostHeader, fault } = readFraming({ ...asked, rawHeaders })
   const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
   const host = fault === undefined ? parseHost(client.host) : undefined
-  const denied = large ?? (fault === undefined ? undefined : denial('malformed_request', fault))
-  return { policy, peerAddress, tls, client, host, denial: denied }
+  const denied = large ?? (fault === undefined ? loopFault(policy, rawHeaders) : denial('malformed_request', fault))
+  return { policy, peerAddress, tls, client, host: denied === undefined ? host : undefined, denial: denied }
+}
+
+function loopFault({ pseudonym }: Policy, rawHeaders: readonly string[]): Denial | undefined {
+  return hasPassed(rawHeaders, pseudonym) ? LOOP : undefined
+}
+
+/** What our `Via` says of a request. */
+export function viaOf({ pseudonym }: Policy, { httpVersion }: RequestHead): string {
+  return `${httpVersion} ${pseudonym}`
 }
 
 /**
@@ -124,6 +136,7 @@ export function prepare(
     upstream,
     requestId,
     upgrade,
+    via: viaOf(policy, asked),
     dav,
   })
   if ('fault' in headers) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Config } from '../config/config.ts'
 import { parseTrustedPeers, type TrustedPeer } from '../core/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/header-policy.ts'
@@ -10,6 +11,8 @@ export interface Policy {
   /** Host of `public_url`, lower case, without port. */
   readonly publicHost: string
   readonly trustedProxies: readonly TrustedPeer[]
+  /** How we are named in `Via`, lower case: all gateways of one `public_url` are one. */
+  readonly pseudonym: string
 }
 
 /** The policy of a checked file; needs no connections. */
@@ -19,5 +22,6 @@ export function createPolicy(config: Config): Policy {
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,
     trustedProxies: parseTrustedPeers(config.trustedProxies),
+    pseudonym: `audgate-${createHash('sha256').update(config.publicUrl).digest('hex').slice(0, 12)}`,
   }
 }

@@ -55,6 +55,7 @@ function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']
       if (state.closing) incoming.response.shouldKeepAlive = false
       return gateway.request(incoming)
     },
+    tunnels: (head, protocol) => gateway.tunnels(head, protocol),
     refused: (socket, fault, call) => gateway.refused(socket, fault, call),
   }
 }

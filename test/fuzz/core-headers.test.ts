@@ -31,6 +31,7 @@ function sent(route: Route, rawHeaders: readonly string[], upgrade = false, trus
     ...{ rawHeaders, method: 'GET', policy, upgrade, requestId: 'r-1', upstream: sampleUpstream() },
     permit: permitFor(route, route === open ? undefined : sampleToken()),
     client: clientOf(rawHeaders, trusted),
+    via: '1.1 us',
     dav: { destination: undefined, if: undefined },
   })
   assert.ok(!('fault' in headers))

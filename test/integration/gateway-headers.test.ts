@@ -56,6 +56,30 @@ describe('what the upstream sees', () => {
     assert.deepEqual(valuesOf(request, 'X-Auth-Username'), ['alice'])
   })
 
+  it('RFC 9110 §7.6.3: Via says that a request has passed us, and one that has is told so: 508 loop', async () => {
+    const [via = ''] = valuesOf(await seen('/open/a', ''), 'Via')
+    assert.match(via, /^1\.1 audgate-[0-9a-f]{12}$/)
+    for (const path of ['/open/a', '/photos/a', '/.well-known/oauth-protected-resource/photos', '/nowhere']) {
+      const answer = await rawRequest(
+        gateway.port,
+        `POST ${path} HTTP/1.1\r\nHost: gate.example.com\r\nVia: 1.0 other, ${via}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      )
+      assert.equal(answer.status, 508, path)
+      assert.equal(JSON.parse(answer.body).reason, 'loop')
+    }
+  })
+
+  it('a route that leads to the gateway itself ends at its second pass', async () => {
+    const routes = (port: number) =>
+      yamlOf(`  - { id: self, path: /, public: true, upstream: "http://127.0.0.1:${port}" }`)
+    const looping = await startGateway({ yaml: routes(9) })
+    await looping.server.reload(looping.decode(routes(looping.port)))
+    const answer = await fetch(`${looping.url}/a`, { headers: { connection: 'close' } })
+    await answer.text()
+    await looping.close()
+    assert.deepEqual([answer.status, looping.requests().length], [508, 2])
+  })
+
   it('law: public routes strip too', async () => {
     const fields = [
       ...SPELLINGS,

@@ -39,6 +39,7 @@ describe('upgrades', () => {
     const port = await listenOnLoopback(upstream)
     gateway = await startGateway({
       yaml: yamlOf(`${photosRoute(`http://127.0.0.1:${port}`, '    public: [/open/**]')}
+  - { id: other, path: /other, public: true, upgrades: [x-notes], upstream: "http://127.0.0.1:${port}" }
   - { id: dead, path: /dead, public: true, upstream: "http://127.0.0.1:9" }`),
     })
   })
@@ -47,7 +48,7 @@ describe('upgrades', () => {
     await stopServer(upstream)
   })
 
-  function ask(path: string, fields = '', extra = ''): Conversation {
+  function ask(path: string, fields = '', extra = '', protocol = 'websocket'): Conversation {
     const socket = connect(gateway.port, '127.0.0.1')
     const state = { text: '', closed: false }
     socket.on('error', () => undefined)
@@ -58,7 +59,7 @@ describe('upgrades', () => {
       state.closed = true
     })
     socket.write(
-      `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n${fields}\r\n${extra}`,
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: ${protocol}\r\nSec-WebSocket-Key: k\r\n${fields}\r\n${extra}`,
     )
     return { socket, text: () => state.text, closed: () => state.closed }
   }
@@ -119,10 +120,33 @@ describe('upgrades', () => {
     talk.socket.destroy()
   })
 
-  it('a reserved path is no tunnel: 400', async () => {
+  it('a reserved path is no tunnel, and answered as if nothing had been asked', async () => {
     const talk = ask('/oauth/token')
     await until(talk.closed, 'the end')
-    assert.match(talk.text(), /^HTTP\/1\.1 400 /)
+    assert.match(talk.text(), /^HTTP\/1\.1 404 /)
+  })
+
+  it('a protocol that the route doesn’t name is not spoken: the request is a plain one', async () => {
+    const count = heads.length
+    for (const protocol of [
+      'h2c',
+      'h2c-14',
+      'SPDY/3.1',
+      'ICAP/1.0',
+      'TLS/1.2',
+      'irc',
+      'websocket, irc',
+      'websocket/13',
+    ]) {
+      const talk = ask('/photos/open/x', '', '', protocol)
+      await until(talk.closed, 'the end')
+      assert.match(talk.text(), /^HTTP\/1\.1 200 [\s\S]*no upgrade/, protocol)
+    }
+    assert.equal(heads.length, count)
+    const own = ask('/other/x', '', '', 'X-Notes')
+    await until(() => own.text().includes(' 101 ') || own.text().includes(' 502 '), 'it was let through')
+    assert.equal(heads.length, count + 1)
+    own.socket.destroy()
   })
 
   it('clients that leave during the upgrade leave nothing open', async () => {

@@ -106,6 +106,7 @@ describe('time limits', () => {
           response.end()
           return { ending: false }
         },
+        tunnels: () => false,
         refused: (socket, fault) => {
           faults.push(fault)
           socket.destroy()

@@ -32,6 +32,16 @@ const ROUTES: readonly Case[] = [
     problem: /^17:13: .*not public/,
   },
   {
+    rule: 'a protocol to tunnel carries no requests that nobody judges',
+    text: withRouteLines('upgrades: [h2c]'),
+    problem: /^17:\d+: .*requests that nobody judges/,
+  },
+  {
+    rule: 'a protocol to tunnel is spelled as Upgrade spells it',
+    text: withRouteLines('upgrades: ["web socket"]'),
+    problem: /^17:\d+: .*such as websocket/,
+  },
+  {
     rule: 'rules need a resource',
     text: secondRoute('path: /b', 'public: true', 'upstream: http://b', 'rules: [{ methods: [any], scopes: [] }]'),
     problem: /^21:5: `rules` need a `resource`/,

@@ -67,6 +67,7 @@ routes:
     timeouts: { connect: 5s, response_headers: 60s, idle: 5m }
     max_body: 10GiB
     encoded_slash: opaque
+    upgrades: [WebSocket, x-notes/2]
   - id: open
     path: /open
     public: true
@@ -169,6 +170,7 @@ describe('routes.yaml as a whole', () => {
     assert.equal(route?.identity, 'x-auth')
     assert.equal(route?.maxBody, undefined)
     assert.equal(route?.encodedSlash, 'opaque')
+    assert.deepEqual(route?.upgrades, ['websocket', 'x-notes/2'])
     assert.equal(route?.cors, undefined)
     assert.deepEqual(route?.timeouts, { connectMs: 5000, responseHeadersMs: 60_000, idleMs: 300_000 })
     assert.equal(configOf(bent('    path: /photos\n', '')).routes[0]?.path, '/')

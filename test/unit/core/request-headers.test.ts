@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { cgiName } from '../../../src/core/fields.ts'
 import { createHeaderPolicy } from '../../../src/core/header-policy.ts'
 import { tunnelProtocol, type UpstreamHeadersInput, upstreamRequestHeaders } from '../../../src/core/request-headers.ts'
+import { hasPassed } from '../../../src/core/via.ts'
 import { clientOf } from './clients.ts'
 import { permitFor } from './permits.ts'
 import { protectedBy, READ, rule, sampleRoute, sampleToken, sampleUpstream } from './samples.ts'
@@ -32,6 +33,7 @@ function sent(
     upstream: sampleUpstream(),
     requestId: 'r-1',
     upgrade: false,
+    via: '1.1 us',
     dav: { destination: undefined, if: undefined },
     ...change,
   })
@@ -335,6 +337,22 @@ describe('what a route adds', () => {
   })
 })
 
+describe('Via', () => {
+  it('tells the upstream whom a request has passed, us last, and comes from a route’s own header where it has one', () => {
+    assert.deepEqual(seen(sent(['Via', '1.0 a, 1.1 b (x)']), 'Via'), ['1.0 a, 1.1 b (x)', '1.1 us'])
+    assert.deepEqual(seen(sent(['Via', '1.0 a', 'Connection', 'Via']), 'Via'), ['1.1 us'])
+    const own = permitFor(sampleRoute({ setHeaders: [{ name: 'Via', value: '1.1 own' }] }), sampleToken())
+    assert.deepEqual(seen(sent([], { permit: own }), 'Via'), ['1.1 own'])
+  })
+  it('that names us is told, however it is spelled', () => {
+    for (const value of ['1.1 us', '1.0 a,1.1\tUS', 'HTTP/1.1 us (comment)', ', , 1.1 us'])
+      assert.ok(hasPassed(['vIA', value], 'us'), value)
+    for (const value of ['1.1 us2', '1.1 them (us)', 'us', '1.1 us.example'])
+      assert.ok(!hasPassed(['Via', value], 'us'), value)
+    assert.ok(hasPassed(['Via', '1.1 a', 'Via', '1.1 us'], 'us'))
+  })
+})
+
 describe('an upgrade', () => {
   it('keeps Upgrade and says so in Connection', () => {
     const headers = sent(['Connection', 'keep-alive, Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Key', 'k'], {
@@ -347,7 +365,18 @@ describe('an upgrade', () => {
   })
   it('is tunnelled only to protocols that carry no further HTTP requests', () => {
     assert.equal(tunnelProtocol(['upgrade', 'websocket']), 'websocket')
-    for (const value of ['h2c', 'H2C', 'HTTP/2.0', 'TLS/1.2', 'websocket, h2c', 'h2', '']) {
+    for (const value of [
+      'h2c',
+      'H2C',
+      'h2c-14',
+      'HTTP/2.0',
+      'TLS/1.2',
+      'SPDY/3.1',
+      'ICAP/1.0',
+      'websocket, h2c',
+      'h2',
+      '',
+    ]) {
       assert.equal(tunnelProtocol(['Upgrade', value]), undefined, value)
     }
     assert.equal(tunnelProtocol(['Upgrade', 'websocket', 'Upgrade', 'h2c']), undefined)

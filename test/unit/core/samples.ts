@@ -82,6 +82,7 @@ export function sampleRoute(change: Partial<Route> = {}): Route {
     timeouts: { connectMs: 5000, responseHeadersMs: 60_000, idleMs: 300_000 },
     maxBody: undefined,
     encodedSlash: 'opaque',
+    upgrades: ['websocket'],
     credentials: ['token'],
     authorization: 'gateway',
     signOutPaths: [],
