@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parseHost } from '../core/address.ts'
+import type { PathPattern } from '../core/pattern.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
 import type { Access, Route, Rule } from '../core/route.ts'
-import { METADATA_PATH } from '../core/router.ts'
+import { METADATA_PATH, reservedPaths } from '../core/router.ts'
 import { assembleProvider } from './assemble-provider.ts'
 import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
@@ -65,6 +66,7 @@ export function assembleRoute(checked: CheckedRoute, resources: readonly Resourc
     maxBody: checked.max_body,
     encodedSlash: checked.encoded_slash,
     upgrades: checked.upgrades,
+    case: checked.case,
     credentials: checked.credentials,
     authorization: checked.authorization,
     signOutPaths: checked.sign_out_paths,
@@ -76,8 +78,18 @@ function assembleAccess(checked: CheckedRoute, resources: readonly Resource[]): 
   if (checked.resource === undefined && checked.public === true) return { kind: 'public' }
   const resource = resources.find(({ identifier }) => identifier === checked.resource)
   if (resource === undefined) throw new Error(`route ${checked.id} has no resource and is not public`)
-  const publicPaths = checked.public === undefined || checked.public === true ? [] : checked.public
-  return { kind: 'protected', resource, rules: (checked.rules ?? []).map(assembleRule), publicPaths }
+  const { paths, methods } = publicPart(checked.public)
+  const rules = (checked.rules ?? []).map(assembleRule)
+  return { kind: 'protected', resource, rules, publicPaths: paths, publicMethods: methodSet(methods) }
+}
+
+/** What needs no token: `read` methods, unless the file says more. */
+function publicPart(open: CheckedRoute['public']): {
+  readonly paths: readonly PathPattern[]
+  readonly methods: readonly string[]
+} {
+  if (open === undefined || open === true) return { paths: [], methods: ['read'] }
+  return 'paths' in open ? open : { paths: open, methods: ['read'] }
 }
 
 function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
@@ -99,6 +111,7 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.
     publicHost: parseHost(hostname) ?? hostname,
+    reservedPaths: reservedPaths({ issuer: checked.issuer !== false, admin: checked.issuer !== false }),
     listen: 'path' in checked.listen ? { path: beside(checked.listen.path) } : checked.listen,
     management: checked.management,
     tls: checked.tls === undefined ? undefined : { cert: beside(checked.tls.cert), key: beside(checked.tls.key) },

@@ -1,8 +1,8 @@
 import { parseHost } from '../core/address.ts'
 import { cgiName } from '../core/fields.ts'
-import { isWithin, METADATA_PATH, RESERVED_PATHS } from '../core/router.ts'
-import { comparable } from '../core/target.ts'
-import { type Checking, present, type RouteDraft, reportDoubles } from './check.ts'
+import { isWithin, METADATA_PATH, reservedPaths } from '../core/router.ts'
+import { comparable, foldCase } from '../core/target.ts'
+import { type Checking, hasOwnIssuer, present, type RouteDraft, reportDoubles } from './check.ts'
 import { scopeList } from './check-resources.ts'
 import type { Path } from './source.ts'
 
@@ -29,6 +29,17 @@ export function checkRoutes(checking: Checking): void {
     (route) => (route.path === undefined ? undefined : `${route.host ?? ''} ${comparable(route.path)}`),
     (line) => `the route in line ${line} has the same host and path; requests could go to either`,
   )
+  reportDoubles(
+    checking,
+    routes.filter(([, route]) => isFolding(route)).map(([index, route]) => [['routes', index, 'path'], route] as const),
+    (route) => `${route.host ?? ''} ${foldCase(comparable(route.path ?? ''))}`,
+    (line) => `differs from the route in line ${line} in letter case only; write \`case: sensitive\` at both`,
+  )
+}
+
+/** Whether another path than its own could be meant where letter case is ignored; equal ones have a problem of their own. */
+function isFolding({ path, case: letterCase }: RouteDraft): boolean {
+  return path !== undefined && letterCase === 'insensitive'
 }
 
 function checkAccess(checking: Checking, path: Path, route: RouteDraft): void {
@@ -82,12 +93,13 @@ function checkReserved(checking: Checking, path: Path, route: RouteDraft): void 
   const publicHost = publicUrl === undefined ? undefined : parseHost(new URL(publicUrl).hostname)
   const ours = route.host === undefined || route.host === publicHost
   const form = comparable(route.path)
-  const taken = (ours ? RESERVED_PATHS : [METADATA_PATH]).find((reserved) => isWithin(reserved, form))
+  const taken = (
+    ours
+      ? reservedPaths({ issuer: hasOwnIssuer(checking.draft), admin: hasOwnIssuer(checking.draft) })
+      : [METADATA_PATH]
+  ).find((reserved) => isWithin(reserved, form))
   if (taken === undefined) return
-  checking.at(
-    [...path, 'path'],
-    `lies inside ${taken}, which the issuer keeps for itself; requests would never get here`,
-  )
+  checking.at([...path, 'path'], `lies inside ${taken}, which is served here; requests would never get to this route`)
 }
 
 function checkHeaders(checking: Checking, path: Path, route: RouteDraft): void {

@@ -98,6 +98,8 @@ export interface Config {
   readonly publicOrigin: string
   /** Lower case, without port. */
   readonly publicHost: string
+  /** Paths that no route gets, each with all below it, on hosts that no route names and on `publicHost`. */
+  readonly reservedPaths: readonly string[]
   readonly listen: ListenAddress
   readonly management: TcpAddress | undefined
   /** Paths made absolute against the file's folder. */

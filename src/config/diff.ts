@@ -116,6 +116,7 @@ const ROUTE_KEYS: Readonly<Record<Exclude<keyof Route, 'id' | 'access'>, string>
   maxBody: 'max_body',
   encodedSlash: 'encoded_slash',
   upgrades: 'upgrades',
+  case: 'case',
   credentials: 'credentials',
   authorization: 'authorization',
   signOutPaths: 'sign_out_paths',
@@ -261,7 +262,8 @@ function accessChanges(before: Access, after: Access): string[] {
   // What a resource holds is told once, under the resource.
   const names = before.resource.identifier === after.resource.identifier ? [] : ['resource']
   if (!isSame(before.rules, after.rules)) names.push('rules')
-  if (!isSame(before.publicPaths, after.publicPaths)) names.push('public')
+  if (!isSame([before.publicPaths, before.publicMethods], [after.publicPaths, after.publicMethods]))
+    names.push('public')
   return names
 }
 

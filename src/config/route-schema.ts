@@ -51,12 +51,13 @@ const PATH_PATTERN = textLeaf(
   parsePathPattern,
 )
 
+const METHOD_LIST = z
+  .array(textLeaf('`read`, `write`, `any` or an HTTP method; GET implies HEAD.', parseMethod))
+  .min(1, { error: 'must name at least one method, or `any`' })
+
 const RULE = z
   .strictObject({
-    methods: z
-      .array(textLeaf('`read`, `write`, `any` or an HTTP method; GET implies HEAD.', parseMethod))
-      .min(1, { error: 'must name at least one method, or `any`' })
-      .meta({ description: 'Methods that the rule is for.' }),
+    methods: METHOD_LIST.meta({ description: 'Methods that the rule is for.' }),
     paths: z
       .array(PATH_PATTERN)
       .min(1, { error: 'must name at least one path; without the key the rule is for all' })
@@ -67,6 +68,28 @@ const RULE = z
       .meta({ description: 'Scopes that a token needs, all of them.' }),
   })
   .meta({ description: 'First match decides; what no rule matches does not get through.' })
+
+const PUBLIC_FORM = 'must be true, a list of paths, or { paths, methods }'
+
+const PUBLIC = z
+  .union(
+    [
+      z.literal(true, { error: PUBLIC_FORM }),
+      z.array(PATH_PATTERN),
+      z.strictObject({
+        paths: z
+          .array(PATH_PATTERN)
+          .min(1, { error: 'must name at least one path' })
+          .meta({ description: 'Paths that need no token, relative to the route’s.' }),
+        methods: METHOD_LIST.meta({ description: 'Methods that need none there; default `read`.' }).prefault(['read']),
+      }),
+    ],
+    { error: PUBLIC_FORM },
+  )
+  .meta({
+    description:
+      '`true`: the whole route needs no token. A list: `read` methods on these paths of a protected route need none.',
+  })
 
 const TIMEOUTS = z
   .strictObject({
@@ -92,14 +115,7 @@ export const ROUTE = z
       })
       .meta({ description: 'Where requests go; they are spread over a list, and dead ones are left out.' }),
     rules: z.array(RULE).meta({ description: 'Which scopes which requests need.' }).optional(),
-    public: z
-      .union([z.literal(true, { error: 'must be true or a list of paths' }), z.array(PATH_PATTERN)], {
-        error: 'must be true or a list of paths',
-      })
-      .meta({
-        description: '`true`: the whole route needs no token. A list: these paths of a protected route need none.',
-      })
-      .optional(),
+    public: PUBLIC.optional(),
     identity: wordLeaf('Header set that tells the upstream who is calling.', [
       'x-auth',
       'remote-user',
@@ -145,6 +161,10 @@ export const ROUTE = z
         description: 'Protocols that may be tunnelled; a request for another is answered as if it had not asked.',
       })
       .prefault(['websocket']),
+    case: wordLeaf('Whether paths that differ in letter case only may meet different routes and rules.', [
+      'insensitive',
+      'sensitive',
+    ]).prefault('insensitive'),
     credentials: z
       .array(wordLeaf('What a request may show who it is by.', ['token', 'session', 'app_password', 'ticket']))
       .min(1, { error: 'must name at least one of token, session, app_password and ticket' })

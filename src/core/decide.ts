@@ -30,7 +30,8 @@ export function decide(route: Route, method: string, target: Target, evidence: E
   const reach = matchRule(route, method, target)
   const challenge = (reason: Reason, text: string) => deny(reason, text, { challenge: challengeFor(resource, reach) })
 
-  if (reach.kind === 'ambiguous') return deny('ambiguous_path', 'decoded once more, the path meets another rule')
+  if (reach.kind === 'ambiguous')
+    return deny('ambiguous_path', 'decoded once more, or with letter case ignored, the path meets another rule')
   if (reach.kind === 'public') return forward(route, undefined)
   if (evidence.kind === 'none') return challenge('no_token', `an access token for ${resource.identifier} is needed`)
   if (evidence.kind === 'malformed') return challenge('malformed_credential', evidence.detail)

@@ -1,12 +1,17 @@
-import { comparable, isUnambiguous } from './target.ts'
+import { comparable, foldCase, isUnambiguous } from './target.ts'
 
 /**
  * A path pattern of routes.yaml, split at `/`: `*` is any run within a segment, a segment `**` any number of whole
- * segments, so `/api/**` is `/api` and all below it. Relative to the route's path.
+ * segments, so `/api/**` is `/api` and all below it. Relative to the route's path. A final slash makes no difference: servers answer
+ * `/keys/` as `/keys`.
  */
 export interface PathPattern {
   readonly text: string
   readonly segments: readonly string[]
+  /** The same for paths in the form of `foldCase`. */
+  readonly folded: readonly string[]
+  /** `folded` differs from `segments`. */
+  readonly hasCase: boolean
 }
 
 /**
@@ -16,13 +21,28 @@ export interface PathPattern {
 export function parsePattern(text: string): PathPattern | undefined {
   const form = comparable(text)
   if (!form.startsWith('/') || /[%;?#]/.test(form) || !isUnambiguous(form)) return undefined
-  const segments = form.slice(1).split('/')
-  return segments.every((segment) => segment === '**' || !segment.includes('**')) ? { text, segments } : undefined
+  const bare = withoutFinalSlash(form)
+  const segments = bare.slice(1).split('/')
+  if (segments.some((segment) => segment !== '**' && segment.includes('**'))) return undefined
+  const folded = foldCase(bare)
+  return { text, segments, folded: folded.slice(1).split('/'), hasCase: folded !== bare }
 }
 
 /** Whether `path` (comparable form, relative to the route, beginning with a slash) matches. Linear in both, but for `*`. */
-export function matchesPattern(pattern: PathPattern, path: string): boolean {
-  const { segments } = pattern
+export function matchesPattern({ segments }: PathPattern, path: string): boolean {
+  return matchesSegments(segments, withoutFinalSlash(path))
+}
+
+/** {@link matchesPattern} where letter case is ignored. @param folded In the form of `foldCase`. */
+export function matchesFolded(pattern: PathPattern, folded: string): boolean {
+  return matchesSegments(pattern.folded, withoutFinalSlash(folded))
+}
+
+function withoutFinalSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+}
+
+function matchesSegments(segments: readonly string[], path: string): boolean {
   let at = 1
   let next = 0
   let retry = -1

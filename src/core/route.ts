@@ -21,6 +21,8 @@ export type Access =
       readonly rules: readonly Rule[]
       /** `public: [...]`: relative to the route's path; needs no token. */
       readonly publicPaths: readonly PathPattern[]
+      /** Methods that need none there. */
+      readonly publicMethods: MethodSet
     }
 
 /** The header set that tells the upstream who is calling (product, section 3). */
@@ -69,6 +71,8 @@ export interface Route {
   readonly encodedSlash: 'opaque' | 'reject'
   /** Protocols that a request may leave HTTP for, lower case (RFC 9110 §7.8). */
   readonly upgrades: readonly string[]
+  /** `sensitive`: paths that differ in letter case only may meet different routes and rules. */
+  readonly case: 'insensitive' | 'sensitive'
   /** Kinds of credentials that count here; a kind that isn't listed is refused, not passed over. */
   readonly credentials: readonly CredentialKind[]
   /** `upstream`: `Authorization` is the server's own and passes untouched; ours comes in `X-Audgate-Authorization`. */

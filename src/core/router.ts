@@ -1,5 +1,5 @@
 import type { Route } from './route.ts'
-import { comparable, type Target } from './target.ts'
+import { comparable, foldCase, type Target } from './target.ts'
 
 export type Selection =
   /** `relativePath`: as received, without the route's path; begins with a slash. */
@@ -15,9 +15,12 @@ export interface Candidate {
 
 export interface Router {
   readonly routes: readonly Route[]
+  /** See {@link reservedPaths}. */
+  readonly reserved: readonly string[]
   /**
    * The route for a host (lower case, without port): one that names it before one that names none, then the longest path by
-   * whole segments. Ambiguous when two readings of the path lead to different routes, or on `%2F` where it is rejected.
+   * whole segments. Ambiguous when two readings of the path lead to different routes, another letter case does where the route doesn't
+   * tell them apart, or on `%2F` where it is rejected.
    */
   select(host: string, target: Target): Selection
   /** Every route and why it was or wasn't taken for the path as received. */
@@ -28,17 +31,28 @@ export interface Router {
 /** Routes of one host (or of none), by comparable path. */
 interface Branch {
   readonly byPath: Map<string, Route>
+  /** By path in one letter case. */
+  readonly byFolded: Map<string, Route[]>
   depth: number
 }
 
-export function createRouter(routes: readonly Route[]): Router {
+/** @param reserved Paths of {@link reservedPaths}. */
+export function createRouter(routes: readonly Route[], reserved: readonly string[]): Router {
   const branches = new Map<string | undefined, Branch>()
   for (const route of routes) addRoute(branches, route)
+  const hasCase = routes.some(({ path }) => foldCase(comparable(path)) !== comparable(path))
   const routeOf = (host: string, reading: string) =>
-    longest(branches.get(host), reading) ?? longest(branches.get(undefined), reading)
+    exactRoute(branches.get(host), reading) ?? exactRoute(branches.get(undefined), reading)
+  const foldedOf = (host: string, reading: string) => {
+    const folded = foldCase(reading)
+    if (!hasCase && folded === reading) return undefined
+    return foldedRoutes(branches.get(host), folded) ?? foldedRoutes(branches.get(undefined), folded) ?? []
+  }
   return {
     routes,
-    select: (host, target) => select(target, (reading) => routeOf(host, reading)),
+    reserved,
+    select: (host, target) =>
+      select(target, { exactly: (reading) => routeOf(host, reading), folded: (reading) => foldedOf(host, reading) }),
     candidates: (host, target) => standings(routes, host, target, routeOf(host, target.readings[0] ?? '/')),
     namesHost: (host) => branches.has(host),
   }
@@ -70,19 +84,34 @@ export function isWithin(prefix: string, path: string): boolean {
 }
 
 function addRoute(branches: Map<string | undefined, Branch>, route: Route): void {
-  const branch = branches.get(route.host) ?? { byPath: new Map<string, Route>(), depth: 0 }
+  const empty = { byPath: new Map<string, Route>(), byFolded: new Map<string, Route[]>(), depth: 0 }
+  const branch = branches.get(route.host) ?? empty
   branches.set(route.host, branch)
   const path = comparable(route.path)
   branch.byPath.set(path, branch.byPath.get(path) ?? route)
+  const folded = foldCase(path)
+  branch.byFolded.set(folded, [...(branch.byFolded.get(folded) ?? []), route])
   branch.depth = Math.max(branch.depth, path.split('/').length - 1)
 }
 
-function select(target: Target, routeOf: (reading: string) => Route | undefined): Selection {
-  const [first = '/', ...others] = target.readings
-  const route = routeOf(first)
-  for (const reading of others) {
-    if (routeOf(reading) === route) continue
-    return { kind: 'ambiguous', detail: 'the path leads to another route when it is decoded once more' }
+/** Ways of one host's paths to routes. */
+interface Lookup {
+  readonly exactly: (reading: string) => Route | undefined
+  /** Where letter case is ignored; undefined where that can make no difference. */
+  readonly folded: (reading: string) => readonly Route[] | undefined
+}
+
+function select(target: Target, { exactly, folded }: Lookup): Selection {
+  const { readings } = target
+  const route = exactly(readings[0] ?? '/')
+  for (let i = 0; i < readings.length; i++) {
+    const reading = readings[i] ?? '/'
+    if (i > 0 && exactly(reading) !== route) {
+      return { kind: 'ambiguous', detail: 'the path leads to another route when it is decoded once more' }
+    }
+    if (route?.case === 'insensitive' && folded(reading)?.some((other) => other !== route)) {
+      return { kind: 'ambiguous', detail: 'the path leads to another route when letter case is ignored' }
+    }
   }
   if (route === undefined) return { kind: 'none' }
   if (target.encodedSlash && route.encodedSlash === 'reject') {
@@ -91,13 +120,20 @@ function select(target: Target, routeOf: (reading: string) => Route | undefined)
   return { kind: 'route', route, relativePath: relativeTo(route.path, target.path) }
 }
 
-function longest(branch: Branch | undefined, reading: string): Route | undefined {
-  if (branch === undefined) return undefined
-  for (let end = depthEnd(reading, branch.depth); end > 0; end = reading.lastIndexOf('/', end - 1)) {
-    const route = branch.byPath.get(reading.slice(0, end))
-    if (route !== undefined) return route
+function longest<Found>(paths: ReadonlyMap<string, Found>, depth: number, reading: string): Found | undefined {
+  for (let end = depthEnd(reading, depth); end > 0; end = reading.lastIndexOf('/', end - 1)) {
+    const found = paths.get(reading.slice(0, end))
+    if (found !== undefined) return found
   }
-  return branch.byPath.get('/')
+  return paths.get('/')
+}
+
+function exactRoute(branch: Branch | undefined, reading: string): Route | undefined {
+  return branch === undefined ? undefined : longest(branch.byPath, branch.depth, reading)
+}
+
+function foldedRoutes(branch: Branch | undefined, folded: string): readonly Route[] | undefined {
+  return branch === undefined ? undefined : longest(branch.byFolded, branch.depth, folded)
 }
 
 /** Where the first `depth` segments end. */
@@ -119,11 +155,31 @@ function standings(routes: readonly Route[], host: string, target: Target, selec
   })
 }
 
-/** Paths that belong to the issuer, with all below them. */
-export const RESERVED_PATHS: readonly string[] = ['/.well-known', '/oauth', '/account', '/admin', '/assets']
-
 /** Where resource metadata lives (RFC 9728 §3.1), on every host. */
 export const METADATA_PATH = '/.well-known/oauth-protected-resource'
+
+/** What is served besides routes, with all below it; only that is kept from them. */
+export interface Served {
+  /** Here, or by the audgate that this one follows. */
+  readonly issuer: boolean
+  readonly admin: boolean
+}
+
+const ISSUER_PATHS: readonly string[] = [
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+  '/oauth',
+  '/account',
+]
+const ADMIN_PATH = '/admin'
+
+/** First segments of all paths that may be reserved, whatever the file says. */
+export const RESERVED_ROOTS: readonly string[] = ['/.well-known', '/oauth', '/account', ADMIN_PATH, '/.audgate']
+
+/** Paths that no route gets, each with all below it, on hosts that no route names and on that of `public_url`. */
+export function reservedPaths({ issuer, admin }: Served): readonly string[] {
+  return [METADATA_PATH, ...(issuer ? ISSUER_PATHS : []), ...(admin ? [ADMIN_PATH] : [])]
+}
 
 /**
  * Whether a path is reserved: on hosts that no route names, on `publicHost`, and for resource metadata on every host. Ambiguous
@@ -135,7 +191,7 @@ export function reservation(
   host: string,
   target: Target,
 ): 'reserved' | 'free' | 'ambiguous' {
-  const paths = host === publicHost || !router.namesHost(host) ? RESERVED_PATHS : [METADATA_PATH]
+  const paths = host === publicHost || !router.namesHost(host) ? router.reserved : [METADATA_PATH]
   const [first = '/', ...others] = target.readings
   const reserved = isReserved(paths, first)
   if (others.some((reading) => isReserved(paths, reading) !== reserved)) return 'ambiguous'

@@ -22,6 +22,24 @@ export function comparable(text: string): string {
   return decodeWhere(utf8(text), (byte) => byte > 0x7e || NEVER_PLAIN.has(byte))
 }
 
+/**
+ * A path as readers take it that ignore letter case, for comparison with others of this form only: Windows and macOS fold what is beyond
+ * ASCII, too, and compose accents.
+ * @param path In comparable form, or part of such.
+ */
+export function foldCase(path: string): string {
+  if (!/[A-Z\x80-\xff]/.test(path)) return path
+  if (!/[\x80-\xff]/.test(path)) return path.toLowerCase()
+  try {
+    const text = UTF8.decode(Uint8Array.from(path, (char) => char.charCodeAt(0)))
+    return text.normalize('NFC').toUpperCase().toLowerCase()
+  } catch {
+    return path.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** A route's path as it is written in URLs: what can't stand plain is percent-encoded, escapes stay. */
 export function urlPath(path: string): string {
   return path.toWellFormed().replace(/[^!-~]+|["<>^`{|}]/g, encodeURIComponent)
@@ -59,6 +77,9 @@ function hexDigit(code: number): number {
 // `%25252541` has four readings. Nobody nests deeper by accident, and each level costs a pass over the path.
 const MAX_DECODES = 3
 
+/** Bytes. Bounds what the readings of one path can cost. */
+const MAX_PATH = 8_192
+
 /** A request target in origin-form (RFC 9112 §3.2.1) whose path every reader understands alike. */
 export interface Target {
   /** As received. This is what goes upstream, byte for byte. */
@@ -85,6 +106,8 @@ export type TargetResult =
 export function parseTarget(requestTarget: string): TargetResult {
   if (requestTarget.charCodeAt(0) !== 0x2f) return malformed('the request target must be a path that begins with /')
   const cut = requestTarget.indexOf('?')
+  if ((cut === -1 ? requestTarget.length : cut) > MAX_PATH)
+    return malformed(`the path is longer than ${MAX_PATH} bytes`)
   const path = cut === -1 ? requestTarget : requestTarget.slice(0, cut)
   const query = cut === -1 ? '' : requestTarget.slice(cut)
   const fault =
@@ -143,8 +166,9 @@ function readingFault(reading: string): TargetResult | undefined {
 function hasDotSegment(path: string): boolean {
   for (let at = path.indexOf('/.'); at !== -1; at = path.indexOf('/.', at + 1)) {
     const next = path[at + 2] === '.' ? path[at + 3] : path[at + 2]
-    // Servers of the servlet kind drop `;…` before they resolve dot segments; others stop at a decoded `?` or `#`.
-    if (next === undefined || '/;?#'.includes(next)) return true
+    // Servers of the servlet kind drop `;…` before they resolve dot segments; others stop at a decoded `?` or `#`. Where that leaves the
+    // same folder it is no other path: files are called `.#x`.
+    if (next === undefined || (path[at + 2] === '.' ? '/;?#' : '/;').includes(next)) return true
   }
   return false
 }
@@ -180,10 +204,10 @@ function hasEncodedSlash(path: string): boolean {
   return path.includes('%2F') || path.includes('%2f')
 }
 
-/** Up to a decoded `?` or `#`, where a server that parses what it has decoded would stop. */
+/** Up to a decoded `?` or `#`, where a server that parses what it has decoded would stop; what is left of `.#x` is the folder. */
 function withoutTail(path: string): string {
   const end = path.search(/[?#]/)
-  return end === -1 ? path : path.slice(0, end)
+  return end === -1 ? path : path.slice(0, end).replace(/\/\.$/, '/')
 }
 
 function withoutParameters(path: string): string {

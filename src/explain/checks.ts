@@ -62,12 +62,14 @@ export function placeChecks(policy: Policy, asked: RequestHead, located: Routing
 }
 
 /** Whether the route asks for a token here. */
-export function accessCheck(match: RouteMatch): Check {
+export function accessCheck(match: RouteMatch, method: string): Check {
   const expected = 'public, or a token for the resource'
   const { access } = match.route
   if (access.kind === 'public') return { name: 'access', expected, got: 'the route is public: no token needed' }
   const got =
-    isPublic(match.route, match.target) === 'public' ? 'a public path: no token needed' : access.resource.identifier
+    isPublic(match.route, method, match.target) === 'public'
+      ? 'a public path: no token needed'
+      : access.resource.identifier
   return { name: 'access', expected, got }
 }
 

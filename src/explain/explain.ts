@@ -61,7 +61,7 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   if (located.kind === 'deny') return told(undefined, checks, denied(located.denial, asked, undefined))
   if (located.kind === 'reserved') return told(undefined, checks, { outcome: 'reserved' })
   const { route } = located
-  const more = [...checks, accessCheck(located)]
+  const more = [...checks, accessCheck(located, asked.method)]
   const early = judgeWithoutToken(located, asked, now)
   const evidence = early === undefined ? await options.gather(located) : undefined
   const all = evidence === undefined ? more : [...more, ...tokenChecks(located, asked, evidence, now)]

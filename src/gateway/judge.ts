@@ -95,7 +95,7 @@ export function viaOf({ pseudonym }: Policy, { httpVersion }: RequestHead): stri
  */
 export function judgeWithoutToken(match: RouteMatch, asked: RequestHead, now: number): Judgment | undefined {
   const { route, target } = match
-  const openness = isPublic(route, target)
+  const openness = isPublic(route, asked.method, target)
   if (openness === 'ambiguous') return judgeEvidence(match, asked, { kind: 'none' }, now)
   const preflight = judgePreflight(route, asked.method, target, asked.rawHeaders)
   if (preflight.kind !== 'none') return preflight

@@ -3,7 +3,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
 import type { ListenAddress } from '../config/config.ts'
 import { UNIX_PEER } from '../core/forwarded.ts'
-import { RESERVED_PATHS } from '../core/router.ts'
+import { RESERVED_ROOTS } from '../core/router.ts'
 import { attachFastPath } from './fast-path/fast-path.ts'
 import { MAX_HEADER_BYTES } from './framing.ts'
 import { FullParser, type HttpServer, type ParserHandlers, type Underway } from './full-parser.ts'
@@ -110,7 +110,7 @@ export async function openListener<Call extends Underway>(
 function isPlainTarget(url: string): boolean {
   const end = url.indexOf('/', 1)
   const first = end === -1 ? url : url.slice(0, end)
-  return !first.includes('%') && !first.includes(';') && !RESERVED_PATHS.some((path) => first.startsWith(path))
+  return !first.includes('%') && !first.includes(';') && !RESERVED_ROOTS.some((path) => first.startsWith(path))
 }
 
 function createServer(

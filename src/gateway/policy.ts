@@ -18,7 +18,7 @@ export interface Policy {
 /** The policy of a checked file; needs no connections. */
 export function createPolicy(config: Config): Policy {
   return {
-    router: createRouter(config.routes),
+    router: createRouter(config.routes, config.reservedPaths),
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,
     trustedProxies: parseTrustedPeers(config.trustedProxies),

@@ -10,9 +10,9 @@ export interface AssetAnswer {
 }
 
 interface Asset {
-  /** `/assets/NAME.HASH.EXT`: what is behind it never changes. */
+  /** `/oauth/assets/NAME.HASH.EXT`: what is behind it never changes. */
   readonly path: string
-  /** `/assets/NAME.EXT`, for pages outside of the issuer: asked for anew each time. */
+  /** `/oauth/assets/NAME.EXT`, for pages outside of the issuer: asked for anew each time. */
   readonly plainPath: string
   readonly contentType: string
   readonly etag: string
@@ -32,7 +32,7 @@ export const MARK_PATH = mark.path
 
 /**
  * The answer to GET or HEAD of `path` (without query), undefined where no asset has it. The paths with a hash may be kept for a
- * year; `/assets/postern.css` and `/assets/mark.svg` have to be asked for again.
+ * year; `/oauth/assets/postern.css` and `/oauth/assets/mark.svg` have to be asked for again.
  */
 export function answerAsset(path: string, ifNoneMatch: string | undefined): AssetAnswer | undefined {
   const found = [stylesheet, mark].find((each) => each.path === path || each.plainPath === path)
@@ -57,8 +57,8 @@ function asset(name: string, extension: string, contentType: string, files: read
     .replace(/[^A-Za-z0-9]/g, '')
     .slice(0, 12)
   return {
-    path: `/assets/${name}.${hash}.${extension}`,
-    plainPath: `/assets/${name}.${extension}`,
+    path: `/oauth/assets/${name}.${hash}.${extension}`,
+    plainPath: `/oauth/assets/${name}.${extension}`,
     contentType,
     etag: `"${hash}"`,
     body,

@@ -56,7 +56,7 @@ export interface Issuer {
   readonly identifier: string
   /**
    * Answers one request to `/.well-known/{oauth-authorization-server,openid-configuration}`, `/oauth/*`, `/account`,
-   * `/assets/*`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
+   * `/oauth/assets/*`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
    */
   handle(request: IncomingMessage, response: ServerResponse, clientAddress: string): void
   /** Public keys in force, pending and retiring ones included, for the verifier. */

@@ -64,7 +64,7 @@ export async function answerRequest(
       if (isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
       await noteActs(context, request)
     }
-    if (path.startsWith('/assets/')) return sendAsset(request, response, path)
+    if (path.startsWith('/oauth/assets/')) return sendAsset(request, response, path)
     if (path.startsWith('/oauth/interaction/')) {
       return await interact(context, engine.provider, request, response, incoming, path)
     }

@@ -83,7 +83,7 @@ describe('audgate explain', () => {
     const open = await run('GET', '/photos/open/a')
     assert.equal(open.code, 0)
     assert.match(open.stdout, /a public path: no token needed/)
-    assert.match((await run('GET', '/oauth/token')).stdout, /RESERVED/)
+    assert.match((await run('GET', '/.well-known/oauth-protected-resource')).stdout, /RESERVED/)
   })
 
   it('bad arguments: exit 2 and what to do', async () => {

@@ -225,13 +225,13 @@ describe('the front door', () => {
       '/oauth',
       '/OAUTH/TOKEN',
       '/oauth/token/',
-      '/assets/nothing.css',
+      '/oauth/assets/nothing.css',
       '/oauth/register',
     ]) {
       assert.equal((await fetch(`${issuer.url}${path}`)).status, 404, path)
     }
     const { text } = await signInPage(new Person(issuer.url, 'alice'))
-    const style = /href="(\/assets\/[^"]+\.css)"/.exec(text)?.[1]
+    const style = /href="(\/oauth\/assets\/[^"]+\.css)"/.exec(text)?.[1]
     assert.equal((await fetch(`${issuer.url}${style}`)).status, 200)
   })
 

@@ -16,7 +16,7 @@ const TIMEOUTS = { connectMs: 5_000, responseHeadersMs: 5_000, idleMs: 5_000 }
 const ROUTE: Route = {
   ...{ id: 'test', host: undefined, path: '/', stripPath: false, access: { kind: 'public' }, upstreams: [] },
   ...{ identity: 'none', headers: [], stripHeaders: [], setHeaders: [], cors: undefined, preserveHost: false },
-  ...{ timeouts: TIMEOUTS, maxBody: undefined, encodedSlash: 'opaque', upgrades: [] },
+  ...{ timeouts: TIMEOUTS, maxBody: undefined, encodedSlash: 'opaque', upgrades: [], case: 'insensitive' },
   ...{ credentials: ['token'], authorization: 'gateway', signOutPaths: [] },
 }
 

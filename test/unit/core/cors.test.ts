@@ -51,11 +51,11 @@ describe('a preflight', () => {
     ])
     assert.deepEqual(methodsOf('/photos/1'), ['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'REPORT', 'SEARCH'])
   })
-  it('lists every known method where a rule is for any, and on public paths', () => {
+  it('lists every known method where a rule is for any, and what public paths let in', () => {
     const any = sampleRoute({ cors, access: protectedBy([rule('any', ['photos:read'])]) })
-    for (const methods of [methodsOf('/photos/1', any), methodsOf('/photos/share/x')]) {
-      for (const method of ['GET', 'PATCH', 'DELETE', 'MOVE', 'LOCK']) assert.ok(methods.includes(method), method)
-    }
+    const methods = methodsOf('/photos/1', any)
+    for (const method of ['GET', 'PATCH', 'DELETE', 'MOVE', 'LOCK']) assert.ok(methods.includes(method), method)
+    for (const method of READ) assert.ok(methodsOf('/photos/share/x').includes(method), method)
     assert.ok(methodsOf('/photos/1', any, 'BREW').includes('BREW'))
     assert.ok(!methodsOf('/photos/1', any, 'X, Y').join().includes('X'))
   })

@@ -6,15 +6,18 @@ import { createRouter } from '../../../src/core/router.ts'
 import type { VerifiedToken } from '../../../src/core/token.ts'
 import { clientOf } from './clients.ts'
 import { permitFor } from './permits.ts'
-import { NOW, protectedBy, rule, sampleRoute, sampleToken, sampleUpstream } from './samples.ts'
+import { NOW, protectedBy, RESERVED, rule, sampleRoute, sampleToken, sampleUpstream } from './samples.ts'
 
 const files = sampleRoute({
   id: 'files',
   path: '/files',
-  access: protectedBy(
-    [rule(new Set(['MOVE']), ['photos:write'], ['/locked/**', '/in/**']), rule('any', ['photos:read'])],
-    ['/drop/**'],
-  ),
+  access: {
+    ...protectedBy(
+      [rule(new Set(['MOVE']), ['photos:write'], ['/locked/**', '/in/**']), rule('any', ['photos:read'])],
+      ['/drop/**'],
+    ),
+    publicMethods: 'any',
+  },
 })
 const inner = sampleRoute({ id: 'inner', path: '/files/inner' })
 
@@ -30,7 +33,7 @@ function judged(
     method: 'MOVE',
     permit: permitFor(route, token, path ?? '/files/a', 'MOVE'),
     client: clientOf(),
-    router: createRouter([route, inner]),
+    router: createRouter([route, inner], RESERVED),
     publicHost: 'gate.example.com',
     upstream: route.upstreams[0] ?? sampleUpstream(),
     now: NOW,
@@ -127,7 +130,7 @@ function inputOnPublic(): DestinationInput {
     method: 'MOVE',
     permit: permitFor(files, undefined, '/files/drop/a', 'MOVE'),
     client: clientOf(),
-    router: createRouter([files]),
+    router: createRouter([files], RESERVED),
     publicHost: 'gate.example.com',
     upstream: sampleUpstream(),
     now: NOW,

@@ -222,18 +222,26 @@ describe('public', () => {
   const open = sampleRoute({ access: protectedBy([rule(READ, ['photos:read'])], ['/healthz', '/share/**']) })
   it('paths need no token, and the permit carries none, though one came', () => {
     for (const evidence of [{ kind: 'none' } as const, verified(), { kind: 'malformed', detail: '' } as const]) {
-      const decision = decided(evidence, 'POST', '/photos/share/x', open)
+      const decision = decided(evidence, 'PROPFIND', '/photos/share/x', open)
       assert.ok(decision.kind === 'forward')
       assert.equal(decision.permit.token, undefined)
     }
-    assert.equal(isPublic(open, target('/photos/healthz')), 'public')
-    assert.equal(isPublic(open, target('/photos/healthz/x')), 'protected')
-    assert.equal(isPublic(open, target('/photos/x?/healthz')), 'protected')
-    assert.equal(isPublic(open, target('/photos/x;/healthz')), 'protected')
+    assert.equal(isPublic(open, 'GET', target('/photos/healthz')), 'public')
+    assert.equal(isPublic(open, 'GET', target('/photos/healthz/x')), 'protected')
+    assert.equal(isPublic(open, 'GET', target('/photos/x?/healthz')), 'protected')
+    assert.equal(isPublic(open, 'GET', target('/photos/x;/healthz')), 'protected')
+  })
+  it('paths need one for methods other than those of the file: `read`, if it says nothing', () => {
+    assert.equal(answer(decided({ kind: 'none' }, 'POST', '/photos/share/x', open)), '401 no_token')
+    const wide = sampleRoute({
+      access: { ...protectedBy([rule(READ, ['photos:read'])], ['/drop/**']), publicMethods: new Set(['PUT']) },
+    })
+    assert.equal(answer(decided({ kind: 'none' }, 'PUT', '/photos/drop/x', wide)), 'forward')
+    assert.equal(answer(decided({ kind: 'none' }, 'GET', '/photos/drop/x', wide)), '401 no_token')
   })
   it('routes need none anywhere', () => {
     const all = sampleRoute({ access: { kind: 'public' } })
-    assert.equal(isPublic(all, target('/photos/x')), 'public')
+    assert.equal(isPublic(all, 'GET', target('/photos/x')), 'public')
     assert.equal(answer(decided({ kind: 'none' }, 'DELETE', '/photos/x', all)), 'forward')
   })
   for (const path of [
@@ -244,10 +252,54 @@ describe('public', () => {
     '/photos/share%252Fx',
   ]) {
     it(`${path} is 400: one reader may find it public, another not`, () => {
-      assert.equal(isPublic(open, target(path)), 'ambiguous')
+      assert.equal(isPublic(open, 'GET', target(path)), 'ambiguous')
       assert.equal(answer(decided({ kind: 'none' }, 'GET', path, open)), '400 ambiguous_path')
     })
   }
+})
+
+describe('letter case and a final slash', () => {
+  const rules = [rule(READ, ['photos:write'], ['/api/keys', '/Users/*', '/admin/**']), rule(READ, ['photos:read'])]
+  const careless = sampleRoute({ access: protectedBy(rules, ['/share/**']) })
+  const strict = sampleRoute({ access: protectedBy(rules, ['/share/**']), case: 'sensitive' })
+  const asked = (path: string, route = careless) =>
+    answer(decided(verified({ scope: new Set(['photos:read']) }), 'GET', path, route))
+  it('meet the rule of the path that servers would serve', () => {
+    for (const path of [
+      '/photos/api/keys',
+      '/photos/api/keys/',
+      '/photos/Users/1/',
+      '/photos/admin/',
+      '/photos/admin/x/',
+    ])
+      assert.equal(asked(path), '403 insufficient_scope', path)
+    for (const path of ['/photos/api', '/photos/Api/', '/photos/Users/', '/photos/Users/1/2', '/photos/X/Y'])
+      assert.equal(asked(path), 'forward', path)
+  })
+  it('are 400 where another rule, or none of the public paths, is met in another case', () => {
+    const others = [
+      '/photos/API/keys',
+      '/photos/api/KEYS/',
+      '/photos/ADMIN/users',
+      '/photos/users/1',
+      '/photos/%61pi/KEYS',
+      '/photos/SHARE/x',
+    ]
+    for (const path of others) assert.equal(asked(path), '400 ambiguous_path', path)
+  })
+  it('are told apart where the route says `case: sensitive`, but for the slash', () => {
+    assert.equal(asked('/photos/API/keys', strict), 'forward')
+    assert.equal(asked('/photos/SHARE/x', strict), 'forward')
+    assert.equal(asked('/photos/api/keys/', strict), '403 insufficient_scope')
+  })
+  it('are folded beyond ASCII, however accents are composed', () => {
+    const named = sampleRoute({
+      access: protectedBy([rule(READ, ['photos:write'], ['/Ämter/**']), rule(READ, ['photos:read'])]),
+    })
+    assert.equal(asked('/photos/%C3%84mter/1', named), '403 insufficient_scope')
+    for (const path of ['/photos/%C3%A4mter/1', '/photos/A%CC%88mter/1', '/photos/%C3%84MTER'])
+      assert.equal(asked(path, named), '400 ambiguous_path', path)
+  })
 })
 
 describe('law 4: all readings of a path select the same rule, or 400', () => {

@@ -43,9 +43,9 @@ describe('a Cookie field on its way upstream', () => {
 
 describe('the largest Cookie field', () => {
   it('is read in one pass', () => {
-    const started = performance.now()
+    const started = process.cpuUsage()
     for (const char of [',', '"', ' ', '=', ';', '%']) withoutOwnCookies(`audgate${char.repeat(32_000)}`)
-    assert.ok(performance.now() - started < 1_000)
+    assert.ok(process.cpuUsage(started).user < 500_000)
   })
 })
 

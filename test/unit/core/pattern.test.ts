@@ -5,11 +5,12 @@ import { pattern } from './samples.ts'
 
 const CASES: readonly [string, readonly string[], readonly string[]][] = [
   ['/api/**', ['/api', '/api/', '/api/a', '/api/a/b'], ['/', '/apis', '/ap', '/x/api']],
-  ['/api', ['/api'], ['/api/', '/api/a', '/apix', '/Api']],
-  ['/api/', ['/api/'], ['/api', '/api/a']],
+  ['/api', ['/api', '/api/'], ['/api/a', '/apix', '/Api']],
+  ['/api/', ['/api/', '/api'], ['/api/a']],
+  ['/a/*', ['/a/b', '/a/b/'], ['/a', '/a/', '/a/b/c']],
   ['/**', ['/', '/a', '/a/b/'], []],
-  ['/', ['/'], ['/a', '//']],
-  ['/*', ['/a', '/'], ['/a/b', '/a/']],
+  ['/', ['/'], ['/a']],
+  ['/*', ['/a', '/', '/a/'], ['/a/b']],
   ['/*.jpg', ['/a.jpg', '/.jpg', '/a.jpg.jpg'], ['/a.jpeg', '/a/b.jpg', '/jpg']],
   ['/a*b*c', ['/abc', '/axbxc', '/abbcc', '/abcbc'], ['/ab', '/acb', '/abcx']],
   ['/a*a', ['/aa', '/aba'], ['/a']],
@@ -52,6 +53,6 @@ describe('a path pattern', () => {
     const hard = pattern(`${'/**/a'.repeat(10)}/**/*a*a*a*a*a*b`)
     const started = process.hrtime.bigint()
     assert.ok(!matchesPattern(hard, `${'/a'.repeat(4000)}/${'a'.repeat(8000)}`))
-    assert.ok(process.hrtime.bigint() - started < 500_000_000n)
+    assert.ok(process.hrtime.bigint() - started < 2_000_000_000n)
   })
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createRouter, reservation, routeNamesHost } from '../../../src/core/router.ts'
-import { sampleRoute, target } from './samples.ts'
+import type { Route } from '../../../src/core/route.ts'
+import { createRouter, reservation, reservedPaths, routeNamesHost } from '../../../src/core/router.ts'
+import { RESERVED, sampleRoute, target } from './samples.ts'
 
 const routes = [
   sampleRoute({ id: 'root', path: '/', stripPath: false }),
@@ -10,7 +11,7 @@ const routes = [
   sampleRoute({ id: 'named', host: 'photos.example.com', path: '/photos' }),
   sampleRoute({ id: 'spaced', path: '/my files', encodedSlash: 'reject' }),
 ]
-const router = createRouter(routes)
+const router = createRouter(routes, RESERVED)
 
 function routed(host: string, requestTarget: string): string {
   const selection = router.select(host, target(requestTarget))
@@ -32,8 +33,8 @@ describe('the route', () => {
     assert.equal(routed('photos.example.com', '/elsewhere'), 'root')
   })
   it('is none where no path fits', () => {
-    assert.deepEqual(createRouter(routes.slice(1)).select('a.example', target('/x')), { kind: 'none' })
-    assert.deepEqual(createRouter([]).select('a.example', target('/')), { kind: 'none' })
+    assert.deepEqual(createRouter(routes.slice(1), RESERVED).select('a.example', target('/x')), { kind: 'none' })
+    assert.deepEqual(createRouter([], RESERVED).select('a.example', target('/')), { kind: 'none' })
   })
   it('answers the rest of the path as received', () => {
     const selection = router.select('a.example', target('/photos/a%20b%2Fc;v?q'))
@@ -84,13 +85,56 @@ describe('for explain', () => {
   })
 })
 
+describe('letter case', () => {
+  const open = sampleRoute({ id: 'all', path: '/' })
+  const admin = sampleRoute({ id: 'admin', path: '/Admin' })
+  const found = (path: string, change: Partial<Route> = {}) => {
+    const selection = createRouter([{ ...open, ...change }, admin], RESERVED).select('a.example', target(path))
+    return selection.kind === 'route' ? selection.route.id : selection.kind
+  }
+  it('leads to no other route: 400', () => {
+    assert.equal(found('/Admin/users'), 'admin')
+    for (const path of ['/ADMIN/users', '/admin', '/%61dmin/x']) assert.equal(found(path), 'ambiguous', path)
+    assert.equal(found('/Other/X'), 'all')
+    const alone = createRouter([admin], RESERVED)
+    assert.equal(alone.select('a.example', target('/admin')).kind, 'none')
+  })
+  it('counts where the route that gets the path says `case: sensitive`', () => {
+    assert.equal(found('/admin', { case: 'sensitive' }), 'all')
+  })
+})
+
 describe('reserved paths', () => {
   const at = (host: string, path: string) => reservation(router, 'gate.example.com', host, target(path))
   it('belong to the issuer on hosts that no route names', () => {
     assert.ok(!routeNamesHost(router, 'any.example'))
-    for (const path of ['/oauth/token', '/oauth', '/account', '/admin/api', '/assets/a.css', '/.well-known/x']) {
+    for (const path of [
+      '/oauth/token',
+      '/oauth',
+      '/account',
+      '/admin/api',
+      '/oauth/assets/a.css',
+      '/.well-known/openid-configuration',
+    ]) {
       assert.equal(at('any.example', path), 'reserved', path)
     }
+  })
+  it('are only what is served: everything else is a route\u2019s', () => {
+    for (const path of [
+      '/assets/a.css',
+      '/.well-known/immich',
+      '/.well-known/acme-challenge/x',
+      '/.well-known',
+      '/accounts',
+    ])
+      assert.equal(at('any.example', path), 'free', path)
+    const bare = createRouter(routes, reservedPaths({ issuer: false, admin: false }))
+    for (const path of ['/oauth/token', '/account', '/admin', '/.well-known/openid-configuration'])
+      assert.equal(reservation(bare, 'gate.example.com', 'any.example', target(path)), 'free', path)
+    assert.equal(
+      reservation(bare, 'gate.example.com', 'any.example', target('/.well-known/oauth-protected-resource')),
+      'reserved',
+    )
   })
   it('are free on a host that a route names, but for resource metadata', () => {
     assert.ok(routeNamesHost(router, 'photos.example.com'))
@@ -98,7 +142,7 @@ describe('reserved paths', () => {
     assert.equal(at('photos.example.com', '/.well-known/oauth-protected-resource/photos'), 'reserved')
   })
   it('belong to the issuer on the host of public_url, though a route name it', () => {
-    const naming = createRouter([sampleRoute({ host: 'gate.example.com', path: '/' })])
+    const naming = createRouter([sampleRoute({ host: 'gate.example.com', path: '/' })], RESERVED)
     assert.equal(reservation(naming, 'gate.example.com', 'gate.example.com', target('/account')), 'reserved')
   })
   it('are whole segments', () => assert.equal(at('any.example', '/accounts'), 'free'))

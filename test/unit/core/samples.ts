@@ -1,11 +1,14 @@
 import { type PathPattern, parsePattern } from '../../../src/core/pattern.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
 import type { Access, Route, Rule, Upstream } from '../../../src/core/route.ts'
+import { reservedPaths } from '../../../src/core/router.ts'
 import { parseTarget, type Target } from '../../../src/core/target.ts'
 import { sealVerifiedToken, type VerifiedToken } from '../../../src/core/token.ts'
 
 export const NOW = 1_700_000_000
 export const ISSUER = 'https://gate.example.com'
+/** Where an issuer is served. */
+export const RESERVED = reservedPaths({ issuer: true, admin: true })
 export const READ = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'REPORT', 'SEARCH'])
 
 export function scopes(...names: string[]): Scope[] {
@@ -48,8 +51,8 @@ export function protectedBy(
   rules: readonly Rule[],
   publicPaths: readonly string[] = [],
   resource: Resource = sampleResource(),
-): Access {
-  return { kind: 'protected', resource, rules, publicPaths: publicPaths.map(pattern) }
+): Extract<Access, { readonly kind: 'protected' }> {
+  return { kind: 'protected', resource, rules, publicPaths: publicPaths.map(pattern), publicMethods: READ }
 }
 
 export const PHOTO_RULES = [rule(READ, ['photos:read']), rule({ except: READ }, ['photos:write'], ['/api/**'])] as const
@@ -83,6 +86,7 @@ export function sampleRoute(change: Partial<Route> = {}): Route {
     maxBody: undefined,
     encodedSlash: 'opaque',
     upgrades: ['websocket'],
+    case: 'insensitive',
     credentials: ['token'],
     authorization: 'gateway',
     signOutPaths: [],

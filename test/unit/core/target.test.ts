@@ -12,7 +12,7 @@ const AMBIGUOUS = {
   'plain dot segments': ['/..', '/.', '/a/../b', '/a/./b', '/a/..', '/public/../admin'],
   'encoded dot segments': ['/%2e%2e/admin', '/a/%2E./b', '/a/.%2e', '/x/..%2fadmin', '/photos/..%2Fadmin', '/%2e'],
   'dot segments encoded again': ['/%252e%252e/admin', '/a/%25252e%25252e/b', '/a/..%252fb'],
-  'dot segments before a decoded ? or #': ['/a/..%23', '/a/..%3Fb/c', '/%2e%23/x'],
+  'dot segments before a decoded ? or #': ['/a/..%23', '/a/..%3Fb/c', '/%2e%2e%23/x'],
   'dot segments before a semicolon': ['/a/..;/b', '/a/..;x=1/b', '/a/.;/b', '/a/%2e%2e%3b/b', '/a/..%3B/b'],
   'a backslash, plain or encoded': ['/a\\b', '/x%5c..%5cadmin', '/a%5Cb', '/a%255cb', '/photos/..\\admin'],
   'an empty segment': ['//', '//admin', '//evil.example/admin', '/a//b', '/a//'],
@@ -28,7 +28,7 @@ const AMBIGUOUS = {
   ],
   'a broken percent escape': ['/%', '/a%2', '/a%zz', '/100%', '/%u002e%u002e/a', '/a%2%65'],
   'overlong UTF-8': ['/%c0%ae%c0%ae/admin', '/%c0%af', '/%e0%80%ae', '/%f0%80%80%ae'],
-  'more layers of encoding than anybody needs': [`/${'%25'.repeat(1)}25252541`, `/%${'25'.repeat(5000)}41`],
+  'more layers of encoding than anybody needs': [`/${'%25'.repeat(1)}25252541`, `/%${'25'.repeat(4000)}41`],
 }
 
 const MALFORMED = {
@@ -36,6 +36,7 @@ const MALFORMED = {
   'authority-form': ['gate.example.com:443'],
   'asterisk-form': ['*'],
   'nothing at all': [''],
+  'a path of more than 8 KiB': [`/${'a'.repeat(8192)}`, `/${'%41'.repeat(2731)}?x`],
   'a raw fragment': ['/a#b', '/admin#/public', '/a?b#c'],
   'a raw space or bytes outside of ASCII': ['/a b', '/\u00fc', '/a?b c', '/a?\u00fc', '/a?b\tc'],
 }
@@ -101,9 +102,9 @@ describe('a target', () => {
     }
   })
   it('is read in bounded time however often it is encoded', () => {
-    const started = process.hrtime.bigint()
-    parseTarget(`/%${'25'.repeat(16_000)}41`)
-    assert.ok(process.hrtime.bigint() - started < 100_000_000n)
+    const started = process.cpuUsage()
+    for (const unit of ['25', '252541;a/%', '2541%']) parseTarget(`/%${unit.repeat(16_000).slice(0, 8_000)}`)
+    assert.ok(process.cpuUsage(started).user < 300_000)
   })
 })
 

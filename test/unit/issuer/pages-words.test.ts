@@ -27,7 +27,7 @@ describe('every page', () => {
       assert.match(page, /^<!doctype html>/)
       assert.doesNotMatch(page, /<script|<style| style=| on[a-z]+=|javascript:/i)
       for (const [, url] of page.matchAll(/<(?:img|link)[^>]* (?:src|href)="([^"]*)"/g))
-        assert.match(url ?? '', /^\/assets\//)
+        assert.match(url ?? '', /^\/oauth\/assets\//)
       assert.equal(page.match(/<h1/g)?.length, 1)
       assert.equal(page.match(/<main/g)?.length, 1)
     })

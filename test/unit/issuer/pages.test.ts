@@ -142,16 +142,21 @@ describe('page headers', () => {
 
 describe('assets', () => {
   it('are kept for a year under the address that carries their hash, and asked for again under the plain one', () => {
-    assert.match(STYLESHEET_PATH, /^\/assets\/postern\.[A-Za-z0-9]{8,}\.css$/)
-    assert.match(MARK_PATH, /^\/assets\/mark\.[A-Za-z0-9]{8,}\.svg$/)
+    assert.match(STYLESHEET_PATH, /^\/oauth\/assets\/postern\.[A-Za-z0-9]{8,}\.css$/)
+    assert.match(MARK_PATH, /^\/oauth\/assets\/mark\.[A-Za-z0-9]{8,}\.svg$/)
     assert.match(answerAsset(STYLESHEET_PATH, undefined)?.headers['cache-control'] ?? '', /immutable/)
-    const plain = answerAsset('/assets/postern.css', undefined)
+    const plain = answerAsset('/oauth/assets/postern.css', undefined)
     assert.equal(plain?.headers['cache-control'], 'public, no-cache')
-    assert.equal(answerAsset('/assets/postern.css', plain?.headers.etag)?.status, 304)
+    assert.equal(answerAsset('/oauth/assets/postern.css', plain?.headers.etag)?.status, 304)
   })
 
   it('are nothing else', () => {
-    for (const path of ['/assets/', '/assets/tokens.css', '/assets/../assets.ts', '/assets/postern.0.css'])
+    for (const path of [
+      '/oauth/assets/',
+      '/oauth/assets/tokens.css',
+      '/oauth/assets/../assets.ts',
+      '/oauth/assets/postern.0.css',
+    ])
       assert.equal(answerAsset(path, undefined), undefined, path)
   })
 })
