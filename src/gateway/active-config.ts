@@ -9,6 +9,8 @@ export interface ActiveConfig {
   readonly policy: Policy
   /** Connections to upstreams, by route. */
   readonly upstreams: ReadonlyMap<Route, UpstreamGroup>
+  /** Those of earlier files on which requests are still under way. */
+  readonly retiring: readonly UpstreamGroup[]
 }
 
 /** Routes whose upstreams are those of a route before keep that one's connections and what is known of dead ones. */
@@ -22,7 +24,15 @@ export function activateConfig(config: Config, previous?: ActiveConfig): ActiveC
     kept.set(key, group)
     upstreams.set(route, group)
   }
-  return { config, policy: createPolicy(config), upstreams }
+  const used = new Set(upstreams.values())
+  const earlier = previous === undefined ? [] : groupsOf(previous)
+  const retiring = earlier.filter((group) => !used.has(group) && group.deadlines.size > 0)
+  return { config, policy: createPolicy(config), upstreams, retiring }
+}
+
+/** All groups on which requests may be under way. */
+export function groupsOf({ upstreams, retiring }: ActiveConfig): readonly UpstreamGroup[] {
+  return [...new Set([...upstreams.values(), ...retiring])]
 }
 
 /** Closes what the next generation doesn't use; running requests end on the connections that they have. */

@@ -85,7 +85,7 @@ export class FullParser<Call extends Underway> {
     const response = responseOn(request, socket)
     this.#handlers.request({
       ...{ head: headOf(request), request, response, awaitsContinue: false },
-      upgrade: { socket, early },
+      upgrade: { protocol: tunnelProtocol(request.rawHeaders) ?? '', early },
     })
   }
 

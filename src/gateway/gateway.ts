@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Permit } from '../core/decide.ts'
-import type { Denial, Reason } from '../core/denial.ts'
+import { type Denial, denial, type Reason } from '../core/denial.ts'
 import type { Evidence } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import { forward } from '../proxy/forward.ts'
@@ -62,7 +62,7 @@ export interface ReservedRequest {
 /** One request on its way through. */
 export interface Call {
   readonly incoming: Incoming
-  readonly active: ActiveConfig
+  active: ActiveConfig
   readonly record: RequestRecord
   /** An answer has been given that ends the connection. */
   ending: boolean
@@ -78,6 +78,8 @@ const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
   'headers_too_large',
   'body_too_large',
 ])
+
+const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
 
 /** The sequence of a request from its head to its end, whether it asks for an answer or for a tunnel. Rules are core's. */
 export class Gateway {
@@ -145,7 +147,23 @@ export class Gateway {
     if (early !== undefined) return this.#follow(call, match, early)
     const evidence = gatherEvidence(this.#options.verifier, match, head, now)
     if (!(evidence instanceof Promise)) return this.#conclude(call, match, evidence)
-    evidence.then((late) => this.#conclude(call, match, late)).catch((error: unknown) => this.#fail(call, error))
+    evidence.then((late) => this.#resume(call, match, late)).catch((error: unknown) => this.#fail(call, error))
+  }
+
+  /** After a wait another file may be in force: what it says of the request holds. */
+  #resume(call: Call, match: RouteMatch, evidence: Evidence) {
+    const active = this.#options.active()
+    if (active === call.active) return this.#conclude(call, match, evidence)
+    call.active = active
+    const { head, upgrade } = call.incoming
+    const routing = routeRequest(active.policy, head)
+    call.record.note(routing)
+    if (routing.kind !== 'route') return this.#place(call, routing)
+    if (upgrade !== undefined && !routing.route.upgrades.includes(upgrade.protocol))
+      return this.#deny(call, NO_PROTOCOL)
+    const early = judgeWithoutToken(routing, head, this.#now())
+    if (early !== undefined) return this.#follow(call, routing, early)
+    this.#conclude(call, routing, evidence)
   }
 
   #conclude(call: Call, match: RouteMatch, evidence: Evidence) {

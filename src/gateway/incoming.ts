@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { RequestHead } from './request-head.ts'
 
 /** One request as its reader hands it on when its turn has come: what it asks, where its body is read and its answer written. */
@@ -9,8 +8,8 @@ export interface Incoming {
   readonly response: ServerResponse
   /** The client sends its body only after `100 Continue` (RFC 9110 §10.1.1). */
   readonly awaitsContinue: boolean
-  /** It may leave HTTP for a tunnel: its socket, of which node has let go, and what came beyond the head. */
-  readonly upgrade: { readonly socket: Socket; readonly early: Buffer } | undefined
+  /** It may leave HTTP for a tunnel: the protocol that it asks for, and what came beyond the head. Node has let go of its socket. */
+  readonly upgrade: { readonly protocol: string; readonly early: Buffer } | undefined
 }
 
 /** Whether a body follows the head. */

@@ -46,7 +46,7 @@ export class RequestRecord {
     this.address = located.client.address
     this.host = located.client.host
     if (located.target !== undefined) this.path = located.target.path
-    if (located.kind === 'route') this.route = located.route
+    this.route = located.kind === 'route' ? located.route : undefined
     if (located.kind === 'reserved') this.place = '(issuer)'
   }
 

@@ -1,4 +1,5 @@
-import type { VerifiedToken } from '../core/token.ts'
+import type { Permit } from '../core/decide.ts'
+import { clockToleranceSeconds, type VerifiedToken } from '../core/token.ts'
 
 /** An upgraded connection that lives on after its request was judged. */
 export interface OpenTunnel {
@@ -7,21 +8,34 @@ export interface OpenTunnel {
   close(): void
 }
 
-/** Open tunnels, so that a revocation reaches them. They don't end when their token expires. */
+/** Where requests are under way. */
+export interface Answering {
+  /** Ends those that `isOver` says of; answers their number. */
+  endIf(isOver: (permit: Permit) => boolean): number
+}
+
+/** What goes on long after it was judged, tunnels and answers, so that the end of a token reaches it. */
 export interface Tunnels {
   readonly open: number
   add(tunnel: OpenTunnel): void
   remove(tunnel: OpenTunnel): void
-  /** Closes those whose token is revoked by now; answers their number. */
+  /** Closes tunnels, and breaks off answers, whose token is revoked by now; answers their number. */
   closeRevoked(isRevoked: (token: VerifiedToken) => boolean): number
+  /** Closes tunnels whose token has expired; answers their number. An answer may be read to its end. @param now NumericDate, seconds. */
+  closeExpired(now: number): number
   closeAll(): void
 }
 
-export function createTunnels(): Tunnels {
+/** @param answering Everywhere that requests are under way now. */
+export function createTunnels(answering: () => readonly Answering[]): Tunnels {
   const open = new Set<OpenTunnel>()
-  const close = (tunnel: OpenTunnel): void => {
-    open.delete(tunnel)
-    tunnel.close()
+  const closeWhere = (isOver: (token: VerifiedToken) => boolean): number => {
+    const over = [...open].filter(({ token }) => token !== undefined && isOver(token))
+    for (const tunnel of over) {
+      open.delete(tunnel)
+      tunnel.close()
+    }
+    return over.length
   }
   return {
     get open() {
@@ -30,12 +44,15 @@ export function createTunnels(): Tunnels {
     add: (tunnel) => open.add(tunnel),
     remove: (tunnel) => open.delete(tunnel),
     closeRevoked: (isRevoked) => {
-      const revoked = [...open].filter(({ token }) => token !== undefined && isRevoked(token))
-      for (const tunnel of revoked) close(tunnel)
-      return revoked.length
+      const isOver = ({ token }: Permit): boolean => token !== undefined && isRevoked(token)
+      return answering().reduce((ended, each) => ended + each.endIf(isOver), closeWhere(isRevoked))
     },
+    closeExpired: (now) => closeWhere(({ expiresAt, embedded }) => now >= expiresAt + clockToleranceSeconds(embedded)),
     closeAll: () => {
-      for (const tunnel of [...open]) close(tunnel)
+      for (const tunnel of [...open]) {
+        open.delete(tunnel)
+        tunnel.close()
+      }
     },
   }
 }

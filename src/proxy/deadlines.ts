@@ -1,9 +1,13 @@
+import type { Permit } from '../core/decide.ts'
+
 /** Something that must happen before `deadline`, a time of the clock in milliseconds; Infinity: no limit now. */
 export interface Watched {
   deadline: number
   /** Where it stands among the watched; -1: nowhere. Belongs to {@link Deadlines}. */
   slot: number
   onDeadline(now: number): void
+  /** Ends at once what was permitted, where that is over. */
+  endIf?(isOver: (permit: Permit) => boolean): boolean
 }
 
 /** How often deadlines are looked at: they are kept to within this, one timer for all instead of one for each request. */
@@ -38,6 +42,15 @@ export class Deadlines {
     if (last === item) return
     last.slot = slot
     this.#watched[slot] = last
+  }
+
+  get size(): number {
+    return this.#watched.length
+  }
+
+  /** Ends what was permitted and is over; answers how much. */
+  endIf(isOver: (permit: Permit) => boolean): number {
+    return [...this.#watched].filter((item) => item.endIf?.(isOver) === true).length
   }
 
   /** Starts the timer where it rests. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Permit } from '../core/decide.ts'
 import { readRequestFraming } from '../core/framing.ts'
 import { Attempts } from './attempts.ts'
 import { ClientAnswer } from './client-answer.ts'
@@ -17,6 +18,7 @@ export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: n
 
 /** One request on its way: from the client to an upstream, and the answer back. */
 export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
+  readonly #permit: Permit
   readonly #input: ForwardInput
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
@@ -36,6 +38,7 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   slot = -1
 
   constructor(
+    permit: Permit,
     input: ForwardInput,
     request: IncomingMessage,
     response: ServerResponse,
@@ -45,6 +48,7 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     // What follows the head of an upgrade belongs to the tunnel.
     const framing = takeTunnel === undefined ? readRequestFraming(request.rawHeaders, request.httpVersion) : 'none'
     this.#takeTunnel = takeTunnel
+    this.#permit = permit
     this.#input = input
     this.#request = request
     this.#response = response
@@ -66,6 +70,12 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     if (this.#phase === 'settled') return
     this.#response.destroy()
     this.#clientClosed('aborted')
+  }
+
+  endIf(isOver: (permit: Permit) => boolean): boolean {
+    const over = isOver(this.#permit)
+    if (over) this.abort()
+    return over
   }
 
   onConnected(): void {

@@ -14,13 +14,13 @@ import type { Abort, ForwardOutcome } from './outcome.ts'
  * anything: that is what the permit is for; nor does it wait: the turn of `response` on its connection has come.
  */
 export function forward(
-  _permit: Permit,
+  permit: Permit,
   input: ForwardInput,
   request: IncomingMessage,
   response: ServerResponse,
   done: (outcome: ForwardOutcome) => void,
 ): Abort {
-  const exchange = new Exchange(input, request, response, done, undefined)
+  const exchange = new Exchange(permit, input, request, response, done, undefined)
   exchange.start()
   return () => exchange.abort()
 }

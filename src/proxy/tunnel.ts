@@ -157,7 +157,7 @@ export interface Tunnel {
  * @param response On a socket that node has let go of; it ends the connection. @param early What node read beyond the request.
  */
 export function tunnel(
-  _permit: Permit,
+  permit: Permit,
   input: ForwardInput,
   request: IncomingMessage,
   response: ServerResponse,
@@ -166,7 +166,7 @@ export function tunnel(
 ): Tunnel {
   const { socket } = request
   const state: { open: OpenTunnel | undefined } = { open: undefined }
-  const exchange = new Exchange(input, request, response, done, (answer, attempts, firstByteMs) => {
+  const exchange = new Exchange(permit, input, request, response, done, (answer, attempts, firstByteMs) => {
     response.detachSocket(socket)
     state.open = new OpenTunnel(input, { socket, attempts, firstByteMs, done })
     state.open.start(answer, early)

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import { type ActiveConfig, activateConfig, retireConfig } from '../gateway/active-config.ts'
+import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../gateway/active-config.ts'
 import type { Listener } from '../gateway/listener.ts'
 import { createRecorder, type Recorder } from '../gateway/request-log.ts'
 import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
@@ -37,6 +37,9 @@ export interface ServerState {
   closing: boolean
 }
 
+/** Tunnels outlive their token by no more than this. */
+const EXPIRY_CHECK_MS = 30_000
+
 /** Opens everything but the listeners; what was opened is in `closing`, also when this rejects. */
 export async function openRuntime(
   config: Config,
@@ -45,10 +48,11 @@ export async function openRuntime(
   open: OpenIssuerLink,
 ): Promise<Runtime> {
   const { log, now, feedTiming = FEED_TIMING } = dependencies
-  const tunnels = createTunnels()
   const counters: { metrics: Metrics | undefined } = { metrics: undefined }
   const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
   const state: ServerState = { generation: activateConfig(config), listener: undefined, closing: false }
+  const tunnels = createTunnels(() => groupsOf(state.generation).map(({ deadlines }) => deadlines))
+  closing.add(closeExpired(tunnels, now, log))
   closing.add(() => retireConfig(state.generation, undefined))
   const current = (): Config => state.generation.config
   const backing = await open(config, { log, now, tunnels, onEvent, current, feedTiming }, closing)
@@ -59,6 +63,16 @@ export async function openRuntime(
   counters.metrics = metrics
   const recorder = createRecorder(log, metrics, config.accessLog)
   return { log, now, tunnels, backing, verifier, metrics, recorder, state }
+}
+
+/** Nothing tells when a token's time is over, so it is looked at. Answers what stops that. */
+function closeExpired(tunnels: Tunnels, now: () => number, log: Log): () => void {
+  const timer = setInterval(() => {
+    const closed = tunnels.closeExpired(now() / 1_000)
+    if (closed > 0) log.info('tunnel.expired', { closed })
+  }, EXPIRY_CHECK_MS)
+  timer.unref()
+  return () => clearInterval(timer)
 }
 
 function openVerifier(config: Config, backing: IssuerLink, log: Log): Verifier {

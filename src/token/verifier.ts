@@ -223,15 +223,21 @@ class CachingVerifier implements Verifier {
 
   /** All that may be otherwise than at the last request. */
   #judge(known: KnownToken, presented: PresentedToken, now: number): Evidence | Promise<Evidence> {
-    const fault = lifetimeFault(known, now)
+    const fault = lifetimeFault(known, now) ?? this.#standingFault(known)
     if (fault !== undefined) return fault
-    const { token, evidence } = known
+    const bindingFault = judgeBinding(known, presented, now, this.#checkProof)
+    // While a proof was looked up elsewhere the token may have been revoked.
+    if (bindingFault instanceof Promise)
+      return bindingFault.then((found) => found ?? this.#standingFault(known) ?? known.evidence)
+    return bindingFault ?? known.evidence
+  }
+
+  /** Whether the token is withdrawn, or nobody knows. */
+  #standingFault({ token, slot }: KnownToken): Evidence | undefined {
+    if (this.#trust.get(slot.settings.issuer) !== slot) return unavailable('whom to trust changed just now', 1)
     const unknown = token.embedded ? this.#options.embeddedUnavailable() : undefined
     if (unknown !== undefined) return unavailable(unknown, STALE_RETRY_SECONDS)
-    if (this.#options.isRevoked(token)) return rejected('revoked', 'the token was revoked; sign in again')
-    const bindingFault = judgeBinding(known, presented, now, this.#checkProof)
-    if (bindingFault instanceof Promise) return bindingFault.then((found) => found ?? evidence)
-    return bindingFault ?? evidence
+    return this.#options.isRevoked(token) ? rejected('revoked', 'the token was revoked; sign in again') : undefined
   }
 }
 

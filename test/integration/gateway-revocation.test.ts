@@ -37,7 +37,10 @@ describe('revocation at the gateway', () => {
   let token: string
 
   before(async () => {
-    upstream = createServer((_request, response) => response.end('photo'))
+    upstream = createServer((request, response) => {
+      if (request.url === '/photos/events') response.write('event: begun\n\n')
+      else response.end('photo')
+    })
     upstream.on('upgrade', (_request, socket) => {
       socket.on('error', () => undefined)
       socket.on('end', () => socket.end()).resume()
@@ -134,6 +137,35 @@ describe('revocation at the gateway', () => {
     await until(() => ended.state.closed, 'the end of the tunnel', 1_000)
     assert.equal(going.state.closed, false)
     going.socket.destroy()
+  })
+
+  it('an answer that goes on ends when its token is revoked, after a reload too; others go on', async () => {
+    const events = async (bearer: string) => {
+      const answer = await fetch(`${gateway.url}/photos/events`, { headers: { authorization: `Bearer ${bearer}` } })
+      const reader = answer.body?.getReader() ?? assert.fail('a body')
+      await reader.read()
+      const state = { ended: false }
+      reader.read().then(
+        () => undefined,
+        () => {
+          state.ended = true
+        },
+      )
+      return { state, reader }
+    }
+    const ended = await events(token)
+    const elsewhere = yamlFor('http://127.0.0.1:9')
+    const before = gateway.server.config
+    await gateway.server.reload(gateway.decode(elsewhere))
+    await gateway.server.reload(before)
+    const [early, spared] = [await events(token), await events(await newToken())]
+    const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    await actsOn(storeOf(gateway)).revokeJti(jti, undefined, 'test')
+    await until(() => ended.state.ended && early.state.ended, 'the end of both', 1_000)
+    assert.equal(spared.state.ended, false)
+    await spared.reader.cancel().catch(() => undefined)
+    const metrics = async () => (await fetch(`${gateway.managementUrl}/metrics`)).text()
+    await until(async () => /audgate_requests_in_flight 0\n/.test(await metrics()), 'nothing in flight')
   })
 
   it('explain reads keys and revocations from the store, while the server runs', async () => {

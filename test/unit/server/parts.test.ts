@@ -57,7 +57,7 @@ describe('closing', () => {
 
 describe('tunnels', () => {
   it('those of revoked tokens close, public ones never', () => {
-    const tunnels = createTunnels()
+    const tunnels = createTunnels(() => [])
     const closed: string[] = []
     const token = (subject: string): VerifiedToken =>
       sealVerifiedToken({ subject } as Parameters<typeof sealVerifiedToken>[0])
@@ -72,6 +72,21 @@ describe('tunnels', () => {
     assert.equal(tunnels.open, 2)
     tunnels.closeAll()
     assert.equal(tunnels.open, 0)
+  })
+
+  it('those of expired tokens close, with the tolerance that requests have; public ones never', () => {
+    const tunnels = createTunnels(() => [])
+    const closed: string[] = []
+    const token = (subject: string, embedded: boolean): VerifiedToken =>
+      sealVerifiedToken({ subject, embedded, expiresAt: 1_000 } as Parameters<typeof sealVerifiedToken>[0])
+    tunnels.add({ token: token('alice', true), close: () => closed.push('alice') })
+    tunnels.add({ token: token('foreign', false), close: () => closed.push('foreign') })
+    tunnels.add({ token: undefined, close: () => closed.push('public') })
+    assert.deepEqual(
+      [1_004, 1_005, 1_059, 1_060].map((now) => tunnels.closeExpired(now)),
+      [0, 1, 0, 1],
+    )
+    assert.deepEqual([closed, tunnels.open], [['alice', 'foreign'], 1])
   })
 })
 
