@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   token: 'sign in by the device flow and print an access token',
   revoke: 'end what a client, a user or one token holds',
   keys: 'signing keys',
+  audit: 'what was done and refused, by whichever process',
 }
 
 /**

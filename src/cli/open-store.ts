@@ -24,7 +24,7 @@ export async function withStore<T>(file: string, create: boolean, work: (opened:
   const { issuer } = config
   if (issuer.kind !== 'embedded') return fail(elsewhere(file, issuer.kind), 2)
   try {
-    const store = await openSqliteStore(config.store.path, { create })
+    const store = await openSqliteStore(config.store.path, { create, origin: 'command' })
     try {
       return await work({ config, issuer, store, acts: createRevocationActs({ store, now: Date.now }) })
     } finally {

@@ -1,7 +1,8 @@
 import type { Resource } from '../core/resource.ts'
 import { type Store, StoreError } from '../store/store.ts'
+import type { AuditTrail } from './audit-trail.ts'
 import type { Federation } from './federation/federation.ts'
-import type { IssuerEvent, IssuerSettings } from './issuer.ts'
+import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
 import type { SignIn } from './people/throttle.ts'
@@ -34,13 +35,10 @@ export interface IssuerContext {
   /** Fetches what a stranger named. */
   readonly fetchDocument: (url: string) => Promise<Response>
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */
-  readonly record: (
-    event: string,
-    detail: Readonly<Record<string, unknown>>,
-    level?: IssuerEvent['level'],
-  ) => Promise<void>
+  readonly record: AuditTrail['record']
   /** Tells the log alone: for what an act has kept already. */
-  readonly tell: (event: string, detail: Readonly<Record<string, unknown>>, level?: IssuerEvent['level']) => void
+  readonly tell: AuditTrail['tell']
+  readonly trail: AuditTrail
 }
 
 /** NumericDate, seconds. */

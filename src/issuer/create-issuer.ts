@@ -1,4 +1,5 @@
 import type Provider from 'oidc-provider'
+import { createAuditTrail } from './audit-trail.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
 import { createFederation } from './federation/create-federation.ts'
@@ -100,6 +101,7 @@ function signingKeys(settings: IssuerSettings, { store, masterKey, now }: Issuer
 function createContext(settings: () => IssuerSettings, dependencies: IssuerDependencies): IssuerContext {
   const { store, masterKey, now, onEvent, registrationToken } = dependencies
   const passwords = createPasswords()
+  const trail = createAuditTrail(store, now, onEvent)
   const base: Omit<IssuerContext, 'federation'> = {
     settings,
     store,
@@ -112,11 +114,9 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     buckets: createBuckets(store, now),
     rowBudget: createRowBudget({ now }),
     fetchDocument: dependencies.fetchDocument ?? fetchPublic,
-    tell: (event, detail, level = 'info') => onEvent({ level, event, detail }),
-    record: async (event, detail, level = 'info') => {
-      onEvent({ level, event, detail })
-      await store.audit(event, detail, Math.floor(now() / 1000))
-    },
+    tell: trail.tell,
+    record: trail.record,
+    trail,
   }
   return { ...base, federation: createFederation(base, dependencies.meter ?? NOBODY_COUNTS) }
 }

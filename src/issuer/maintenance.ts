@@ -34,6 +34,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
   const timers = [
     setInterval(look, LOOK_MS),
     setInterval(() => run(() => context.store.sweep(seconds(context))), SWEEP_MS),
+    setInterval(() => run(() => context.trail.flush()), SWEEP_MS),
     setInterval(() => run(() => reapUnused(context)), REAP_MS),
   ]
   for (const timer of timers) timer.unref()
@@ -41,6 +42,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
     close: async () => {
       unsubscribe()
       for (const timer of timers) clearInterval(timer)
+      run(() => context.trail.flush())
       await Promise.all(underWay)
     },
   }

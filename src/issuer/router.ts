@@ -18,6 +18,7 @@ import { answerInteraction } from './interaction/interactions.ts'
 import { interactionLanding } from './interaction/provider-sign-in.ts'
 import { errorPage } from './pages/message.ts'
 import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
+import { recordRefusal } from './refusal-line.ts'
 
 const PREFLIGHT_SECONDS = 3600
 
@@ -55,11 +56,30 @@ export async function answerRequest(
   response: ServerResponse,
   address: string,
 ): Promise<void> {
+  const path = pathOf(request)
   try {
     const incoming = openIssuerRequest(request, address, context.now())
     pinOrigin(request, context.settings().origin, address)
     hardenAnswer(context, response)
+    await context.trail.speaking(
+      () => answerEndpoint(context, engine, request, response, incoming),
+      () => recordRefusal(context, request, response, path),
+    )
+  } catch (error) {
+    answerFault(context, response, error)
+  }
+}
+
+async function answerEndpoint(
+  context: IssuerContext,
+  engine: CurrentEngine,
+  request: IncomingMessage,
+  response: ServerResponse,
+  incoming: IssuerRequest,
+): Promise<void> {
+  try {
     const path = pathOf(request)
+    const { address } = incoming
     if (goesByCookie(path)) {
       if (isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
       await noteActs(context, request)
@@ -170,6 +190,7 @@ function sendNotFound(response: ServerResponse): void {
 /** A fault of ours: told to the log in full, to the client in a word. */
 function answerFault(context: IssuerContext, response: ServerResponse, error: unknown): void {
   context.tell('issuer.fault', faultOf(error), 'error')
+  if (response.writableEnded) return
   if (response.headersSent) {
     response.destroy()
     return

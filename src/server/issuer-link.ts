@@ -7,6 +7,7 @@ import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
+import { followCommands } from './command-trail.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
 import type { IssuerMount } from './issuer-mount.ts'
@@ -100,6 +101,8 @@ export async function openIssuerState(
     usage.close()
     await usage.flush()
   })
+  const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
+  closing.add(await followCommands(store, log, onFault))
   const stopSweeping = sweepStore(store, options)
   closing.add(stopSweeping)
   return { store, usage, revocations }

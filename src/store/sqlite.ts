@@ -10,6 +10,8 @@ export interface SqliteOptions {
   readonly now?: () => number
   /** Whether the whole file is looked over for damage first. Default false: commands don't wait for it. */
   readonly checked?: boolean
+  /** Who writes: what a command does is told by the servers that run on the store. Default 'server'. */
+  readonly origin?: 'server' | 'command'
 }
 
 /**
@@ -17,14 +19,19 @@ export interface SqliteOptions {
  * where they are missing. Any number of processes may hold it open and write. Throws StoreError.
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
-  return sqliteStore(await openSqlite(path, options.create ?? true, options.checked), options.now ?? Date.now)
+  const engine = await openSqlite(path, options.create ?? true, options.checked)
+  return sqliteStore(engine, options.now ?? Date.now, options.origin)
 }
 
 /** A store on an engine, which it closes with itself. */
-export function sqliteStore(engine: SqliteEngine, now: () => number): Store {
+export function sqliteStore(
+  engine: SqliteEngine,
+  now: () => number,
+  origin: SqliteOptions['origin'] = 'server',
+): Store {
   const changes = watchChanges(engine)
   return {
-    ...sqlStore({ ...engine, committed: changes.look }, now),
+    ...sqlStore({ ...engine, committed: changes.look }, now, origin),
     subscribe: changes.subscribe,
     close: async () => {
       changes.close()

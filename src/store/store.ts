@@ -77,8 +77,12 @@ export interface SigningKeyRecord {
   readonly retireAt: number | undefined
 }
 
+/** Who caused a line: the server in its work, a stranger who was refused, or a command. */
+export type AuditOrigin = 'server' | 'stranger' | 'command'
+
 export interface AuditRecord {
   readonly id: number
+  readonly origin: AuditOrigin
   readonly at: number
   readonly event: string
   /** Never a token, code, secret or password. */
@@ -245,8 +249,12 @@ export interface Store extends ProviderStore {
   lastRevocationId(): Promise<number>
 
   // audit
-  audit(event: string, detail: Readonly<Record<string, unknown>>, at: number): Promise<void>
+  /** @param stranger whether a stranger can cause such lines as often as they like: those are bounded apart from the rest. */
+  audit(event: string, detail: Readonly<Record<string, unknown>>, at: number, stranger?: boolean): Promise<void>
+  /** Newest first. */
   audits(limit: number, beforeId?: number): Promise<readonly AuditRecord[]>
+  /** Oldest first, those with an id above `afterId`. @param origin only those. */
+  auditsAfter(afterId: number, limit: number, origin?: AuditOrigin): Promise<readonly AuditRecord[]>
 
   /**
    * Calls `listener` after every committed change of signing keys or revocations: at once for this process,

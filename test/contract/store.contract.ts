@@ -554,6 +554,39 @@ function units(under: Under): void {
 }
 
 function audits(under: Under): void {
+  it('strangers’ lines push out strangers’ only', async () => {
+    await under.store.audit('consent.granted', {}, 100)
+    for (let n = 0; n < 20_010; n += 10) {
+      await Promise.all(
+        Array.from({ length: 10 }, (_, m) => under.store.audit('token.refused', { n: n + m }, 100, true)),
+      )
+    }
+    await under.store.sweep(200)
+    const kept = await under.store.auditsAfter(0, 30_000)
+    const refused = kept.filter(({ origin }) => origin === 'stranger')
+    assert.deepEqual([kept[0]?.event, refused.length, kept.at(-1)?.detail.n], ['consent.granted', 20_000, 20_009])
+  })
+
+  it('lines are read on from an id, oldest first, of all or of one origin', async () => {
+    await under.store.audit('a', {}, 1)
+    await under.store.audit('b', {}, 2, true)
+    await under.store.audit('c', {}, 3)
+    const all = await under.store.auditsAfter(0, 10)
+    assert.deepEqual(
+      all.map(({ event, origin }) => `${event} ${origin}`),
+      ['a server', 'b stranger', 'c server'],
+    )
+    assert.deepEqual(
+      (await under.store.auditsAfter(all[0]?.id ?? 0, 1)).map(({ event }) => event),
+      ['b'],
+    )
+    assert.deepEqual(
+      (await under.store.auditsAfter(0, 10, 'stranger')).map(({ event }) => event),
+      ['b'],
+    )
+    assert.deepEqual(await under.store.auditsAfter(0, 10, 'command'), [])
+  })
+
   it('answers audit lines newest first, page by page', async () => {
     for (const at of [1, 2, 3]) await under.store.audit('login.success', { n: at }, at)
     const [newest, second] = await under.store.audits(2)

@@ -103,7 +103,10 @@ describe('/account: changing the password', () => {
     for (let tries = 0; tries < 6; tries++) await change(person, page, { current: `wrong ${tries}` })
     await issuer.store.clearThrottle('address 127.0.0.1')
     const failures = (await issuer.store.audits(6)).map(({ event, detail }) => `${event} ${detail.sub}`)
-    assert.deepEqual(new Set(failures), new Set([`login.failure ${sub}`]))
+    assert.deepEqual(
+      failures,
+      Array.from({ length: 6 }, () => `login.failure ${sub}`),
+    )
     const started = performance.now()
     assert.equal((await change(person, page, { current: 'wrong again' })).status, 400)
     assert.ok(performance.now() - started > 450, 'the seventh wrong one waits for half a second')

@@ -51,6 +51,18 @@ export function redirect(response: ServerResponse, location: string): void {
   response.end()
 }
 
+interface ToldRefusal {
+  readonly error: string
+  readonly description: string
+}
+
+const refusals = new WeakMap<ServerResponse, ToldRefusal>()
+
+/** What {@link sendError} told the client; undefined where something else answered. */
+export function refusalOf(response: ServerResponse): ToldRefusal | undefined {
+  return refusals.get(response)
+}
+
 /** An OAuth error as JSON (RFC 6749 §5.2). */
 export function sendError(
   response: ServerResponse,
@@ -59,6 +71,7 @@ export function sendError(
   description: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
+  refusals.set(response, { error, description })
   const body = Buffer.from(JSON.stringify({ error, error_description: description }))
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',

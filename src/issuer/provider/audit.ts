@@ -16,11 +16,12 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
     const { address } = issuerRequestOf(ctx.req)
     issuerRequestOf(ctx.req).pending.push(context.record(event, { ...detail, address }, level))
   }
+  const emitter: EventEmitter = provider
   provider.on('grant.success', (ctx) => keep(ctx, 'token.issued', issued(ctx)))
   provider.on('grant.error', (ctx, error) => {
-    if (redemptionOf(ctx.req)?.kind === 'repeat') return
+    if (redemptionOf(ctx.req)?.kind === 'repeat') return context.trail.passOver()
     // A device asks every few seconds, and mostly too early.
-    if (error.error === 'authorization_pending' || error.error === 'slow_down') return
+    if (error.error === 'authorization_pending' || error.error === 'slow_down') return context.trail.passOver()
     const reused = error.error_detail === 'refresh token already used'
     const replayed = /already consumed$/.test(error.error_detail ?? '')
     const event = reused ? 'refresh.reuse' : replayed ? 'code.reuse' : 'token.refused'
@@ -43,12 +44,17 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
   provider.on('introspection.error', refusal('introspection.refused'))
   provider.on('revocation.error', refusal('revocation.refused'))
   provider.on('pushed_authorization_request.error', refusal('authorization.refused'))
+  provider.on('registration_create.error', refusal('registration.refused'))
+  provider.on('userinfo.error', refusal('userinfo.refused'))
+  provider.on('end_session.error', refusal('logout.refused'))
+  // The library's types leave these two out.
+  emitter.on('device_authorization.error', refusal('device.refused'))
+  emitter.on('code_verification.error', refusal('user_code.refused'))
   provider.on('server_error', (ctx, error) => {
     if (error instanceof StoreError) noteStoreFault(ctx.req)
     context.tell('issuer.fault', { path: ctx.path, ...faultOf(error) }, 'error')
   })
   // Koa prints faults that nobody listens for.
-  const emitter: EventEmitter = provider
   emitter.on('error', (error: unknown) => context.tell('issuer.fault', faultOf(error), 'error'))
 }
 

@@ -1,11 +1,12 @@
-import type { AuditRecord, Store } from '../store.ts'
+import type { AuditOrigin, AuditRecord, Store } from '../store.ts'
 import type { Database, Queries } from './database.ts'
-import { integer, object, optionalText, type Row, text } from './row.ts'
+import { integer, object, oneOf, optionalText, type Row, text } from './row.ts'
 
-type Audits = Pick<Store, 'audit' | 'audits' | 'sweep'>
+type Audits = Pick<Store, 'audit' | 'audits' | 'auditsAfter' | 'sweep'>
 
 const AUDIT_SECONDS = 90 * 86_400
-const AUDIT_ROWS = 100_000
+/** Lines that are kept of each origin: strangers push out strangers only. */
+const AUDIT_ROWS: Readonly<Record<AuditOrigin, number>> = { server: 100_000, command: 20_000, stranger: 20_000 }
 /** The library looks rows up a little past their expiry, to tell "expired" from "unknown". */
 const GRACE_SECONDS = 60
 /** An authorization without refresh token lives as long as its last access token: less than a day. */
@@ -36,13 +37,19 @@ const OVER: readonly string[] = [
 ]
 
 /** The audit trail, and the sweeping of whatever has expired. */
-export function auditQueries(database: Database): Audits {
+export function auditQueries(database: Database, origin: 'server' | 'command'): Audits {
   const sweepAuthorizations = authorizationSweeper(database)
   return {
-    audit: (event, detail, at) => insertAudit(database, event, detail, at),
+    audit: (event, detail, at, stranger = false) =>
+      insertAudit(database, { event, detail, at, origin: stranger ? 'stranger' : origin }),
     audits: async (limit, beforeId) => {
       const sql = 'SELECT * FROM audits WHERE id < ? ORDER BY id DESC LIMIT ?'
       return (await database.all(sql, beforeId ?? Number.MAX_SAFE_INTEGER, limit)).map(auditOf)
+    },
+    auditsAfter: async (afterId, limit, only) => {
+      const where = only === undefined ? '' : 'origin = ? AND '
+      const sql = `SELECT * FROM audits WHERE ${where}id > ? ORDER BY id LIMIT ?`
+      return (await database.all(sql, ...(only === undefined ? [] : [only]), afterId, limit)).map(auditOf)
     },
     sweep: async (now) => (await sweepExpired(database, now)) + (await sweepAuthorizations(now)),
   }
@@ -51,23 +58,34 @@ export function auditQueries(database: Database): Audits {
 /** One line, within whatever `queries` belongs to. */
 export async function insertAudit(
   queries: Queries,
-  event: string,
-  detail: Readonly<Record<string, unknown>>,
-  at: number,
+  { at, event, detail, origin }: Omit<AuditRecord, 'id'>,
 ): Promise<void> {
-  await queries.run('INSERT INTO audits (at, event, detail) VALUES (?, ?, ?)', at, event, JSON.stringify(detail))
+  const sql = 'INSERT INTO audits (at, event, detail, origin) VALUES (?, ?, ?, ?)'
+  await queries.run(sql, at, event, JSON.stringify(detail), origin)
 }
 
 async function sweepExpired(database: Database, now: number): Promise<number> {
-  const first = `id IN (SELECT id FROM audits WHERE at < ? OR id <= (SELECT max(id) FROM audits) - ${AUDIT_ROWS}
-    ORDER BY id LIMIT ?)`
-  let rows = await deleteInBatches(database, `DELETE FROM audits WHERE ${first}`, now - AUDIT_SECONDS)
+  let rows = await sweepAudits(database, now)
   for (const [table, key] of EXPIRING) {
     const expired = `SELECT ${key} FROM ${table} WHERE expires_at < ? LIMIT ?`
     const sql = `DELETE FROM ${table} WHERE (${key}) IN (${expired})`
     rows += await deleteInBatches(database, sql, now - GRACE_SECONDS)
   }
   for (const sql of OVER) rows += await deleteInBatches(database, sql, now - SIGN_IN_SECONDS)
+  return rows
+}
+
+async function sweepAudits(database: Database, now: number): Promise<number> {
+  const old = 'DELETE FROM audits WHERE id IN (SELECT id FROM audits WHERE at < ? ORDER BY id LIMIT ?)'
+  let rows = await deleteInBatches(database, old, now - AUDIT_SECONDS)
+  for (const [origin, most] of Object.entries(AUDIT_ROWS)) {
+    const newest = 'SELECT id FROM audits WHERE origin = ? ORDER BY id DESC LIMIT 1 OFFSET ?'
+    const row = await database.get(newest, origin, most)
+    if (row === undefined) continue
+    const surplus = `DELETE FROM audits WHERE id IN
+      (SELECT id FROM audits WHERE origin = '${origin}' AND id <= ? ORDER BY id LIMIT ?)`
+    rows += await deleteInBatches(database, surplus, integer(row, 'id'))
+  }
   return rows
 }
 
@@ -108,5 +126,11 @@ async function deleteInBatches(database: Database, sql: string, before: number):
 }
 
 function auditOf(row: Row): AuditRecord {
-  return { id: integer(row, 'id'), at: integer(row, 'at'), event: text(row, 'event'), detail: object(row, 'detail') }
+  return {
+    id: integer(row, 'id'),
+    at: integer(row, 'at'),
+    origin: oneOf(row, 'origin', ['server', 'stranger', 'command']),
+    event: text(row, 'event'),
+    detail: object(row, 'detail'),
+  }
 }

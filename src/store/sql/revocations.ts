@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Revocation } from '../../core/revocation.ts'
 import { lookupKey } from '../sealed-payload.ts'
-import { type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
+import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
 import { insertAudit } from './audits.ts'
 import { setClientRevoked } from './clients.ts'
 import type { Database, Queries } from './database.ts'
@@ -18,14 +18,18 @@ const EXACT: ReadonlySet<string> = new Set(['jti', 'gid'])
  * Acts of revocation, and the entries that they put in force.
  * @param nowSeconds the time that audit lines carry.
  */
-export function revocationQueries(database: Database, nowSeconds: () => number): RevocationQueries {
+export function revocationQueries(
+  database: Database,
+  nowSeconds: () => number,
+  origin: 'server' | 'command',
+): RevocationQueries {
   return {
     act: async (act) => {
       const entries: Revocation[] = []
       await database.write(async (transaction) => {
         entries.length = 0
         for (const names of locksOfAct(act)) await transaction.lock('exclusive', names)
-        const added = await carryOut(transaction, act, nowSeconds())
+        const added = await carryOut(transaction, act, { at: nowSeconds(), origin })
         // Numbered last: numbers are in the order of commits then, and no reader can pass one by that comes later.
         transaction.atCommit(async (queries) => {
           entries.push(...(await putInForce(queries, added)))
@@ -45,7 +49,11 @@ export function revocationQueries(database: Database, nowSeconds: () => number):
   }
 }
 
-async function carryOut(queries: Queries, act: RevocationAct, now: number): Promise<readonly NewRevocation[]> {
+async function carryOut(
+  queries: Queries,
+  act: RevocationAct,
+  by: Pick<AuditRecord, 'at' | 'origin'>,
+): Promise<readonly NewRevocation[]> {
   const entries = [...act.revocations]
   for (const ended of act.endAuthorizations) entries.push(...(await endAuthorizations(queries, ended)))
   for (const { sub, clientId } of act.deleteConsents) {
@@ -62,7 +70,7 @@ async function carryOut(queries: Queries, act: RevocationAct, now: number): Prom
     await queries.run('DELETE FROM provider_links WHERE issuer = ? AND person = ?', issuer, person)
   }
   await setRecords(queries, act)
-  await insertAudit(queries, act.audit.event, act.audit.detail, now)
+  await insertAudit(queries, { ...act.audit, ...by })
   return entries
 }
 

@@ -15,8 +15,13 @@ import { userQueries } from './users.ts'
 /**
  * The store on an engine, but for what an engine does in its own way.
  * @param now milliseconds since the epoch, for the audit lines of acts.
+ * @param origin who writes audit lines.
  */
-export function sqlStore(engine: Engine, now: () => number): Omit<Store, 'subscribe' | 'close'> {
+export function sqlStore(
+  engine: Engine,
+  now: () => number,
+  origin: 'server' | 'command',
+): Omit<Store, 'subscribe' | 'close'> {
   const { database, unit, inUnit } = createUnitsOfWork(engine)
   return {
     ...userQueries(database),
@@ -24,8 +29,8 @@ export function sqlStore(engine: Engine, now: () => number): Omit<Store, 'subscr
     ...authorizationQueries(database),
     ...modelQueries(database),
     ...keyAndCounterQueries(database),
-    ...revocationQueries(database, () => Math.floor(now() / 1000)),
-    ...auditQueries(database),
+    ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
+    ...auditQueries(database, origin),
     ...providerLinkQueries(database),
     ...providerSignInQueries(database),
     unit,

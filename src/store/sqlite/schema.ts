@@ -189,6 +189,10 @@ CREATE TABLE provider_authorizations (
 ) STRICT;
 CREATE INDEX provider_authorizations_by_sign_in ON provider_authorizations (sign_in);
 `,
+  `
+ALTER TABLE audits ADD COLUMN origin TEXT NOT NULL DEFAULT 'server';
+CREATE INDEX audits_by_origin ON audits (origin, id);
+`,
 ]
 
 /** Nobody listens for changes of these: a count of them is one row that every sign-in would wait for. */
