@@ -1,6 +1,7 @@
 import type { Resource } from '../core/resource.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { AuditTrail } from './audit-trail.ts'
+import type { DocumentSource } from './clients/document-source.ts'
 import type { Federation } from './federation/federation.ts'
 import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
@@ -32,8 +33,8 @@ export interface IssuerContext {
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget
   readonly federation: Federation
-  /** Fetches what a stranger named. */
-  readonly fetchDocument: (url: string) => Promise<Response>
+  /** Documents that strangers named. */
+  readonly documents: DocumentSource
   /** Keeps an audit line and tells the log. Never a token, code, password or secret in `detail`. */
   readonly record: AuditTrail['record']
   /** Tells the log alone: for what an act has kept already. */

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider'
 import { createAuditTrail } from './audit-trail.ts'
+import { createDocumentSource } from './clients/document-source.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
 import { createFederation } from './federation/create-federation.ts'
@@ -113,7 +114,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
     rowBudget: createRowBudget({ now }),
-    fetchDocument: dependencies.fetchDocument ?? fetchPublic,
+    documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,
     record: trail.record,
     trail,

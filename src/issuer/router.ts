@@ -5,7 +5,7 @@ import { answerAccount, isAccountPath } from './account/account.ts'
 import { accountLanding } from './account/provider-landing.ts'
 import { browserSessions } from './account/sessions.ts'
 import { answerAsset } from './assets.ts'
-import { mayRegister } from './clients/registration.ts'
+import { countRegistration, mayRegister } from './clients/registration.ts'
 import { faultOf, type IssuerContext, siteOf } from './context.ts'
 import { isSecure } from './http/cookies.ts'
 import { noteActs } from './http/ended-meanwhile.ts'
@@ -150,7 +150,9 @@ async function useLibrary(
     return sendError(response, 405, 'invalid_request', `use ${methods.join(', ')}`, headers)
   }
   request.url = `${path}${(request.url ?? '').slice(pathOf(request).length)}`
-  if (await prepareForProvider(context, request, response, incoming)) await handler(request, response)
+  if (!(await prepareForProvider(context, request, response, incoming))) return
+  await handler(request, response)
+  if (path === ROUTES.registration && response.statusCode === 201) await countRegistration(context, incoming.address)
 }
 
 async function interact(

@@ -66,13 +66,58 @@ describe('RFC 7591: registration', () => {
     }
   })
 
+  it('RFC 8252 §7.1: registers an app with a scheme of its own, beside https and loopback, with a secret or without', async () => {
+    const uris = [
+      'cursor://anysphere.cursor-mcp/oauth/callback',
+      'https://www.cursor.com/agents/mcp/oauth/callback',
+      'http://localhost:8787/callback',
+    ]
+    for (const redirect_uris of [uris.slice(0, 1), uris]) {
+      for (const token_endpoint_auth_method of ['none', 'client_secret_post']) {
+        const { status, body } = await register({ client_name: 'Cursor', redirect_uris, token_endpoint_auth_method })
+        assert.equal(status, 201, JSON.stringify(body))
+        const options = {
+          clientId: String(body.client_id),
+          redirectUri: String(redirect_uris[0]),
+          scope: 'photos:read',
+        }
+        const alice = new Person(issuer.url, 'alice')
+        const page = await alice.authorize(options, ['nothing on it'])
+        assert.match(
+          (await alice.decide(page, 'approve', ['photos:read'])).url,
+          /^cursor:\/\/anysphere\.cursor-mcp\/oauth\/callback\?code=/,
+        )
+      }
+    }
+  })
+
+  for (const [member, value] of Object.entries({
+    post_logout_redirect_uris: ['ms-msdt:/id PCWDiagnostic', 'https://localhost@evil.example/', 'javascript:alert(1)'],
+    client_uri: ['javascript:alert(1)', 'https://a@b.example/', 'data:text/html,x'],
+    policy_uri: ['file:///etc/passwd'],
+    tos_uri: ['ms-word:ofe|u|x'],
+    logo_uri: ['view-source:https://x.example/', 'https://a;b.example/x.png'],
+    jwks_uri: ['ftp://x.example/keys'],
+    initiate_login_uri: ['blob:https://x.example/1'],
+  })) {
+    it(`§2: judges ${member} as strictly`, async () => {
+      for (const uri of value) {
+        const sent = member.endsWith('s') ? [uri] : uri
+        const { status, body } = await register({ redirect_uris: ['https://app.example.com/cb'], [member]: sent })
+        assert.deepEqual([status, body.error], [400, 'invalid_client_metadata'], uri)
+      }
+    })
+  }
+
   for (const uri of [
     'javascript:alert(1)',
     'data:text/html,x',
     'vbscript:x',
     'blob:https://x.example.com/1',
     'file:///etc/passwd',
-    'myapp:/cb',
+    'ms-msdt:/id',
+    'https://a;b.example/cb',
+    'https://localhost@evil.example/',
     'http://app.example.com/cb',
     'https://app.example.com/cb#x',
     'https://user@app.example.com/cb',

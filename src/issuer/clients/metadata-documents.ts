@@ -3,7 +3,8 @@ import { type RequestOptions, request } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import type { Client, Configuration } from 'oidc-provider'
 import { type IssuerContext, seconds } from '../context.ts'
-import { redirectUriProblem } from './clients.ts'
+import { plainWords } from '../pages/words.ts'
+import { metadataUriProblem } from './client-uri.ts'
 
 const TIMEOUT_MS = 2500
 const LARGEST_BYTES = 64 * 1024
@@ -116,7 +117,7 @@ export function documentFeature(context: IssuerContext): Documents {
     allowFetch: async (_ctx, id) => id.length <= LONGEST_ID && hasPath(id) && !(await isRevoked(context, id)),
     allowClient: async (_ctx, client) =>
       !(await isRevoked(context, client.clientId)) &&
-      (client.redirectUris ?? []).every((uri) => redirectUriProblem('native', uri) === undefined),
+      metadataUriProblem(client.metadata(), ['redirect_uris', 'post_logout_redirect_uris']) === undefined,
   }
 }
 
@@ -129,7 +130,7 @@ export async function keepDocumentClient(context: IssuerContext, client: Client)
   await context.store.addClient({
     id: client.clientId,
     type: 'native',
-    name: String(client.clientName ?? client.clientId),
+    name: plainWords(String(client.clientName ?? ''), 64) || client.clientId,
     redirectUris: client.redirectUris ?? [],
     postLogoutRedirectUris: [],
     thirdParty: true,
@@ -140,6 +141,7 @@ export async function keepDocumentClient(context: IssuerContext, client: Client)
     createdAt: seconds(context),
     metadata: {},
   })
+  await context.documents.keep(client.clientId)
   await context.record('client.registered', { client: client.clientId, by: 'document' })
 }
 

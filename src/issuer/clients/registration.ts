@@ -5,7 +5,8 @@ import type { ClientRecord, ClientType } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { plainWords } from '../pages/words.ts'
 import type { Bucket } from '../people/buckets.ts'
-import { hashClientSecret, isLoopbackRedirect, makeClientSecret, redirectUriProblem } from './clients.ts'
+import { isLoopbackRedirect, isPrivateRedirect, metadataUriProblem } from './client-uri.ts'
+import { hashClientSecret, makeClientSecret } from './clients.ts'
 
 /** Registrations of one address within a quarter of an hour. Each is a row that somebody has to keep. */
 const MOST = 60
@@ -14,14 +15,20 @@ const MOST_IN_ALL = 600
 
 const atMost = (most: number): Bucket => ({ delayMs: () => 0, places: (made) => (made < most ? 16 : 0) })
 
-/** Whether this address may register another client now. Counts it. */
+/** Counts a client that this address has registered. */
+export async function countRegistration({ buckets }: IssuerContext, address: string): Promise<void> {
+  for (const key of ['registration', `registration ${addressGroup(address).wide}`]) {
+    const turn = await buckets.enter(key, atMost(MOST_IN_ALL))
+    await turn.failed().finally(() => turn.leave())
+  }
+}
+
+/** Whether this address may register another client now. */
 export async function mayRegister({ buckets }: IssuerContext, address: string): Promise<boolean> {
   const all = await buckets.enter('registration', atMost(MOST_IN_ALL))
   const own = await buckets.enter(`registration ${addressGroup(address).wide}`, atMost(MOST))
   try {
-    if (all.full || own.full) return false
-    await Promise.all([all.failed(), own.failed()])
-    return true
+    return !all.full && !own.full
   } finally {
     own.leave()
     all.leave()
@@ -35,6 +42,8 @@ const REFRESH = 'refresh_token'
 const GRANTS: ReadonlySet<unknown> = new Set([CODE, REFRESH, 'urn:ietf:params:oauth:grant-type:device_code'])
 const AUTH_METHODS: ReadonlySet<unknown> = new Set(['none', 'client_secret_basic', 'client_secret_post'])
 const MOST_REDIRECT_URIS = 20
+/** Members that people are sent to. */
+const SENT_TO = ['redirect_uris', 'post_logout_redirect_uris']
 /** What is kept of what a client sends beyond the columns of its record. */
 const KEPT = [
   'grant_types',
@@ -94,9 +103,16 @@ export function readRegistration(sent: Record<string, unknown>): ReadRegistratio
   }
   if (uris.length === 0 && grants.includes(CODE)) return bad('invalid_redirect_uri', 'redirect_uris is missing')
   const type = typeOf(method !== 'none', uris)
-  for (const uri of uris) {
-    const problem = redirectUriProblem(type, uri)
-    if (problem !== undefined) return bad('invalid_redirect_uri', problem)
+  const unfit = metadataUriProblem(sent, SENT_TO)
+  if (unfit !== undefined) {
+    return bad(unfit.member === 'redirect_uris' ? 'invalid_redirect_uri' : 'invalid_client_metadata', unfit.problem)
+  }
+  const after = metadata.post_logout_redirect_uris ?? []
+  if (!isStrings(after) || after.length > MOST_REDIRECT_URIS) {
+    return bad(
+      'invalid_client_metadata',
+      `post_logout_redirect_uris must be a list of at most ${MOST_REDIRECT_URIS} URIs`,
+    )
   }
   const name = typeof metadata.client_name === 'string' ? plainWords(metadata.client_name, 64) : ''
   return {
@@ -108,7 +124,7 @@ export function readRegistration(sent: Record<string, unknown>): ReadRegistratio
       grant_types: [...new Set([...grants, REFRESH])],
       response_types: grants.includes(CODE) ? ['code'] : [],
       token_endpoint_auth_method: method,
-      application_type: type === 'native' ? 'native' : 'web',
+      application_type: leadsToThisMachine(uris) || leadsToThisMachine(after) || type === 'native' ? 'native' : 'web',
     },
   }
 }
@@ -137,9 +153,14 @@ export async function keepRegistered(context: IssuerContext, metadata: AdapterPa
   await context.record('client.registered', { client: id, name: client.name, redirectUris })
 }
 
+/** An app with a scheme of its own is native, whatever stands beside it: editors register one beside https and loopback. */
 function typeOf(secret: boolean, uris: readonly string[]): ClientType {
   if (secret) return 'web'
-  return uris.every((uri) => isLoopbackRedirect(uri) || !/^https?:/.test(uri)) ? 'native' : 'spa'
+  return uris.some(isPrivateRedirect) || uris.every(isLoopbackRedirect) ? 'native' : 'spa'
+}
+
+function leadsToThisMachine(uris: readonly string[]): boolean {
+  return uris.some((uri) => isPrivateRedirect(uri) || isLoopbackRedirect(uri))
 }
 
 function defaultName(uris: readonly string[]): string {

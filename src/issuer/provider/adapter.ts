@@ -1,7 +1,7 @@
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import type { ClientRecord, ClientType, HeldByUnit, ModelColumns, Store } from '../../store/store.ts'
-import { isLoopbackRedirect } from '../clients/clients.ts'
+import { isLoopbackRedirect, isPrivateRedirect } from '../clients/client-uri.ts'
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -40,7 +40,9 @@ export function toProviderMetadata(client: ClientRecord): Record<string, unknown
 /** `native` frees loopback ports: for native clients, and for self-registered ones, which cannot know better. */
 function applicationType(client: ClientRecord): 'native' | 'web' {
   if (client.type === 'native') return 'native'
-  return client.origin !== 'operator' && client.redirectUris.some(isLoopbackRedirect) ? 'native' : 'web'
+  const uris = [...client.redirectUris, ...client.postLogoutRedirectUris]
+  const local = uris.some((uri) => isLoopbackRedirect(uri) || isPrivateRedirect(uri))
+  return client.origin !== 'operator' && local ? 'native' : 'web'
 }
 
 /**

@@ -88,7 +88,7 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     expiresWithSession: async () => false,
     renderError: renderError(context),
-    fetch: (url) => context.fetchDocument(String(url)),
+    fetch: (url) => context.documents.fetch(String(url)),
     clientBasedCORS: () => true,
     cookies: cookieSettings(context),
     features: engineFeatures(context, gate),

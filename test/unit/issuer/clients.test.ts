@@ -2,13 +2,8 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
-import {
-  addClient,
-  clientSecretMatches,
-  type NewClient,
-  readAllow,
-  redirectUriProblem,
-} from '../../../src/issuer/clients/clients.ts'
+import { linkProblem, redirectUriProblem } from '../../../src/issuer/clients/client-uri.ts'
+import { addClient, clientSecretMatches, type NewClient, readAllow } from '../../../src/issuer/clients/clients.ts'
 import { toProviderMetadata } from '../../../src/issuer/provider/adapter.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -95,6 +90,12 @@ describe('redirect URIs', () => {
     ['native', 'http://localhost:8080/'],
     ['native', 'https://app.example.com/cb?x=1'],
     ['native', 'com.example.app:/cb'],
+    ['native', 'cursor://anysphere.cursor-mcp/oauth/callback'],
+    ['native', 'vscode://vscode.github-authentication/did-authenticate'],
+    ['native', 'vscode-insiders://x.y/cb'],
+    ['native', 'myapp:/cb'],
+    ['native', 'msal0123://auth'],
+    ['native', 'org.app+beta-1:/cb'],
     ['web', 'https://app.example.com/cb'],
     ['spa', 'http://localhost:8080/demo/'],
   ]
@@ -105,8 +106,16 @@ describe('redirect URIs', () => {
   const bad: [Parameters<typeof redirectUriProblem>[0], string][] = [
     ['native', 'http://app.example.com/cb'],
     ['native', 'http://127.0.0.1.evil.example/cb'],
-    ['native', 'myapp:/cb'],
     ['native', 'com.example.app:cb'],
+    ['native', 'cursor://user@x/cb'],
+    ['native', 'myapp://a:b@x/cb'],
+    ['native', 'urn:ietf:wg:oauth:2.0:oob'],
+    ['native', 'x:/cb'],
+    ['web', 'https://a;b.example/cb'],
+    ['web', 'https://a,b.example/cb'],
+    ['web', 'https://localhost@evil.example/'],
+    ['web', 'https://@evil.example/'],
+    ['web', 'https://-a-.example-/'],
     ['native', 'javascript:alert(1)'],
     ['native', 'javascript://a.b/%0aalert(1)'],
     ['native', 'data:text/html,x'],
@@ -137,6 +146,21 @@ describe('redirect URIs', () => {
   }
 })
 
+describe('schemes that act in a browser or on a desktop', () => {
+  const schemes =
+    'javascript data vbscript file blob about view-source filesystem ms-msdt ms-settings ms-word search-ms shell chrome edge moz-extension ' +
+    'resource jar intent mailto tel sms ftp smb ssh telnet ldap jnlp itms-services ws wss JavaScript MS-MSDT web+app help'
+  for (const scheme of schemes.split(' ')) {
+    it(`${scheme}: is registered by nobody, neither to send people to nor as a link`, () => {
+      for (const uri of [`${scheme}://x/cb`, `${scheme}:/cb`, `${scheme}:cb`]) {
+        for (const type of ['native', 'web', 'spa'] as const)
+          assert.notEqual(redirectUriProblem(type, uri), undefined, uri)
+        assert.notEqual(linkProblem('client_uri', uri), undefined, uri)
+      }
+    })
+  }
+})
+
 describe('redirect URIs of any kind', () => {
   const parts = [
     'http:',
@@ -159,13 +183,18 @@ describe('redirect URIs of any kind', () => {
     fc.webUrl(),
     fc.array(fc.constantFrom(...parts)).map((some) => some.join('')),
   )
-  it('are judged without throwing, and lead to https, loopback or a private-use scheme with a dot', () => {
+  it('are judged without throwing, and lead to https, loopback or a scheme of an app’s own', () => {
     fc.assert(
       fc.property(fc.constantFrom('native', 'web', 'spa'), texts, (type, uri) => {
         if (redirectUriProblem(type, uri) !== undefined) return true
         const { protocol, hostname, username } = new URL(uri)
         const loopback = protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
-        return username === '' && (protocol === 'https:' || loopback || (type === 'native' && protocol.includes('.')))
+        return (
+          username === '' &&
+          (protocol === 'https:' ||
+            loopback ||
+            (type === 'native' && /^[a-z][a-z0-9+.-]+:$/.test(protocol) && !/^(javascript|data|file):/.test(protocol)))
+        )
       }),
       { numRuns: 2000 },
     )
