@@ -7,6 +7,7 @@ import { type Explanation, explain, type ShownAnswer, type Verdict } from '../ex
 import { gatherEvidence, type RouteMatch } from '../gateway/judge.ts'
 import { createPolicy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
+import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import { StoreError } from '../store/store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
 
@@ -69,6 +70,7 @@ export function command(): Command {
 }
 
 async function run(method: string, url: string, options: Options): Promise<void> {
+  trustSystemRoots()
   const config = readConfigOrExit(options.config)
   const claims = options.claims === undefined ? undefined : parseClaims(options.claims)
   const token = tokenOf(options)

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../observe/log.ts'
+import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import { keepReloading, type Reloading } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
@@ -27,6 +28,7 @@ export function command(): Command {
 async function serve(argument: string | undefined, options: Options): Promise<void> {
   const file = argument ?? options.config
   const config = readConfigOrExit(file)
+  trustSystemRoots()
   const log = createLog(config.workers > 1)
   const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)

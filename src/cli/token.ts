@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Command } from 'commander'
+import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import {
   discoverIssuer,
   type IssuerEndpoints,
@@ -86,6 +87,7 @@ export function command(): Command {
 }
 
 async function run(options: Options): Promise<void> {
+  trustSystemRoots()
   const config = options.issuer === undefined ? readConfigOrExit(options.config) : undefined
   const issuer = options.issuer ?? config?.publicUrl ?? ''
   const known = config?.resources.find((resource) => resource.identifier === options.resource)

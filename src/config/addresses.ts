@@ -63,8 +63,14 @@ export function parseRouteHost(text: string): Parsed<string> {
     : parsed(authority.host)
 }
 
-/** `http://10.0.0.5:2283`, with a path that is put before the request's. An IPv6 `hostname` has no brackets: it is for sockets. */
+/**
+ * `http://10.0.0.5:2283`, with a path that is put before the request's, or `unix:/run/photos.sock`. An IPv6 `hostname` has no brackets: it is for
+ * sockets.
+ */
 export function parseUpstream(text: string): Parsed<Upstream> {
+  if (/^unix:/i.test(text)) return parseUpstreamSocket(text.slice('unix:'.length))
+  if (/^https?:\/\/unix:?\//i.test(text))
+    return faulty('is a host named unix; a socket is written as unix:/run/photos.sock')
   const result = parseHttpUrl(text)
   if (!result.ok) return result
   const { protocol, hostname, port, host, pathname } = result.value
@@ -81,6 +87,14 @@ export function parseUpstream(text: string): Parsed<Upstream> {
     authority: host,
     basePath,
   })
+}
+
+/** Who is asked over a socket has no name of its own; servers take this one for themselves. */
+function parseUpstreamSocket(path: string): Parsed<Upstream> {
+  if (!/^\/[^\0]*[^/\0]$/.test(path) || path.startsWith('//'))
+    return faulty('must be unix: and the absolute path of a socket')
+  const socket = { hostname: 'localhost', port: 80, authority: 'localhost', basePath: '', socketPath: path }
+  return parsed({ protocol: 'http:', ...socket })
 }
 
 function prefixBits(text: string, offset: number): number {

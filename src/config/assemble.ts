@@ -3,9 +3,10 @@ import { dirname, resolve } from 'node:path'
 import { parseHost } from '../core/address.ts'
 import type { PathPattern } from '../core/pattern.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
-import type { Access, Route, Rule } from '../core/route.ts'
+import type { Access, Route, Rule, Upstream, UpstreamTls } from '../core/route.ts'
 import { METADATA_PATH, reservedPaths } from '../core/router.ts'
 import { assembleProvider } from './assemble-provider.ts'
+import type { Authorities } from './authorities.ts'
 import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
@@ -43,15 +44,15 @@ function metadataUrl(identifier: string): string {
 type CheckedRoute = Complete<typeof ROUTE>
 
 /** @param resources The values that the issuer works with too: the route holds the very same object. */
-export function assembleRoute(checked: CheckedRoute, resources: readonly Resource[]): Route {
-  const { upstream, timeouts } = checked
+export function assembleRoute(checked: CheckedRoute, resources: readonly Resource[], authorities: Authorities): Route {
+  const { timeouts } = checked
   return {
     id: checked.id,
     host: checked.host,
     path: checked.path,
     stripPath: checked.strip_path,
     access: assembleAccess(checked, resources),
-    upstreams: 'authority' in upstream ? [upstream] : upstream,
+    upstreams: assembleUpstreams(checked, authorities),
     identity: checked.identity,
     headers: [...checked.headers].map(([name, source]) => headerSource(name, source)),
     stripHeaders: checked.strip_headers,
@@ -71,6 +72,17 @@ export function assembleRoute(checked: CheckedRoute, resources: readonly Resourc
     authorization: checked.authorization,
     signOutPaths: checked.sign_out_paths,
   }
+}
+
+function assembleUpstreams(
+  { upstream, upstream_tls: tls }: CheckedRoute,
+  authorities: Authorities,
+): readonly Upstream[] {
+  const upstreams = 'authority' in upstream ? [upstream] : upstream
+  if (tls === undefined) return upstreams
+  const ca = tls.ca === undefined ? undefined : authorities.get(tls.ca)
+  const believed: UpstreamTls = { ca, serverName: tls.server_name, verify: tls.verify }
+  return upstreams.map((each) => (each.protocol === 'https:' ? { ...each, tls: believed } : each))
 }
 
 /** Public only where the file says `public: true`; everything else needs a resource, or is a bug in the checks. */
@@ -100,7 +112,7 @@ function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
 export type CheckedFile = Complete<typeof FILE>
 
 /** Turns the file's words into what the gateway works with, frozen to the ground. @param file Its folder is what paths are relative to. */
-export function assembleConfig(checked: CheckedFile, file: string, secrets: Secrets): Config {
+export function assembleConfig(checked: CheckedFile, file: string, secrets: Secrets, authorities: Authorities): Config {
   const publicUrl = checked.public_url
   const { origin, hostname } = new URL(publicUrl)
   const beside = (path: string) => resolve(dirname(file), path)
@@ -130,7 +142,7 @@ export function assembleConfig(checked: CheckedFile, file: string, secrets: Secr
     issuer: assembleIssuer(checked.issuer, beside),
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
-    routes: checked.routes.map((route) => assembleRoute(route, resources)),
+    routes: checked.routes.map((route) => assembleRoute(route, resources, authorities)),
     secrets,
   })
 }

@@ -125,7 +125,7 @@ function checkUpstreams(checking: Checking, path: Path, route: RouteDraft): void
   reportDoubles(
     checking,
     upstreams,
-    ({ protocol, authority, basePath }) => `${protocol}//${authority}${basePath}`,
+    ({ protocol, authority, basePath, socketPath }) => `${protocol}//${authority}${basePath} ${socketPath}`,
     (line) => `the same upstream stands in line ${line}`,
   )
 }

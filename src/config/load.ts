@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { assembleConfig } from './assemble.ts'
+import { type Authorities, readAuthorities } from './authorities.ts'
 import { checkIssuers, checkSecrets, createChecking, readSecrets } from './check.ts'
 import { checkCredentials } from './check-credentials.ts'
 import { checkProviders } from './check-providers.ts'
@@ -44,25 +45,27 @@ export function loadConfig(file: string, env: Environment): ConfigResult {
 }
 
 /**
- * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Does NOT look
- * whether the files and hosts that it names exist.
+ * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Reads the certificates of
+ * `upstream_tls.ca`. Does NOT look whether other files, and hosts, that it names exist.
  * @param file Stands in the problems; its folder is what paths are relative to.
  */
 export function decodeConfig(text: string, file: string, env: Environment): ConfigResult {
   const { root, problems } = readYaml(text, file, env)
   const secrets = readSecrets(env)
   const draft = root === undefined ? undefined : readDraft(FILE, root, problems)
+  let authorities: Authorities = new Map()
   if (root !== undefined && draft !== undefined) {
     const checking = createChecking(draft, root, problems)
     checkIssuers(checking)
     checkProviders(checking)
     checkResources(checking)
     checkRoutes(checking)
+    authorities = readAuthorities(checking, file)
     checkCredentials(checking)
     checkSecrets(checking, secrets)
   }
   if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }
-  return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), file, secrets) }
+  return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), file, secrets, authorities) }
 }
 
 function readText(file: string): { readonly text: string } | { readonly fault: string } {

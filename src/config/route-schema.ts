@@ -99,7 +99,18 @@ const TIMEOUTS = z
   })
   .meta({ description: 'There is no limit on a whole request.' })
 
-const UPSTREAM = textLeaf('http(s) URL of the service, with a path that is put before the request’s.', parseUpstream)
+const UPSTREAM = textLeaf(
+  'http(s) URL of the service, with a path that is put before the request’s; or unix:/run/photos.sock.',
+  parseUpstream,
+)
+
+const UPSTREAM_TLS = z
+  .strictObject({
+    ca: textLeaf('PEM file of the authorities that count, in place of the machine’s.', parsed).optional(),
+    server_name: textLeaf('Name that the certificate must have; default the URL’s.', parseRouteHost).optional(),
+    verify: booleanLeaf('Whether the certificate is looked at.').prefault(true),
+  })
+  .meta({ description: 'How an https upstream is believed to be who it should be.' })
 
 /** One entry of `routes`. Keys that depend on each other are checked in check-routes.ts. */
 export const ROUTE = z
@@ -114,6 +125,7 @@ export const ROUTE = z
         error: 'must be a URL or a list of URLs',
       })
       .meta({ description: 'Where requests go; they are spread over a list, and dead ones are left out.' }),
+    upstream_tls: UPSTREAM_TLS.optional(),
     rules: z.array(RULE).meta({ description: 'Which scopes which requests need.' }).optional(),
     public: PUBLIC.optional(),
     identity: wordLeaf('Header set that tells the upstream who is calling.', [

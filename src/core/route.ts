@@ -47,6 +47,20 @@ export interface Upstream {
   /** `host[:port]` as the Host field carries it. */
   readonly authority: string
   readonly basePath: string
+  /** A unix socket that is connected to instead of `hostname` and `port`. */
+  readonly socketPath?: string
+  /** Undefined: the machine's roots, and the name of the URL. */
+  readonly tls?: UpstreamTls
+}
+
+/** How an https upstream is believed to be who it should be. */
+export interface UpstreamTls {
+  /** PEM text of the only authorities that count; undefined: the machine's roots. */
+  readonly ca: string | undefined
+  /** The name that is asked for (SNI) and that its certificate must have; undefined: the URL's. */
+  readonly serverName: string | undefined
+  /** False: any certificate will do. */
+  readonly verify: boolean
 }
 
 export interface Route {

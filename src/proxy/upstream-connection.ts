@@ -1,5 +1,5 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { connect as connectTls, type SecureContext } from 'node:tls'
 import type { Upstream } from '../core/route.ts'
 import { connectFault } from './connect-fault.ts'
 import { type ResponseHandler, ResponseParser } from './http1/response-parser.ts'
@@ -12,21 +12,16 @@ import { sendSoon, type Unsent } from './write-batch.ts'
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
 
-/** Certificates of the system beside node's own and NODE_EXTRA_CA_CERTS: private authorities are installed there. */
-export function trustedContext(): SecureContext {
-  return createSecureContext({ ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system')])] })
-}
-
 /**
- * Opens a connection; TLS is verified whatever the environment says. `onRead` gets the bytes, in a buffer that is used
- * again afterwards and may be changed.
+ * Opens a connection; TLS is verified whatever the environment says, unless the upstream's own settings say that any certificate will do. `onRead`
+ * gets the bytes, in a buffer that is used again afterwards and may be changed.
  */
 export function openSocket(
   upstream: Upstream,
   context: SecureContext | undefined,
   onRead: (buffer: Buffer, length: number) => void,
 ): Socket {
-  const { hostname, port } = upstream
+  const { hostname, port, socketPath, tls } = upstream
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   const onread = {
     buffer: READ_BUFFER,
@@ -35,9 +30,11 @@ export function openSocket(
       return true
     },
   }
+  if (socketPath !== undefined) return outlivingWrites(connectTcp({ path: socketPath, onread }))
   if (context === undefined) return outlivingWrites(connectTcp({ host, port, noDelay: true, onread }))
-  const servername = isIP(host) === 0 ? { servername: host } : {}
-  const verified = { secureContext: context, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'] }
+  const name = tls?.serverName ?? host
+  const servername = isIP(name) === 0 ? { servername: name } : {}
+  const verified = { secureContext: context, rejectUnauthorized: tls?.verify ?? true, ALPNProtocols: ['http/1.1'] }
   const options = { host, port, noDelay: true, onread, ...verified, ...servername }
   return connectTls(options)
 }
@@ -112,7 +109,7 @@ export class UpstreamConnection implements Unsent {
 
   constructor(owner: ConnectionOwner, upstream: Upstream, context: SecureContext | undefined) {
     this.#owner = owner
-    this.#place = upstream.authority
+    this.#place = upstream.socketPath ?? upstream.authority
     this.#socket = openSocket(upstream, context, (buffer, length) => this.#onRead(buffer, length))
     this.#socket.once(context === undefined ? 'connect' : 'secureConnect', () => this.#onConnect())
     this.#socket.on('drain', () => this.#user?.onDrain())

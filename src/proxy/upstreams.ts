@@ -1,7 +1,8 @@
 import type { SecureContext } from 'node:tls'
 import type { Upstream } from '../core/route.ts'
 import { Deadlines } from './deadlines.ts'
-import { type ConnectionOwner, trustedContext, UpstreamConnection } from './upstream-connection.ts'
+import { secureContextFor } from './trusted-roots.ts'
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 
 /** Connections that may wait for a next request, each upstream. */
 const MAX_IDLE = 256
@@ -135,10 +136,15 @@ export interface UpstreamGroup {
  */
 export function createUpstreamGroup(upstreams: readonly Upstream[], clock: () => number): UpstreamGroup {
   if (upstreams.length === 0) throw new RangeError('a group needs an upstream')
-  const context = upstreams.some(({ protocol }) => protocol === 'https:') ? trustedContext() : undefined
   const pooled = (): void => deadlines.run()
   const members = upstreams.map(
-    (upstream) => new UpstreamMember(upstream, clock, upstream.protocol === 'https:' ? context : undefined, pooled),
+    (upstream) =>
+      new UpstreamMember(
+        upstream,
+        clock,
+        upstream.protocol === 'https:' ? secureContextFor(upstream.tls) : undefined,
+        pooled,
+      ),
   )
   const deadlines = new Deadlines(clock, (now) => sweep(members, now))
   const turn = { next: 0 }

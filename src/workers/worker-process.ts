@@ -2,12 +2,15 @@ import { rmSync } from 'node:fs'
 import module from 'node:module'
 import { dirname } from 'node:path'
 import { createLog } from '../observe/log.ts'
+import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import type { PrimaryMessage, WorkerMessage } from './messages.ts'
 import { runWorker } from './worker.ts'
 
 // The program of a worker process; the primary forks it, with the folder of the compile cache as its argument.
 const [cacheFolder] = process.argv.slice(2)
 if (cacheFolder !== undefined) module.enableCompileCache(cacheFolder)
+
+trustSystemRoots()
 
 const log = createLog(true)
 

@@ -46,7 +46,7 @@ describe('JSON Schema of routes.yaml', () => {
   it('describes every map of the product page', () => {
     const names = places.map(({ path }) => path.filter((part) => part !== 0).join('.'))
     const wanted = ['', 'tls', 'issuer', 'issuer', 'trusted_issuers', 'trusted_issuers.claims', 'resources']
-    wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts')
+    wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts', 'routes.upstream_tls')
     wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public')
     wanted.push(
       'issuer.providers',
