@@ -30,6 +30,15 @@ export function renderFieldLines(pairs: readonly string[]): string | undefined {
   return NAMES.test(names) && VALUES.test(values) ? inOnePiece(lines) : undefined
 }
 
+/**
+ * The same text in memory of its own. A part of a larger text keeps all of it alive, so that whatever is kept longer than a request is put through
+ * this first.
+ */
+export function ownText(text: string): string {
+  // The text of the two is made anew, and the part of it that is answered keeps one character more.
+  return ` ${text}`.slice(1)
+}
+
 /** Text put together from many pieces stays a tree of them until somebody looks into it: larger, and walked at each use. */
 function inOnePiece(text: string): string {
   return text.charCodeAt(0) === 0 ? '' : text

@@ -1,5 +1,5 @@
 import { fieldFate } from './field-fates.ts'
-import { cgiName, renderFieldLines } from './fields.ts'
+import { cgiName, ownText, renderFieldLines } from './fields.ts'
 import { IDENTITY_SETS, type IdentityFault, identityHeaders, identityReaders } from './identity.ts'
 import type { Route } from './route.ts'
 import type { VerifiedToken } from './token.ts'
@@ -123,7 +123,7 @@ function rememberNames(classifyName: (name: string) => Disposition): (name: stri
     if (known !== undefined) return known
     const disposition = classifyName(name)
     if (remembered.size >= REMEMBERED_NAMES) remembered.clear()
-    if (name.length <= LONGEST_REMEMBERED) remembered.set(name, disposition)
+    if (name.length <= LONGEST_REMEMBERED) remembered.set(ownText(name), disposition)
     return disposition
   }
 }

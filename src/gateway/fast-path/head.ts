@@ -1,3 +1,4 @@
+import { ownText } from '../../core/fields.ts'
 import { FieldsMemo } from '../request-head.ts'
 
 /** Larger ones, tokens included, are not kept: ten thousand connections may each have one. */
@@ -121,7 +122,8 @@ export function readPlainHead(text: string, last: FieldBlock | undefined): Plain
   const [, method = '', url = ''] = line
   const bearer = last?.match(text, lineEnd)
   if (last !== undefined && bearer !== undefined) return { method, url, fields: last, bearer: bearer || undefined }
-  const lines = text.slice(lineEnd)
+  // The line before may be much longer than what is kept.
+  const lines = text.length - lineEnd <= MAX_KEPT_CHARACTERS ? ownText(text.slice(lineEnd)) : text.slice(lineEnd)
   return PLAIN_FIELDS.test(lines) ? readFields(method, url, lines) : undefined
 }
 
