@@ -124,11 +124,13 @@ async function hear(
   tokens: SignInTokens,
 ): Promise<Heard | ProviderFault> {
   if (tokens.refreshToken === undefined) return hearByOnlyToken(parts, party, tokens)
-  const answer = await party.refresh(tokens.refreshToken)
+  const keep = (next: string): Promise<void> => {
+    const sealed = sealTokens(parts.masterKey, signIn.id, { ...tokens, refreshToken: next })
+    return parts.store.keepTokens(signIn.id, sealed)
+  }
+  const answer = await party.refresh(tokens.refreshToken, keep)
   const next = { ...tokens, refreshToken: answer.refreshToken ?? tokens.refreshToken }
   const kept = answer.rawIdToken === undefined ? next : { ...next, rawIdToken: answer.rawIdToken }
-  // Before anything else can fail: the old one may be spent.
-  await parts.store.keepTokens(signIn.id, sealTokens(parts.masterKey, signIn.id, kept))
   const changed = answer.idToken !== undefined && changedPerson(party, signIn, tokens, answer.idToken)
   if (changed) return { kind: 'subject_changed', detail: 'another person than before' }
   const userinfo = looksAtUserinfo(party, answer) ? await party.userinfo(answer.accessToken) : undefined

@@ -57,7 +57,7 @@ export function readGroups(
 
 /** A claim by its name, else by the path that the name is. */
 export function claimAt(claims: Claims, name: string): unknown {
-  if (Object.hasOwn(claims, name)) return claims[name]
+  if (Object.hasOwn(claims, name) && claims[name] !== undefined) return claims[name]
   let at: unknown = claims
   for (const part of name.split('.')) at = isObject(at) && Object.hasOwn(at, part) ? at[part] : undefined
   return at

@@ -1,27 +1,20 @@
 import { decodeJwt } from 'jose'
 import {
-  allowInsecureRequests,
   authorizationCodeGrant,
   buildAuthorizationUrl,
   buildEndSessionUrl,
-  ClientSecretBasic,
-  ClientSecretPost,
-  Configuration,
+  type Configuration,
   calculatePKCECodeChallenge,
-  clockSkew,
-  clockTolerance,
-  customFetch,
   refreshTokenGrant,
   type TokenEndpointResponse,
   tokenRevocation,
 } from 'openid-client'
 import type { IdentityProvider } from '../../core/identity-provider.ts'
-import { type Answer, type CallKind, createProviderCalls, type ProviderCalls } from './provider-calls.ts'
+import { type ClientParts, configure, forTenant, type Keep, TOLERANCE_SECONDS } from './client-configuration.ts'
+import { type CallKind, createProviderCalls, type ProviderCalls } from './provider-calls.ts'
 import { ProviderError } from './provider-fault.ts'
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts'
-import { createMetadata, encryptedText, hmacText, type ProviderMetadata, strings } from './provider-metadata.ts'
-
-const TOLERANCE_SECONDS = 30
+import { createMetadata, type ProviderMetadata, strings } from './provider-metadata.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
 
@@ -53,7 +46,8 @@ export interface RelyingParty {
   metadata(): Promise<ProviderMetadata>
   authorizationUrl(ask: AuthorizationAsk): Promise<string>
   redeem(callback: URL, ask: Pick<AuthorizationAsk, 'state' | 'nonce' | 'verifier'>): Promise<ProviderTokens>
-  refresh(refreshToken: string): Promise<ProviderTokens>
+  /** @param keep Told of a new refresh token before anything of the answer is judged: the old one may be spent. */
+  refresh(refreshToken: string, keep: (next: string) => Promise<void>): Promise<ProviderTokens>
   /** Undefined: it has no userinfo endpoint. 401 is answered as such; everything else that is no answer is thrown. */
   userinfo(accessToken: string): Promise<Claims | 401 | undefined>
   /** Gives the refresh token up there; true when it could be said. */
@@ -75,10 +69,14 @@ export function createRelyingParty(
   const state: { method: 'basic' | 'post' | undefined } = { method: undefined }
   const parts = { provider, calls, keys, metadata, now }
 
-  const withAuth = async <T>(kind: CallKind, work: (configuration: Configuration) => Promise<T>): Promise<T> => {
+  const withAuth = async <T>(
+    kind: CallKind,
+    work: (configuration: Configuration) => Promise<T>,
+    keep?: Keep,
+  ): Promise<T> => {
     const read = await metadata()
     const run = async (method: 'basic' | 'post'): Promise<T> => {
-      const result = await forTenant(parts, read, method, kind, work)
+      const result = await forTenant({ ...parts, keep }, read, method, kind, work)
       state.method = method
       return result
     }
@@ -112,8 +110,8 @@ export function createRelyingParty(
         const checks = { expectedState, expectedNonce, pkceCodeVerifier, idTokenExpected: true }
         return checked(await authorizationCodeGrant(configuration, callback, checks))
       }),
-    refresh: (refreshToken) =>
-      withAuth('token', async (configuration) => checked(await refreshTokenGrant(configuration, refreshToken))),
+    refresh: (refreshToken, keep) =>
+      withAuth('token', async (configuration) => checked(await refreshTokenGrant(configuration, refreshToken)), keep),
     userinfo: (accessToken) => askUserinfo(parts, accessToken),
     revoke: async (refreshToken) => {
       const { server } = await metadata()
@@ -134,14 +132,6 @@ export function createRelyingParty(
 }
 
 type TokenAnswer = Pick<TokenEndpointResponse, 'id_token' | 'access_token' | 'expires_in' | 'refresh_token'>
-
-interface Parts {
-  readonly provider: IdentityProvider
-  readonly calls: ProviderCalls
-  readonly keys: ProviderKeys
-  readonly metadata: () => Promise<ProviderMetadata>
-  readonly now: () => number
-}
 
 function likelyMethod({ clientAuth }: IdentityProvider, { server }: ProviderMetadata): 'basic' | 'post' {
   if (clientAuth !== 'auto') return clientAuth
@@ -183,87 +173,8 @@ function scopesFor(
   return scopes.filter((scope) => scope === 'openid' || listed?.includes(scope) === true)
 }
 
-/** Entra's issuer for every tenant has the tenant's place left open: the answer that came is judged by the tenant that it names. */
-async function forTenant<T>(
-  parts: Parts,
-  read: ProviderMetadata,
-  method: 'basic' | 'post',
-  kind: CallKind,
-  work: (configuration: Configuration) => Promise<T>,
-): Promise<T> {
-  const { issuer } = read.server
-  if (kind !== 'token' || !issuer.includes(TENANT)) return work(configure(parts, read, method, kind))
-  const heard: { answer: Answer | undefined } = { answer: undefined }
-  const calls: ProviderCalls = {
-    ...parts.calls,
-    call: async (...asked) => {
-      heard.answer ??= await parts.calls.call(...asked)
-      return heard.answer
-    },
-  }
-  try {
-    return await work(configure({ ...parts, calls }, read, method, kind))
-  } catch (error) {
-    const tenant = heard.answer && tenantIn(heard.answer.text)
-    if (tenant === undefined) throw error
-    const server = { ...read.server, issuer: issuer.replace(TENANT, tenant) }
-    return work(configure({ ...parts, calls }, { ...read, server }, method, kind))
-  }
-}
-
-const TENANT = '{tenantid}'
-
-/** The tenant that an answer's ID token names; it is believed only once the signature was checked. */
-function tenantIn(body: string): string | undefined {
-  const payload = idTokenIn(body).split('.')[1] ?? ''
-  return /"tid"\s*:\s*"([0-9a-f-]{36})"/i.exec(Buffer.from(payload, 'base64url').toString('utf8'))?.[1]
-}
-
-function idTokenIn(body: string): string {
-  return /"id_token"\s*:\s*"([^"]+)"/.exec(body)?.[1] ?? ''
-}
-
-function configure(
-  { provider, calls, now }: Parts,
-  { server }: ProviderMetadata,
-  method: 'basic' | 'post',
-  kind: CallKind,
-): Configuration {
-  const { clientId, clientSecret } = provider
-  const auth = method === 'basic' ? ClientSecretBasic(clientSecret) : ClientSecretPost(clientSecret)
-  const skew = Math.round((now() - Date.now()) / 1000)
-  const configuration = new Configuration(
-    server,
-    clientId,
-    { [clockSkew]: skew, [clockTolerance]: TOLERANCE_SECONDS },
-    auth,
-  )
-  // The metadata's endpoints are https, or on this machine; that is checked where it is read.
-  allowInsecureRequests(configuration)
-  configuration[customFetch] = async (url, options) => {
-    const body = options.body === null || options.body === undefined ? undefined : String(options.body)
-    const asked = { method: options.method === 'POST' ? 'POST' : 'GET', headers: options.headers } as const
-    const answer = await calls.call(kind, url, body === undefined ? asked : { ...asked, body })
-    if (kind === 'token' && answer.status === 200) refuseUnfitToken(provider, answer.text)
-    return new Response(answer.text, { status: answer.status, headers: { 'content-type': answer.contentType } })
-  }
-  return configuration
-}
-
-/** Names the setting at the provider that makes its tokens unfit, where the library would only say that they are. */
-function refuseUnfitToken(provider: IdentityProvider, body: string): void {
-  const token = idTokenIn(body)
-  if (token.split('.').length === 5) {
-    throw new ProviderError({ kind: 'misconfigured', what: 'token_encrypted', detail: encryptedText(provider) })
-  }
-  const header = Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')
-  if (/"alg"\s*:\s*"HS/.test(header)) {
-    throw new ProviderError({ kind: 'misconfigured', what: 'alg_hs256', detail: hmacText(provider) })
-  }
-}
-
 /** The library leaves the signature to TLS, and takes any `iat`. */
-async function checkedIdToken({ keys, metadata, now }: Parts, jwt: string): Promise<Claims> {
+async function checkedIdToken({ keys, metadata, now }: ClientParts, jwt: string): Promise<Claims> {
   const { algorithms, server } = await metadata()
   await keys.verify(jwt, algorithms, String(server.jwks_uri))
   const claims = decodeJwt(jwt)
@@ -273,7 +184,7 @@ async function checkedIdToken({ keys, metadata, now }: Parts, jwt: string): Prom
   return claims
 }
 
-async function askUserinfo(parts: Parts, accessToken: string): Promise<Claims | 401 | undefined> {
+async function askUserinfo(parts: ClientParts, accessToken: string): Promise<Claims | 401 | undefined> {
   const { server, algorithms } = await parts.metadata()
   const { userinfo_endpoint: url, jwks_uri: jwksUri } = server
   if (url === undefined) return undefined
