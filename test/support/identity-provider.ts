@@ -190,6 +190,15 @@ function serve(
   test.requests.push({ path: url.pathname, query: url.searchParams, headers: { ...request.headers } })
   const path = url.pathname.slice(base(test.kind).length)
   if (test.defects.instead?.(path, response, request) === true) return
+  if (
+    path === '/token' &&
+    test.kind.clientAuth === 'client_secret_post' &&
+    request.headers.authorization !== undefined
+  ) {
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="provider"', 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error: 'invalid_client' }))
+    return
+  }
   request.headers['x-forwarded-proto'] = new URL(origin).protocol.slice(0, -1)
   request.headers['x-forwarded-host'] = new URL(origin).host
   // The library's routes stand at its root.
