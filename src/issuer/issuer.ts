@@ -55,8 +55,8 @@ export interface IssuerEvent {
 export interface Issuer {
   readonly identifier: string
   /**
-   * Answers one request to `/.well-known/{oauth-authorization-server,openid-configuration}`, `/oauth/*`, `/account`,
-   * `/oauth/assets/*`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
+   * Answers one request to `/.well-known/{oauth-authorization-server,openid-configuration}`, `/oauth/*` and
+   * `/account`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
    */
   handle(request: IncomingMessage, response: ServerResponse, clientAddress: string): void
   /** Public keys in force, pending and retiring ones included, for the verifier. */

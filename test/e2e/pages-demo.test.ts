@@ -8,7 +8,7 @@ import type { Page } from 'playwright-core'
 import { startDemoSite } from '../../src/demo/samples/demo-site.ts'
 import { startPhotoServer } from '../../src/demo/samples/photo-server.ts'
 import type { SampleServer } from '../../src/demo/samples/sample-server.ts'
-import { answerAsset } from '../../src/issuer/assets.ts'
+import { answerAsset } from '../../src/issuer/pages/assets.ts'
 import { type StartedChromium, startChromium } from '../support/chromium.ts'
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')

@@ -60,7 +60,7 @@ const HEADERS = {
 
 /**
  * The demo's own pages, for a public route at `/`: the start page with what to try, and under `/demo/` and
- * `/demo/print-shop/` an app that signs in by PKCE and shows the album, as clients `gallery-spa` and `print-shop`. Their stylesheet comes from the issuer's `/oauth/assets/postern.css`.
+ * `/demo/print-shop/` an app that signs in by PKCE and shows the album, as clients `gallery-spa` and `print-shop`. Their stylesheet comes from the issuer's `/oauth/assets/audgate.css`.
  */
 export function startDemoSite(options: DemoSiteOptions): Promise<SampleServer> {
   return startSample((request, response) => answer(options.publicUrl, request, response), options)

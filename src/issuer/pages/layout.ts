@@ -1,4 +1,4 @@
-import { MARK_PATH, STYLESHEET_PATH } from '../assets.ts'
+import { MARK_PATH, STYLESHEET_PATH } from './assets.ts'
 import { type Html, html, htmlText } from './html.ts'
 import { clockTime, plainWords } from './words.ts'
 

@@ -2,6 +2,7 @@ import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import type { ClientRecord, ClientType, HeldByUnit, ModelColumns, Store } from '../../store/store.ts'
 import { isLoopbackRedirect, isPrivateRedirect } from '../clients/client-uri.ts'
+import type { SpendingRules } from '../tokens/token-gate.ts'
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -65,23 +66,6 @@ export function clientAdapter(store: Store, register: (metadata: AdapterPayload)
     destroy: nothing,
     revokeByGrantId: nothing,
   }
-}
-
-/** What the adapter asks before it lets something be spent. */
-export interface SpendingRules {
-  /** Milliseconds. */
-  readonly now: () => number
-  /** Throws the library's error when the code may not be redeemed now; it stays as it is then. */
-  readonly beforeRedeeming: (model: string, id: string, payload: AdapterPayload) => Promise<void>
-  /** Called once what {@link SpendingRules.beforeRedeeming} let pass has been spent. */
-  readonly afterRedeeming: (model: string, id: string) => Promise<void>
-  /**
-   * Whether the row that was spent already is to look unspent to the request in hand: one that came in before the winner was
-   * answered, or that repeats what it did not hear. It can't be spent again all the same.
-   */
-  readonly looksUnspent: (model: string, id: string) => Promise<boolean>
-  /** Whether an act of revocation has ended, since the request in hand came in, what was stored for it. */
-  readonly endedMeanwhile: (of: Pick<ModelColumns, 'accountId' | 'clientId'>) => Promise<boolean>
 }
 
 const REDEEMED = new Set(['AuthorizationCode', 'DeviceCode'])

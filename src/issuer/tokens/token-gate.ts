@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import type { AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
+import type { ModelColumns } from '../../store/store.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
-import type { SpendingRules } from '../provider/adapter.ts'
 import { takeLabel } from './authorization-label.ts'
 import { invalidGrant, toLibraryError } from './errors.ts'
 import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
@@ -14,6 +14,23 @@ import { withGroups } from './provider-groups.ts'
 import { standingFor } from './provider-standing.ts'
 import { noteRedemption, type Redemption, redemptionOf } from './redemption.ts'
 import type { RefreshAnswers, RefreshRequest } from './refresh-answers.ts'
+
+/** What the library's storage asks before it lets something be spent. */
+export interface SpendingRules {
+  /** Milliseconds. */
+  readonly now: () => number
+  /** Throws the library's error when the code may not be redeemed now; it stays as it is then. */
+  readonly beforeRedeeming: (model: string, id: string, payload: AdapterPayload) => Promise<void>
+  /** Called once what {@link SpendingRules.beforeRedeeming} let pass has been spent. */
+  readonly afterRedeeming: (model: string, id: string) => Promise<void>
+  /**
+   * Whether the row that was spent already is to look unspent to the request in hand: one that came in before the winner was
+   * answered, or that repeats what it did not hear. It can't be spent again all the same.
+   */
+  readonly looksUnspent: (model: string, id: string) => Promise<boolean>
+  /** Whether an act of revocation has ended, since the request in hand came in, what was stored for it. */
+  readonly endedMeanwhile: (of: Pick<ModelColumns, 'accountId' | 'clientId'>) => Promise<boolean>
+}
 
 /** What is spent at the token endpoint, and when it may be. Everything is judged before anything is spent. */
 export interface TokenGate extends SpendingRules {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { answerAsset, MARK_PATH, STYLESHEET_PATH } from '../../../src/issuer/assets.ts'
 import { pageHeaders } from '../../../src/issuer/http/response.ts'
+import { answerAsset, MARK_PATH, STYLESHEET_PATH } from '../../../src/issuer/pages/assets.ts'
 import { attributes, href, html, htmlText } from '../../../src/issuer/pages/html.ts'
 import { leadOnPage } from '../../../src/issuer/pages/message.ts'
 import { returnPlace } from '../../../src/issuer/pages/parties.ts'
@@ -142,12 +142,12 @@ describe('page headers', () => {
 
 describe('assets', () => {
   it('are kept for a year under the address that carries their hash, and asked for again under the plain one', () => {
-    assert.match(STYLESHEET_PATH, /^\/oauth\/assets\/postern\.[A-Za-z0-9]{8,}\.css$/)
+    assert.match(STYLESHEET_PATH, /^\/oauth\/assets\/audgate\.[A-Za-z0-9]{8,}\.css$/)
     assert.match(MARK_PATH, /^\/oauth\/assets\/mark\.[A-Za-z0-9]{8,}\.svg$/)
     assert.match(answerAsset(STYLESHEET_PATH, undefined)?.headers['cache-control'] ?? '', /immutable/)
-    const plain = answerAsset('/oauth/assets/postern.css', undefined)
+    const plain = answerAsset('/oauth/assets/audgate.css', undefined)
     assert.equal(plain?.headers['cache-control'], 'public, no-cache')
-    assert.equal(answerAsset('/oauth/assets/postern.css', plain?.headers.etag)?.status, 304)
+    assert.equal(answerAsset('/oauth/assets/audgate.css', plain?.headers.etag)?.status, 304)
   })
 
   it('are nothing else', () => {
@@ -155,7 +155,7 @@ describe('assets', () => {
       '/oauth/assets/',
       '/oauth/assets/tokens.css',
       '/oauth/assets/../assets.ts',
-      '/oauth/assets/postern.0.css',
+      '/oauth/assets/audgate.0.css',
     ])
       assert.equal(answerAsset(path, undefined), undefined, path)
   })

@@ -22,7 +22,7 @@ interface Asset {
 // One stylesheet from several files, in the order of the cascade.
 const STYLES = ['tokens.css', 'layout.css', 'text.css', 'forms.css', 'parts.css']
 
-const stylesheet = asset('postern', 'css', 'text/css; charset=utf-8', STYLES)
+const stylesheet = asset('audgate', 'css', 'text/css; charset=utf-8', STYLES)
 const mark = asset('mark', 'svg', 'image/svg+xml', ['mark.svg'])
 
 /** Where pages find the stylesheet; carries a hash of its content. */
@@ -32,7 +32,7 @@ export const MARK_PATH = mark.path
 
 /**
  * The answer to GET or HEAD of `path` (without query), undefined where no asset has it. The paths with a hash may be kept for a
- * year; `/oauth/assets/postern.css` and `/oauth/assets/mark.svg` have to be asked for again.
+ * year; `/oauth/assets/audgate.css` and `/oauth/assets/mark.svg` have to be asked for again.
  */
 export function answerAsset(path: string, ifNoneMatch: string | undefined): AssetAnswer | undefined {
   const found = [stylesheet, mark].find((each) => each.path === path || each.plainPath === path)
@@ -50,7 +50,7 @@ export function answerAsset(path: string, ifNoneMatch: string | undefined): Asse
 }
 
 function asset(name: string, extension: string, contentType: string, files: readonly string[]): Asset {
-  const body = Buffer.concat(files.map((file) => readFileSync(new URL(`./assets/${file}`, import.meta.url))))
+  const body = Buffer.concat(files.map((file) => readFileSync(new URL(`../assets/${file}`, import.meta.url))))
   const hash = createHash('sha256')
     .update(body)
     .digest('base64url')
