@@ -61,9 +61,20 @@ export const RESOURCE = z
   })
   .meta({ description: 'What tokens are made for.' })
 
+/** Scopes that mean something about the person (OpenID Connect Core §5.4, §11). */
+const OPENID_CONNECT: ReadonlySet<string> = new Set([
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'offline_access',
+])
+
 /** One scope-token (RFC 6749 §3.3) that means nothing else to OpenID Connect. */
 export function scopeText(text: string): Parsed<string> {
-  if (text === 'openid' || text === 'offline_access') return faulty('must not be openid or offline_access')
+  if (OPENID_CONNECT.has(text))
+    return faulty(`must not be one of ${[...OPENID_CONNECT].join(', ')}: OpenID Connect’s own`)
   return /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(text)
     ? parsed(text)
     : faulty('must be a scope: printable ASCII without spaces, " and \\')

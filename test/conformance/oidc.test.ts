@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import {
   type AuthorizeOptions,
   askToken,
+  authorizationAttempt,
   claimsOf,
   formsOf,
   Person,
@@ -20,6 +21,7 @@ before(async () => {
   issuer = await startIssuer()
   await issuer.addPerson('alice', ['photos'], { name: 'Alice Lindgren', email: 'alice@example.com' })
   await issuer.addClient({ id: 'app', type: 'spa', redirectUris: [redirectUri] })
+  await issuer.addClient({ id: 'print', type: 'spa', redirectUris: [redirectUri], thirdParty: true })
   const web = { id: 'web', type: 'web', redirectUris: ['https://web.example.com/cb'] } as const
   webSecret = (await issuer.addClient(web)).secret
 })
@@ -81,6 +83,55 @@ describe('OpenID Connect', () => {
     const { access_token } = await tokens({ ...asked, scope: 'openid' })
     const answer = await fetch(`${issuer.url}/oauth/userinfo`, { headers: { authorization: `Bearer ${access_token}` } })
     assert.deepEqual(Object.keys((await answer.json()) as object), ['sub'])
+  })
+
+  it('Core §5.1, §5.4: the ID token and userinfo tell profile, groups and the verified mail address', async () => {
+    const { access_token, id_token } = await tokens()
+    const answer = await fetch(`${issuer.url}/oauth/userinfo`, { headers: { authorization: `Bearer ${access_token}` } })
+    const told = (await answer.json()) as Record<string, unknown>
+    for (const facts of [told, claimsOf(id_token)]) {
+      const { name, preferred_username: username, groups, email, email_verified: verified } = facts
+      assert.deepEqual([name, username, groups], ['Alice Lindgren', 'alice', ['photos']])
+      assert.deepEqual([email, verified], ['alice@example.com', true])
+    }
+  })
+
+  it('Core §5.5: a claim that is asked for by itself is answered where it was asked for', async () => {
+    const claims = JSON.stringify({ id_token: { name: null }, userinfo: { email: { essential: true } } })
+    const { access_token, id_token } = await tokens({ ...asked, scope: 'openid', more: { claims } })
+    assert.equal(claimsOf(id_token).name, 'Alice Lindgren')
+    const answer = await fetch(`${issuer.url}/oauth/userinfo`, { headers: { authorization: `Bearer ${access_token}` } })
+    const { email } = (await answer.json()) as Record<string, unknown>
+    assert.equal(email, 'alice@example.com')
+  })
+
+  it('Core §5.5: a claim that is asked for by itself is given only where the person allows its scope', async () => {
+    const claims = JSON.stringify({ id_token: { email: null }, userinfo: { email: null } })
+    const printing = { ...asked, clientId: 'print', scope: 'openid', more: { claims } }
+    const person = new Person(issuer.url, 'alice')
+    const attempt = await person.authorize(printing, ['openid'])
+    const { access_token, id_token } = (await redeem(issuer.url, attempt, printing)).body
+    assert.equal(claimsOf(id_token).email, undefined)
+    const answer = await fetch(`${issuer.url}/oauth/userinfo`, { headers: { authorization: `Bearer ${access_token}` } })
+    assert.deepEqual(Object.keys((await answer.json()) as object), ['sub'])
+  })
+
+  it('Core §3.1.2.1: what clients send of OpenID Connect is answered, known here or not', async () => {
+    for (const prompt of ['select_account', 'create', 'select_account consent', 'something-of-their-own']) {
+      const { code } = await new Person(issuer.url, 'alice').authorize({ ...asked, more: { prompt } })
+      assert.notEqual(code, '', prompt)
+    }
+    const alice = new Person(issuer.url, 'alice')
+    await tokens(asked, alice)
+    const chosen = await alice.open(
+      authorizationAttempt(issuer.url, { ...asked, more: { prompt: 'select_account' } }).url,
+    )
+    assert.match(chosen.text, /name="password"/)
+    const silent = await alice.authorize({ ...asked, more: { prompt: 'none login' } })
+    assert.equal(new URL(silent.url).searchParams.get('error'), 'invalid_request')
+    const more = { nonce: 'n', acr_values: 'gold', claims: '{}', display: 'popup', ui_locales: 'de', unheard_of: 'x' }
+    const plain = await alice.authorize({ ...asked, scope: 'photos:read', more })
+    assert.notEqual(plain.code, '')
   })
 
   it('Core §2: the ID token is for the client and signed with its own type', async () => {

@@ -150,10 +150,24 @@ describe('RFC 8707: a token is for one resource', () => {
   })
 
   it('`resource` without one of its scopes is invalid_scope and names those that exist', async () => {
-    for (const scope of [undefined, 'files:read', 'openid', 'photos:delete']) {
+    for (const scope of ['files:read', 'openid', 'photos:delete']) {
       const answer = await refused('alice', { scope, resource: issuer.photos })
       assert.equal(answer.get('error'), 'invalid_scope', String(scope))
       assert.match(answer.get('error_description') ?? '', /photos:read photos:write/)
+    }
+  })
+
+  it('`resource` without `scope` is all of it that the person may have, and the answer names the scope', async () => {
+    for (const [username, scope] of [
+      ['alice', 'photos:read'],
+      ['ed', 'photos:read photos:write'],
+    ] as const) {
+      if (username === 'ed') await issuer.addPerson('ed', ['photo-editors', 'photos-editors'])
+      const { body } = await tokens(username, { resource: issuer.photos })
+      assert.equal(body.scope, scope)
+      assert.equal(claimsOf(body.access_token).scope, scope)
+      const renewed = await refresh(body.refresh_token, { resource: issuer.photos })
+      assert.equal(renewed.body.scope, scope)
     }
   })
 

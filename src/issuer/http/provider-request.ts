@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { matchResource, type Resource } from '../../core/resource.ts'
 import { readRegistration } from '../clients/registration.ts'
 import type { IssuerContext } from '../context.ts'
+import { readAuthorizationParameters } from './authorization-parameters.ts'
 import { ROUTES } from './endpoints.ts'
 import { isFromElsewhere } from './form-guard.ts'
 import { parameterProblem } from './parameter-bounds.ts'
@@ -96,7 +97,8 @@ function openForm(
   const sent = new URLSearchParams(body.toString('utf8'))
   const problem = parameterProblem(new URLSearchParams([...queryOf(request), ...sent]), pathOf(request))
   if (problem !== undefined) return refuse(response, problem)
-  const form = canonicalResources(sent, context.settings().resources)
+  const { resources } = context.settings()
+  const form = readAuthorizationParameters(canonicalResources(sent, resources), pathOf(request), resources)
   // The library asks whether the code is right before it asks who is there; approval comes after sign-in here.
   if (pathOf(request) === ROUTES.code_verification && form.has('user_code')) form.set('confirm', 'yes')
   incoming.form = form
@@ -131,7 +133,10 @@ function writeQuery(
   query: URLSearchParams,
   incoming: IssuerRequest,
 ): string {
-  const written = canonicalResources(query, context.settings().resources)
+  const { resources } = context.settings()
+  const sent = canonicalResources(query, resources)
+  // Of a POST the query says nothing of its own.
+  const written = request.method === 'POST' ? sent : readAuthorizationParameters(sent, pathOf(request), resources)
   if (pathOf(request) === ROUTES.code_verification) {
     incoming.userCode = (written.get('user_code') ?? '').slice(0, 64)
     written.delete('user_code')

@@ -1,7 +1,7 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { type IssuerContext, seconds } from '../context.ts'
-import { findPerson } from '../people/people.ts'
+import { findPerson, OPENID_CLAIMS } from '../people/people.ts'
 import { deviceLabel, keepLabel } from '../tokens/authorization-label.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
 import { type AuthorizationView, consentingClient, viewAuthorization } from './authorization-view.ts'
@@ -61,6 +61,10 @@ async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: 
   }
   const openId = view.given.get('') ?? []
   if (openId.length > 0) grant.addOIDCScope([...openId])
+  // A claim that is asked for by itself goes with its scope.
+  for (const [scope, claims] of Object.entries(OPENID_CLAIMS)) {
+    if (!openId.includes(scope)) grant.rejectOIDCClaims([...claims])
+  }
   const gid = gidOf(await grant.save())
   const standing = standingOf(ctx)
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, client?.clientId ?? '', standing.signIn)

@@ -100,14 +100,14 @@ export interface Person extends Account {
 /** Which OpenID scope gives which claims (OpenID Connect Core §5.4). */
 export const OPENID_CLAIMS: Readonly<Record<string, readonly string[]>> = {
   openid: ['sub'],
-  profile: ['name', 'preferred_username'],
-  email: ['email'],
+  profile: ['name', 'preferred_username', 'groups'],
+  email: ['email', 'email_verified'],
 }
 
 /** OpenID scopes in words, for the pages. */
 export const OPENID_SCOPES: ReadonlyMap<string, string> = new Map([
   ['openid', 'Know that it is you'],
-  ['profile', 'See your name and user name'],
+  ['profile', 'See your name, user name and groups'],
   ['email', 'See your mail address'],
 ])
 
@@ -118,10 +118,16 @@ export async function findPerson(store: Store, sub: string): Promise<Person | un
   return { accountId: sub, user, claims: () => ({ sub, ...personClaims(user) }) }
 }
 
-/** What OpenID Connect calls the facts of an account; facts that are not known are left out. */
-export function personClaims(user: UserRecord): Readonly<Record<string, string>> {
-  const claims = { name: user.displayName, preferred_username: user.username, email: user.email }
-  return Object.fromEntries(
-    Object.entries(claims).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
+/**
+ * What OpenID Connect calls the facts of an account; facts that are not known are left out. Who keeps the accounts vouches for
+ * their mail addresses; people can't change them.
+ */
+export function personClaims(user: UserRecord): Readonly<Record<string, string | boolean | readonly string[]>> {
+  const { displayName, username, email, groups } = user
+  return {
+    ...(displayName === undefined ? {} : { name: displayName }),
+    preferred_username: username,
+    ...(email === undefined ? {} : { email, email_verified: true }),
+    groups,
+  }
 }

@@ -29,6 +29,7 @@ export function engineFeatures(context: IssuerContext, gate: TokenGate): NonNull
     clientCredentials: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },
     dPoP: { enabled: true, nonceSecret: deriveKey(context.masterKey, 'DPoP nonces'), requireNonce: () => false },
+    claimsParameter: { enabled: true },
     revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => client.clientId === token.clientId },
     introspection: {
       enabled: true,
@@ -97,6 +98,8 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
     subjectTypes: ['public'],
     scopes: ['openid'],
     claims: OPENID_CLAIMS,
+    // Apps read who it is from the ID token, and have no other reason to ask.
+    conformIdTokenClaims: false,
     pkce: { required: () => true },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'],
     clientDefaults: {

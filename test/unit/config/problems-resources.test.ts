@@ -38,6 +38,11 @@ const RESOURCES: readonly Case[] = [
   },
   { rule: 'a scope is one token', text: bent('photos:write: Change', '"a b": Change'), problem: /^5:40: / },
   {
+    rule: 'what OpenID Connect means something by is no scope of a resource',
+    text: bent('photos:write: Change', 'email: Change'),
+    problem: /^5:40: .*openid, profile, email, address, phone, offline_access/,
+  },
+  {
     rule: 'openid is no scope of a resource',
     text: bent('photos:write: Change', 'openid: Change'),
     problem: /^5:40: .*openid/,
