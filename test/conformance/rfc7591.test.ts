@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { auth, type OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js'
 import type { OAuthClientInformationFull, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
-import { claimsOf, Person, redeem } from '../support/browser-less-person.ts'
+import { authorizationAttempt, claimsOf, formWith, Person, redeem } from '../support/browser-less-person.ts'
 import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
 
 let issuer: IssuerUnderTest
@@ -49,6 +49,39 @@ describe('RFC 7591: registration', () => {
     const tokens = await redeem(issuer.url, answer, { ...options, more: { client_secret: secret } })
     assert.equal(tokens.status, 200, JSON.stringify(tokens.body))
     assert.equal(typeof tokens.body.refresh_token, 'string')
+  })
+
+  it('§2: consent shows what it published of itself, in full, and fetches nothing from there', async () => {
+    const own = {
+      client_uri: 'https://gallery.example.com/',
+      policy_uri: 'https://gallery.example.com/privacy?a=1&b=2',
+      tos_uri: 'https://gallery.example.com/terms',
+      logo_uri: 'https://gallery.example.com/logo.png',
+    }
+    const redirectUri = 'https://gallery.example.com/cb'
+    const { body } = await register({ redirect_uris: [redirectUri], token_endpoint_auth_method: 'none', ...own })
+    const options = { clientId: String(body.client_id), redirectUri, scope: 'photos:read photos:write files:read' }
+    await issuer.addPerson('ed', ['photos-editors', 'files'])
+    const ed = new Person(issuer.url, 'ed')
+    const page = await ed.signIn(await ed.open(authorizationAttempt(issuer.url, options).url))
+    for (const url of Object.values(own)) {
+      const text = url.replace('&', '&#38;')
+      assert.ok(page.text.includes(`<a href="${text}" rel="noopener noreferrer">${text}</a>`), url)
+    }
+    assert.doesNotMatch(page.text, /src="http/)
+    const { fields, boxes } = formWith(page, 'scope')
+    assert.deepEqual(boxes, ['photos:read', 'photos:write', 'files:read'])
+    assert.deepEqual(fields.getAll('scope'), ['photos:read', 'files:read'], 'what writes starts unticked')
+  })
+
+  it('§2: an address that is no web address is refused', async () => {
+    const good = { redirect_uris: ['https://gallery.example.com/cb'] }
+    for (const name of ['client_uri', 'policy_uri', 'tos_uri', 'logo_uri']) {
+      for (const uri of ['javascript:alert(1)', 'data:text/html,x', 'not a uri', 7]) {
+        const { status, body } = await register({ ...good, [name]: uri })
+        assert.deepEqual([status, body.error], [400, 'invalid_client_metadata'], `${name} ${uri}`)
+      }
+    }
   })
 
   it('loopback ports are free for it, and consent is asked each time', async () => {

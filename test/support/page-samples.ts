@@ -1,8 +1,7 @@
 import { accountPage } from '../../src/issuer/pages/account.ts'
 import { consentPage, deniedPage } from '../../src/issuer/pages/consent.ts'
 import { deviceApprovalPage, deviceCodePage, deviceDeniedPage, deviceDonePage } from '../../src/issuer/pages/device.ts'
-import { revokedNotice } from '../../src/issuer/pages/layout.ts'
-import { confirmPage, donePage, errorPage, passwordChangedPage } from '../../src/issuer/pages/message.ts'
+import { confirmPage, donePage, errorPage, leadOnPage } from '../../src/issuer/pages/message.ts'
 import { signedOutPage, signInPage, signOutPage } from '../../src/issuer/pages/sign-in.ts'
 
 const now = Date.UTC(2026, 2, 2, 12, 3, 4) / 1000
@@ -15,6 +14,13 @@ const printer = {
   verified: false,
   returnsTo: 'print.example.net',
   idHost: 'clients.example.net',
+  addresses: [
+    { label: 'Website', url: 'https://print.example.net/' },
+    {
+      label: 'Privacy policy',
+      url: 'https://print.example.net/about/what-we-keep-and-for-how-long/privacy-policy.html',
+    },
+  ],
 }
 const photos = {
   name: 'Photo library',
@@ -163,14 +169,7 @@ export const pageSamples: Readonly<Record<string, string>> = {
   account: accountPage(connected),
   'account-revoked': accountPage({
     ...connected,
-    notices: [
-      revokedNotice({
-        what: 'Postcard printer',
-        effectiveAtMs: now * 1000,
-        lastUsedAtMs: (now - 5) * 1000,
-        refusedAtMs: (now + 1) * 1000,
-      }),
-    ],
+    notices: [{ kind: 'done', text: 'Postcard printer has no access any more. That took effect at 12:03:04 UTC.' }],
     apps: connected.apps.slice(0, 1),
     password: {
       form: target('password'),
@@ -190,7 +189,8 @@ export const pageSamples: Readonly<Record<string, string>> = {
     act: 'Disconnect Gallery',
     cancelUrl: '/account',
   }),
-  'password-changed': passwordChangedPage({ site, account }),
+  // Stands still, to be looked at.
+  'lead-on': leadOnPage({ site, url: '/oauth/authorize/u1', name: 'Gallery' }).replace(/<meta http-equiv=[^>]*>/, ''),
   done: donePage({
     site,
     title: 'Signed out everywhere',

@@ -50,6 +50,7 @@ const KEPT = [
   'response_types',
   'token_endpoint_auth_method',
   'client_uri',
+  'logo_uri',
   'policy_uri',
   'tos_uri',
   'contacts',

@@ -7,7 +7,10 @@ import { readParameters } from '../tokens/resource-indicators.ts'
 import { splitScope } from '../tokens/token-gate.ts'
 
 /** A client as far as consent goes. Those with a metadata document may not be in the store yet. */
-export type ConsentingClient = Pick<ClientRecord, 'id' | 'name' | 'thirdParty' | 'origin' | 'secretHash'>
+export type ConsentingClient = Pick<ClientRecord, 'id' | 'name' | 'thirdParty' | 'origin' | 'secretHash'> & {
+  /** What it published of itself (RFC 7591 §2); the operator's own clients have none. */
+  readonly addresses: readonly { readonly label: string; readonly url: string }[]
+}
 
 export interface AuthorizationRequest {
   readonly user: UserRecord
@@ -87,7 +90,13 @@ export function answeredConsents(
 export async function consentingClient(context: IssuerContext, client: Client): Promise<ConsentingClient> {
   const kept = await context.store.client(client.clientId)
   const name = String(client.clientName ?? client.clientId)
-  return kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
+  const stands = kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
+  return { ...stands, addresses: stands.origin === 'operator' ? [] : addressesOf(client) }
+}
+
+function addressesOf({ clientUri, policyUri, tosUri, logoUri }: Client): ConsentingClient['addresses'] {
+  const named = { Website: clientUri, 'Privacy policy': policyUri, Terms: tosUri, Logo: logoUri }
+  return Object.entries(named).flatMap(([label, url]) => (url === undefined ? [] : [{ label, url }]))
 }
 
 /** Whether a client's access is the person's to decide on; operators answer for their own. */
@@ -103,6 +112,21 @@ function alwaysAsks({ client, parameters, device }: AuthorizationRequest): boole
   if (device) return true
   const unverified = client.origin !== 'operator' && client.secretHash === undefined
   return unverified && !String(parameters.redirect_uri ?? '').startsWith('https://')
+}
+
+/** Scopes that say so in their name; the rest may change something. */
+const READS = /(?:^|[^a-z])(?:read|readonly|view|list|get|search)(?:$|[^a-z])/i
+
+/** Whether a box starts ticked: for apps that nobody here vouches for, only what they had before and what reads. */
+export function startsTicked(
+  { origin }: ConsentingClient,
+  view: AuthorizationView,
+  resource: string,
+  scope: string,
+): boolean {
+  return (
+    origin === 'operator' || resource === '' || READS.test(scope) || view.given.get(resource)?.includes(scope) === true
+  )
 }
 
 function granted(consents: readonly ConsentRecord[], resource: string): readonly string[] {

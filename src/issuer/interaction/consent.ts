@@ -6,7 +6,7 @@ import { redirect } from '../http/response.ts'
 import { consentPage, deniedPage, type PageResource } from '../pages/consent.ts'
 import { deviceApprovalPage } from '../pages/device.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
-import { type AuthorizationView, answeredConsents, isAsked } from './authorization-view.ts'
+import { type AuthorizationView, answeredConsents, isAsked, startsTicked } from './authorization-view.ts'
 import { finish, type InteractionContext, sendInteractionPage, viewOf } from './context.ts'
 import { pageClient } from './provider-pages.ts'
 import { formTarget, showSignIn } from './sign-in.ts'
@@ -154,7 +154,7 @@ function pageResources(visit: InteractionContext, view: AuthorizationView): read
     (view.shown.get(resource) ?? []).map((scope) => ({
       scope,
       description: words(scope),
-      ticked: ticked?.includes(scope) ?? true,
+      ticked: ticked?.includes(scope) ?? startsTicked(visit.client, view, resource, scope),
     }))
   const asked = view.offers.map(({ resource, withheld }) => ({
     name: resource.name,

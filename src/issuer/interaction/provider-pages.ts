@@ -24,6 +24,7 @@ export function pageClient(client: ConsentingClient, redirectUri: string | undef
     verified: client.origin === 'operator',
     returnsTo: redirectUri === undefined ? undefined : returnPlace(redirectUri),
     idHost: isAsked(client) && client.origin === 'document' ? URL.parse(client.id)?.host : undefined,
+    addresses: client.addresses,
   }
 }
 

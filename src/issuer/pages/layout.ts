@@ -1,6 +1,6 @@
 import { MARK_PATH, STYLESHEET_PATH } from './assets.ts'
 import { type Html, html, htmlText } from './html.ts'
-import { clockTime, plainWords } from './words.ts'
+import { plainWords } from './words.ts'
 
 /** What every page has. */
 export interface PageFrame {
@@ -51,21 +51,4 @@ export function notices(all: readonly Notice[]): Html {
 /** What went wrong, as an alert. `text` may hold what came from outside. */
 export function problemNotice(text: string): Html {
   return html`<p class="notice problem" role="alert">${plainWords(text, 500)}</p>`
-}
-
-/**
- * What a revocation did, with its proof: when it took effect and what the gateway has seen since. `what` starts the sentence:
- * `Gallery app on Firefox`. Times in milliseconds; undefined: nothing was seen.
- */
-export function revokedNotice(of: {
-  readonly what: string
-  readonly effectiveAtMs: number
-  readonly lastUsedAtMs: number | undefined
-  readonly refusedAtMs: number | undefined
-}): Notice {
-  const used = of.lastUsedAtMs === undefined ? '' : ` It was last let through at ${clockTime(of.lastUsedAtMs)}.`
-  const refused =
-    of.refusedAtMs === undefined ? ' Nothing has asked since.' : ` It was refused at ${clockTime(of.refusedAtMs)}.`
-  const text = `${of.what} has no access any more. That took effect at ${clockTime(of.effectiveAtMs)}.${used}${refused}`
-  return { kind: 'done', text }
 }

@@ -76,23 +76,6 @@ export function leadOnPage(model: LeadOnModel): string {
   )
 }
 
-export interface PasswordChangedModel extends PageFrame {
-  readonly account: PageAccount
-}
-
-/** The password was changed; every other sign-in of this person has ended. */
-export function passwordChangedPage(model: PasswordChangedModel): string {
-  return donePage({
-    site: model.site,
-    title: 'Your password was changed',
-    text: [
-      'You stay signed in here. Everywhere else you have been signed out, and every connected app has lost its access.',
-      'Apps that you still want ask you to sign in again.',
-    ],
-    next: { url: '/account', label: 'Back to your account' },
-  })
-}
-
 function paragraph(text: string): Html {
   return html`<p>${plainWords(text, 500)}</p>`
 }

@@ -1,5 +1,5 @@
 import { type FormTarget, form } from './form.ts'
-import { type Html, html } from './html.ts'
+import { type Html, href, html } from './html.ts'
 import { clientName, plainWords } from './words.ts'
 
 /** A client as people see it. Strings may come from whoever registered it; they are cleaned here. */
@@ -11,6 +11,8 @@ export interface PageClient {
   readonly returnsTo: string | undefined
   /** The host of its id, for clients whose id is a URL. */
   readonly idHost?: string | undefined
+  /** Addresses that it published of itself, by what they are said to be. Nobody has looked at what is there. */
+  readonly addresses?: readonly { readonly label: string; readonly url: string }[]
 }
 
 /** The client's name, kept apart from the text around it in reading direction. */
@@ -26,11 +28,20 @@ export function clientFacts(client: PageClient): Html {
 <div><dt>App</dt><dd>${clientNamed(client)} ${clientBadge(client)}</dd></div>
 ${idHost !== undefined && html`<div><dt>Published by</dt><dd>${idHost}</dd></div>`}
 ${returnsTo !== undefined && html`<div><dt>Sends you back to</dt><dd>${returnsTo}</dd></div>`}
+${client.addresses?.map(addressFact)}
 </dl>
 ${
   !client.verified &&
   html`<p class="notice caution">This app registered itself. Nobody here has checked who made it, and it chose its own name. Go on only if you started this yourself.</p>`
 }`
+}
+
+/** In full, so that people see where it leads; nothing is fetched from there. */
+function addressFact({ label, url }: { readonly label: string; readonly url: string }): Html {
+  const shown = plainWords(url, 200)
+  const link = href(url)
+  const text = link === undefined ? html`${shown}` : html`<a href="${link}" rel="noopener noreferrer">${shown}</a>`
+  return html`<div><dt>${label}</dt><dd class="address">${text}</dd></div>`
 }
 
 export function clientBadge(client: PageClient): Html {
