@@ -193,7 +193,14 @@ describe('requests that a browser says are no page of its own', () => {
 
   it('are refused wherever the answer goes by cookie, and nowhere else', async () => {
     const refused = ['/account', '/account/password', '/oauth/interaction/x', '/oauth/device', '/oauth/device/x']
-    refused.push('/oauth/logout', '/oauth/logout/confirm', '/oauth/authorize', '/oauth/authorize/x', '/admin')
+    refused.push(
+      '/oauth/logout',
+      '/oauth/logout/confirm',
+      '/oauth/authorize',
+      '/oauth/authorize/x',
+      '/admin',
+      '/oauth/providers/x',
+    )
     for (const path of refused) assert.equal(await status(path, { 'sec-fetch-dest': 'empty' }), 403, path)
     for (const path of ['/oauth/jwks', '/.well-known/openid-configuration'])
       assert.equal(await status(path, { 'sec-fetch-dest': 'empty' }), 200, path)
