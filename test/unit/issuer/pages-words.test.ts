@@ -142,13 +142,6 @@ describe('account page', () => {
   it('names in each sign-out button what it ends, for those who hear the page', () => {
     assert.match(sample('account'), /Sign out<span class="unseen"> Gallery on Firefox on Linux<\/span>/)
   })
-
-  it('tells when a revocation took effect and what was refused since', () => {
-    assert.match(
-      sample('account-revoked'),
-      /took effect at 12:03:04 UTC\. It was last let through at 12:02:59 UTC\. It was refused at 12:03:05 UTC\./,
-    )
-  })
 })
 
 describe('signed-out page', () => {
