@@ -29,6 +29,44 @@ http { access_log off; ${temps.join(' ')} server { listen 127.0.0.1:${port}; roo
   })
 }
 
+/** nginx before an HTTP server, passing on what it reads, odd field names too. */
+export function startNginxBefore(upstreamPort: number): Promise<RealServer> {
+  return start('nginx', (folder, _files, port) => {
+    const conf = join(folder, 'nginx.conf')
+    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (name) => `${name}_temp_path ${folder}/${name};`,
+    )
+    writeFileSync(
+      conf,
+      `${process.getuid?.() === 0 ? 'user www-data;' : ''} daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
+http { access_log off; ${temps.join(' ')} underscores_in_headers on; ignore_invalid_headers off; client_max_body_size 0;
+server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${upstreamPort}; proxy_http_version 1.1; } } }`,
+    )
+    return ['/usr/sbin/nginx', '-c', conf, '-e', `${folder}/error.log`]
+  })
+}
+
+/** HAProxy before an HTTP server. */
+export function startHaproxyBefore(upstreamPort: number): Promise<RealServer> {
+  return start('haproxy', (folder, _files, port) => {
+    const conf = join(folder, 'haproxy.cfg')
+    const timeouts = ['connect', 'client', 'server'].map((name) => `  timeout ${name} 30s`)
+    writeFileSync(
+      conf,
+      `defaults
+  mode http
+${timeouts.join('\n')}
+frontend all
+  bind 127.0.0.1:${port}
+  default_backend one
+backend one
+  server s1 127.0.0.1:${upstreamPort}
+`,
+    )
+    return ['/usr/sbin/haproxy', '-db', '-f', conf]
+  })
+}
+
 /** Apache with mod_dav on `/` (or below `path`). */
 export function startApacheDav(path = '/'): Promise<RealServer> {
   return start('apache', (folder, files, port) => {
