@@ -169,12 +169,12 @@ function assembleTrustedIssuer(
   trusted: CheckedFile['trusted_issuers'][number],
   beside: (path: string) => string,
 ): TrustedIssuer {
-  const { issuer, jwks_uri: uri, jwks_file: keysFile, algorithms, token_type: tokenType, claims } = trusted
-  if (keysFile !== undefined) {
-    return { issuer, keys: { kind: 'jwks_file', path: beside(keysFile) }, algorithms, tokenType, claims }
-  }
-  const keys = uri === undefined ? ({ kind: 'discovery' } as const) : ({ kind: 'jwks_uri', uri } as const)
-  return { issuer, keys, algorithms, tokenType, claims }
+  const { issuer, jwks_uri: uri, jwks_file: keysFile, algorithms, claims, insecure_http: insecureHttp } = trusted
+  const types = trusted.token_type
+  const shared = { issuer, algorithms, tokenTypes: typeof types === 'string' ? [types] : types, claims }
+  if (keysFile !== undefined) return { ...shared, keys: { kind: 'jwks_file', path: beside(keysFile) } }
+  if (uri !== undefined) return { ...shared, keys: { kind: 'jwks_uri', uri, insecureHttp } }
+  return { ...shared, keys: { kind: 'discovery', insecureHttp } }
 }
 
 /** Maps and sets can't be frozen; their types are read-only. */

@@ -1,11 +1,13 @@
 import type { Secrets } from './config.ts'
 import type { Draft } from './draft.ts'
 import type { FILE } from './file-schema.ts'
+import { parseSafeUrl } from './leaf.ts'
 import type { Environment } from './read-yaml.ts'
 import { type Path, type Problems, placeOfKey, placeOfValue, quoted, type SourceNode, writtenAt } from './source.ts'
 
 export type FileDraft = Draft<typeof FILE>
 export type ResourceDraft = Item<NonNullable<FileDraft['resources']>>
+export type TrustedIssuerDraft = Item<NonNullable<FileDraft['trusted_issuers']>>
 export type RouteDraft = Item<NonNullable<FileDraft['routes']>>
 
 type Item<List extends readonly unknown[]> = NonNullable<List[number]>
@@ -99,6 +101,7 @@ function checkTrusted(checking: Checking): void {
         'is `public_url`: the embedded issuer is trusted as `embedded`; remove this entry',
       )
     }
+    checkHttp(checking, path, issuer)
     const algorithms = present(issuer.algorithms).map(([at, name]) => [[...path, 'algorithms', at], name] as const)
     reportDoubles(
       checking,
@@ -113,6 +116,19 @@ function checkTrusted(checking: Checking): void {
     (issuer) => issuer.issuer,
     (line) => `the same issuer stands in line ${line}; write it once`,
   )
+}
+
+/** Who can listen in between could give us keys of their own. */
+function checkHttp(checking: Checking, path: Path, issuer: TrustedIssuerDraft): void {
+  if (issuer.insecure_http === true) return
+  for (const key of ['issuer', 'jwks_uri'] as const) {
+    const url = issuer[key]
+    if (url === undefined || parseSafeUrl(url).ok) continue
+    checking.at(
+      [...path, key],
+      `\`${key}\` must be https; http is accepted for localhost, 127.0.0.0/8 and [::1], elsewhere with \`insecure_http: true\``,
+    )
+  }
 }
 
 function checkListeners(checking: Checking): void {

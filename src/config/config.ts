@@ -22,8 +22,9 @@ export interface ClaimNames {
 }
 
 export type KeySource =
-  | { readonly kind: 'discovery' }
-  | { readonly kind: 'jwks_uri'; readonly uri: string }
+  /** `insecureHttp`: plain http is taken from any host. */
+  | { readonly kind: 'discovery'; readonly insecureHttp: boolean }
+  | { readonly kind: 'jwks_uri'; readonly uri: string; readonly insecureHttp: boolean }
   | { readonly kind: 'jwks_file'; readonly path: string }
 
 /** An issuer from elsewhere whose tokens are trusted (product, section 2, `trusted_issuers`). */
@@ -31,7 +32,8 @@ export interface TrustedIssuer {
   readonly issuer: string
   readonly keys: KeySource
   readonly algorithms: readonly string[]
-  readonly tokenType: 'at+jwt' | 'jwt'
+  /** Any `typ` of these; `none`: no `typ` at all. */
+  readonly tokenTypes: readonly ('at+jwt' | 'jwt' | 'none')[]
   readonly claims: ClaimNames
 }
 

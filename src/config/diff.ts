@@ -148,9 +148,9 @@ const PROVIDER_KEYS: Readonly<Record<Exclude<keyof IdentityProvider, 'issuer' | 
 }
 
 const TRUSTED_KEYS: Readonly<Record<Exclude<keyof TrustedIssuer, 'issuer'>, string>> = {
-  keys: 'jwks_uri or jwks_file',
+  keys: 'jwks_uri, jwks_file or insecure_http',
   algorithms: 'algorithms',
-  tokenType: 'token_type',
+  tokenTypes: 'token_type',
   claims: 'claims',
 }
 

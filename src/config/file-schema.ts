@@ -100,6 +100,8 @@ const TICKETS = z
   })
   .meta({ description: 'URLs that open one path, or a folder, for reading.' })
 
+const TOKEN_TYPE = wordLeaf('`typ` of an access token.', ['at+jwt', 'jwt', 'none'])
+
 /** One entry of `trusted_issuers`. */
 export const TRUSTED_ISSUER = z
   .strictObject({
@@ -110,13 +112,27 @@ export const TRUSTED_ISSUER = z
       .array(textLeaf('A JOSE signature algorithm such as RS256.', parseAlgorithm))
       .min(1, { error: 'must name at least one algorithm' })
       .meta({ description: 'What its tokens may be signed with.' }),
-    token_type: wordLeaf('`typ` of its access tokens.', ['at+jwt', 'jwt']).prefault('at+jwt'),
+    token_type: z
+      .union([TOKEN_TYPE, z.array(TOKEN_TYPE).min(1, { error: 'must name at least one of at+jwt, jwt, none' })], {
+        error: 'must be at+jwt, jwt, none, or a list of these',
+      })
+      .meta({ description: '`typ` of its access tokens, or a list; `none`: no `typ` at all.' })
+      .prefault('at+jwt'),
+    insecure_http: booleanLeaf('Whether its keys may come over http inside a private network.').prefault(false),
     claims: z
       .strictObject({
-        groups: textLeaf('Claim with the groups.', plainText).prefault('groups'),
-        username: textLeaf('Claim with the user name.', plainText).prefault('preferred_username'),
-        scope: textLeaf('Claim with the scopes.', plainText).prefault('scope'),
-        client: textLeaf('Claim with the client id.', plainText).prefault('client_id'),
+        groups: textLeaf('Claim with the groups, or a path such as realm_access.roles.', parseClaimPath).prefault(
+          'groups',
+        ),
+        username: textLeaf('Claim with the user name, or a path such as realm_access.roles.', parseClaimPath).prefault(
+          'preferred_username',
+        ),
+        scope: textLeaf('Claim with the scopes, or a path such as realm_access.roles.', parseClaimPath).prefault(
+          'scope',
+        ),
+        client: textLeaf('Claim with the client id, or a path such as realm_access.roles.', parseClaimPath).prefault(
+          'client_id',
+        ),
       })
       .meta({ description: 'Names of its claims.' })
       .prefault({}),
@@ -127,6 +143,11 @@ function lifetime(describe: string, maxSeconds: number) {
   return textLeaf(describe, (text) => parseLifetime(text, maxSeconds))
 }
 
+/** A claim's name, or names with dots between: the verifier looks for either. */
+function parseClaimPath(text: string): Parsed<string> {
+  return text.split('.').length > 16 ? faulty('must not have more than 16 parts') : plainText(text)
+}
+
 function parseAlgorithm(text: string): Parsed<string> {
   if (ALGORITHMS.some((algorithm) => algorithm === text)) return parsed(text)
   if (/^HS\d+$|^none$/i.test(text))
@@ -134,14 +155,15 @@ function parseAlgorithm(text: string): Parsed<string> {
   return faulty(`must be one of: ${ALGORITHMS.join(', ')}`)
 }
 
+/** http is judged together with `insecure_http`. */
 function parseIssuerIdentifier(text: string): Parsed<string> {
-  const result = parseSafeUrl(text)
+  const result = parseHttpUrl(text)
   if (!result.ok) return result
   return text.includes('?') ? faulty('must not have a query') : parsed(text)
 }
 
 function parseKeysUri(text: string): Parsed<string> {
-  const result = parseSafeUrl(text)
+  const result = parseHttpUrl(text)
   return result.ok ? parsed(text) : result
 }
 

@@ -5,7 +5,7 @@ import { clockToleranceSeconds, type Evidence } from '../core/token.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
 import { trustedIssuers } from '../server/trusted-issuers.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
-import { readClaims } from '../token/access-token.ts'
+import { claimAt, readClaims } from '../token/access-token.ts'
 import type { PublishedKey, VerifierIssuer } from '../token/trusted-issuer.ts'
 import { createVerifier, type Verifier } from '../token/verifier.ts'
 
@@ -50,10 +50,10 @@ export function evidenceOf(
     exp: now + 300,
     iat: now,
     jti: 'none',
-    [issuer.claims.client]: 'some-client',
+    ...(claimAt(claims, issuer.claims.client) === undefined ? { [issuer.claims.client]: 'some-client' } : {}),
     ...claims,
   }
-  const read = readClaims(filled, issuer)
+  const read = readClaims(filled, issuer, issuer.tokenTypes[0] ?? 'at+jwt')
   if ('kind' in read) return read
   return timeFault(read.token.expiresAt, read.validFrom, issuer, now) ?? { kind: 'verified', token: read.token }
 }

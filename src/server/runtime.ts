@@ -7,7 +7,7 @@ import type { IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { KeyEvent } from '../token/key-set.ts'
-import { createVerifier, type Verifier } from '../token/verifier.ts'
+import { createVerifier, type MissingClaim, type Verifier } from '../token/verifier.ts'
 import type { Closing } from './closing.ts'
 import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink } from './issuer-link.ts'
 import { trustedIssuers } from './trusted-issuers.ts'
@@ -82,6 +82,7 @@ function openVerifier(config: Config, backing: IssuerLink, log: Log): Verifier {
     isRevoked: (token) => revocations.isRevoked(token),
     embeddedUnavailable: () => backing.unavailable(),
     onKeyEvent: (event) => tellKeys(event, log),
+    onMissingClaim: (missing) => tellMissing(missing, log),
     ...(useJti === undefined ? {} : { useJti }),
   })
 }
@@ -116,5 +117,12 @@ function tell({ level, event, detail }: IssuerEvent, log: Log, metrics: Metrics 
 
 function tellKeys(event: KeyEvent, log: Log): void {
   if (event.kind === 'failed') log.warn('keys.failed', { ...event })
+  else if (event.keys === 0)
+    log.warn('keys.fetched', { ...event, detail: 'the issuer publishes no key that can be used' })
   else log.info('keys.fetched', { ...event })
+}
+
+function tellMissing(missing: MissingClaim, log: Log): void {
+  const detail = `no token of this issuer has had the claim for ${missing.what} so far; see trusted_issuers[].claims`
+  log.warn('token.claim_missing', { ...missing, detail })
 }

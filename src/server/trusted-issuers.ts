@@ -29,7 +29,7 @@ function ownIssuer(config: Config, own: OwnKeys | undefined): VerifierIssuer | u
     issuer: config.publicUrl,
     embedded: true,
     algorithms: OWN_ALGORITHMS,
-    tokenType: 'at+jwt' as const,
+    tokenTypes: ['at+jwt'] as const,
     claims: OWN_CLAIMS,
     toleranceSeconds: clockToleranceSeconds(true),
   }

@@ -3,7 +3,7 @@ import { type Rejection, rejected, sealVerifiedToken, type VerifiedToken } from 
 import { type CompactJws, isMediaType, isObject, type JsonObject, member, parseCompactJws } from './jws.ts'
 import type { SignatureCheck } from './signature.ts'
 import type { Trust, TrustedSlot } from './trust.ts'
-import type { VerifierIssuer } from './trusted-issuer.ts'
+import type { TokenType, VerifierIssuer } from './trusted-issuer.ts'
 
 /** What a good signature was found over, with what has to be judged anew on every request. */
 export interface SignedToken {
@@ -17,18 +17,39 @@ export interface SignedToken {
 /** Marks of what is signed by the same keys but is no access token: ID tokens, and logout and other event tokens (RFC 8417). */
 const MARKS_OF_OTHER_TOKENS = ['nonce', 'at_hash', 'c_hash', 'events']
 
+/** Members of a path, so that a claim's name may hold dots itself and yet be found in few steps. */
+const MAX_PATH_MEMBERS = 8
+
+/**
+ * The value of the claim `path`, or at a path through objects with dots between the members' names: `realm_access.roles`. A name with dots
+ * of its own is found first.
+ */
+export function claimAt(claims: JsonObject, path: string): unknown {
+  return memberAt(claims, path, MAX_PATH_MEMBERS)
+}
+
+function memberAt(object: JsonObject, path: string, members: number): unknown {
+  const whole = member(object, path)
+  if (whole !== undefined || members === 1) return whole
+  for (let dot = path.indexOf('.'); dot !== -1; dot = path.indexOf('.', dot + 1)) {
+    const child = member(object, path.slice(0, dot))
+    const found = isObject(child) ? memberAt(child, path.slice(dot + 1), members - 1) : undefined
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
 /**
  * Reads the claims of a token of `issuer` (RFC 9068 §2.2). Those that decide anything are of the right type, or the token is refused;
- * those that only say who it is are left out when they are not. For payloads whose signature is good; does NOT judge time.
+ * those that only say who it is are left out when they are not. A token that needn't say by its `typ` what it is must not look like another kind. For payloads whose signature is good; does NOT judge time.
  */
-export function readClaims(payload: JsonObject, issuer: VerifierIssuer): SignedToken | Rejection {
-  const mark =
-    issuer.tokenType === 'jwt' ? MARKS_OF_OTHER_TOKENS.find((name) => Object.hasOwn(payload, name)) : undefined
+export function readClaims(payload: JsonObject, issuer: VerifierIssuer, type: TokenType): SignedToken | Rejection {
+  const mark = type === 'at+jwt' ? undefined : MARKS_OF_OTHER_TOKENS.find((name) => Object.hasOwn(payload, name))
   if (mark !== undefined)
     return rejected('wrong_type', `a token with ${mark} is no access token; send the access token`)
   const [iss, sub, exp, iat, nbf, aud, jti, gid, cnf] = CLAIMS.map((name) => member(payload, name))
-  const clientId = member(payload, issuer.claims.client)
-  const scope = scopeSet(member(payload, issuer.claims.scope))
+  const clientId = claimAt(payload, issuer.claims.client)
+  const scope = scopeSet(claimAt(payload, issuer.claims.scope))
   const audience = audienceList(aud)
   if (typeof iss !== 'string') return wrong('iss', 'a string')
   if (!isText(sub)) return wrong('sub', 'a string')
@@ -53,8 +74,8 @@ export function readClaims(payload: JsonObject, issuer: VerifierIssuer): SignedT
     issuedAt: iat,
     jti: textOf(jti),
     gid: issuer.embedded ? textOf(gid) : undefined,
-    username: textOf(member(payload, issuer.claims.username)),
-    groups: groupList(member(payload, issuer.claims.groups)),
+    username: textOf(claimAt(payload, issuer.claims.username)),
+    groups: groupList(claimAt(payload, issuer.claims.groups)),
     jkt: cnf === undefined ? undefined : soleThumbprint(cnf),
     claims: payload,
   })
@@ -118,9 +139,13 @@ function remembered<Value>(values: Map<string, Value>, text: string, make: (text
   return value
 }
 
-/** Some issuers write a single group as a string. It is never split: a group's name may hold any separator. */
+/**
+ * Some issuers write a single group as a string. It is never split: a group's name may hold any separator. Others write an object with a
+ * member for each (Zitadel).
+ */
 function groupList(groups: unknown): readonly string[] {
   if (isText(groups)) return [groups]
+  if (isObject(groups)) return Object.keys(groups).filter((group) => group !== '')
   return isTextList(groups) ? groups.filter((group) => group !== '') : []
 }
 
@@ -144,8 +169,9 @@ export function claimedToken(token: string, trust: Trust): ClaimedToken | Reject
   if (typeof iss !== 'string') return rejected('missing_claim', 'the token must have the claim iss, a string')
   const slot = trust.get(iss)
   if (slot === undefined) return rejected('untrusted_issuer', `the issuer ${safeText(iss, 120)} is not trusted here`)
-  const { tokenType, algorithms } = slot.settings
-  if (!isMediaType(jws.typ, tokenType)) return rejected('wrong_type', wrongType(jws.typ, tokenType))
+  const { tokenTypes, algorithms } = slot.settings
+  const type = tokenTypeOf(jws.typ)
+  if (type === undefined || !tokenTypes.includes(type)) return rejected('wrong_type', wrongType(jws.typ, tokenTypes))
   if (!algorithms.includes(jws.alg)) {
     const accepted = algorithms.join(', ')
     return rejected('bad_signature', `the token is signed with ${safeText(jws.alg, 20)}; accepted is ${accepted}`)
@@ -164,7 +190,7 @@ export function verifySigned({ jws, slot }: ClaimedToken): SignedToken | Rejecti
   if (!checks.some((isGood) => isGood(jws.signingInput, jws.signature))) {
     return rejected('bad_signature', "the token's signature is not by its issuer's key")
   }
-  return readClaims(jws.payload, slot.settings)
+  return readClaims(jws.payload, slot.settings, tokenTypeOf(jws.typ) ?? 'none')
 }
 
 /** Bounds what one token can cost. */
@@ -185,7 +211,16 @@ function unknownKey({ alg, kid }: CompactJws, { settings }: TrustedSlot): string
   return `${issuer} has no key ${safeText(kid, 80)} for ${alg}`
 }
 
-function wrongType(typ: string | undefined, wanted: string): string {
+/** Undefined for the type of another kind of token. */
+function tokenTypeOf(typ: string | undefined): TokenType | undefined {
+  if (typ === undefined) return 'none'
+  return NAMED_TYPES.find((type) => isMediaType(typ, type))
+}
+
+const NAMED_TYPES = ['at+jwt', 'jwt'] as const
+
+function wrongType(typ: string | undefined, types: readonly TokenType[]): string {
+  const wanted = types.map((type) => (type === 'none' ? 'no typ' : type)).join(' or ')
   const came = typ === undefined ? 'the token has no typ' : `the token's typ is ${safeText(typ, 40)}`
   return `${came}; an access token has ${wanted}. An ID token is no access token`
 }

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { brotliDecompressSync, gunzipSync, inflateSync, type ZlibOptions } from 'node:zlib'
 import { Agent, type Dispatcher, request } from 'undici'
 import type { PublishedKey } from './trusted-issuer.ts'
 
@@ -68,7 +69,7 @@ interface Answer {
 }
 
 /** Keys from a JWK Set at `uri`. @param anyHost Plain http is taken from any host, not from loopback alone. */
-export function keysAt(uri: string, dispatcher: Dispatcher, anyHost = false): KeyLoader {
+export function keysAt(uri: string, dispatcher: Dispatcher, anyHost: boolean): KeyLoader {
   return fetching(async (signal) => {
     if (!anyHost) assertSafe(uri)
     return loadKeys(uri, dispatcher, signal)
@@ -78,14 +79,15 @@ export function keysAt(uri: string, dispatcher: Dispatcher, anyHost = false): Ke
 /**
  * Keys of an issuer by its metadata, asked for anew each time: `/.well-known/openid-configuration` behind the issuer (OpenID Connect
  * Discovery §4), else `/.well-known/oauth-authorization-server` before its path (RFC 8414 §3). Its `issuer` must be the same string.
+ * @param anyHost As for {@link keysAt}.
  */
-export function discoveredKeys(issuer: string, dispatcher: Dispatcher): KeyLoader {
+export function discoveredKeys(issuer: string, dispatcher: Dispatcher, anyHost: boolean): KeyLoader {
   return fetching(async (signal) => {
-    assertSafe(issuer)
+    if (!anyHost) assertSafe(issuer)
     const faults: string[] = []
     for (const uri of metadataUris(issuer)) {
       try {
-        const jwksUri = keySetUri((await get(uri, dispatcher, signal)).text, uri, issuer)
+        const jwksUri = keySetUri((await get(uri, dispatcher, signal)).text, uri, issuer, anyHost)
         return await loadKeys(jwksUri, dispatcher, signal)
       } catch (error) {
         if (!(error instanceof KeyLoadError)) throw error
@@ -112,12 +114,13 @@ function metadataUris(issuer: string): readonly string[] {
   ]
 }
 
-function keySetUri(text: string, source: string, issuer: string): string {
+function keySetUri(text: string, source: string, issuer: string, anyHost: boolean): string {
   const metadata = parse(text, source)
   if (metadata?.issuer !== issuer) throw new KeyLoadError(`${source} names another issuer than ${issuer}`)
   const uri = metadata.jwks_uri
   if (typeof uri !== 'string') throw new KeyLoadError(`${source} has no jwks_uri`)
-  assertSafe(uri)
+  if (!anyHost) assertSafe(uri)
+  else if (!URL.canParse(uri)) throw new KeyLoadError(`${source} has a jwks_uri that is no URL`)
   // An issuer elsewhere must not make us ask servers of this machine.
   if (isLoopback(new URL(uri)) && !isLoopback(new URL(issuer)))
     throw new KeyLoadError(`${source} points to this machine`)
@@ -131,11 +134,14 @@ async function loadKeys(uri: string, dispatcher: Dispatcher, signal: AbortSignal
 
 /** Redirects are not followed: whoever can redirect could name the keys. */
 async function get(uri: string, dispatcher: Dispatcher, signal: AbortSignal): Promise<Answer> {
-  const headers = { accept: 'application/json, application/jwk-set+json' }
+  const headers = { accept: 'application/json, application/jwk-set+json', 'accept-encoding': 'identity' }
   try {
     const { statusCode, headers: fields, body } = await request(uri, { dispatcher, signal, headers })
     if (statusCode === 200) {
-      return { text: await body.text(), refreshSeconds: refreshSeconds(String(fields['cache-control'] ?? '')) }
+      return {
+        text: await decoded(body, String(fields['content-encoding'] ?? '')),
+        refreshSeconds: refreshSeconds(String(fields['cache-control'] ?? '')),
+      }
     }
     await body.dump()
     throw new KeyLoadError(`${uri} answers ${statusCode}`)
@@ -143,6 +149,31 @@ async function get(uri: string, dispatcher: Dispatcher, signal: AbortSignal): Pr
     throw error instanceof KeyLoadError ? error : new KeyLoadError(`${uri} ${cause(error)}`, { cause: error })
   }
 }
+
+const DECODERS: Readonly<Record<string, (bytes: Buffer, options: ZlibOptions) => Buffer>> = {
+  gzip: gunzipSync,
+  'x-gzip': gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+}
+
+/** Nothing is asked for encoded, yet some servers encode all that they send (RFC 9110 §8.4). A mark of byte order is no part of JSON. */
+async function decoded(body: Dispatcher.ResponseData['body'], encodings: string): Promise<string> {
+  let bytes: Buffer = Buffer.from(await body.arrayBuffer())
+  const names = encodings
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  for (const name of names.toReversed()) {
+    if (name === '' || name === 'identity') continue
+    const decode = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined
+    if (decode === undefined) throw new KeyLoadError(`the answer is encoded as ${name}, which is not read here`)
+    bytes = decode(bytes, { maxOutputLength: MAX_RESPONSE_BYTES })
+  }
+  return UTF8.decode(bytes)
+}
+
+const UTF8 = new TextDecoder()
 
 /** From `Cache-Control` (RFC 9111 §5.2.2), within a minute and a day. */
 function refreshSeconds(cacheControl: string): number {
@@ -175,6 +206,9 @@ const CAUSES: ReadonlyMap<string, string> = new Map([
   ['UND_ERR_SOCKET', 'breaks the connection'],
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'breaks the connection'],
   ['UND_ERR_RES_EXCEEDED_MAX_SIZE', 'answers with more than 1 MiB'],
+  ['ERR_BUFFER_TOO_LARGE', 'answers with more than 1 MiB'],
+  ['Z_DATA_ERROR', 'answers with a broken Content-Encoding'],
+  ['Z_BUF_ERROR', 'answers with a broken Content-Encoding'],
   ['TimeoutError', `does not answer within ${TIMEOUT_MS / 1000} s`],
   ['AbortError', 'was not waited for'],
 ])

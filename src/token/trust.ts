@@ -7,6 +7,8 @@ import type { VerifierIssuer } from './trusted-issuer.ts'
 export interface TrustedSlot {
   readonly settings: VerifierIssuer
   readonly keys: KeySet
+  /** Mapped claims that no token has had yet, and of which nothing was said. */
+  readonly unseen: Set<keyof VerifierIssuer['claims']>
 }
 
 /** Issuers by `iss`. */
@@ -39,10 +41,14 @@ function slotFor(
   onEvent: (event: KeyEvent) => void,
 ): TrustedSlot {
   if (before === undefined || !isSameSource(before.settings, settings)) {
-    return { settings, keys: keySetOf(settings, dispatcher, onEvent) }
+    return { settings, keys: keySetOf(settings, dispatcher, onEvent), unseen: new Set(OPTIONAL_CLAIMS) }
   }
-  return isSame(before.settings, settings) ? before : { settings, keys: before.keys }
+  if (isSame(before.settings, settings)) return before
+  return { settings, keys: before.keys, unseen: new Set(OPTIONAL_CLAIMS) }
 }
+
+/** Without the client a token is refused, which says enough. */
+const OPTIONAL_CLAIMS = ['groups', 'username', 'scope'] as const
 
 function keySetOf(settings: VerifierIssuer, dispatcher: Dispatcher, onEvent: (event: KeyEvent) => void): KeySet {
   if (settings.keys.kind === 'static') return createStaticKeySet(settings.keys.jwks)
@@ -56,9 +62,9 @@ function loaderOf(
 ): KeyLoader {
   switch (source.kind) {
     case 'discovery':
-      return discoveredKeys(issuer, dispatcher)
+      return discoveredKeys(issuer, dispatcher, source.insecureHttp === true)
     case 'jwks_uri':
-      return keysAt(source.uri, dispatcher)
+      return keysAt(source.uri, dispatcher, source.insecureHttp === true)
     case 'upstream':
       return keysAt(source.uri, dispatcher, true)
     case 'jwks_file':
@@ -82,10 +88,10 @@ function canonical({
   issuer,
   embedded,
   algorithms,
-  tokenType,
+  tokenTypes,
   claims,
   toleranceSeconds,
 }: Omit<VerifierIssuer, 'keys'>) {
   const { groups, username, scope, client } = claims
-  return [issuer, embedded, algorithms, tokenType, groups, username, scope, client, toleranceSeconds]
+  return [issuer, embedded, algorithms, tokenTypes, groups, username, scope, client, toleranceSeconds]
 }

@@ -4,15 +4,18 @@ export type PublishedKey = Readonly<Record<string, unknown>>
 /** Where an issuer's keys come from. */
 export type VerifierKeySource =
   /** The issuer's metadata (OpenID Connect Discovery §4, RFC 8414 §3) names its key set. */
-  | { readonly kind: 'discovery' }
-  /** https, or http on a loopback host. */
-  | { readonly kind: 'jwks_uri'; readonly uri: string }
+  | { readonly kind: 'discovery'; readonly insecureHttp?: boolean }
+  /** https, or http on a loopback host; on any host with `insecureHttp`. */
+  | { readonly kind: 'jwks_uri'; readonly uri: string; readonly insecureHttp?: boolean }
   /** Read again when the file changes. */
   | { readonly kind: 'jwks_file'; readonly path: string }
   /** Another audgate inside the operator's own network, the only place where plain http is taken from any host. */
   | { readonly kind: 'upstream'; readonly uri: string }
   /** Keys of this process; say `keysChanged` when they do. */
   | { readonly kind: 'static'; readonly jwks: () => readonly PublishedKey[] }
+
+/** What the `typ` of an access token may be. */
+export type TokenType = 'at+jwt' | 'jwt' | 'none'
 
 /** An issuer whose tokens are trusted, and how they are to be read. */
 export interface VerifierIssuer {
@@ -23,9 +26,9 @@ export interface VerifierIssuer {
   readonly keys: VerifierKeySource
   /** JWS `alg` values accepted; symmetric ones and `none` are never, even when named. */
   readonly algorithms: readonly string[]
-  /** The `typ` that it signs. */
-  readonly tokenType: 'at+jwt' | 'jwt'
-  /** Names of the claims that hold these. */
+  /** Any `typ` of these that it signs; `none`: no `typ` at all. */
+  readonly tokenTypes: readonly TokenType[]
+  /** Claims that hold these, or paths to them (see `claimAt`). */
   readonly claims: {
     readonly groups: string
     readonly username: string

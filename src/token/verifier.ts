@@ -1,5 +1,5 @@
 import { type Evidence, type Rejection, rejected, unavailable, type VerifiedToken } from '../core/token.ts'
-import { type ClaimedToken, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
+import { type ClaimedToken, claimAt, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
 import {
   createProofChecker,
   createReplayGuard,
@@ -54,6 +54,8 @@ export interface VerifierOptions {
   readonly embeddedUnavailable: () => string | undefined
   /** For log and metrics. */
   readonly onKeyEvent: (event: KeyEvent) => void
+  /** Told once for each claim that the file maps and that no token of its issuer has had so far. */
+  readonly onMissingClaim?: (missing: MissingClaim) => void
   /** Verified tokens remembered; default 10,000. */
   readonly cacheEntries?: number
   /** Memory that they may take, about; default 64 MiB. */
@@ -62,6 +64,14 @@ export interface VerifierOptions {
   readonly proofEntries?: number
   /** Remembers DPoP proofs in place of this process, where several share the work. */
   readonly useJti?: UseJti
+}
+
+export interface MissingClaim {
+  readonly issuer: string
+  /** What it is mapped to. */
+  readonly what: keyof VerifierIssuer['claims']
+  /** Its name, or the path to it. */
+  readonly claim: string
 }
 
 export interface VerifierStats {
@@ -218,7 +228,17 @@ class CachingVerifier implements Verifier {
     const fault = lifetimeFault(known, now)
     if (fault !== undefined) return fault
     this.#known.set(presented.token, known)
+    if (claimed.slot.unseen.size > 0) this.#watchClaims(claimed.slot, signed.token)
     return this.#judge(known, presented, now)
+  }
+
+  /** A path that is written wrong looks like people without groups. */
+  #watchClaims({ settings, unseen }: TrustedSlot, { claims }: VerifiedToken): void {
+    for (const what of settings.embedded ? [] : unseen) {
+      unseen.delete(what)
+      const claim = settings.claims[what]
+      if (claimAt(claims, claim) === undefined) this.#options.onMissingClaim?.({ issuer: settings.issuer, what, claim })
+    }
   }
 
   /** All that may be otherwise than at the last request. */

@@ -9,7 +9,7 @@ const key = makeKey('ES256', 'current')
 const other = makeKey('ES256', 'current')
 const verifier = verifierOf([trusting([key])])
 const embedded = verifierOf([trusting([key], { embedded: true, toleranceSeconds: 5 })])
-const jwtIssuer = verifierOf([trusting([key], { tokenType: 'jwt' })])
+const jwtIssuer = verifierOf([trusting([key], { tokenTypes: ['jwt'] })])
 const mint = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}): string =>
   mintToken(key, { claims, header, now: NOW })
 

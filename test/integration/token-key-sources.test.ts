@@ -3,6 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { MockAgent } from 'undici'
 import type { Evidence } from '../../src/core/token.ts'
 import type { KeyEvent } from '../../src/token/key-set.ts'
@@ -109,8 +110,25 @@ describe('keys by metadata from elsewhere', () => {
     const pool = elsewhere.get(issuer)
     pool.intercept({ path: '/.well-known/openid-configuration' }).reply(200, metadata)
     pool.intercept({ path: '/.well-known/oauth-authorization-server' }).reply(404, '')
-    const { load } = discoveredKeys(issuer, elsewhere)
+    const { load } = discoveredKeys(issuer, elsewhere, false)
     await assert.rejects(load(new AbortController().signal), /points to this machine.*answers 404/)
+    await elsewhere.close()
+  })
+
+  it('are asked for in plain http where the file says insecure_http, but still not on this machine', async () => {
+    const elsewhere = new MockAgent()
+    elsewhere.disableNetConnect()
+    const issuer = 'http://sso.internal'
+    const pool = elsewhere.get(issuer)
+    const metadata = (jwksUri: string) =>
+      pool.intercept({ path: '/.well-known/openid-configuration' }).reply(200, { issuer, jwks_uri: jwksUri })
+    const load = () => discoveredKeys(issuer, elsewhere, true).load(new AbortController().signal)
+    metadata(`${issuer}/keys`)
+    pool.intercept({ path: '/keys' }).reply(200, { keys: [key.publicJwk] })
+    assert.equal((await load()).kind, 'keys')
+    metadata('http://127.0.0.1:1/keys')
+    pool.intercept({ path: '/.well-known/oauth-authorization-server' }).reply(404, '')
+    await assert.rejects(load(), /points to this machine/)
     await elsewhere.close()
   })
 })
@@ -144,6 +162,19 @@ describe('keys at a jwks_uri', () => {
     assertVerified(await verify(start(issuerAt(issuer, { kind: 'jwks_uri', uri: `${server.origin}/odd` })), issuer))
   })
 
+  const codings = { gzip: gzipSync, 'x-gzip': gzipSync, deflate: deflateSync, br: brotliCompressSync }
+  for (const [coding, encode] of Object.entries(codings)) {
+    it(`are read though the server encodes them as ${coding}, which nobody asked for (RFC 9110 §8.4)`, async () => {
+      const text = `\ufeff${JSON.stringify({ keys: [key.publicJwk] })}`
+      server.on('/coded', (request, response) => {
+        assert.equal(request.headers['accept-encoding'], 'identity')
+        response.writeHead(200, { 'content-encoding': coding.toUpperCase() }).end(encode(text))
+      })
+      const issuer = 'https://coded.example'
+      assertVerified(await verify(start(issuerAt(issuer, { kind: 'jwks_uri', uri: `${server.origin}/coded` })), issuer))
+    })
+  }
+
   it('of a set are looked at up to the hundredth', () => {
     assert.equal(keysOf(JSON.stringify({ keys: Array.from({ length: 1_000 }, () => ({})) }), 'x').length, 100)
   })
@@ -165,6 +196,19 @@ describe('keys at a jwks_uri', () => {
         response.end(`${mebibyte}"}`)
       },
       /more than 1 MiB/,
+    ],
+    'small, and large when decoded': [
+      (_, response) =>
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(`{"keys":[],"pad":"${mebibyte}"}`)),
+      /more than 1 MiB/,
+    ],
+    'encoded wrongly': [
+      (_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('{"keys":[]}'),
+      /broken Content-Encoding/,
+    ],
+    'encoded in some other way': [
+      (_, response) => response.writeHead(200, { 'content-encoding': 'zstd-x' }).end('{"keys":[]}'),
+      /encoded as zstd-x/,
     ],
     'a broken connection': [(request) => request.socket.destroy(), /breaks the connection/],
     'half an answer': [

@@ -16,7 +16,7 @@ export function trusting(keys: readonly TestKey[], over: Partial<VerifierIssuer>
     embedded: false,
     keys: { kind: 'static', jwks: () => jwks },
     algorithms: [...new Set(keys.map((key) => key.alg))],
-    tokenType: 'at+jwt',
+    tokenTypes: ['at+jwt'],
     claims: { groups: 'groups', username: 'username', scope: 'scope', client: 'client_id' },
     toleranceSeconds: 60,
     ...over,

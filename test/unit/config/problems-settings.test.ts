@@ -105,6 +105,17 @@ const VALUES: readonly Case[] = [
     problem: /must be https/,
   },
   {
+    rule: 'an issuer elsewhere is https unless the file says insecure_http',
+    text: withTopLines('trusted_issuers: [{ issuer: "http://sso.internal", algorithms: [RS256] }]'),
+    problem: /^2:29: .*must be https.*insecure_http: true/,
+  },
+  {
+    rule: 'token_type is of three words',
+    text: withTopLines(`${TRUSTED}, token_type: [jwt, at-jwt] }]`),
+    problem: /token_type/,
+  },
+  { rule: 'token_type names something', text: withTopLines(`${TRUSTED}, token_type: [] }]`), problem: /token_type/ },
+  {
     rule: 'one source of keys',
     text: withTopLines(`${TRUSTED}, jwks_uri: "https://a.example.com", jwks_file: k.json }]`),
     problem: /not both/,

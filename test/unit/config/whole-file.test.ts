@@ -89,14 +89,23 @@ describe('routes.yaml as a whole', () => {
     assert.equal(config.workers, 2)
     assert.deepEqual(config.trustedIssuers[0], {
       issuer: 'https://sso.example.com/application/o/photos/',
-      keys: { kind: 'jwks_uri', uri: 'https://sso.example.com/application/o/photos/jwks/' },
+      keys: { kind: 'jwks_uri', uri: 'https://sso.example.com/application/o/photos/jwks/', insecureHttp: false },
       algorithms: ['RS256'],
-      tokenType: 'jwt',
+      tokenTypes: ['jwt'],
       claims: { groups: 'groups', username: 'preferred_username', scope: 'scope', client: 'azp' },
     })
     assert.deepEqual(config.trustedIssuers[1]?.keys, { kind: 'jwks_file', path: '/etc/audgate/keys.json' })
-    assert.deepEqual(config.trustedIssuers[2]?.keys, { kind: 'discovery' })
-    assert.equal(config.trustedIssuers[2]?.tokenType, 'at+jwt')
+    assert.deepEqual(config.trustedIssuers[2]?.keys, { kind: 'discovery', insecureHttp: false })
+    assert.deepEqual(config.trustedIssuers[2]?.tokenTypes, ['at+jwt'])
+  })
+
+  it('a trusted issuer may sign several types, put claims deeper, and publish keys over http inside a network', () => {
+    const claims = 'claims: { groups: realm_access.roles }'
+    const issuer = `{ issuer: "http://sso.internal", algorithms: [RS256], token_type: [jwt, none], insecure_http: true, ${claims} }`
+    const [trusted] = configOf(withTopLines(`trusted_issuers: [${issuer}]`)).trustedIssuers
+    assert.deepEqual(trusted?.keys, { kind: 'discovery', insecureHttp: true })
+    assert.deepEqual(trusted?.tokenTypes, ['jwt', 'none'])
+    assert.equal(trusted?.claims.groups, 'realm_access.roles')
   })
 
   it('a resource keeps its scopes in file order, and `embedded` becomes the issuer identifier', () => {

@@ -77,7 +77,7 @@ describe('a remembered token', () => {
   const narrowed: readonly (readonly [string, readonly VerifierIssuer[], Parameters<typeof assertRejected>[1]])[] = [
     ['its issuer is trusted no more', [], 'untrusted_issuer'],
     ['its algorithm is listed no more', [trusting([key], { algorithms: ['RS256'] })], 'bad_signature'],
-    ['its type is another now', [trusting([key], { tokenType: 'jwt' })], 'wrong_type'],
+    ['its type is another now', [trusting([key], { tokenTypes: ['jwt'] })], 'wrong_type'],
     ['its key is gone', [trusting([makeKey('ES256', 'other')])], 'unknown_key'],
     ['its kid is another key now', [trusting([makeKey('ES256', 'k')])], 'bad_signature'],
     ['its client claim is another now', [claimsOf({ client: 'azp' })], 'missing_claim'],
