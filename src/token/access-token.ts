@@ -112,15 +112,22 @@ function audienceList(aud: unknown): readonly string[] | undefined {
   return isTextList(aud) ? aud : undefined
 }
 
-/** RFC 6749 §3.3: tokens with single spaces between. Members of a list are taken whole. */
+/**
+ * RFC 6749 §3.3: tokens with single spaces between, or a list of them. What is no scope token is none: a member with a space in it would be
+ * two to whoever is told the scopes as one text.
+ */
 function scopeSet(scope: unknown): ReadonlySet<string> | undefined {
   if (scope === undefined) return new Set()
   if (typeof scope === 'string') return remembered(scopeSets, scope, setOfScopes)
-  return isTextList(scope) ? new Set(scope) : undefined
+  return isTextList(scope) ? new Set(scope.filter(isScopeToken)) : undefined
+}
+
+function isScopeToken(text: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 }
 
 function setOfScopes(scope: string): ReadonlySet<string> {
-  return new Set(scope.split(' ').filter((item) => item !== ''))
+  return new Set(scope.split(' ').filter(isScopeToken))
 }
 
 // Thousands of tokens share a few audiences and scopes: one list, and one set, serve all of them.

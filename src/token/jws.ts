@@ -1,3 +1,5 @@
+import { ownText } from '../core/fields.ts'
+
 export type JsonObject = Readonly<Record<string, unknown>>
 
 export type JsonResult =
@@ -152,7 +154,7 @@ export type CompactJwsResult =
   | { readonly ok: false; readonly detail: string }
 
 /** Longest token or proof that is looked at, in bytes. */
-export const MAX_JWS_BYTES = 8192
+export const MAX_JWS_BYTES = 16_384
 
 /**
  * Takes a compact JWS apart. Each part is base64url in its one canonical spelling, so that no two strings are one token; header and
@@ -186,8 +188,7 @@ function readHeader(part: string): JsonResult {
   const header = parseStrictJson(Buffer.from(part, 'base64url'))
   if (!header.ok || part.length > LONGEST_HEADER) return header
   if (headers.size >= MAX_HEADERS) headers.clear()
-  // A text of its own: `part` would keep the whole request that it was cut from.
-  headers.set(Buffer.from(part, 'latin1').toString('latin1'), header)
+  headers.set(ownText(part), header)
   return header
 }
 

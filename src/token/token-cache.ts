@@ -1,3 +1,5 @@
+import { ownText } from '../core/fields.ts'
+
 /** Values by long keys whose ends differ, as those of signed tokens do; bounded in number and bytes. */
 export interface BoundedCache<Value> {
   get(key: string): Value | undefined
@@ -32,7 +34,8 @@ export function createBoundedCache<Value>(maxEntries: number, maxBytes: number):
   let young: CacheHalf<Value> = { entries: new Map(), bytes: 0 }
   let old: CacheHalf<Value> = { entries: new Map(), bytes: 0 }
   const set = (key: string, value: Value): void => {
-    remember(key.slice(-END_CHARACTERS), { key, value })
+    const own = ownText(key)
+    remember(own.slice(-END_CHARACTERS), { key: own, value })
   }
   const remember = (end: string, entry: Entry<Value>): void => {
     const { key } = entry

@@ -189,9 +189,11 @@ describe('RFC 9068 §2.2: claims', () => {
       ...assertVerified(await bearer(verifier, mint({ scope }))).scope,
     ]
     assert.deepEqual(await scopes('a  b '), ['a', 'b'])
-    assert.deepEqual(await scopes(['a', 'b c']), ['a', 'b c'])
+    assert.deepEqual(await scopes(['a', 'b']), ['a', 'b'])
+    for (const member of ['b c', '', 'b"', 'b\\', 'b\n', 'ü', '\u00a0'])
+      assert.deepEqual(await scopes(['a', member]), ['a'])
     assert.deepEqual(await scopes(undefined), [])
-    assert.deepEqual(await scopes('a\tb'), ['a\tb'])
+    for (const text of ['a\tb', 'a\u00a0b', 'a"']) assert.deepEqual(await scopes(text), [])
   })
 
   it('leaves out a username and groups of the wrong type, and never splits a group’s name', async () => {

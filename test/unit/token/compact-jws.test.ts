@@ -20,10 +20,10 @@ describe('the form of a token', () => {
     assertVerified(await judgePayload(',"a":[{"b":{}},[],"x\\"y","\\\\","\\u00e9"],"c":{"b":1,"a":2}'))
   })
 
-  it('is malformed over 8 KiB, and not under', async () => {
+  it('is malformed over 16 KiB, and not under', async () => {
     const padded = (length: number) => judgePayload(`,"pad":"${'x'.repeat(length)}"`)
-    assertVerified(await padded(5_800))
-    assertRejected(await padded(6_000), 'malformed_token', /8192 bytes/)
+    assertVerified(await padded(11_900))
+    assertRejected(await padded(12_200), 'malformed_token', /16384 bytes/)
     assertRejected(await bearer(verifier, 'x'.repeat(1_000_000)), 'malformed_token')
   })
 
