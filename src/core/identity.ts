@@ -109,7 +109,7 @@ export interface IdentityReader {
 }
 
 const SOURCES: Readonly<Record<IdentitySource, (token: VerifiedToken) => Value>> = {
-  username: (token) => token.username ?? token.subject,
+  username: (token) => token.username ?? (isClientItself(token) ? '' : token.subject),
   subject: (token) => token.subject,
   groups: (token) => token.groups,
   email: (token) => textClaim(token, 'email'),
@@ -117,6 +117,14 @@ const SOURCES: Readonly<Record<IdentitySource, (token: VerifiedToken) => Value>>
   client: (token) => token.clientId,
   issuer: (token) => token.issuer,
   scope: (token) => [...token.scope].join(' '),
+}
+
+/**
+ * Nobody stands behind the token but the client, whose id is its subject (RFC 9068 §2.2, client credentials). Ids and user names are two
+ * name spaces: where a user's name stands, an id would be taken for the user of that name.
+ */
+function isClientItself({ username, subject, clientId }: VerifiedToken): boolean {
+  return username === undefined && subject === clientId
 }
 
 /** The route's identity set, without what its `headers` replace, and those. */

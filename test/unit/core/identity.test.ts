@@ -56,6 +56,18 @@ describe('the identity set', () => {
   for (const set of Object.keys(IDENTITY_SETS) as IdentitySet[]) {
     it(`${set} sends its headers`, () => assert.deepEqual(pairs({ identity: set }, full), expected[set]))
   }
+  it('names no client where a user name stands: a service called alice is not the user alice', () => {
+    const service = sampleToken({ username: undefined, subject: 'alice', clientId: 'alice', groups: [] })
+    const named = { 'X-Auth-Subject': 'alice', 'X-Auth-Client': 'alice' }
+    const { 'X-Auth-Issuer': _issuer, 'X-Auth-Scope': _scope, ...others } = pairs({}, service)
+    assert.deepEqual(others, named)
+    for (const identity of ['remote-user', 'x-forwarded-user', 'x-webauth'] as const)
+      assert.deepEqual(pairs({ identity }, service), {})
+    const claim = { headers: [{ name: 'Remote-User', claim: 'client_id' }], identity: 'remote-user' } as const
+    assert.deepEqual(pairs(claim, sampleToken({ ...service, claims: { client_id: 'alice' } })), {
+      'Remote-User': 'alice',
+    })
+  })
   it('falls back to sub where there is no username', () => {
     assert.equal(pairs({}, sampleToken({ username: undefined }))['X-Auth-Username'], 'u-alice')
   })
