@@ -41,7 +41,9 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
 async function startOrExit(config: Config, log: Log, demo: boolean): Promise<Server> {
   try {
     const create = await creatorFor(config)
-    return await (demo ? startDemo(config, log, create) : create(config, { log, now: Date.now }))
+    return await (demo
+      ? startDemo(config, log, create)
+      : create(config, { log, now: Date.now, startedAt: performance.timeOrigin }))
   } catch (error) {
     await log.flush()
     if (error instanceof StartFault) return fail(error.message, 2)
@@ -59,7 +61,7 @@ async function creatorFor({ workers }: Config): Promise<typeof createServer> {
 /** Loaded where it is asked for: a gateway in earnest has none of it. */
 async function startDemo(config: Config, log: Log, create: typeof createServer): Promise<Server> {
   const { createDemoServer } = await import('../demo/demo.ts')
-  const server = await createDemoServer(config, { log, now: Date.now }, create)
+  const server = await createDemoServer(config, { log, now: Date.now, startedAt: performance.timeOrigin }, create)
   // Not to stdout, which is the log: it holds passwords.
   process.stderr.write(`\n${server.walkthrough}\n`)
   return server

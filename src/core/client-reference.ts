@@ -25,7 +25,9 @@ export function clientReference(route: Route, client: ResolvedClient, reference:
   const [, scheme = '', authority = '', rest = ''] = /^(https?:)?[/\\]{2,}([^/\\?#]*)(.*)$/is.exec(text) ?? []
   if (authority !== '' && isUpstreams(route, client, scheme.toLowerCase(), authority)) {
     const path = clientPath(route, rest.startsWith('/') ? rest : `/${rest}`)
-    return path === undefined ? reference : `${client.protocol}://${client.host}${path}`
+    if (path === undefined) return reference
+    // On a host that is none of ours the path alone leads back, and nobody else's name is repeated.
+    return client.authority === client.host ? `${client.protocol}://${client.host}${path}` : rooted(path)
   }
   if (/^\/(?!\/)/.test(text) && mapsPaths(route)) {
     const path = clientPath(route, text)

@@ -47,6 +47,10 @@ export interface ResolvedClient {
   readonly protocol: 'http' | 'https'
   /** `host[:port]` that the client used, as written; NOT checked to be a host (`parseHost` does that). */
   readonly host: string
+  /** `host` is one of our names. False here: who knows them judges. */
+  readonly own: boolean
+  /** What others are told: `host`, unless it is neither ours nor a trusted proxy's word, then `public_url`'s. Here it is `host` still. */
+  readonly authority: string
   /** The peer is a trusted proxy. */
   readonly trusted: boolean
   /** The client's X-Request-Id; from a trusted proxy only, and only 1 to 128 of letters, digits and `._-`. */
@@ -74,18 +78,28 @@ export function resolveClient(facts: ConnectionFacts): ResolvedClient {
   const peerAddress = addressText(facts.peerAddress)
   const protocol = facts.tls ? 'https' : 'http'
   const forwardedFor = peerAddress === UNIX_PEER ? 'unknown' : peerAddress
-  const socket = { address: peerAddress, peerAddress, protocol, host: hostHeader, forwardedFor } as const
+  const socket = {
+    address: peerAddress,
+    peerAddress,
+    protocol,
+    host: hostHeader,
+    authority: hostHeader,
+    forwardedFor,
+  } as const
   if (!isTrustedPeer(peerAddress, trusted)) {
-    return { ...socket, trusted: false, requestId: undefined, forwardedPrefix: '' }
+    return { ...socket, own: false, trusted: false, requestId: undefined, forwardedPrefix: '' }
   }
   const chain = members(rawHeaders, 'x-forwarded-for')
   const { address, hops } = walk(peerAddress, chain, trusted)
   const proto = writtenBy(hops, members(rawHeaders, 'x-forwarded-proto'))?.toLowerCase()
+  const host = writtenBy(hops, members(rawHeaders, 'x-forwarded-host')) ?? hostHeader
   return {
     address,
     peerAddress,
     protocol: proto === 'http' || proto === 'https' ? proto : protocol,
-    host: writtenBy(hops, members(rawHeaders, 'x-forwarded-host')) ?? hostHeader,
+    host,
+    authority: host,
+    own: false,
     trusted: true,
     requestId: members(rawHeaders, 'x-request-id').find((id) => /^[\w.-]{1,128}$/.test(id)),
     forwardedFor: (peerAddress === UNIX_PEER && chain.length > 0 ? chain : [...chain, forwardedFor]).join(', '),

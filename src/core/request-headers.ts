@@ -151,7 +151,7 @@ function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> |
 
 function addFacts(out: string[], route: Route, client: ResolvedClient): void {
   addUnlessSet(out, route, 'X-Forwarded-For', client.forwardedFor)
-  addUnlessSet(out, route, 'X-Forwarded-Host', client.host)
+  addUnlessSet(out, route, 'X-Forwarded-Host', client.authority)
   addUnlessSet(out, route, 'X-Forwarded-Proto', client.protocol)
   const prefix = client.forwardedPrefix + strippedPrefix(route)
   if (prefix !== '') addUnlessSet(out, route, 'X-Forwarded-Prefix', prefix)

@@ -20,6 +20,7 @@ export async function explainingVerifier(config: Config, now: number): Promise<V
   const table = new RevocationTable()
   const keys = await ownKeys(config, table, now)
   return createVerifier({
+    startedAt: 0,
     issuers: trustedIssuers(config, { publicKeys: () => keys }),
     isRevoked: (token) => table.isRevoked(token),
     embeddedUnavailable: () => undefined,

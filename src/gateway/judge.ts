@@ -73,7 +73,10 @@ function readOrigin(policy: Policy, asked: RequestHead): Origin {
   // Nothing is read from a head that may not be whole.
   const rawHeaders = large === undefined ? asked.rawHeaders : []
   const { hostHeader, fault } = readFraming({ ...asked, rawHeaders })
-  const client = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
+  const said = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
+  const { main, owns } = policy.authorities
+  const own = owns(said.protocol, said.host)
+  const client = { ...said, own, authority: own || said.trusted ? said.host : main }
   const host = fault === undefined ? parseHost(client.host) : undefined
   const denied = large ?? (fault === undefined ? loopFault(policy, rawHeaders) : denial('malformed_request', fault))
   return { policy, peerAddress, tls, client, host: denied === undefined ? host : undefined, denial: denied }
@@ -206,7 +209,10 @@ function verifyBearer(verifier: Verifier, token: string, now: number): Evidence 
   return credential.kind === 'malformed' ? credential : evidence
 }
 
-/** The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. */
+/**
+ * The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. '' on a host that is none of ours: a
+ * proof that was made for another site must not become one for us by its own Host.
+ */
 function proofUrl({ client, target }: RouteMatch): string {
-  return `${client.protocol}://${client.host}${target.path}`
+  return client.own ? `${client.protocol}://${client.host}${target.path}` : ''
 }

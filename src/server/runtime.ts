@@ -16,6 +16,8 @@ export interface ServerDependencies {
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** When this process began, milliseconds since the epoch; default: now. */
+  readonly startedAt?: number
   /** How often a revocation feed shows a sign of life, and how long it may be silent; default {@link FEED_TIMING}. */
   readonly feedTiming?: FeedTiming
 }
@@ -48,6 +50,7 @@ export async function openRuntime(
   open: OpenIssuerLink,
 ): Promise<Runtime> {
   const { log, now, feedTiming = FEED_TIMING } = dependencies
+  const startedAt = (dependencies.startedAt ?? now()) / 1_000
   const counters: { metrics: Metrics | undefined } = { metrics: undefined }
   const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
   const state: ServerState = { generation: activateConfig(config), listener: undefined, closing: false }
@@ -56,7 +59,7 @@ export async function openRuntime(
   closing.add(() => retireConfig(state.generation, undefined))
   const current = (): Config => state.generation.config
   const backing = await open(config, { log, now, tunnels, onEvent, current, feedTiming }, closing)
-  const verifier = openVerifier(config, backing, log)
+  const verifier = openVerifier(config, backing, log, startedAt)
   closing.add(() => verifier.close())
   backing.onKeysChanged(() => verifier.keysChanged(config.publicUrl))
   const metrics = openMetrics(() => recorder, { tunnels, backing, verifier, state, now })
@@ -75,9 +78,10 @@ function closeExpired(tunnels: Tunnels, now: () => number, log: Log): () => void
   return () => clearInterval(timer)
 }
 
-function openVerifier(config: Config, backing: IssuerLink, log: Log): Verifier {
+function openVerifier(config: Config, backing: IssuerLink, log: Log, startedAt: number): Verifier {
   const { issuer, revocations, useJti } = backing
   return createVerifier({
+    startedAt,
     issuers: trustedIssuers(config, issuer.own),
     isRevoked: (token) => revocations.isRevoked(token),
     embeddedUnavailable: () => backing.unavailable(),

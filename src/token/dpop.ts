@@ -79,8 +79,9 @@ const MAX_KEY_BYTES = 64 * 1024 * 1024
  * A checker of DPoP proofs (RFC 9449 §4.3): type, algorithm, key, signature, `htm`, `htu`, `iat` within a minute, `ath`, and `jti` used
  * once per key. The key is the one that the token is bound to, found out before anything is computed with it. Server nonces are NOT asked
  * for. Answers at once unless `useJti` doesn't.
+ * @param startedAt NumericDate, seconds: since when uses are remembered. A proof that isn't younger may have been used before.
  */
-export function createProofChecker(useJti: UseJti): ProofChecker {
+export function createProofChecker(useJti: UseJti, startedAt: number): ProofChecker {
   // Importing a key costs about as much as using it, and a client signs all its proofs with one.
   const known = createBoundedCache<VerificationKey>(MAX_KEYS, MAX_KEY_BYTES)
   const keyOf = (jwk: JsonObject, jkt: string): VerificationKey | undefined => {
@@ -94,7 +95,7 @@ export function createProofChecker(useJti: UseJti): ProofChecker {
     const parsed = parseCompactJws(check.proof)
     if (!parsed.ok) return bad(`the DPoP proof ${parsed.detail}`)
     const { jws } = parsed
-    const fault = headerFault(jws, check.jkt) ?? claimFault(jws.payload, check)
+    const fault = headerFault(jws, check.jkt) ?? claimFault(jws.payload, check, startedAt)
     if (fault !== undefined) return bad(fault)
     const jwk = member(jws.header, 'jwk')
     const isGood = isObject(jwk) ? keyOf(jwk, check.jkt)?.checks.get(jws.alg) : undefined
@@ -122,7 +123,11 @@ function bareKey(jwk: JsonObject): JsonObject {
   return Object.fromEntries(bare.map((name) => [name, jwk[name]]))
 }
 
-function claimFault(claims: JsonObject, { token, method, url, now }: ProofCheck): string | undefined {
+function claimFault(
+  claims: JsonObject,
+  { token, method, url, now }: ProofCheck,
+  startedAt: number,
+): string | undefined {
   const [htm, htu, iat, ath, jti] = ['htm', 'htu', 'iat', 'ath', 'jti'].map((name) => member(claims, name))
   if (htm !== method) return `the DPoP proof's htm is not ${method}`
   const wanted = comparableUrl(url)
@@ -132,6 +137,7 @@ function claimFault(claims: JsonObject, { token, method, url, now }: ProofCheck)
   if (typeof iat !== 'number' || !(Math.abs(now - iat) <= PROOF_SECONDS)) {
     return `the DPoP proof's iat is not within ${PROOF_SECONDS} s of this server's time`
   }
+  if (iat <= startedAt) return 'the DPoP proof was made before this server started; make a new one for each request'
   if (typeof jti !== 'string' || jti === '') return 'the DPoP proof has no jti'
   if (ath !== sha256(token)) return "the DPoP proof's ath is not the hash of this token"
   return undefined

@@ -52,6 +52,8 @@ export interface VerifierOptions {
   readonly isRevoked: (token: VerifiedToken) => boolean
   /** Why it can't be told which of the embedded issuer's tokens are revoked; undefined: it can. */
   readonly embeddedUnavailable: () => string | undefined
+  /** NumericDate, seconds: DPoP proofs that aren't younger are refused, for nobody remembers whether they were used. */
+  readonly startedAt: number
   /** For log and metrics. */
   readonly onKeyEvent: (event: KeyEvent) => void
   /** Told once for each claim that the file maps and that no token of its issuer has had so far. */
@@ -137,7 +139,10 @@ class CachingVerifier implements Verifier {
     const { cacheEntries = DEFAULT_CACHE_ENTRIES, cacheBytes = DEFAULT_CACHE_BYTES } = options
     this.#options = options
     this.#known = createBoundedCache<KnownToken>(cacheEntries, cacheBytes)
-    this.#checkProof = createProofChecker(options.useJti ?? useHere(options.proofEntries ?? DEFAULT_PROOF_ENTRIES))
+    this.#checkProof = createProofChecker(
+      options.useJti ?? useHere(options.proofEntries ?? DEFAULT_PROOF_ENTRIES),
+      options.startedAt,
+    )
     this.#trust = retrust(new Map(), options.issuers, this.#agent, options.onKeyEvent)
   }
 

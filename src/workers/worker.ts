@@ -70,7 +70,12 @@ async function open(
 ): Promise<Serving> {
   const closing = createClosing()
   try {
-    const parts = await openRuntime(config, { log, now: Date.now }, closing, openBacking)
+    const parts = await openRuntime(
+      config,
+      { log, now: Date.now, startedAt: performance.timeOrigin },
+      closing,
+      openBacking,
+    )
     const { recorder, backing } = parts
     const serveReserved = createReserved({ recorder, site: passOn, issuer: backing.issuer, feed: undefined })
     await openFront(parts, { tls, serveReserved }, closing)

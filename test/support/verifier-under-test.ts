@@ -26,6 +26,7 @@ export function trusting(keys: readonly TestKey[], over: Partial<VerifierIssuer>
 /** A verifier to which nothing is revoked and nothing is unknown, but for what `over` says. */
 export function verifierOf(issuers: readonly VerifierIssuer[], over: Partial<VerifierOptions> = {}): Verifier {
   return createVerifier({
+    startedAt: 0,
     issuers,
     isRevoked: () => false,
     embeddedUnavailable: () => undefined,

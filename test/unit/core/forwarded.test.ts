@@ -82,6 +82,8 @@ describe('the client', () => {
       requestId: undefined,
       forwardedFor: '203.0.113.9',
       forwardedPrefix: '',
+      authority: 'gate.example.com',
+      own: false,
     })
   })
   const chains: readonly [string, string[], string][] = [
