@@ -248,7 +248,7 @@ ${routeOf('photos', upstream.url, '    cors: { origins: ["https://app.example.co
   it('public paths need no token', async () => {
     assert.equal((await gate.ask('/narrow/healthz')).status, 200)
     await refused(await gate.ask('/narrow/healthz/a'), 401, 'no_token')
-    await refused(await gate.ask('/narrow/HEALTHZ'), 401, 'no_token')
+    await refused(await gate.ask('/narrow/HEALTHZ'), 400, 'ambiguous_path')
   })
 
   it('resource metadata stands for each resource, with CORS *', async () => {
