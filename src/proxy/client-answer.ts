@@ -1,6 +1,6 @@
-import type { ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { copyOf, giveBack } from './buffers.ts'
+import type { ClientResponse } from './client.ts'
 import type { ResponseHead } from './http1/response-head.ts'
 
 /** Turns a body into another as it streams. */
@@ -18,22 +18,6 @@ export interface AnswerRules {
   passHead?(status: number, lines: string): string | undefined
   /** A transformed body loses its Content-Length and its trailers. */
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined
-}
-
-/** A response that takes a whole head as text. */
-export interface TextResponse {
-  /**
-   * As `writeHead`; the lines stand as they are.
-   * @param lines Without `Connection` and `Transfer-Encoding`; a CRLF after each.
-   * @param measured There is a Content-Length among them. @param dated There is a Date.
-   */
-  writeLines(status: number, reason: string, lines: string, measured: boolean, dated: boolean): void
-  /** As `end`. @param view Bytes that hold good during the call only. */
-  endWith(view: Uint8Array): void
-}
-
-function isText(response: ServerResponse): response is ServerResponse & TextResponse {
-  return 'writeLines' in response
 }
 
 /**
@@ -56,7 +40,7 @@ export function informationalHead({ status, reason, headers }: ResponseHead, rul
 
 /** Writes an upstream's answer to the client: the head with the first bytes of the body in one write, framing by node. */
 export class ClientAnswer {
-  readonly #response: ServerResponse
+  readonly #response: ClientResponse
   readonly #rules: AnswerRules
   /** Taken and not written. */
   #head: ResponseHead | undefined
@@ -69,7 +53,7 @@ export class ClientAnswer {
   status: number | undefined
   bytes = 0
 
-  constructor(response: ServerResponse, rules: AnswerRules) {
+  constructor(response: ClientResponse, rules: AnswerRules) {
     this.#response = response
     this.#rules = rules
   }
@@ -98,7 +82,7 @@ export class ClientAnswer {
   #passText(head: ResponseHead): boolean {
     const { status, framing } = head
     const response = this.#response
-    if (!isText(response) || head.lengthRespelled || head.announcesTrailers) return false
+    if (response.writeLines === undefined || head.lengthRespelled || head.announcesTrailers) return false
     if ((framing !== 'length' && framing !== 'none') || status === 204) return false
     const lines = this.#rules.passHead?.(status, head.lines)
     if (lines === undefined) return false
@@ -147,7 +131,7 @@ export class ClientAnswer {
 
   end(last: Buffer | undefined, trailers: readonly string[]): void {
     this.#flushed = true
-    if (last !== undefined && this.#transform === undefined && isText(this.#response)) {
+    if (last !== undefined && this.#transform === undefined && this.#response.endWith !== undefined) {
       this.bytes += last.length
       this.#addTrailers(trailers)
       this.#response.endWith(last)

@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Permit } from '../core/decide.ts'
 import { readRequestFraming } from '../core/framing.ts'
 import { Attempts } from './attempts.ts'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import { ClientAnswer } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
 import type { ForwardInput } from './forward-input.ts'
@@ -20,8 +20,8 @@ export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: n
 export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   readonly #permit: Permit
   readonly #input: ForwardInput
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #request: ClientRequest
+  readonly #response: ClientResponse
   readonly #done: (outcome: ForwardOutcome) => void
   readonly #attempts: Attempts
   readonly #body: RequestBody
@@ -40,8 +40,8 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   constructor(
     permit: Permit,
     input: ForwardInput,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    response: ClientResponse,
     done: (outcome: ForwardOutcome) => void,
     takeTunnel: TakeTunnel | undefined,
   ) {

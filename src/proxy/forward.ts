@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Permit } from '../core/decide.ts'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import { Exchange } from './exchange.ts'
 import type { ForwardInput } from './forward-input.ts'
 import type { Abort, ForwardOutcome } from './outcome.ts'
@@ -16,8 +16,8 @@ import type { Abort, ForwardOutcome } from './outcome.ts'
 export function forward(
   permit: Permit,
   input: ForwardInput,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ClientRequest,
+  response: ClientResponse,
   done: (outcome: ForwardOutcome) => void,
 ): Abort {
   const exchange = new Exchange(permit, input, request, response, done, undefined)

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import type { FramingFault, RequestFraming } from '../core/framing.ts'
 import { hasBody } from './attempts.ts'
 import { releaseMemory } from './buffers.ts'
+import type { ClientRequest } from './client.ts'
 import type { Deadlines, Watched } from './deadlines.ts'
 import type { UpstreamConnection } from './upstream-connection.ts'
 
@@ -12,7 +12,7 @@ const DRAIN_MS = 10_000
  * Reads and forgets what is left of a body whose answer was given early: a connection that closes on unread bytes may take the answer with it
  * (RFC 9112 §9.6). A client that is not done after 10 s is cut off.
  */
-export function drainRequest(request: IncomingMessage, deadlines: Deadlines, now: number): void {
+export function drainRequest(request: ClientRequest, deadlines: Deadlines, now: number): void {
   const limit: Watched = {
     deadline: now + DRAIN_MS,
     slot: -1,
@@ -39,7 +39,7 @@ export interface RequestBodyOwner {
  * {@link start}. Trailers are not passed on (RFC 9110 §6.5): who merges them into the header would take names from the client that are ours.
  */
 export class RequestBody {
-  readonly #request: IncomingMessage
+  readonly #request: ClientRequest
   readonly #framing: RequestFraming | FramingFault
   readonly #maxBody: number
   /** What the head announced; Infinity for chunks. */
@@ -53,7 +53,7 @@ export class RequestBody {
   bytes = 0
 
   constructor(
-    request: IncomingMessage,
+    request: ClientRequest,
     framing: RequestFraming | FramingFault,
     maxBody: number | undefined,
     owner: RequestBodyOwner,

@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Permit } from '../core/decide.ts'
 import type { Attempts } from './attempts.ts'
+import type { ClientRequest } from './client.ts'
 import { informationalHead } from './client-answer.ts'
 import type { Watched } from './deadlines.ts'
 import { Exchange } from './exchange.ts'
@@ -159,7 +160,7 @@ export interface Tunnel {
 export function tunnel(
   permit: Permit,
   input: ForwardInput,
-  request: IncomingMessage,
+  request: ClientRequest,
   response: ServerResponse,
   early: Buffer,
   done: (outcome: ForwardOutcome) => void,

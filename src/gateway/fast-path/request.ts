@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { ClientRequest } from '../../proxy/client.ts'
 import type { RequestHead } from '../request-head.ts'
 import type { PlainHead } from './head.ts'
 
@@ -8,7 +9,7 @@ import type { PlainHead } from './head.ts'
  * A request without a body, in the shape that the data path reads of `http.IncomingMessage`. It has come whole, so there is
  * nothing to stream: no `data` event is ever emitted.
  */
-export class FastPathRequest extends EventEmitter {
+export class FastPathRequest extends EventEmitter implements ClientRequest {
   readonly method: string
   readonly url: string
   /** A dash stands in place of the token that the head names. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { TextResponse } from '../../proxy/client-answer.ts'
+import type { ClientResponse, TextResponse } from '../../proxy/client.ts'
 import { sendSoon, type Unsent } from '../../proxy/write-batch.ts'
 import type { FastPathRequest } from './request.ts'
 
@@ -20,7 +20,7 @@ export type Finished = (keep: boolean) => void
  * An answer on a socket of ours, in the shape that the data path uses of `http.ServerResponse`: one head, then bytes framed by
  * the `Content-Length` that was given, else chunked (RFC 9112 §6). Field lines are written as given: who calls vouches for them.
  */
-export class FastPathResponse extends EventEmitter implements TextResponse, Unsent {
+export class FastPathResponse extends EventEmitter implements ClientResponse, TextResponse, Unsent {
   readonly req: FastPathRequest
   readonly socket: Socket
   /** Set to false: the connection ends with this answer. */
