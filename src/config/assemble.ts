@@ -111,14 +111,25 @@ function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
 /** A file that gave no problem, in the file's own words. */
 export type CheckedFile = Complete<typeof FILE>
 
-/** Turns the file's words into what the gateway works with, frozen to the ground. @param file Its folder is what paths are relative to. */
-export function assembleConfig(checked: CheckedFile, file: string, secrets: Secrets, authorities: Authorities): Config {
+/** What belongs to a file and does not stand in it. */
+export interface Surroundings {
+  /** Its folder is what paths are relative to. */
+  readonly file: string
+  /** Those that values of it came from. */
+  readonly files: readonly string[]
+  readonly secrets: Secrets
+  readonly authorities: Authorities
+}
+
+/** Turns the file's words into what the gateway works with, frozen to the ground. */
+export function assembleConfig(checked: CheckedFile, { file, files, secrets, authorities }: Surroundings): Config {
   const publicUrl = checked.public_url
   const { origin, hostname } = new URL(publicUrl)
   const beside = (path: string) => resolve(dirname(file), path)
   const resources = checked.resources.map((resource) => assembleResource(resource, publicUrl))
   return deepFreeze({
     file,
+    files,
     publicUrl,
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.

@@ -81,7 +81,7 @@ export interface TicketSettings {
   readonly maxSeconds: number
 }
 
-/** Values of the environment that the server needs; never logged. */
+/** Values of the environment, or of files that it names, that the server needs; never logged. */
 export interface Secrets {
   /** AUDGATE_SECRET: encrypts signing keys at rest; undefined: a 0600 file beside the SQLite file. */
   readonly secret: string | undefined
@@ -95,6 +95,8 @@ export interface Secrets {
 export interface Config {
   /** Path of the file it came from, as given. */
   readonly file: string
+  /** Absolute paths of the files that values came from (`${file:PATH}`). */
+  readonly files: readonly string[]
   /** Exactly as written: the issuer identifier. */
   readonly publicUrl: string
   readonly publicOrigin: string

@@ -225,7 +225,10 @@ export const FILE = z
     resources: z.array(RESOURCE).meta({ description: 'What tokens are made for.' }).prefault([]),
     routes: z.array(ROUTE).meta({ description: 'Which requests go where, and what they need.' }).prefault([]),
   })
-  .meta({ title: 'audgate routes.yaml', description: `Every text may hold \${NAME} and \${NAME:-default}.` })
+  .meta({
+    title: 'audgate routes.yaml',
+    description: `Every text may hold \${NAME}, \${NAME:-default} and \${file:PATH}.`,
+  })
 
 function parsePublicUrl(text: string): Parsed<string> {
   const result = parseSafeUrl(text)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { assembleConfig } from './assemble.ts'
 import { type Authorities, readAuthorities } from './authorities.ts'
-import { checkIssuers, checkSecrets, createChecking, readSecrets } from './check.ts'
+import { checkIssuers, createChecking } from './check.ts'
 import { checkCredentials } from './check-credentials.ts'
 import { checkProviders } from './check-providers.ts'
 import { checkResources } from './check-resources.ts'
@@ -10,7 +10,9 @@ import { checkRoutes } from './check-routes.ts'
 import type { ConfigResult } from './config.ts'
 import { readDraft, sealDraft } from './draft.ts'
 import { FILE } from './file-schema.ts'
-import { type Environment, readYaml } from './read-yaml.ts'
+import type { Environment } from './interpolation.ts'
+import { readYaml } from './read-yaml.ts'
+import { checkSecrets, readSecrets } from './secrets.ts'
 
 /** Where a value may come from the environment, an editor must take the reference for it. */
 const REFERENCE = { type: 'string', pattern: '\\$\\{' } as const
@@ -46,11 +48,11 @@ export function loadConfig(file: string, env: Environment): ConfigResult {
 
 /**
  * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Reads the certificates of
- * `upstream_tls.ca`. Does NOT look whether other files, and hosts, that it names exist.
+ * `upstream_tls.ca`, and files of `${file:PATH}` and `NAME_FILE`. Does NOT look whether other files, and hosts, that it names exist.
  * @param file Stands in the problems; its folder is what paths are relative to.
  */
 export function decodeConfig(text: string, file: string, env: Environment): ConfigResult {
-  const { root, problems } = readYaml(text, file, env)
+  const { root, problems, files } = readYaml(text, file, env)
   const secrets = readSecrets(env)
   const draft = root === undefined ? undefined : readDraft(FILE, root, problems)
   let authorities: Authorities = new Map()
@@ -65,7 +67,10 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
     checkSecrets(checking, secrets)
   }
   if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }
-  return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), file, secrets, authorities) }
+  return {
+    ok: true,
+    config: assembleConfig(sealDraft<typeof FILE>(draft), { file, files, authorities, secrets: secrets.secrets }),
+  }
 }
 
 function readText(file: string): { readonly text: string } | { readonly fault: string } {

@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import {
   type Document,
   isAlias,
@@ -10,9 +11,11 @@ import {
   type Scalar,
   type YAMLError,
 } from 'yaml'
+import { type Environment, interpolate, readValueFile, type ValueOfFile, type ValueSources } from './interpolation.ts'
 import {
   createProblems,
   type Problems,
+  quoted,
   type SourceEntry,
   type SourceMap,
   type SourceNode,
@@ -20,59 +23,41 @@ import {
   type SourceUnknown,
 } from './source.ts'
 
-/** What the environment gave for a text; `missing` names variables that are neither set nor have a default. */
-export type Interpolated =
-  | { readonly kind: 'plain' }
-  | { readonly kind: 'filled'; readonly text: string }
-  | { readonly kind: 'missing'; readonly names: readonly string[] }
-  | { readonly kind: 'broken' }
-
-const REFERENCE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{/g
-
-/**
- * Fills in `${NAME}` and `${NAME:-default}`; the default is for names that are unset or empty, as in a shell. `$${` is a plain
- * `${`. What was filled in is not read again. `broken`: a `${` without a name or its `}`.
- */
-export function interpolate(text: string, env: Readonly<Record<string, string | undefined>>): Interpolated {
-  if (!text.includes('${')) return { kind: 'plain' }
-  const missing: string[] = []
-  let broken = false
-  const filled = text.replace(REFERENCE, (whole: string, name?: string, fallback?: string) => {
-    if (whole === '$${') return '${'
-    if (name === undefined) broken = true
-    const value = name === undefined || !Object.hasOwn(env, name) ? undefined : env[name]
-    if (fallback !== undefined) return value === undefined || value === '' ? fallback : value
-    if (value === undefined && name !== undefined) missing.push(name)
-    return value ?? ''
-  })
-  if (broken) return { kind: 'broken' }
-  return missing.length > 0 ? { kind: 'missing', names: missing } : { kind: 'filled', text: filled }
-}
-
 // A file of a thousand routes is a tenth of this. Aliases count every time they are used: nine lines can mean a billion values.
 const MAX_CHARACTERS = 1024 * 1024
 const MAX_VALUES = 200_000
 const MAX_DEPTH = 40
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 /** @property root Undefined when the text is no YAML that could be read further. */
 export interface ReadYaml {
   readonly root: SourceNode | undefined
   readonly problems: Problems
+  /** Absolute paths of the files that values came from. */
+  readonly files: readonly string[]
 }
 
-/** Reads one YAML 1.2 document with the environment filled into its texts. Never throws. Does NOT know any key. */
+/** Reads one YAML 1.2 document with the environment and files filled into its texts. Never throws. Does NOT know any key. */
 export function readYaml(text: string, file: string, env: Environment): ReadYaml {
   const lines = new LineCounter()
   const problems = createProblems(file, lines)
   if (text.length > MAX_CHARACTERS) {
     problems.add(0, 'the file is too large; routes.yaml may have 1 MiB')
-    return { root: undefined, problems }
+    return { root: undefined, problems, files: [] }
   }
   const document = parse(text, lines, problems)
-  if (document === undefined) return { root: undefined, problems }
-  return { root: new Reader(document, env, problems).read(document.contents, 0, 0), problems }
+  if (document === undefined) return { root: undefined, problems, files: [] }
+  const read = new Map<string, ValueOfFile>()
+  const sources = { env, file: (path: string) => fileBeside(file, path, read) }
+  const root = new Reader(document, sources, problems).read(document.contents, 0, 0)
+  return { root, problems, files: [...read.keys()] }
+}
+
+/** Each file is read once: all values of one reading are of one moment. */
+function fileBeside(file: string, path: string, read: Map<string, ValueOfFile>): ValueOfFile {
+  const absolute = resolve(dirname(file), path)
+  const known = read.get(absolute) ?? readValueFile(absolute)
+  read.set(absolute, known)
+  return known
 }
 
 function parse(text: string, lines: LineCounter, problems: Problems): Document.Parsed | undefined {
@@ -109,14 +94,14 @@ function parseDocuments(text: string, lines: LineCounter): Document.Parsed[] {
 /** Turns the library's tree into ours, within bounds. */
 class Reader {
   readonly #document: Document.Parsed
-  readonly #env: Environment
+  readonly #sources: ValueSources
   readonly #problems: Problems
   #values = 0
   #full = false
 
-  constructor(document: Document.Parsed, env: Environment, problems: Problems) {
+  constructor(document: Document.Parsed, sources: ValueSources, problems: Problems) {
     this.#document = document
-    this.#env = env
+    this.#sources = sources
     this.#problems = problems
   }
 
@@ -157,7 +142,7 @@ class Reader {
   }
 
   #text(written: string, at: number): SourceScalar | SourceUnknown {
-    const filled = interpolate(written, this.#env)
+    const filled = interpolate(written, this.#sources)
     switch (filled.kind) {
       case 'plain':
         return { kind: 'scalar', at, value: written, written, interpolated: false }
@@ -168,8 +153,11 @@ class Reader {
           this.#problems.add(at, `the environment has no ${name}; set it, or write a default: \${${name}:-default}`)
         }
         return { kind: 'unknown', at, written }
+      case 'unread':
+        for (const [path, fault] of filled.files) this.#problems.add(at, `the file ${quoted(path)} ${fault}`)
+        return { kind: 'unknown', at, written }
       case 'broken':
-        this.#problems.add(at, `write \${NAME} or \${NAME:-default}; $\${ stands for a plain \${`)
+        this.#problems.add(at, `write \${NAME}, \${NAME:-default} or \${file:PATH}; $\${ stands for a plain \${`)
         return { kind: 'unknown', at, written }
     }
   }

@@ -18,7 +18,7 @@ export interface Reloading {
   close(): void
 }
 
-/** Watches routes.yaml and the certificates that it names. A file with problems changes nothing; the log shows them all. */
+/** Watches routes.yaml, the files that its values come from and the certificates that it names. A file with problems changes nothing; the log shows them all. */
 export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
   const watch = (files: readonly string[]) => ({ files, stop: watchFiles(files, () => void now()) })
   const state = { watching: watch(filesOf(server)), closed: false }
@@ -47,7 +47,8 @@ export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
 }
 
 function filesOf({ config }: Server): string[] {
-  return config.tls === undefined ? [config.file] : [config.file, config.tls.cert, config.tls.key]
+  const { file, files, tls } = config
+  return [file, ...files, ...(tls === undefined ? [] : [tls.cert, tls.key])]
 }
 
 function refuse(log: Log, problems: readonly string[]): void {

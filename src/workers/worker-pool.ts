@@ -4,6 +4,7 @@ import module from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { dirname, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { SECRET_VARIABLES } from '../config/secrets.ts'
 import type { Log } from '../observe/log.ts'
 import { StartFault } from '../server/start-fault.ts'
 import type { PrimaryMessage, WorkerMessage } from './messages.ts'
@@ -103,11 +104,7 @@ class WorkerPool implements Workers {
 
   #fork(): void {
     // Sealing keys and registration are the primary's; a worker has no use for their secrets.
-    const worker = cluster.fork({
-      AUDGATE_SECRET: undefined,
-      AUDGATE_REGISTRATION_TOKEN: undefined,
-      AUDGATE_FEED_TOKEN: undefined,
-    })
+    const worker = cluster.fork(Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])))
     const startedAt = performance.now()
     this.#running.set(worker.id, worker)
     worker.on('error', () => undefined)
