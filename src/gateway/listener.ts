@@ -42,6 +42,22 @@ const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 75_000
 const HANDSHAKE_MS = 10_000
 
+/** Suites that authenticate what they encrypt, under keys that nobody can work out later (RFC 9325 §4.2). */
+const STRONG = {
+  minVersion: 'TLSv1.2',
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+  ].join(':'),
+} as const
+
 /**
  * Listens for HTTP/1.1. Everything that node's strict parser refuses goes to `refused`; what it lets through although no proxy may
  * (two Host fields, absolute-form, odd Transfer-Encoding) is for the judge. Rejects with the system's error when it can't bind.
@@ -85,7 +101,7 @@ export async function openListener<Call extends Underway>(
       return sockets.size
     },
     setTls: (tls) => {
-      if ('setSecureContext' in server) server.setSecureContext(tls)
+      if ('setSecureContext' in server) server.setSecureContext({ ...tls, ...STRONG })
     },
     setMaxConnections: (connections) => {
       limit.connections = connections
@@ -134,7 +150,7 @@ function createServer(
   const server =
     tls === undefined
       ? createHttpServer(strict)
-      : createHttpsServer({ ...strict, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS })
+      : createHttpsServer({ ...strict, ...tls, ...STRONG, handshakeTimeout: HANDSHAKE_MS })
   // They are counted by us.
   server.maxHeadersCount = 0
   server.timeout = 0

@@ -73,6 +73,29 @@ describe('RFC 9449: tokens bound to a key', () => {
     assert.equal((await refresh(keys, String(first.refresh_token))).status, 200)
   })
 
+  it('the lost answer of a confidential client’s refresh is given again under the same key alone', async () => {
+    const { secret } = await issuer.addClient({ id: 'web', type: 'web', redirectUris: [redirectUri] })
+    const options = { clientId: 'web', redirectUri, scope: 'photos:read' }
+    const attempt = await new Person(issuer.url, 'alice').authorize(options)
+    const { body } = await redeem(issuer.url, attempt, { ...options, more: { client_secret: secret } })
+    const web: oauth.Client = { client_id: 'web' }
+    const [keys, others] = await Promise.all([oauth.generateKeyPair('ES256'), oauth.generateKeyPair('ES256')])
+    const ask = async (pair: oauth.CryptoKeyPair | undefined) => {
+      const DPoP = pair && { DPoP: oauth.DPoP(web, pair) }
+      const auth = oauth.ClientSecretPost(secret)
+      const answer = await oauth.refreshTokenGrantRequest(server, web, auth, body.refresh_token ?? '', {
+        ...DPoP,
+        ...insecure,
+      })
+      return JSON.parse(await answer.text())
+    }
+    const first = await ask(keys)
+    assert.deepEqual(await ask(keys), first)
+    assert.equal((await ask(others)).error, 'invalid_grant')
+    assert.equal((await ask(undefined)).error, 'invalid_grant')
+    assert.deepEqual(await ask(keys), first)
+  })
+
   it('§11.1: a proof is used once', async () => {
     const keys = await oauth.generateKeyPair('ES256')
     const options = { clientId: 'cli', redirectUri, scope: 'photos:read' }

@@ -40,7 +40,11 @@ interface TlsAnswer {
 }
 
 /** One request over TLS, whatever the certificate. */
-function ask(port: number, options: { maxVersion?: 'TLSv1.1' } = {}, path = '/open/a'): Promise<TlsAnswer> {
+function ask(
+  port: number,
+  options: { maxVersion?: 'TLSv1.1' | 'TLSv1.2'; ciphers?: string } = {},
+  path = '/open/a',
+): Promise<TlsAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, servername: 'localhost', ...options })
     let text = ''
@@ -95,6 +99,23 @@ describe('tls', () => {
 
   it('TLS 1.1 is not spoken', async () => {
     await assert.rejects(ask(gateway.port, { maxVersion: 'TLSv1.1' }))
+  })
+
+  it('TLS 1.2 is spoken with forward secrecy and authenticated encryption only, after a reload of the files too', async () => {
+    const weak = [
+      'ECDHE-ECDSA-AES128-SHA256',
+      'ECDHE-ECDSA-AES256-SHA384',
+      'ECDHE-ECDSA-AES128-SHA',
+      'AES128-GCM-SHA256',
+    ]
+    const refuseWeak = async (): Promise<void> => {
+      for (const ciphers of weak) await assert.rejects(ask(gateway.port, { maxVersion: 'TLSv1.2', ciphers }), ciphers)
+      const strong = await ask(gateway.port, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' })
+      assert.match(strong.text, /^HTTP\/1\.1 200/)
+    }
+    await refuseWeak()
+    await gateway.server.reload(gateway.decode(yaml))
+    await refuseWeak()
   })
 
   it('plain HTTP on the TLS port takes nothing with it', async () => {

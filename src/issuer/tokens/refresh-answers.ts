@@ -9,6 +9,8 @@ export interface RefreshRequest {
   readonly clientId: string
   readonly resource: readonly string[]
   readonly scope: string | undefined
+  /** The key that the request was proven with; another key is another request, whatever the client's kind. */
+  readonly jkt: string | undefined
 }
 
 type Answer = Record<string, unknown>
@@ -66,6 +68,6 @@ function successorKey(refreshToken: string): string {
   return `refresh predecessor ${refreshToken}`
 }
 
-function fingerprint({ clientId, resource, scope }: RefreshRequest): string {
-  return JSON.stringify([clientId, [...resource], (scope ?? '').split(' ').sort()])
+function fingerprint({ clientId, resource, scope, jkt }: RefreshRequest): string {
+  return JSON.stringify([clientId, [...resource], (scope ?? '').split(' ').sort(), jkt ?? ''])
 }

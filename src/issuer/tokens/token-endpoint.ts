@@ -51,5 +51,5 @@ async function afterwards(parts: TokenEndpointParts, ctx: KoaContextWithOIDC): P
   }
   if (redemption === undefined || ctx.status !== 200) return
   if (issuerRequestOf(ctx.req).form.get('grant_type') !== 'refresh_token') return
-  await parts.answers.keep(refreshRequestOf(ctx), ctx.body as Record<string, unknown>)
+  await parts.answers.keep(await refreshRequestOf(ctx), ctx.body as Record<string, unknown>)
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose'
 import type { AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
@@ -72,7 +73,7 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
     beforeRotating: async (ctx) => {
       const token = ctx.oidc.entities.RefreshToken
       if (token === undefined) throw new TypeError('a refresh without a refresh token')
-      const earlier = await answers.recall(refreshRequestOf(ctx))
+      const earlier = await answers.recall(await refreshRequestOf(ctx))
       if (earlier === 'other') throw invalidGrant('refresh_token was redeemed before, with other parameters')
       if (earlier !== undefined) {
         noteRedemption(ctx.req, { kind: 'repeat', answer: earlier })
@@ -107,15 +108,23 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
   }
 }
 
-/** What a refresh request asks, for telling a repeat from another request. */
-export function refreshRequestOf(ctx: KoaContextWithOIDC): RefreshRequest {
+/** What a refresh request asks, for telling a repeat from another request. The proof must have been checked. */
+export async function refreshRequestOf(ctx: KoaContextWithOIDC): Promise<RefreshRequest> {
   const { form } = issuerRequestOf(ctx.req)
   return {
     refreshToken: form.get('refresh_token') ?? '',
     clientId: ctx.oidc.client?.clientId ?? '',
     resource: form.getAll('resource'),
     scope: form.get('scope') ?? undefined,
+    jkt: await thumbprintOf(ctx.req.headers.dpop),
   }
+}
+
+/** The thumbprint (RFC 7638) of the key that a DPoP proof was made with; undefined without a proof. */
+async function thumbprintOf(proof: string | readonly string[] | undefined): Promise<string | undefined> {
+  if (typeof proof !== 'string') return undefined
+  const { jwk } = decodeProtectedHeader(proof)
+  return jwk === undefined ? undefined : calculateJwkThumbprint(jwk)
 }
 
 /** Throws the library's error, or notes what may be had. */
