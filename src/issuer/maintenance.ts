@@ -5,6 +5,8 @@ const SWEEP_MS = 60_000
 const REAP_MS = 3_600_000
 /** Self-registered clients that nobody has given anything within this time are forgotten. */
 const UNUSED_SECONDS = 86_400
+/** Those that were used once are kept this long after it. */
+const LEFT_SECONDS = 30 * 86_400
 
 export interface Maintenance {
   close(): Promise<void>
@@ -48,18 +50,13 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
   }
 }
 
-/** Forgets clients that registered themselves a day ago or more, and to which nobody has given anything. */
+/**
+ * Forgets clients that registered themselves a day ago or more and to which nobody has given anything, and those that nobody has used for a
+ * month: an app that its only person disconnects may be connected again.
+ */
 export async function reapUnused(context: IssuerContext): Promise<number> {
-  const { store } = context
-  const before = seconds(context) - UNUSED_SECONDS
-  let reaped = 0
-  for (const client of await store.clients()) {
-    // A revoked one stays: forgotten, it could be registered again.
-    if (client.origin !== 'registration' || client.revoked || client.createdAt > before) continue
-    const [authorization] = await store.authorizations({ clientId: client.id })
-    const [consent] = await store.consents({ clientId: client.id })
-    if (authorization === undefined && consent === undefined && (await store.deleteClient(client.id))) reaped += 1
-  }
+  const now = seconds(context)
+  const reaped = await context.store.reapClients(now, now - UNUSED_SECONDS, now - LEFT_SECONDS)
   if (reaped > 0) await context.record('clients.reaped', { reaped })
   return reaped
 }

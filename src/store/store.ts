@@ -162,6 +162,11 @@ export interface Store extends ProviderStore {
   client(id: string): Promise<ClientRecord | undefined>
   clients(): Promise<readonly ClientRecord[]>
   putClient(client: ClientRecord): Promise<void>
+  /**
+   * Forgets clients that registered themselves by `registeredBefore`, that nobody uses and nobody has used since `usedBefore`, and that are
+   * not revoked; answers how many. Notes which are in use, so it is to be called every hour or so. Times are NumericDate.
+   */
+  reapClients(now: number, registeredBefore: number, usedBefore: number): Promise<number>
   /** Consents to it go too; authorizations are NOT ended. */
   deleteClient(id: string): Promise<boolean>
 

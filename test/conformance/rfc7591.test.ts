@@ -124,6 +124,35 @@ describe('RFC 7591: registration', () => {
     }
   })
 
+  it('RFC 9700 §4.11.2: an authorization error leads to its address by a page with a link, never by itself', async () => {
+    const { body } = await register({
+      redirect_uris: ['https://app.example.com/cb'],
+      token_endpoint_auth_method: 'none',
+    })
+    const request = { client_id: String(body.client_id), redirect_uri: 'https://app.example.com/cb', state: 's' }
+    for (const more of [
+      { response_type: 'code', scope: 'nothing' },
+      { response_type: 'token' },
+      {
+        response_type: 'code',
+        scope: 'photos:read',
+        prompt: 'none',
+        code_challenge: 'x'.repeat(43),
+        code_challenge_method: 'S256',
+      },
+      { response_type: 'code', response_mode: 'form_post' },
+      { response_type: 'code', response_mode: 'fragment' },
+    ]) {
+      const parameters = new URLSearchParams({ ...request, ...more })
+      const answer = await fetch(`${issuer.url}/oauth/authorize?${parameters}`, { redirect: 'manual' })
+      const text = await answer.text()
+      assert.deepEqual([answer.status, answer.headers.get('location')], [400, null], text)
+      assert.doesNotMatch(text, /http-equiv|<script|<form/)
+      if (!('response_mode' in more && more.response_mode === 'form_post'))
+        assert.match(text, /href="https:\/\/app\.example\.com\/cb/)
+    }
+  })
+
   for (const [member, value] of Object.entries({
     post_logout_redirect_uris: ['ms-msdt:/id PCWDiagnostic', 'https://localhost@evil.example/', 'javascript:alert(1)'],
     client_uri: ['javascript:alert(1)', 'https://a@b.example/', 'data:text/html,x'],

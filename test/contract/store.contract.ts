@@ -79,6 +79,29 @@ function clients(under: Under): void {
     assert.deepEqual(await under.store.clients(), [client])
   })
 
+  it('forgets clients that registered themselves and are not used, after a while, and no others', async () => {
+    const day = 86_400
+    const registered = (id: string, over = {}) =>
+      under.store.addClient(aClient({ id, origin: 'registration', createdAt: 1000, ...over }))
+    for (let n = 0; n < 1_100; n++) await registered(`unused${n}`)
+    for (const id of ['consented', 'authorized', 'left']) await registered(id)
+    await registered('revoked', { revoked: true })
+    await registered('new', { createdAt: 1000 + day })
+    await under.store.addClient(aClient({ id: 'operator’s', origin: 'operator', createdAt: 1 }))
+    const consent = { sub: 'u', resource: '', granted: [], rejected: [], since: 5 }
+    await under.store.putConsents([
+      { ...consent, clientId: 'consented' },
+      { ...consent, clientId: 'left' },
+    ])
+    await under.store.putAuthorization(anAuthorization({ gid: 'g', clientId: 'authorized' }))
+    assert.equal(await under.store.reapClients(1000 + day, 1000, 1000 - 30 * day), 1_100)
+    await under.store.act(anAct({ deleteConsents: [{ clientId: 'left' }] }))
+    assert.equal(await under.store.reapClients(1000 + 2 * day, 1000, 1000 - 28 * day), 0, 'disconnected, and kept')
+    assert.equal(await under.store.reapClients(1000 + 40 * day, 1000, 1000 + 10 * day), 1)
+    const left = (await under.store.clients()).map(({ id }) => id)
+    assert.deepEqual(left, ['authorized', 'consented', 'new', 'operator’s', 'revoked'])
+  })
+
   it('replaces and deletes a client', async () => {
     const client = aClient()
     await under.store.putClient(client)

@@ -90,6 +90,8 @@ export interface ErrorModel extends PageFrame {
   /** The protocol's error code, for whoever looks into it. */
   readonly code: string | undefined
   readonly requestId: string | undefined
+  /** Where the person may go on to, by a link alone. An address that acts in a browser must not come here. */
+  readonly onward?: { readonly url: string; readonly label: string } | undefined
 }
 
 /** Something that can't be answered by going back to the client: what happened and what to do. */
@@ -105,6 +107,7 @@ ${model.requestId && html`<div><dt>Request</dt><dd><code>${plainWords(model.requ
     html`<h1>${plainWords(model.title, 100)}</h1>
 <p class="lead">${plainWords(model.what, 500)}</p>
 <p>${plainWords(model.advice, 500)}</p>
+${model.onward && html`<p><a class="button" rel="noreferrer" href="${model.onward.url}">${plainWords(model.onward.label, 200)}</a></p>`}
 ${(code || model.requestId) && facts}`,
   )
 }

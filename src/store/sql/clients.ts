@@ -2,13 +2,48 @@ import type { ClientRecord, Store } from '../store.ts'
 import type { Database, Queries } from './database.ts'
 import { fact, integer, object, oneOf, optionalText, type Row, strings, text } from './row.ts'
 
-type Clients = Pick<Store, 'addClient' | 'client' | 'clients' | 'putClient' | 'deleteClient'>
+type Clients = Pick<Store, 'addClient' | 'client' | 'clients' | 'putClient' | 'reapClients' | 'deleteClient'>
 
-const INSERT = 'INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+const INSERT = `INSERT INTO clients (id, type, name, redirect_uris, post_logout_redirect_uris, third_party, origin, secret_hash,
+  allow, revoked, created_at, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const UPSERT = `${INSERT} ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name,
   redirect_uris = excluded.redirect_uris, post_logout_redirect_uris = excluded.post_logout_redirect_uris,
   third_party = excluded.third_party, origin = excluded.origin, secret_hash = excluded.secret_hash,
   allow = excluded.allow, revoked = excluded.revoked, created_at = excluded.created_at, metadata = excluded.metadata`
+
+/** Rows of one statement: short enough that no request waits for it. */
+const BATCH = 500
+const IN_USE = `(EXISTS (SELECT 1 FROM consents WHERE consents.client_id = clients.id)
+  OR EXISTS (SELECT 1 FROM authorizations WHERE authorizations.client_id = clients.id))`
+const NOTE_USE = `UPDATE clients SET used_at = ? WHERE id IN (SELECT id FROM clients
+  WHERE origin = 'registration' AND id > ? AND id <= ? AND ${IN_USE})`
+// A revoked one stays: forgotten, it could be registered again.
+const REAP = `DELETE FROM clients WHERE origin = 'registration' AND revoked = 0 AND id > ? AND id <= ? AND created_at <= ?
+  AND (used_at IS NULL OR used_at <= ?) AND NOT ${IN_USE}`
+const STRETCH = 'SELECT max(id) AS last FROM (SELECT id FROM clients WHERE id > ? ORDER BY id LIMIT ?) AS stretch'
+
+/** Stretch by stretch, each a transaction of its own. */
+async function reapClients(
+  database: Database,
+  now: number,
+  registeredBefore: number,
+  usedBefore: number,
+): Promise<number> {
+  let reaped = 0
+  for (let after = ''; ; ) {
+    const row = await database.get(STRETCH, after, BATCH)
+    const last = row === undefined ? undefined : optionalText(row, 'last')
+    if (last === undefined) return reaped
+    const from = after
+    reaped += await database.write(async (queries) => {
+      await queries.run(NOTE_USE, now, from, last)
+      return queries.run(REAP, from, last, registeredBefore, usedBefore)
+    })
+    after = last
+    // Lets requests that wait go first.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
 
 /** Registered clients. */
 export function clientQueries(database: Database): Clients {
@@ -25,6 +60,7 @@ export function clientQueries(database: Database): Clients {
     putClient: async (client) => {
       await database.run(UPSERT, ...columnsOf(client))
     },
+    reapClients: (now, registeredBefore, usedBefore) => reapClients(database, now, registeredBefore, usedBefore),
     deleteClient: (id) =>
       database.write(async (queries) => {
         await queries.run('DELETE FROM consents WHERE client_id = ?', id)

@@ -193,6 +193,7 @@ CREATE INDEX provider_authorizations_by_sign_in ON provider_authorizations (sign
 ALTER TABLE audits ADD COLUMN origin TEXT NOT NULL DEFAULT 'server';
 CREATE INDEX audits_by_origin ON audits (origin, id);
 `,
+  'ALTER TABLE clients ADD COLUMN used_at INTEGER;',
 ]
 
 /** Nobody listens for changes of these: a count of them is one row that every sign-in would wait for. */
