@@ -27,7 +27,7 @@ export type KeySource =
   | { readonly kind: 'jwks_uri'; readonly uri: string; readonly insecureHttp: boolean }
   | { readonly kind: 'jwks_file'; readonly path: string }
 
-/** An issuer from elsewhere whose tokens are trusted (product, section 2, `trusted_issuers`). */
+/** An issuer from elsewhere whose tokens are trusted (`trusted_issuers`). */
 export interface TrustedIssuer {
   readonly issuer: string
   readonly keys: KeySource

@@ -1,4 +1,4 @@
-/** Why a token is not a live access token of a trusted issuer (product, section 3, "token bad"). */
+/** Why a token is not a live access token of a trusted issuer. */
 export type TokenFault =
   | 'malformed_token'
   | 'untrusted_issuer'

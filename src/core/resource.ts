@@ -1,7 +1,7 @@
 import { safeText } from './denial.ts'
 import type { VerifiedToken } from './token.ts'
 
-/** An RFC 8707 resource identifier, checked by config. Compared byte for byte (law 6). */
+/** An RFC 8707 resource identifier, checked by config. Compared byte for byte. */
 export type ResourceIdentifier = string & { readonly __brand: 'ResourceIdentifier' }
 
 /** One scope-token (RFC 6749 §3.3). Unique over all resources, so a scope names its resource. */

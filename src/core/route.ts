@@ -25,7 +25,7 @@ export type Access =
       readonly publicMethods: MethodSet
     }
 
-/** The header set that tells the upstream who is calling (product, section 3). */
+/** The header set that tells the upstream who is calling. */
 export type IdentitySet = 'x-auth' | 'remote-user' | 'x-forwarded-user' | 'x-webauth' | 'none'
 
 /** A further header: from a claim of the token, or a fixed text. */

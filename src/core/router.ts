@@ -58,11 +58,6 @@ export function createRouter(routes: readonly Route[], reserved: readonly string
   }
 }
 
-/** Whether some route names this host (lower case, without port). */
-export function routeNamesHost(router: Router, host: string): boolean {
-  return router.namesHost(host)
-}
-
 /**
  * `path` without the route's path, by whole segments; `/` when nothing remains. Only for paths of that route; any reading of
  * them will do, the path as received too.

@@ -114,7 +114,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
-    rowBudget: createRowBudget({ now }),
+    rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,
     record: trail.record,

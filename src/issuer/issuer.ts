@@ -33,6 +33,8 @@ export interface IssuerDependencies {
   readonly onEvent: (event: IssuerEvent) => void
   /** Default: nobody counts. */
   readonly meter?: FederationMeter
+  /** Whether the store's disk has room for what strangers cause; default: it has. */
+  readonly hasRoom?: (() => boolean) | undefined
   /** Fetches the document behind a client's id. Default: from public addresses only. */
   readonly fetchDocument?: (url: string) => Promise<Response>
 }

@@ -12,6 +12,8 @@ export interface BudgetOptions {
   readonly now: () => number
   /** Bytes of one address group within a window. Default 16 MiB: some 8,000 sign-ins that are begun. */
   readonly perGroup?: number
+  /** Whether there is room at all. Default: there is. */
+  readonly hasRoom?: (() => boolean) | undefined
   /** Bytes of all together. Default 256 MiB. */
   readonly inAll?: number
 }
@@ -28,11 +30,17 @@ interface Spent {
 }
 
 /** Counted in this process. */
-export function createRowBudget({ now, perGroup = 16 * MIB, inAll = 256 * MIB }: BudgetOptions): RowBudget {
+export function createRowBudget({
+  now,
+  perGroup = 16 * MIB,
+  inAll = 256 * MIB,
+  hasRoom = () => true,
+}: BudgetOptions): RowBudget {
   const groups = new Map<string, Spent>()
   const all: Spent = { since: now(), bytes: 0 }
   return {
     spend: (address, bytes) => {
+      if (!hasRoom()) return false
       const at = now()
       const { wide } = addressGroup(address)
       const spent = groups.get(wide) ?? { since: at, bytes: 0 }

@@ -13,6 +13,7 @@ import { type Following, follow } from './feed/follower.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import { mountIssuer } from './mount-issuer.ts'
 import { createLastUse, createRevocations, type LastUse, type Revocations } from './revocations.ts'
+import { type StoreHealth, watchStore } from './store-health.ts'
 
 /** What stands behind the data path: in this process, or in the one that this process works for. */
 export interface IssuerLink {
@@ -20,6 +21,8 @@ export interface IssuerLink {
   readonly revocations: Pick<Revocations, 'size' | 'isRevoked'>
   /** Why it can't be told which of our own issuer's tokens are revoked; undefined: it can. */
   unavailable(): string | undefined
+  /** Why the store that this process holds can't be written; undefined: it can. */
+  unwritable(): string | undefined
   /** An authorization was used. @param now NumericDate, seconds. */
   noteUse(gid: string, now: number): void
   /** Calls back when the keys of our own issuer have to be read anew. */
@@ -67,6 +70,8 @@ export interface IssuerState {
   readonly store: Store | undefined
   readonly usage: LastUse | undefined
   readonly revocations: Revocations
+  /** Undefined where this process holds no store. */
+  readonly health: StoreHealth | undefined
 }
 
 export type IssuerStateOptions = Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'>
@@ -92,7 +97,7 @@ export async function openIssuerState(
     },
   })
   closing.add(() => revocations.close())
-  if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations }
+  if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations, health: undefined }
   const store = await openSqliteStore(config.store.path, { checked: true })
   closing.add(() => store.close())
   await revocations.follow(store)
@@ -103,9 +108,11 @@ export async function openIssuerState(
   })
   const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
   closing.add(await followCommands(store, log, onFault))
+  const health = watchStore(store, config.store.path, log)
+  closing.add(() => health.close())
   const stopSweeping = sweepStore(store, options)
   closing.add(stopSweeping)
-  return { store, usage, revocations }
+  return { store, usage, revocations, health }
 }
 
 function sweepStore(store: Store, { log, now }: IssuerStateOptions): () => void {
@@ -127,7 +134,12 @@ export async function openOwnIssuerLink(
 ): Promise<IssuerLink> {
   const { now, onEvent } = options
   const memory = await openIssuerState(config, options, closing)
-  const issuer = await mountIssuer(config, { store: memory.store, now, onEvent })
+  const issuer = await mountIssuer(config, {
+    store: memory.store,
+    now,
+    onEvent,
+    hasRoom: memory.health?.hasRoom,
+  })
   closing.add(() => issuer.close())
   const feed = openFeed(config, memory, options)
   if (feed !== undefined) closing.add(() => feed.close())
@@ -142,6 +154,7 @@ export async function openOwnIssuerLink(
   return {
     issuer,
     revocations: memory.revocations,
+    unwritable: () => memory.health?.fault(),
     unavailable: () => memory.revocations.unavailable() ?? following?.unavailable(),
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),

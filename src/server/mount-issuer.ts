@@ -9,6 +9,8 @@ export interface MountOptions {
   readonly store: Store | undefined
   readonly now: () => number
   readonly onEvent: (event: IssuerEvent) => void
+  /** Whether the store's disk has room for what strangers cause. */
+  readonly hasRoom: (() => boolean) | undefined
 }
 
 /** Starts what the file says about the issuer. Rejects with what the operator has to mend. */
@@ -27,14 +29,21 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
 async function mountEmbedded(
   config: Config,
   embedded: EmbeddedIssuer,
-  { now, onEvent }: MountOptions,
+  { now, onEvent, hasRoom }: MountOptions,
   store: Store,
 ): Promise<IssuerMount> {
   const { secret, registrationToken } = config.secrets
   const masterKey = await loadMasterKey(secret, config.store.path)
   // Loaded where it is asked for: a gateway without an issuer does without the library.
   const { createIssuer } = await import('../issuer/create-issuer.ts')
-  const issuer = await createIssuer(settingsOf(config, embedded), { store, masterKey, registrationToken, now, onEvent })
+  const issuer = await createIssuer(settingsOf(config, embedded), {
+    store,
+    masterKey,
+    registrationToken,
+    now,
+    onEvent,
+    hasRoom,
+  })
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
     own: { publicKeys: () => issuer.publicKeys() },

@@ -50,7 +50,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   const parts = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { log, now, state, backing, recorder } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
-  const unready = () => backing.unavailable()
+  const unready = () => backing.unavailable() ?? backing.unwritable()
   const management = await manage(config, { state, metrics: parts.metrics, unready }, closing)
   const site = await createMetadataEndpoint({ resources: () => state.generation.config.resources })
   closing.add(() => site.close())

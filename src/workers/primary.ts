@@ -67,7 +67,8 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return sums.read()
     },
   }
-  const unready = () => (workers.serving.size === 0 ? 'no worker process serves' : backing.unavailable())
+  const unready = () =>
+    workers.serving.size === 0 ? 'no worker process serves' : (backing.unavailable() ?? backing.unwritable())
   const management = await manage(config, { state, metrics, unready }, closing)
   const turn = createSerialQueue()
   return {

@@ -54,6 +54,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
       return {
         issuer,
         revocations,
+        unwritable: () => undefined,
         unavailable: () =>
           performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
         noteUse: usage.note,

@@ -124,7 +124,7 @@ describe('a bad token', () => {
   })
 })
 
-describe('law 6: identifiers are compared byte for byte', () => {
+describe('identifiers are compared byte for byte', () => {
   for (const audience of [
     'https://gate.example.com/photos/',
     'https://GATE.example.com/photos',
@@ -198,7 +198,7 @@ describe('a scope counts only while it is granted', () => {
   })
 })
 
-describe('law 7: unknown is closed', () => {
+describe('unknown is closed', () => {
   it('keys or store unavailable: 503 with Retry-After', () => {
     const denied = denialOf(decided({ kind: 'unavailable', detail: 'no keys', retryAfterSeconds: 7 }))
     assert.equal(`${denied.status} ${denied.reason} ${denied.retryAfterSeconds}`, '503 verifier_unavailable 7')
@@ -206,7 +206,7 @@ describe('law 7: unknown is closed', () => {
   })
 })
 
-describe('law 5: nothing is open by omission', () => {
+describe('nothing is open by omission', () => {
   it('a protected route without rules lets nothing through', () => {
     const empty = sampleRoute({ access: protectedBy([]) })
     assert.equal(answer(decided(verified(), 'GET', '/photos/1', empty)), '403 path_not_allowed')
@@ -302,7 +302,7 @@ describe('letter case and a final slash', () => {
   })
 })
 
-describe('law 4: all readings of a path select the same rule, or 400', () => {
+describe('all readings of a path select the same rule, or 400', () => {
   const ordered = sampleRoute({
     access: protectedBy([rule('any', ['photos:write'], ['/admin/**']), rule('any', ['photos:read'])]),
   })

@@ -136,7 +136,7 @@ describe('an answer of the gateway', () => {
 // RFC 6750 §3.1: no code where no credential was sent on purpose; browsers send cookies by themselves.
 const NOT_SENT: ReadonlySet<Reason> = new Set(['no_token', 'session_expired', 'no_session_for_resource'])
 
-describe('law 9: dull outside, rich inside', () => {
+describe('dull outside, rich inside', () => {
   it('every bad token has the code of the RFC in its challenge, whatever was wrong with it', () => {
     for (const reason of Object.keys(ANSWERS) as Reason[]) {
       if (ANSWERS[reason].status !== 401 || NOT_SENT.has(reason)) continue
