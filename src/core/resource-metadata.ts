@@ -1,3 +1,4 @@
+import { DPOP_ALGS } from './denial.ts'
 import type { Resource } from './resource.ts'
 import { METADATA_PATH } from './router.ts'
 
@@ -9,6 +10,7 @@ export function resourceMetadata(resource: Resource): Readonly<Record<string, un
     authorization_servers: resource.issuers,
     scopes_supported: [...resource.scopes.keys()],
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: DPOP_ALGS,
   }
 }
 

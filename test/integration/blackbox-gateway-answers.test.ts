@@ -266,6 +266,7 @@ ${routeOf('photos', upstream.url, '    cors: { origins: ["https://app.example.co
         authorization_servers: [gate.issuer],
         scopes_supported: scopes,
         bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'],
       })
     }
     assert.equal((await gate.ask('/.well-known/oauth-protected-resource/nothing')).status, 404)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import fc from 'fast-check'
 import {
   type AuthorizeOptions,
   askToken,
@@ -55,7 +56,7 @@ async function finish(person: Person, page: Page, verifier: string): Promise<boo
 }
 
 async function toConsent(person: Person): Promise<{ page: Page; verifier: string }> {
-  const { url, verifier } = authorizationAttempt(issuer.url, options)
+  const { url, verifier } = authorizationAttempt(issuer.url, { ...options, more: { prompt: 'consent' } })
   return { page: await person.signIn(await person.open(url)), verifier }
 }
 
@@ -167,6 +168,15 @@ const ACTS: Readonly<Record<string, Act>> = {
   'a group taken away': { carryOut: (sub) => acts().changeGroups(sub, [], 'test'), session: 'stays' },
 }
 
+/** Acts after which the person can sign in again as before. */
+const LASTING = [
+  'all that a person has revoked',
+  'signing out everywhere',
+  'an account disabled and enabled',
+  'one client of a person revoked',
+  'an app disconnected',
+] as const
+
 async function halfDone(stage: Stage, username: string): Promise<HalfDone & { readonly sub: string }> {
   const { sub } = await issuer.addPerson(username, ['photos'])
   const person = new Person(issuer.url, username)
@@ -233,6 +243,39 @@ describe('an act while a sign-in or a consent is being taken up', () => {
       }
     })
   }
+})
+
+describe('whatever comes after what', () => {
+  it('nothing that was begun before an act gives anything after it, and what was begun after it does', async () => {
+    const stages = Object.keys(STAGES)
+    // Two of the same person, side by side or one after the other, with acts at any point between.
+    const event = fc.oneof(
+      { weight: 3, arbitrary: fc.record({ begin: fc.constantFrom(...stages) }) },
+      { weight: 2, arbitrary: fc.record({ takeUp: fc.nat(3) }) },
+      { weight: 1, arbitrary: fc.record({ act: fc.constantFrom(...LASTING) }) },
+    )
+    const property = fc.asyncProperty(fc.array(event, { minLength: 3, maxLength: 7 }), async (schedule) => {
+      const { sub, username } = await issuer.addPerson(newName(), ['photos'])
+      let open: { readonly goOn: HalfDone['goOn']; ended: boolean }[] = []
+      for (const each of schedule) {
+        if ('begin' in each) {
+          // A browser of its own: sign-ins in one share its session.
+          const goOn = await (STAGES[each.begin] as Stage)(new Person(issuer.url, username))
+          open.push({ goOn, ended: false })
+        } else if ('act' in each) {
+          await ACTS[each.act]?.carryOut(sub)
+          for (const flow of open) flow.ended = true
+        } else {
+          const flow = open[each.takeUp % Math.max(open.length, 1)]
+          if (flow === undefined) continue
+          open = open.filter((other) => other !== flow)
+          assert.equal(await flow.goOn(), !flow.ended)
+        }
+      }
+      for (const { goOn, ended } of open) assert.equal(await goOn(), !ended)
+    })
+    await fc.assert(property, { numRuns: 12, verbose: 1 })
+  })
 })
 
 /** Lets `act` come beside the nth call of a method of the store; answers whether it has. */

@@ -79,7 +79,7 @@ ${decision({ approve: 'Allow what is ticked', deny: 'Don’t allow' })}`
     html`<h1>Allow ${name} to act for you?</h1>
 ${accountLine(model.account, model.switchAccount)}
 ${clientFacts(model.client)}
-<p>It asks for what is listed here. Untick what it should not have.</p>
+<p>It asks for what is listed here. It gets only what is ticked.</p>
 ${form(model.form, question)}
 ${switchForm(model.switchAccount)}`,
   )

@@ -78,6 +78,7 @@ describe('RFC 9728 §2: resource metadata', () => {
       authorization_servers: ['https://gate.example.com'],
       scopes_supported: ['photos:read', 'photos:write'],
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'],
     })
   })
   it('stands at the path of the resource, on its own host first', () => {
