@@ -24,6 +24,37 @@ describe('/account', () => {
   const refused = async (gid: string) =>
     (await issuer.store.revocations(0, Date.now() / 1000)).some((entry) => entry.kind === 'gid' && entry.key === gid)
 
+  it('renewing silently is no new device; another sign-in, another browser, or more than before is one', async () => {
+    const { sub, username } = await newPerson()
+    const person = new Person(issuer.url, username)
+    const devices = async () => (await issuer.store.authorizations({ sub })).filter(({ ended }) => !ended).length
+    const silent = { prompt: 'none' }
+    for (const scope of ['photos:read', 'openid photos:read']) {
+      await connect(issuer, person, 'viewer', { scope })
+      const before = await devices()
+      const first = await connect(issuer, person, 'viewer', { scope, more: silent })
+      for (let time = 0; time < 4; time += 1) {
+        const { gid, refreshToken } = await connect(issuer, person, 'viewer', { scope, more: silent })
+        assert.equal(gid, first.gid)
+        assert.equal((await refresh('viewer', refreshToken)).status, 200)
+      }
+      assert.equal(await devices(), before, scope)
+    }
+    const before = await devices()
+    await connect(issuer, person, 'viewer', { resource: issuer.files, scope: 'files:read', more: silent })
+    assert.equal(await devices(), before + 1, 'more than before')
+    const { gid } = await connect(issuer, person, 'viewer', {
+      resource: issuer.files,
+      scope: 'files:read',
+      more: silent,
+    })
+    await issuer.acts.revokeAuthorization(gid, 'test')
+    const anew = await connect(issuer, person, 'viewer', { resource: issuer.files, scope: 'files:read', more: silent })
+    assert.notEqual(anew.gid, gid, 'what was ended is not gone on with')
+    await connect(issuer, new Person(issuer.url, username), 'viewer')
+    assert.equal(await devices(), before + 2, 'another browser')
+  })
+
   describe('signing in', () => {
     it('asks who is there on the page itself, and then shows who I am', async () => {
       const { username } = await newPerson()

@@ -13,7 +13,7 @@ type Policy = ReturnType<typeof base>
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
 
 export interface Authorizing {
-  /** The grant of this authorization, a new one each time: what ends one leaves a person's other devices alone. */
+  /** The grant of this authorization, a new one for each device: what ends one leaves a person's others alone. */
   readonly loadExistingGrant: (ctx: KoaContextWithOIDC) => Promise<Grant | undefined>
   /** Sign-in, then the page that says no, then consent. */
   readonly policy: Policy
@@ -54,7 +54,7 @@ async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<
 }
 
 async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: AuthorizationView): Promise<Grant> {
-  const { account, client, provider, route } = ctx.oidc
+  const { account, client, provider } = ctx.oidc
   const grant = new provider.Grant({ accountId: account?.accountId, clientId: client?.clientId })
   for (const [resource, scopes] of view.given) {
     if (resource !== '' && scopes.length > 0) grant.addResourceScope(resource, [...scopes])
@@ -65,6 +65,26 @@ async function saveGrant(context: IssuerContext, ctx: KoaContextWithOIDC, view: 
   for (const [scope, claims] of Object.entries(OPENID_CLAIMS)) {
     if (!openId.includes(scope)) grant.rejectOIDCClaims([...claims])
   }
+  const standing = await standingGrant(ctx, grant)
+  return standing ?? keepGrant(context, ctx, grant)
+}
+
+/**
+ * What a silent request of this browser goes on with: the same of the same client, given since the person signed in here.
+ * Renewing is no new device.
+ */
+async function standingGrant(ctx: KoaContextWithOIDC, like: Grant): Promise<Grant | undefined> {
+  const { client, params, provider, session } = ctx.oidc
+  const grantId = params?.prompt === 'none' ? session?.grantIdFor(client?.clientId ?? '') : undefined
+  const grant = grantId === undefined ? undefined : await provider.Grant.find(grantId)
+  if (grant === undefined || grant.iat < (session?.loginTs ?? Number.POSITIVE_INFINITY)) return undefined
+  const given = ({ accountId, clientId, openid, resources, rejected }: Grant): string =>
+    JSON.stringify([accountId, clientId, openid, resources, rejected])
+  return given(grant) === given(like) ? grant : undefined
+}
+
+async function keepGrant(context: IssuerContext, ctx: KoaContextWithOIDC, grant: Grant): Promise<Grant> {
+  const { client, route } = ctx.oidc
   const gid = gidOf(await grant.save())
   const standing = standingOf(ctx)
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, client?.clientId ?? '', standing.signIn)
