@@ -59,6 +59,8 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const located = routeRequest(policy, asked)
   const checks = placeChecks(policy, asked, located)
   if (located.kind === 'deny') return told(undefined, checks, denied(located.denial, asked, undefined))
+  if (located.kind === 'self')
+    return told(undefined, checks, { outcome: 'preflight', answer: { status: 204, headers: [], body: '' } })
   if (located.kind === 'reserved') return told(undefined, checks, { outcome: 'reserved' })
   const { route } = located
   const more = [...checks, accessCheck(located, asked.method)]

@@ -32,6 +32,14 @@ export function pathFault(target: string): Denial | undefined {
   return cut === -1 || cut > MAX_PATH_BYTES ? PATH_TOO_LONG : undefined
 }
 
+/** A target in absolute-form whose authority is that of the Host field, in origin-form (RFC 9112 §3.2.2); others as they came. */
+export function originForm(target: string, hostHeader: string): string {
+  if (target.startsWith('/')) return target
+  const [, authority, rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
+  if (authority === undefined || authority.toLowerCase() !== hostHeader.toLowerCase()) return target
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
 export interface Framing {
   /** '' when there is none. */
   readonly hostHeader: string

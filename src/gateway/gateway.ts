@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Permit } from '../core/decide.ts'
 import { type Denial, denial, type Reason } from '../core/denial.ts'
@@ -19,6 +18,7 @@ import {
   sendRawAnswer,
   upstreamDenial,
 } from './answers.ts'
+import type { Call, ReservedRequest } from './call.ts'
 import { Forwarding, type Permitted, prepareFor } from './forwarding.ts'
 import type { Incoming } from './incoming.ts'
 import {
@@ -31,7 +31,7 @@ import {
   routeRequest,
 } from './judge.ts'
 import type { RequestHead } from './request-head.ts'
-import type { Ending, Recorder, RequestRecord } from './request-log.ts'
+import type { Ending, Recorder } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
 import type { Tunnels } from './tunnels.ts'
 
@@ -48,24 +48,6 @@ export interface GatewayOptions {
   readonly noteUse: (gid: string, now: number) => void
   /** Answers a request for a reserved path. */
   readonly serveReserved: (reserved: ReservedRequest) => void
-}
-
-export interface ReservedRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly record: RequestRecord
-  readonly routing: Extract<Routing, { kind: 'reserved' }>
-  /** Ends the request with an answer of the gateway's own. */
-  readonly refuse: (denial: Denial) => void
-}
-
-/** One request on its way through. */
-export interface Call {
-  readonly incoming: Incoming
-  active: ActiveConfig
-  readonly record: RequestRecord
-  /** An answer has been given that ends the connection. */
-  ending: boolean
 }
 
 type Bytes = Pick<ForwardOutcome, 'bytesIn' | 'bytesOut'>
@@ -130,11 +112,15 @@ export class Gateway {
         return this.#reserved(call, routing)
       case 'route':
         return this.#judge(call, routing)
+      case 'self':
+        return this.#preflight(call, { kind: 'answer', status: 204, headers: ['Cache-Control', 'no-store'] })
     }
   }
 
   #reserved(call: Call, routing: ReservedRequest['routing']) {
     const { request, response, awaitsContinue } = call.incoming
+    // Who answers here takes origin-form only.
+    request.url = routing.target.path + routing.target.query
     if (awaitsContinue) response.writeContinue()
     const refuse = (denied: Denial): void => this.#deny(call, denied)
     this.#options.serveReserved({ request, response, record: call.record, routing, refuse })

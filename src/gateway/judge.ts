@@ -14,7 +14,7 @@ import type { Evidence } from '../core/token.ts'
 import { upstreamTarget } from '../core/upstream-target.ts'
 import { hasPassed } from '../core/via.ts'
 import type { Verifier } from '../token/verifier.ts'
-import { pathFault, readFraming, sizeFault } from './framing.ts'
+import { originForm, pathFault, readFraming, sizeFault } from './framing.ts'
 import type { Policy } from './policy.ts'
 import type { Origin, RequestHead } from './request-head.ts'
 
@@ -24,6 +24,8 @@ export type Routing =
   /** Belongs to the issuer, or is resource metadata. */
   | { readonly kind: 'reserved'; readonly host: string; readonly target: Target; readonly client: ResolvedClient }
   | RouteMatch
+  /** `OPTIONS *` asks the gateway itself whether it lives (RFC 9110 §9.3.7). */
+  | { readonly kind: 'self'; readonly client: ResolvedClient; readonly target?: undefined }
 
 export interface RouteMatch {
   readonly kind: 'route'
@@ -50,11 +52,13 @@ export type Prepared =
 
 /** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
 export function routeRequest(policy: Policy, asked: RequestHead): Routing {
-  const { client, host, denial: refused = NO_HOST } = originOf(policy, asked)
+  const { client, host, hostHeader, denial: refused = NO_HOST } = originOf(policy, asked)
   if (host === undefined) return { kind: 'deny', denial: refused, client }
-  const long = pathFault(asked.target)
+  if (asked.target === '*' && asked.method === 'OPTIONS') return { kind: 'self', client }
+  const target = originForm(asked.target, hostHeader)
+  const long = pathFault(target)
   if (long !== undefined) return { kind: 'deny', denial: long, client }
-  const parsed = parseTarget(asked.target)
+  const parsed = parseTarget(target)
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
   return place(policy, host, parsed.target, client)
 }
@@ -79,7 +83,7 @@ function readOrigin(policy: Policy, asked: RequestHead): Origin {
   const client = { ...said, own, authority: own || said.trusted ? said.host : main }
   const host = fault === undefined ? parseHost(client.host) : undefined
   const denied = large ?? (fault === undefined ? loopFault(policy, rawHeaders) : denial('malformed_request', fault))
-  return { policy, peerAddress, tls, client, host: denied === undefined ? host : undefined, denial: denied }
+  return { policy, peerAddress, tls, client, hostHeader, host: denied === undefined ? host : undefined, denial: denied }
 }
 
 function loopFault({ pseudonym }: Policy, rawHeaders: readonly string[]): Denial | undefined {

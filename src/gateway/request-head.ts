@@ -29,6 +29,8 @@ export interface Origin {
   readonly peerAddress: string
   readonly tls: boolean
   readonly client: ResolvedClient
+  /** The Host field as it came. */
+  readonly hostHeader: string
   /** Of the Host field; undefined when the request is refused. */
   readonly host: string | undefined
   readonly denial: Denial | undefined

@@ -1,5 +1,6 @@
+import type { Call, ReservedRequest } from '../gateway/call.ts'
 import type { ParserHandlers } from '../gateway/full-parser.ts'
-import { type Call, Gateway, type ReservedRequest } from '../gateway/gateway.ts'
+import { Gateway } from '../gateway/gateway.ts'
 import { type Listener, openListener, type TlsMaterial } from '../gateway/listener.ts'
 import type { Closing } from './closing.ts'
 import type { Runtime } from './runtime.ts'

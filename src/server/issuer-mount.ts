@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
-import type { ReservedRequest } from '../gateway/gateway.ts'
+import type { ReservedRequest } from '../gateway/call.ts'
 import type { PublishedKey } from '../token/trusted-issuer.ts'
 
 /** What answers the issuer's paths: the embedded issuer, nobody, or the audgate that a gateway on its own stands before. */

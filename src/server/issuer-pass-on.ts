@@ -5,7 +5,7 @@ import type { Config, UpstreamIssuer } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
 import { fieldFate } from '../core/field-fates.ts'
 import { cgiName } from '../core/fields.ts'
-import type { ReservedRequest } from '../gateway/gateway.ts'
+import type { ReservedRequest } from '../gateway/call.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 
 /** Nobody waits longer for a sign-in page; argon2 under load included. */

@@ -1,5 +1,5 @@
 import { isWithin, METADATA_PATH } from '../core/router.ts'
-import type { ReservedRequest } from '../gateway/gateway.ts'
+import type { ReservedRequest } from '../gateway/call.ts'
 import type { Recorder } from '../gateway/request-log.ts'
 import type { Outcome } from '../observe/metrics.ts'
 import { FEED_PATH, type Feed } from './feed/feed.ts'

@@ -97,7 +97,7 @@ resources:`
   })
 
   it('a malformed request: 400 malformed_request', async () => {
-    holds(await ask('http://gate.example.com/photos'), 400, 'malformed_request')
+    holds(await ask('http://else.example.com/photos'), 400, 'malformed_request')
   })
 
   it('a good token but no rule for the method: 405 with Allow', async () => {

@@ -20,10 +20,13 @@ const REFUSED: Readonly<Record<string, string>> = {
   'HTTP/2.0': `GET /open HTTP/2.0\r\n${HOST}\r\n`,
   'HTTP/0.9': 'GET /open\r\n\r\n',
   'the HTTP/2 preface': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
-  'absolute-form': `GET http://gate.example.com/open HTTP/1.1\r\n${HOST}\r\n`,
+  'absolute-form of another authority': `GET http://else.example.com/open HTTP/1.1\r\n${HOST}\r\n`,
+  'absolute-form with a port that Host lacks': `GET http://gate.example.com:80/open HTTP/1.1\r\n${HOST}\r\n`,
+  'absolute-form with a user': `GET http://a@gate.example.com/open HTTP/1.1\r\n${HOST}\r\n`,
+  'absolute-form of another scheme': `GET ftp://gate.example.com/open HTTP/1.1\r\n${HOST}\r\n`,
   'authority-form': `GET gate.example.com:80 HTTP/1.1\r\n${HOST}\r\n`,
   CONNECT: `CONNECT gate.example.com:80 HTTP/1.1\r\n${HOST}\r\n`,
-  'asterisk-form': `OPTIONS * HTTP/1.1\r\n${HOST}\r\n`,
+  'asterisk-form of another method': `GET * HTTP/1.1\r\n${HOST}\r\n`,
   'a fragment': `GET /open#x HTTP/1.1\r\n${HOST}\r\n`,
   'a space in the target': `GET /open x HTTP/1.1\r\n${HOST}\r\n`,
   'an unknown method': `FOO /open HTTP/1.1\r\n${HOST}\r\n`,
@@ -83,6 +86,31 @@ describe('what is no request is refused before anything is sent upstream', () =>
       assert.equal(upstream.heads, heads)
     })
   }
+
+  it('RFC 9112 §3.2.2: absolute-form with the authority of Host is its origin-form', async () => {
+    for (const [target, url] of [
+      ['http://gate.example.com/open/x?y', '/open/x?y'],
+      ['HTTPS://GATE.example.com', '/'],
+      ['http://gate.example.com?y', '/?y'],
+    ]) {
+      const answer = await rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+      assert.equal(answer.status, 200, target)
+      assert.equal(JSON.parse(answer.body).url, url)
+    }
+    const dots = await rawRequest(
+      gateway.port,
+      `GET http://gate.example.com/a/../b HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
+    )
+    assert.equal(dots.status, 400)
+  })
+
+  it('RFC 9110 §9.3.7: OPTIONS * is answered by the gateway itself', async () => {
+    const heads = upstream.heads
+    const answer = await rawRequest(gateway.port, `OPTIONS * HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+    assert.equal(answer.status, 204)
+    assert.ok(answer.headers.get('x-request-id'))
+    assert.equal(upstream.heads, heads)
+  })
 
   it('a broken chunk in mid-body ends the request at both ends', async () => {
     const answer = await rawRequest(
