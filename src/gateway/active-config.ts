@@ -35,10 +35,10 @@ export function groupsOf({ upstreams, retiring }: ActiveConfig): readonly Upstre
   return [...new Set([...upstreams.values(), ...retiring])]
 }
 
-/** Closes what the next generation doesn't use; running requests end on the connections that they have. */
-export function retireConfig(generation: ActiveConfig, next: ActiveConfig | undefined): void {
+/** Closes what the next file doesn't use; running requests end on the connections that they have. */
+export function retireConfig(active: ActiveConfig, next: ActiveConfig | undefined): void {
   const used = new Set(next?.upstreams.values())
-  for (const group of new Set(generation.upstreams.values())) {
+  for (const group of new Set(active.upstreams.values())) {
     if (!used.has(group)) group.close()
   }
 }

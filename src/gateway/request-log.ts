@@ -42,12 +42,12 @@ export class RequestRecord {
   }
 
   /** Where it leads and who sends it. */
-  note(located: Routing): void {
-    this.address = located.client.address
-    this.host = located.client.host
-    if (located.target !== undefined) this.path = located.target.path
-    this.route = located.kind === 'route' ? located.route : undefined
-    if (located.kind === 'reserved') this.place = '(issuer)'
+  note(routing: Routing): void {
+    this.address = routing.client.address
+    this.host = routing.client.host
+    if (routing.target !== undefined) this.path = routing.target.path
+    this.route = routing.kind === 'route' ? routing.route : undefined
+    if (routing.kind === 'reserved') this.place = '(issuer)'
   }
 
   refused({ status, description }: Denial): void {
@@ -70,10 +70,10 @@ export interface Ending {
 export interface Recorder {
   readonly inFlight: number
   begin(method: string, requestId: string | undefined): RequestRecord
-  /** Once per exchange; a second call is passed over. */
-  end(exchange: RequestRecord, ending: Ending): void
+  /** Once per record; a second call is passed over. */
+  end(record: RequestRecord, ending: Ending): void
   /** It has become a tunnel: no longer in flight, though it has not ended. */
-  release(exchange: RequestRecord): void
+  release(record: RequestRecord): void
   /** Calls back when nothing is in flight any more: at once when that is so already. */
   whenIdle(callback: () => void): void
   setAccessLog(kind: AccessLog): void
@@ -84,9 +84,9 @@ export type AccessLog = 'all' | 'refused' | 'off'
 export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog): Recorder {
   const waiting: (() => void)[] = []
   const state = { accessLog, running: 0 }
-  const release = (exchange: RequestRecord): void => {
-    if (!exchange.running) return
-    exchange.running = false
+  const release = (record: RequestRecord): void => {
+    if (!record.running) return
+    record.running = false
     state.running -= 1
     if (state.running === 0) for (const callback of waiting.splice(0)) callback()
   }
@@ -95,17 +95,17 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog)
       return state.running
     },
     begin: (method, requestId) => {
-      const exchange = new RequestRecord(method, requestId)
+      const record = new RequestRecord(method, requestId)
       state.running += 1
-      return exchange
+      return record
     },
-    end: (exchange, ending) => {
-      if (exchange.ended) return
-      exchange.ended = true
-      const totalMs = performance.now() - exchange.startedAt
-      count(metrics, exchange, ending, totalMs)
-      if (isLogged(state.accessLog, ending.outcome)) log.request(lineOf(exchange, ending, totalMs))
-      release(exchange)
+    end: (record, ending) => {
+      if (record.ended) return
+      record.ended = true
+      const totalMs = performance.now() - record.startedAt
+      count(metrics, record, ending, totalMs)
+      if (isLogged(state.accessLog, ending.outcome)) log.request(lineOf(record, ending, totalMs))
+      release(record)
     },
     release,
     whenIdle: (callback) => {
@@ -122,31 +122,31 @@ function isLogged(accessLog: AccessLog, outcome: Outcome): boolean {
   return accessLog === 'all' || (accessLog === 'refused' && (outcome === 'refused' || outcome === 'failed'))
 }
 
-function count(metrics: Metrics, exchange: RequestRecord, ending: Ending, totalMs: number): void {
-  metrics.request(exchange.route?.id ?? exchange.place, ending.outcome, ending.reason, totalMs / 1_000)
-  if (exchange.decidedAt !== undefined) metrics.decision((exchange.decidedAt - exchange.startedAt) / 1_000)
+function count(metrics: Metrics, record: RequestRecord, ending: Ending, totalMs: number): void {
+  metrics.request(record.route?.id ?? record.place, ending.outcome, ending.reason, totalMs / 1_000)
+  if (record.decidedAt !== undefined) metrics.decision((record.decidedAt - record.startedAt) / 1_000)
   if (ending.upstreamMs !== undefined) metrics.upstream(ending.upstreamMs / 1_000)
   metrics.bytes(ending.bytesIn, ending.bytesOut)
 }
 
-function lineOf(exchange: RequestRecord, ending: Ending, totalMs: number) {
-  const { route, token, decidedAt } = exchange
+function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
+  const { route, token, decidedAt } = record
   return {
-    request_id: exchange.id,
-    route: route?.id ?? exchange.place,
+    request_id: record.id,
+    route: route?.id ?? record.place,
     resource: route?.access.kind === 'protected' ? route.access.resource.identifier : undefined,
-    method: exchange.method,
-    host: exchange.host,
-    path: exchange.path,
-    status: exchange.status,
+    method: record.method,
+    host: record.host,
+    path: record.path,
+    status: record.status,
     outcome: ending.outcome,
     reason: ending.reason,
-    detail: exchange.detail,
-    cause: exchange.cause,
+    detail: record.detail,
+    cause: record.cause,
     sub: token?.subject,
     client: token?.clientId,
-    address: exchange.address,
-    decide_ms: decidedAt === undefined ? undefined : rounded(decidedAt - exchange.startedAt),
+    address: record.address,
+    decide_ms: decidedAt === undefined ? undefined : rounded(decidedAt - record.startedAt),
     upstream_ms: ending.upstreamMs === undefined ? undefined : rounded(ending.upstreamMs),
     total_ms: rounded(totalMs),
     bytes_in: ending.bytesIn,
