@@ -1,14 +1,14 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
-import { configOption, fail, jsonOption, printJson, printLine, problemLine } from './output.ts'
+import { configOption, fail, jsonOption, printJson, printLine, printWarning, problemLine } from './output.ts'
 
 interface Options {
   readonly config: string
   readonly json?: boolean
 }
 
-/** `audgate check`: every problem of a routes.yaml, or one line that says what it holds. */
+/** `audgate check`: every problem of a routes.yaml, or what it warns of and one line that says what it holds. */
 export function command(): Command {
   return new Command('check')
     .description('read routes.yaml and print every problem as FILE:LINE:COL: message')
@@ -25,11 +25,13 @@ function check(named: string | undefined, options: Options): void {
     const providers = result.ok ? providersOf(result.config) : []
     const presets = providers.map(({ id, preset, presetReason: reason }) => ({ id, preset, reason }))
     const problems = result.ok ? [] : result.problems
-    printJson({ file, ok: result.ok, problems, ...(presets.length === 0 ? {} : { providers: presets }) })
+    const warnings = result.ok ? result.config.warnings : []
+    printJson({ file, ok: result.ok, problems, warnings, ...(presets.length === 0 ? {} : { providers: presets }) })
     if (!result.ok) process.exitCode = 2
     return
   }
   if (!result.ok) fail(result.problems.map(problemLine).join('\n'), 2)
+  for (const warning of result.config.warnings) printWarning(warning)
   printLine(`${file}: good; ${summary(result.config)}`)
   for (const { id, issuer, preset, presetReason } of providersOf(result.config)) {
     printLine(`provider ${id} (${issuer}): preset ${preset}, because ${presetReason}`)

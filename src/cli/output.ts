@@ -42,6 +42,11 @@ export function problemLine(problem: ConfigProblem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`
 }
 
+/** `FILE:LINE:COL: warning: message`, on stderr. */
+export function printWarning(warning: ConfigProblem): void {
+  process.stderr.write(`${withoutControls(problemLine({ ...warning, message: `warning: ${warning.message}` }))}\n`)
+}
+
 /** One line on stdout. Control characters are shown as `?`: names come from strangers, and terminals obey them. */
 export function printLine(line: string): void {
   process.stdout.write(`${withoutControls(line)}\n`)

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import { trustSystemRoots } from '../proxy/trusted-roots.ts'
-import { keepReloading, type Reloading } from '../server/reload.ts'
+import { keepReloading, type Reloading, tellWarnings } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
 import { notifySystemd } from './notify-systemd.ts'
@@ -32,6 +32,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   const log = createLog(config.workers > 1)
   const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)
+  tellWarnings(config, log)
   const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
   notifySystemd('READY=1')

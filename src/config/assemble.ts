@@ -7,7 +7,7 @@ import type { Access, Route, Rule, Upstream, UpstreamTls } from '../core/route.t
 import { METADATA_PATH, reservedPaths } from '../core/router.ts'
 import { assembleProvider } from './assemble-provider.ts'
 import type { Authorities } from './authorities.ts'
-import type { Config, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
+import type { Config, ConfigProblem, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
 import { headerSource } from './header-rules.ts'
@@ -119,10 +119,12 @@ export interface Surroundings {
   readonly files: readonly string[]
   readonly secrets: Secrets
   readonly authorities: Authorities
+  readonly warnings: readonly ConfigProblem[]
 }
 
 /** Turns the file's words into what the gateway works with, frozen to the ground. */
-export function assembleConfig(checked: CheckedFile, { file, files, secrets, authorities }: Surroundings): Config {
+export function assembleConfig(checked: CheckedFile, surroundings: Surroundings): Config {
+  const { file, files, secrets, authorities, warnings } = surroundings
   const publicUrl = checked.public_url
   const { origin, hostname } = new URL(publicUrl)
   const beside = (path: string) => resolve(dirname(file), path)
@@ -130,6 +132,7 @@ export function assembleConfig(checked: CheckedFile, { file, files, secrets, aut
   return deepFreeze({
     file,
     files,
+    warnings,
     publicUrl,
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.

@@ -17,6 +17,9 @@ export interface Checking {
   at(path: Path, message: string): void
   /** Reports at the key of `path`. */
   atKey(path: Path, message: string): void
+  /** Says something of a value that leaves the file good. */
+  warn(path: Path, message: string): void
+  warnKey(path: Path, message: string): void
   /** The text of `path` as it stands in the file, in backticks: what the environment gave is never shown. */
   shown(path: Path): string
   /** Line of the value of `path`, to point at it from elsewhere. */
@@ -28,6 +31,8 @@ export function createChecking(draft: FileDraft, root: SourceNode, problems: Pro
     draft,
     at: (path, message) => problems.add(placeOfValue(root, path), message),
     atKey: (path, message) => problems.add(placeOfKey(root, path), message),
+    warn: (path, message) => problems.warn(placeOfValue(root, path), message),
+    warnKey: (path, message) => problems.warn(placeOfKey(root, path), message),
     shown: (path) => quoted(writtenAt(root, path)),
     line: (path) => problems.lineOf(placeOfValue(root, path)),
   }

@@ -97,6 +97,8 @@ export interface Config {
   readonly file: string
   /** Absolute paths of the files that values came from (`${file:PATH}`). */
   readonly files: readonly string[]
+  /** What is allowed and somebody should have meant, with its place in the file. */
+  readonly warnings: readonly ConfigProblem[]
   /** Exactly as written: the issuer identifier. */
   readonly publicUrl: string
   readonly publicOrigin: string

@@ -4,9 +4,11 @@ import { assembleConfig } from './assemble.ts'
 import { type Authorities, readAuthorities } from './authorities.ts'
 import { checkIssuers, createChecking } from './check.ts'
 import { checkCredentials } from './check-credentials.ts'
+import { checkLoops } from './check-loops.ts'
 import { checkProviders } from './check-providers.ts'
 import { checkResources } from './check-resources.ts'
 import { checkRoutes } from './check-routes.ts'
+import { checkWarnings } from './check-warnings.ts'
 import type { ConfigResult } from './config.ts'
 import { readDraft, sealDraft } from './draft.ts'
 import { FILE } from './file-schema.ts'
@@ -63,14 +65,14 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
     checkResources(checking)
     checkRoutes(checking)
     authorities = readAuthorities(checking, file)
+    checkLoops(checking, file)
     checkCredentials(checking)
+    checkWarnings(checking)
     checkSecrets(checking, secrets)
   }
   if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }
-  return {
-    ok: true,
-    config: assembleConfig(sealDraft<typeof FILE>(draft), { file, files, authorities, secrets: secrets.secrets }),
-  }
+  const surroundings = { file, files, authorities, secrets: secrets.secrets, warnings: problems.warnings() }
+  return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), surroundings) }
 }
 
 function readText(file: string): { readonly text: string } | { readonly fault: string } {

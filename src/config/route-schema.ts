@@ -23,15 +23,25 @@ const READ: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND',
 
 const WORDS: readonly string[] = ['read', 'write', 'any']
 
+/**
+ * What HTTP parsers know besides {@link METHODS}: a request with another method is refused before any rule. Without CONNECT, which is for
+ * forward proxies.
+ */
+const FURTHER_METHODS: readonly string[] = [
+  ...['TRACE', 'QUERY', 'BIND', 'REBIND', 'UNBIND', 'LINK', 'UNLINK', 'SOURCE', 'PURGE'],
+  ...['M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE'],
+]
+
 /** `read`, `write`, `any` or a method as clients send it: methods are case-sensitive (RFC 9110 §9.1). */
 export function parseMethod(text: string): Parsed<string> {
   if (WORDS.includes(text)) return parsed(text)
   const capitals = text.toUpperCase()
-  if (METHODS.includes(capitals) && capitals !== text) return faulty(`must be in capitals: ${capitals}`)
-  if (/^[A-Z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(text)) return parsed(text)
-  const near = nearest(text, [...WORDS, ...METHODS])
+  const known = [...METHODS, ...FURTHER_METHODS]
+  if (known.includes(capitals) && capitals !== text) return faulty(`must be in capitals: ${capitals}`)
+  if (known.includes(text)) return parsed(text)
+  const near = nearest(text, [...WORDS, ...known])
   return faulty(
-    `must be read, write, any or a method such as GET${near === undefined ? '' : `; did you mean ${near}?`}`,
+    `must be read, write, any or a method that HTTP parsers know, such as GET${near === undefined ? '' : `; did you mean ${near}?`}`,
   )
 }
 

@@ -100,27 +100,36 @@ function childOf(node: SourceNode, part: string | number): Step | undefined {
 /** Collects what is wrong, in any order. `at` is an offset into the text of the file. */
 export interface Problems {
   add(at: number, message: string): void
+  /** What leaves the file good. */
+  warn(at: number, message: string): void
+  /** Without warnings. */
   readonly count: number
   lineOf(at: number): number
   /** In order of lines; the same message at the same place stands once. */
   list(): readonly ConfigProblem[]
+  /** In the same form. */
+  warnings(): readonly ConfigProblem[]
 }
 
 /** @param file The path as the person gave it: it stands at the start of each line they read. */
 export function createProblems(file: string, lines: LineCounter): Problems {
-  const found = new Map<string, { readonly at: number; readonly message: string }>()
+  const found: Found = new Map()
+  const warned: Found = new Map()
+  const inOrder = (all: Found): readonly ConfigProblem[] =>
+    [...all.values()].sort((a, b) => a.at - b.at).map(({ at, message }) => ({ file, ...placeOf(lines, at), message }))
   return {
     add: (at, message) => void found.set(`${at} ${message}`, { at, message }),
+    warn: (at, message) => void warned.set(`${at} ${message}`, { at, message }),
     get count() {
       return found.size
     },
     lineOf: (at) => placeOf(lines, at).line,
-    list: () => {
-      const sorted = [...found.values()].sort((a, b) => a.at - b.at)
-      return sorted.map(({ at, message }) => ({ file, ...placeOf(lines, at), message }))
-    },
+    list: () => inOrder(found),
+    warnings: () => inOrder(warned),
   }
 }
+
+type Found = Map<string, { readonly at: number; readonly message: string }>
 
 function placeOf(lines: LineCounter, at: number): { readonly line: number; readonly column: number } {
   const { line, col } = lines.linePos(at)

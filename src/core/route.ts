@@ -102,7 +102,7 @@ export type CredentialKind = 'token' | 'session' | 'app_password' | 'ticket'
 export const METHODS: readonly string[] = [
   ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
   ...['PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH'],
-  ...['ACL', 'MKCALENDAR', 'VERSION-CONTROL', 'CHECKIN', 'CHECKOUT', 'UNCHECKOUT', 'MKACTIVITY', 'MERGE'],
+  ...['ACL', 'MKCALENDAR', 'CHECKOUT', 'MKACTIVITY', 'MERGE'],
 ]
 
 /** Methods are compared case-sensitively (RFC 9110 §9.1). */

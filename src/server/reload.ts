@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ConfigResult } from '../config/config.ts'
+import type { Config, ConfigResult } from '../config/config.ts'
 import { watchFiles } from '../config/watch.ts'
 import type { Log } from '../observe/log.ts'
 import type { Server } from './server.ts'
@@ -30,6 +30,7 @@ export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
     } catch (error) {
       return refuse(log, [error instanceof StartFault ? error.message : String(error)])
     }
+    tellWarnings(result.config, log)
     const files = filesOf(server)
     // A new watcher takes what it finds for known: one that has seen a save meanwhile must not be given up for it.
     if (state.closed || isDeepStrictEqual(files, state.watching.files)) return
@@ -49,6 +50,12 @@ export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
 function filesOf({ config }: Server): string[] {
   const { file, files, tls } = config
   return [file, ...files, ...(tls === undefined ? [] : [tls.cert, tls.key])]
+}
+
+/** Says what a file warns of: at every start, and whenever it is read again. */
+export function tellWarnings({ warnings }: Config, log: Log): void {
+  for (const { file, line, column, message } of warnings)
+    log.warn('config.warning', { place: `${file}:${line}:${column}`, detail: message })
 }
 
 function refuse(log: Log, problems: readonly string[]): void {

@@ -77,9 +77,13 @@ describe('audgate', () => {
     assert.equal((await audgate(['check', 'a', 'b'])).code, 2)
   })
 
-  it('`check` of a good file is one line, and 0', async () => {
+  it('`check` of a good file is one line, and 0, with what it warns of on stderr as FILE:LINE:COL: warning: message', async () => {
+    const bare = await audgate(['check', write('public_url: https://a.example.com\n')])
+    assert.deepEqual([bare.code, bare.err], [0, ''])
     const { code, out, err } = await audgate(['check'])
-    assert.deepEqual({ code, err }, { code: 0, err: '' })
+    assert.equal(code, 0)
+    for (const line of err.trimEnd().split('\n'))
+      assert.match(line, /^\.\/routes\.yaml:\d+:5: warning: the route shares/)
     assert.match(out, /^\.\/routes\.yaml: good; \d+ routes, 2 resources, issuer http:\/\/localhost:8080.*\n$/)
   })
 
@@ -100,7 +104,9 @@ describe('audgate', () => {
 
   it('`check --json` prints data for programs, good or not', async () => {
     const good = await audgate(['check', '--json'])
-    assert.deepEqual([good.code, JSON.parse(good.out)], [0, { file: './routes.yaml', ok: true, problems: [] }])
+    const { warnings, ...others } = JSON.parse(good.out)
+    assert.deepEqual([good.code, others], [0, { file: './routes.yaml', ok: true, problems: [] }])
+    assert.deepEqual([warnings[0].file, warnings[0].column], ['./routes.yaml', 5])
     const file = write('public_url: https://a.example.com\nroute: []\n')
     const bad = await audgate(['check', '--json', file])
     assert.equal(bad.code, 2)

@@ -1,0 +1,46 @@
+import { parseHost } from '../core/address.ts'
+import { type Checking, hasOwnIssuer, present, type RouteDraft } from './check.ts'
+import type { Path } from './source.ts'
+
+/** Warns of what is allowed and somebody should have meant: the file is good all the same. */
+export function checkWarnings(checking: Checking): void {
+  for (const [index, route] of present(checking.draft.routes)) {
+    const path = ['routes', index]
+    warnOfSharedOrigin(checking, path, route)
+    warnOfGivenAway(checking, path, route)
+    if (route.upstream_tls?.verify === false)
+      checking.warn(
+        [...path, 'upstream_tls', 'verify'],
+        '`upstream_tls.verify: false` takes any server for the upstream',
+      )
+  }
+  for (const [index, { insecure_http: insecure }] of present(checking.draft.trusted_issuers)) {
+    if (insecure !== true) continue
+    checking.warn(
+      ['trusted_issuers', index, 'insecure_http'],
+      '`insecure_http: true`: whoever can listen between here and the issuer can make tokens',
+    )
+  }
+}
+
+/** The issuer's pages go by cookie: a script of the same origin is a visitor who is signed in. */
+function warnOfSharedOrigin(checking: Checking, path: Path, { host }: RouteDraft): void {
+  const { public_url: publicUrl } = checking.draft
+  if (publicUrl === undefined || !hasOwnIssuer(checking.draft)) return
+  const publicHost = parseHost(new URL(publicUrl).hostname)
+  if (host !== undefined && host !== publicHost) return
+  checking.warn(
+    path,
+    `the route shares the origin of \`public_url\` (line ${checking.line(['public_url'])}), where people sign in: scripts that its server hands out run there; give it a \`host\` of its own`,
+  )
+}
+
+function warnOfGivenAway(checking: Checking, path: Path, route: RouteDraft): void {
+  const { public: open, set_headers: set } = route
+  const isOpen = open === true || (Array.isArray(open) ? open.length > 0 : open !== undefined)
+  if (!isOpen || set === undefined || set.size === 0) return
+  checking.warnKey(
+    [...path, 'set_headers'],
+    `\`set_headers\` goes with requests that \`public\` (line ${checking.line([...path, 'public'])}) lets through without a token, too: what the header opens is open to everybody there`,
+  )
+}
