@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   explain: 'walk one request through the gateway and say what it would answer, and why',
   schema: 'print the JSON Schema of routes.yaml, for editors',
   user: 'accounts of the embedded issuer',
+  provider: 'OpenID providers that people sign in at',
   client: 'registered clients',
   token: 'sign in by the device flow and print an access token',
   revoke: 'end what a client, a user or one token holds',

@@ -23,6 +23,8 @@ export interface Tunnels {
   closeRevoked(isRevoked: (token: VerifiedToken) => boolean): number
   /** Closes tunnels whose token has expired; answers their number. An answer may be read to its end. @param now NumericDate, seconds. */
   closeExpired(now: number): number
+  /** The authorizations (`gid`) that open tunnels live by. */
+  authorizations(): ReadonlySet<string>
   closeAll(): void
 }
 
@@ -48,6 +50,7 @@ export function createTunnels(answering: () => readonly Answering[]): Tunnels {
       return answering().reduce((ended, each) => ended + each.endIf(isOver), closeWhere(isRevoked))
     },
     closeExpired: (now) => closeWhere(({ expiresAt, embedded }) => now >= expiresAt + clockToleranceSeconds(embedded)),
+    authorizations: () => new Set([...open].flatMap(({ token }) => token?.gid ?? [])),
     closeAll: () => {
       for (const tunnel of [...open]) {
         open.delete(tunnel)

@@ -17,6 +17,8 @@ export interface MetricSources {
   readonly feed: { readonly followers: number } | undefined
   /** Undefined where this process follows no revocation feed. */
   readonly following: { readonly stale: boolean; silentSeconds(): number } | undefined
+  /** Of each provider, how long its longest unasked live sign-in was not asked for, seconds; undefined without an issuer. */
+  readonly providerAges: (() => Promise<ReadonlyMap<string, number>>) | undefined
 }
 
 export interface IssuerKeys {
@@ -34,6 +36,8 @@ export interface Metrics {
   tokenIssued(): void
   tokenRefused(): void
   reload(good: boolean): void
+  providerCall(provider: string, kind: string, outcome: string): void
+  providerSignIn(provider: string, outcome: string, reason: string): void
   /** Text in Prometheus' format, and its content type. */
   read(): Promise<{ readonly contentType: string; readonly text: string }>
   /** As values, for another process that sums them up. */
@@ -111,8 +115,46 @@ export function createMetrics(sources: MetricSources): Metrics {
     tokenIssued: () => tokens.labels('issued').inc(),
     tokenRefused: () => tokens.labels('refused').inc(),
     reload: (good) => reloads.labels(good ? 'ok' : 'refused').inc(),
+    ...providerMetrics(registry, sources),
     read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     values: () => registry.getMetricsAsJSON(),
+  }
+}
+
+/** What happens with the providers that people sign in at. */
+function providerMetrics(
+  registry: Registry,
+  { providerAges }: MetricSources,
+): Pick<Metrics, 'providerCall' | 'providerSignIn'> {
+  const registers = [registry]
+  const calls = new Counter({
+    name: 'audgate_provider_requests_total',
+    help: 'Requests to providers, by kind and outcome.',
+    labelNames: ['provider', 'kind', 'outcome'],
+    registers,
+  })
+  const signIns = new Counter({
+    name: 'audgate_provider_sign_ins_total',
+    help: 'Sign-ins by a provider, by outcome and reason.',
+    labelNames: ['provider', 'outcome', 'reason'],
+    registers,
+  })
+  if (providerAges !== undefined) {
+    new Gauge({
+      name: 'audgate_provider_recheck_age_seconds',
+      help: 'Since a provider was asked for its longest unasked live sign-in.',
+      labelNames: ['provider'],
+      registers,
+      aggregator: 'max',
+      async collect() {
+        this.reset()
+        for (const [provider, seconds] of await providerAges()) this.set({ provider }, seconds)
+      },
+    })
+  }
+  return {
+    providerCall: (provider, kind, outcome) => calls.labels(provider, kind, outcome).inc(),
+    providerSignIn: (provider, outcome, reason) => signIns.labels(provider, outcome, reason).inc(),
   }
 }
 

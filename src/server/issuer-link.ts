@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { Revocation } from '../core/revocation.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
-import type { IssuerEvent } from '../issuer/issuer.ts'
+import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
 import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
@@ -51,6 +51,7 @@ export interface IssuerLinkOptions {
   readonly now: () => number
   readonly tunnels: Tunnels
   readonly onEvent: (event: IssuerEvent) => void
+  readonly meter: FederationMeter
   /** The file in force. */
   readonly current: () => Config
   readonly feedTiming: FeedTiming
@@ -132,12 +133,13 @@ export async function openOwnIssuerLink(
   options: IssuerLinkOptions,
   closing: Closing,
 ): Promise<IssuerLink> {
-  const { now, onEvent } = options
+  const { now, onEvent, meter } = options
   const memory = await openIssuerState(config, options, closing)
   const issuer = await mountIssuer(config, {
     store: memory.store,
     now,
     onEvent,
+    meter,
     hasRoom: memory.health?.hasRoom,
   })
   closing.add(() => issuer.close())

@@ -11,6 +11,8 @@ export interface IssuerMount {
   readonly own: { readonly publicKeys: () => readonly PublishedKey[] } | undefined
   /** Answers a request for the embedded issuer that another process has taken in; undefined without one. */
   readonly answer: ((request: IncomingMessage, response: ServerResponse, clientAddress: string) => void) | undefined
+  /** See `Issuer.providerAges`; undefined without an issuer in this process. */
+  readonly providerAges?: () => Promise<ReadonlyMap<string, number>>
   onKeysChanged(listener: () => void): void
   reconfigure(config: Config): Promise<void>
   close(): Promise<void>

@@ -1,5 +1,5 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
-import type { IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
+import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import { loadMasterKey } from '../issuer/keys/sealing.ts'
 import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
@@ -11,6 +11,7 @@ export interface MountOptions {
   readonly onEvent: (event: IssuerEvent) => void
   /** Whether the store's disk has room for what strangers cause. */
   readonly hasRoom: (() => boolean) | undefined
+  readonly meter: FederationMeter
 }
 
 /** Starts what the file says about the issuer. Rejects with what the operator has to mend. */
@@ -29,7 +30,7 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
 async function mountEmbedded(
   config: Config,
   embedded: EmbeddedIssuer,
-  { now, onEvent, hasRoom }: MountOptions,
+  { now, onEvent, hasRoom, meter }: MountOptions,
   store: Store,
 ): Promise<IssuerMount> {
   const { secret, registrationToken } = config.secrets
@@ -43,11 +44,13 @@ async function mountEmbedded(
     now,
     onEvent,
     hasRoom,
+    meter,
   })
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
     own: { publicKeys: () => issuer.publicKeys() },
     answer: (request, response, address) => issuer.handle(request, response, address),
+    providerAges: () => issuer.providerAges(),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
       if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))

@@ -3,7 +3,7 @@ import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../ga
 import type { Listener } from '../gateway/listener.ts'
 import { createRecorder, type Recorder } from '../gateway/request-log.ts'
 import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
-import type { IssuerEvent } from '../issuer/issuer.ts'
+import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { KeyEvent } from '../token/key-set.ts'
@@ -11,6 +11,8 @@ import { createVerifier, type MissingClaim, type Verifier } from '../token/verif
 import type { Closing } from './closing.ts'
 import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink } from './issuer-link.ts'
 import { trustedIssuers } from './trusted-issuers.ts'
+
+const TUNNEL_USE_MS = 60_000
 
 export interface ServerDependencies {
   readonly log: Log
@@ -58,7 +60,12 @@ export async function openRuntime(
   closing.add(closeExpired(tunnels, now, log))
   closing.add(() => retireConfig(state.generation, undefined))
   const current = (): Config => state.generation.config
-  const backing = await open(config, { log, now, tunnels, onEvent, current, feedTiming }, closing)
+  const meter: FederationMeter = {
+    call: (provider, kind, outcome) => counters.metrics?.providerCall(provider, kind, outcome),
+    signIn: (provider, outcome, reason) => counters.metrics?.providerSignIn(provider, outcome, reason),
+  }
+  const backing = await open(config, { log, now, tunnels, onEvent, meter, current, feedTiming }, closing)
+  closing.add(noteTunnels(tunnels, backing, now))
   const verifier = openVerifier(config, backing, log, startedAt)
   closing.add(() => verifier.close())
   backing.onKeysChanged(() => verifier.keysChanged(config.publicUrl))
@@ -74,6 +81,15 @@ function closeExpired(tunnels: Tunnels, now: () => number, log: Log): () => void
     const closed = tunnels.closeExpired(now() / 1_000)
     if (closed > 0) log.info('tunnel.expired', { closed })
   }, EXPIRY_CHECK_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** An open tunnel is a use of its authorization, as long as it is open: who has one is asked for at a provider. */
+function noteTunnels(tunnels: Tunnels, backing: Pick<IssuerLink, 'noteUse'>, now: () => number): () => void {
+  const timer = setInterval(() => {
+    for (const gid of tunnels.authorizations()) backing.noteUse(gid, Math.floor(now() / 1_000))
+  }, TUNNEL_USE_MS)
   timer.unref()
   return () => clearInterval(timer)
 }
@@ -109,6 +125,7 @@ function openMetrics(
     issuers: () => stats().issuers,
     feed,
     following,
+    providerAges: backing.issuer.providerAges,
   })
 }
 

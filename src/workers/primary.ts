@@ -155,7 +155,9 @@ function briefing({ parts, ledger, innerPath, tls, count }: Primary): PrimaryMes
 /** Secrets stay here, and each worker gets its share of the connections. */
 function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
   const maxConnections = Math.ceil(config.maxConnections / count)
-  return { config: { ...config, secrets: NO_SECRETS, maxConnections }, tls }
+  // Only the issuer knows providers, and those hold secrets of their own.
+  const issuer = config.issuer.kind === 'embedded' ? { ...config.issuer, providers: [] } : config.issuer
+  return { config: { ...config, issuer, secrets: NO_SECRETS, maxConnections }, tls }
 }
 
 /** Resolves when every worker has swapped the file in; one that can't is replaced by one that starts with it. */

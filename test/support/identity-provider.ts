@@ -114,8 +114,8 @@ export interface TestProvider {
   person: string | undefined
   setAccount(account: ProviderAccount): void
   account(sub: string): ProviderAccount
-  /** The session ids that were named in ID tokens, by sign-in. */
-  readonly sids: string[]
+  /** Codes and tokens that were given out. */
+  readonly given: string[]
   /** Signs with the provider's key. */
   sign(claims: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): Promise<string>
   calls(path: string): number
@@ -125,7 +125,7 @@ export interface TestProvider {
 export interface TestProviderOptions {
   readonly kind: KindName
   readonly change?: Partial<ProviderKind>
-  /** Where the client is sent back to; everything below it is taken. */
+  /** Where the client is sent back to; `*` is anywhere. */
   readonly callback: string
   readonly now?: () => number
   readonly tls?: { readonly cert: string; readonly key: string; readonly origin: string }
@@ -149,6 +149,7 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
   const clientSecret = randomBytes(24).toString('base64url')
   const provider = new Provider(issuer, configuration(options, kind, jwk, accounts, clientSecret))
   provider.proxy = true
+  if (options.callback === '*') provider.Client.prototype.redirectUriAllowed = () => true
   const test: TestProvider = {
     issuer,
     kind,
@@ -159,7 +160,7 @@ export async function startProvider(options: TestProviderOptions): Promise<TestP
     person: undefined,
     setAccount: (account) => void accounts.set(account.sub, account),
     account: (sub) => accounts.get(sub) ?? { sub },
-    sids: [],
+    given: [],
     sign: (claims, header = {}) =>
       new SignJWT({ ...claims }).setProtectedHeader({ alg: String(jwk.alg), kid: 'one', ...header }).sign(privateKey),
     calls: (path) => test.requests.filter((request) => request.path === `${base(kind)}${path}`).length,
@@ -232,14 +233,19 @@ function bend(provider: Provider, test: TestProvider): void {
   provider.use(async (ctx, next) => {
     await next()
     const { defects } = test
-    const location = ctx.response.get('location')
+    const location = String(ctx.response.get('location') ?? '')
     if (defects.callback !== undefined && location.includes('/oauth/providers/')) {
       const url = new URL(location)
       defects.callback(url)
       ctx.redirect(url.href)
     }
     const body = ctx.body as Record<string, unknown> | undefined
+    const code = location.includes('code=') ? new URL(location).searchParams.get('code') : null
+    if (code !== null) test.given.push(code)
     if (ctx.path === '/token' && ctx.status === 200 && body !== undefined) {
+      for (const name of ['access_token', 'refresh_token', 'id_token']) {
+        if (typeof body[name] === 'string') test.given.push(body[name])
+      }
       const rest = test.kind.withoutRefreshToken === true ? { ...body, refresh_token: undefined } : body
       ctx.body = defects.token === undefined ? rest : await defects.token(rest)
     }
@@ -279,7 +285,7 @@ function configuration(
       {
         client_id: 'gate',
         client_secret: clientSecret,
-        redirect_uris: [options.callback],
+        redirect_uris: [options.callback === '*' ? 'http://127.0.0.1/any' : options.callback],
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
         token_endpoint_auth_method: auth,
