@@ -56,7 +56,7 @@ function issuerSummary({ issuer, publicUrl }: Config): string {
     case 'embedded':
       return `issuer ${publicUrl}`
     case 'upstream':
-      return `issuer ${publicUrl} at ${issuer.upstream}`
+      return `issuer ${publicUrl} at ${issuer.upstreams.join(' or ')}`
     case 'off':
       return 'no issuer'
   }

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { loadMasterKey } from '../issuer/keys/sealing.ts'
 import { createSigningKeys } from '../issuer/keys/signing-keys.ts'
+import { masterKeyOf } from '../server/open-store.ts'
 import type { SigningKeyRecord } from '../store/store.ts'
 import { BY, when, withStore } from './open-store.ts'
 import { configOption, jsonOption, printJson, printLine, printTable } from './output.ts'
@@ -34,7 +34,7 @@ async function list(options: Options): Promise<void> {
 
 async function rotate(options: Options): Promise<void> {
   await withStore(options.config, false, async ({ config, issuer, store }) => {
-    const masterKey = await loadMasterKey(config.secrets.secret, config.store.path)
+    const masterKey = await masterKeyOf(config)
     const keys = createSigningKeys({
       store,
       masterKey,

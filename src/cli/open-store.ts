@@ -1,6 +1,6 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
 import { createRevocationActs, type RevocationActs } from '../issuer/revocation-acts.ts'
-import { openSqliteStore } from '../store/sqlite.ts'
+import { openStore } from '../server/open-store.ts'
 import { type ClientRecord, type Store, StoreError, type UserRecord } from '../store/store.ts'
 import { fail, readConfigOrExit } from './output.ts'
 
@@ -24,7 +24,7 @@ export async function withStore<T>(file: string, create: boolean, work: (opened:
   const { issuer } = config
   if (issuer.kind !== 'embedded') return fail(elsewhere(file, issuer.kind), 2)
   try {
-    const store = await openSqliteStore(config.store.path, { create, origin: 'command' })
+    const store = await openStore(config, { create, origin: 'command' })
     try {
       return await work({ config, issuer, store, acts: createRevocationActs({ store, now: Date.now }) })
     } finally {

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { parseHost } from '../core/address.ts'
 import type { PathPattern } from '../core/pattern.ts'
@@ -7,7 +7,7 @@ import type { Access, Route, Rule, Upstream, UpstreamTls } from '../core/route.t
 import { METADATA_PATH, reservedPaths } from '../core/router.ts'
 import { assembleProvider } from './assemble-provider.ts'
 import type { Authorities } from './authorities.ts'
-import type { Config, ConfigProblem, EmbeddedIssuer, IssuerConfig, Secrets, TrustedIssuer } from './config.ts'
+import type { Config, ConfigProblem, EmbeddedIssuer, IssuerConfig, Secrets, StoreConfig, TrustedIssuer } from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
 import { headerSource } from './header-rules.ts'
@@ -126,7 +126,7 @@ export interface Surroundings {
 export function assembleConfig(checked: CheckedFile, surroundings: Surroundings): Config {
   const { file, files, secrets, authorities, warnings } = surroundings
   const publicUrl = checked.public_url
-  const { origin, hostname } = new URL(publicUrl)
+  const { origin, hostname: publicName } = new URL(publicUrl)
   const beside = (path: string) => resolve(dirname(file), path)
   const resources = checked.resources.map((resource) => assembleResource(resource, publicUrl))
   return deepFreeze({
@@ -136,13 +136,18 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     publicUrl,
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.
-    publicHost: parseHost(hostname) ?? hostname,
+    publicHost: parseHost(publicName) ?? publicName,
     reservedPaths: reservedPaths({ issuer: checked.issuer !== false, admin: checked.issuer !== false }),
     listen: 'path' in checked.listen ? { path: beside(checked.listen.path) } : checked.listen,
     management: checked.management,
     tls: checked.tls === undefined ? undefined : { cert: beside(checked.tls.cert), key: beside(checked.tls.key) },
     trustedProxies: checked.trusted_proxies,
-    store: { kind: 'sqlite', path: beside(checked.store) },
+    store: assembleStore(checked.store, beside),
+    instance: checked.instance ?? machineName(),
+    staleRevocations: { afterSeconds: checked.stale_after, action: onStale(checked) },
+    dpopReplay: checked.dpop_replay,
+    shutdown: { delayMs: checked.shutdown.delay, graceMs: checked.shutdown.grace },
+    audit: { keepSeconds: checked.audit.keep },
     accessLog: checked.access_log,
     maxConnections: checked.max_connections,
     workers: checked.workers === 'auto' ? availableParallelism() : checked.workers,
@@ -161,10 +166,34 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
   })
 }
 
+/** The key may stand at the top or, as in earlier files, at the issuer that is followed. */
+function onStale({ issuer, on_stale_revocations: top }: CheckedFile): 'refuse' | 'allow' {
+  const nested = issuer !== false && 'upstream' in issuer ? issuer.on_stale_revocations : undefined
+  return top ?? nested ?? 'refuse'
+}
+
+/** A machine may have a name that is none for us. */
+function machineName(): string {
+  return (
+    hostname()
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 63) || 'audgate'
+  )
+}
+
+function assembleStore(store: CheckedFile['store'], beside: (path: string) => string): StoreConfig {
+  const address = 'url' in store ? store.url : store
+  if (address.kind === 'sqlite') return { kind: 'sqlite', path: beside(address.path) }
+  const defaults = { pool: 10, pooler: 'none', ca: undefined, timeout: 5_000, migrate: 'auto' } as const
+  const { pool, pooler, ca, timeout, migrate } = 'url' in store ? store : defaults
+  return { ...address, pool, pooler, ca: ca === undefined ? undefined : beside(ca), timeoutMs: timeout, migrate }
+}
+
 function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) => string): IssuerConfig {
   if (issuer === false) return { kind: 'off' }
   if ('upstream' in issuer) {
-    return { kind: 'upstream', upstream: issuer.upstream, onStaleRevocations: issuer.on_stale_revocations }
+    return { kind: 'upstream', upstreams: [issuer.upstream].flat() }
   }
   return {
     kind: 'embedded',

@@ -85,6 +85,10 @@ function checkEmbedded(checking: Checking): void {
       '`issuer.refresh_token_ttl` must not be longer than `refresh_token_max`',
     )
   }
+  const staleAfter = checking.draft.stale_after
+  if (access !== undefined && staleAfter !== undefined && staleAfter > access) {
+    checking.at(['stale_after'], '`stale_after` must not be longer than `issuer.access_token_ttl`')
+  }
   if (access !== undefined && most !== undefined && access > most) {
     checking.at(['issuer', 'access_token_ttl'], '`issuer.access_token_ttl` must not be longer than `refresh_token_max`')
   }

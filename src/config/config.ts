@@ -52,9 +52,40 @@ export interface EmbeddedIssuer {
 /** A gateway on its own: another audgate holds the issuer. */
 export interface UpstreamIssuer {
   readonly kind: 'upstream'
-  /** Origin of that audgate, without trailing slash. */
-  readonly upstream: string
-  readonly onStaleRevocations: 'refuse' | 'allow'
+  /** Origins of audgates of one store, without trailing slash; any of them will do. */
+  readonly upstreams: readonly string[]
+}
+
+/** A place where PostgreSQL listens; `host` is the absolute path of a folder for a socket in it. */
+export interface PostgresHost {
+  readonly host: string
+  readonly port: number
+}
+
+/** A database of PostgreSQL that several instances share. The password is a secret of the environment. */
+export interface PostgresStore {
+  readonly kind: 'postgres'
+  /** Tried in order; the first that is no standby is taken. */
+  readonly hosts: readonly PostgresHost[]
+  readonly user: string
+  readonly database: string
+  /** Connections of this process. */
+  readonly pool: number
+  readonly pooler: 'none' | 'transaction'
+  /** Absolute path of a PEM file; undefined: the system's authorities. */
+  readonly ca: string | undefined
+  /** For one statement. */
+  readonly timeoutMs: number
+  readonly migrate: 'auto' | 'never'
+}
+
+/** What is remembered: in a file of this machine (its path is absolute), or in a database. */
+export type StoreConfig = { readonly kind: 'sqlite'; readonly path: string } | PostgresStore
+
+/** How old the knowledge of revocations may be, and what becomes of tokens then. */
+export interface StaleRevocations {
+  readonly afterSeconds: number
+  readonly action: 'refuse' | 'allow'
 }
 
 export type IssuerConfig = EmbeddedIssuer | UpstreamIssuer | { readonly kind: 'off' }
@@ -89,6 +120,10 @@ export interface Secrets {
   readonly registrationToken: string | undefined
   /** AUDGATE_FEED_TOKEN, for the revocation feed. */
   readonly feedToken: string | undefined
+  /** AUDGATE_STORE_PASSWORD, of the database's user. */
+  readonly storePassword: string | undefined
+  /** AUDGATE_KEY_FILE: the path of the file with the key that signing keys are sealed by, where there is no secret. */
+  readonly keyFile: string | undefined
 }
 
 /** routes.yaml and environment, checked and frozen. */
@@ -112,8 +147,13 @@ export interface Config {
   readonly tls: { readonly cert: string; readonly key: string } | undefined
   /** Networks with a prefix length (`10.0.0.1/32` for a single address); v4-mapped IPv6 is written as IPv4. */
   readonly trustedProxies: readonly string[]
-  /** Absolute path of the SQLite file. */
-  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+  readonly store: StoreConfig
+  /** Name of this process among those of one store. */
+  readonly instance: string
+  readonly staleRevocations: StaleRevocations
+  readonly dpopReplay: 'instance' | 'store'
+  readonly shutdown: { readonly delayMs: number; readonly graceMs: number }
+  readonly audit: { readonly keepSeconds: number }
   readonly accessLog: 'all' | 'refused' | 'off'
   readonly maxConnections: number
   /** Data-path worker processes; 1 is this process alone. */

@@ -2,6 +2,7 @@ import type { IdentityProvider } from '../core/identity-provider.ts'
 import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
+import { storeText } from './store-schema.ts'
 
 /** Two lists by the ids of their members. */
 export interface Matched<T> {
@@ -175,7 +176,14 @@ function settingChanges(before: Config, after: Config): string[] {
     management: config.management === undefined ? 'none' : listenText(config.management),
     tls: config.tls === undefined ? 'off' : `${config.tls.cert}, ${config.tls.key}`,
     trusted_proxies: config.trustedProxies.join(', ') || 'none',
-    store: config.store.path,
+    store: storeText(config.store),
+    instance: config.instance,
+    stale_after: `${config.staleRevocations.afterSeconds}s`,
+    on_stale_revocations: config.staleRevocations.action,
+    dpop_replay: config.dpopReplay,
+    'shutdown.delay': `${config.shutdown.delayMs}ms`,
+    'shutdown.grace': `${config.shutdown.graceMs}ms`,
+    'audit.keep': `${config.audit.keepSeconds}s`,
     access_log: config.accessLog,
     max_connections: String(config.maxConnections),
     workers: String(config.workers),
@@ -211,7 +219,7 @@ function issuerSettings(issuer: IssuerConfig): Record<string, string> {
     case 'off':
       return {}
     case 'upstream':
-      return { upstream: issuer.upstream, on_stale_revocations: issuer.onStaleRevocations }
+      return { upstream: issuer.upstreams.join(' ') }
     case 'embedded':
       return {
         signing_alg: issuer.signingAlg,

@@ -16,6 +16,7 @@ import {
 import { PROVIDER } from './provider-schema.ts'
 import { RESOURCE } from './resource-schema.ts'
 import { ROUTE } from './route-schema.ts'
+import { AUDIT, parseInstance, parseStaleAfter, SHUTDOWN, STORE } from './store-schema.ts'
 
 const DAY_SECONDS = 86_400
 
@@ -56,14 +57,17 @@ const EMBEDDED = z
   })
   .meta({ description: 'The embedded issuer.' })
 
+const ISSUER_UPSTREAM = textLeaf('Address of an audgate that holds the issuer.', parseIssuerUpstream)
+
 /** `issuer: { upstream }`: another audgate holds it. */
 const FOLLOWING = z
   .strictObject({
-    upstream: textLeaf('Address of the audgate that holds the issuer.', parseIssuerUpstream),
-    on_stale_revocations: wordLeaf('What becomes of tokens when its revocation feed has been silent for 15 s.', [
-      'refuse',
-      'allow',
-    ]).prefault('refuse'),
+    upstream: z
+      .union([ISSUER_UPSTREAM, z.array(ISSUER_UPSTREAM).min(1, { error: 'must name at least one audgate' })], {
+        error: 'must be an address, or a list of addresses',
+      })
+      .meta({ description: 'One audgate that holds the issuer, or several of one store.' }),
+    on_stale_revocations: wordLeaf('As the key of that name at the top.', ['refuse', 'allow']).optional(),
   })
   .meta({ description: 'A gateway on its own: the reserved paths are passed on to another audgate.' })
 
@@ -202,7 +206,19 @@ export const FILE = z
       )
       .meta({ description: 'Peers whose X-Forwarded-* are believed; default none.' })
       .prefault([]),
-    store: textLeaf('`sqlite:PATH`, relative to this file.', parseStore).prefault('sqlite:./data/audgate.db'),
+    store: STORE.prefault('sqlite:./data/audgate.db'),
+    instance: textLeaf('Name of this process in logs, metrics and `audgate instances`.', parseInstance).optional(),
+    stale_after: textLeaf(
+      'How old the knowledge of revocations may be, end to end; 5s to 5m.',
+      parseStaleAfter,
+    ).prefault('15s'),
+    on_stale_revocations: wordLeaf('What becomes of tokens when it is older.', ['refuse', 'allow']).optional(),
+    dpop_replay: wordLeaf('Whether a DPoP proof counts once at each instance, or once in all.', [
+      'instance',
+      'store',
+    ]).prefault('instance'),
+    shutdown: SHUTDOWN.prefault({}),
+    audit: AUDIT.prefault({}),
     access_log: wordLeaf('Which requests are logged.', ['all', 'refused', 'off']).prefault('all'),
     max_connections: z
       .int({ error: 'must be a whole number from 1 to 1000000' })
@@ -234,11 +250,4 @@ function parsePublicUrl(text: string): Parsed<string> {
   const result = parseSafeUrl(text)
   if (!result.ok) return result
   return isBareOrigin(text) ? parsed(text) : faulty('must have no path or query; the gateway has the whole origin')
-}
-
-/** The path only; it is made absolute where the file's folder is known. */
-function parseStore(text: string): Parsed<string> {
-  const path = text.startsWith('sqlite:') ? text.slice('sqlite:'.length) : ''
-  if (path === '' || path === ':memory:') return faulty('must be sqlite:PATH with the path of a file')
-  return /\p{Cc}/u.test(path) ? faulty('must not hold control characters') : parsed(path)
 }

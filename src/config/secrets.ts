@@ -1,4 +1,4 @@
-import type { Checking } from './check.ts'
+import type { Checking, FileDraft } from './check.ts'
 import type { Secrets } from './config.ts'
 import { type Environment, readValueFile } from './interpolation.ts'
 
@@ -7,6 +7,8 @@ const NAMES: Readonly<Record<keyof Secrets, string>> = {
   secret: 'AUDGATE_SECRET',
   registrationToken: 'AUDGATE_REGISTRATION_TOKEN',
   feedToken: 'AUDGATE_FEED_TOKEN',
+  storePassword: 'AUDGATE_STORE_PASSWORD',
+  keyFile: 'AUDGATE_KEY_FILE',
 }
 
 /** Names of all variables that hold a secret, or the path of one: what a process without use for them is not given. */
@@ -51,7 +53,11 @@ export function checkSecrets(checking: Checking, { secrets, faults }: ReadSecret
   checkBearer(checking, NAMES.feedToken, secrets.feedToken)
 }
 
-function checkNeeded(checking: Checking, { registrationToken, feedToken }: Secrets, faults: readonly string[]): void {
+function checkNeeded(
+  checking: Checking,
+  { secret, keyFile, registrationToken, feedToken }: Secrets,
+  faults: readonly string[],
+): void {
   const { issuer } = checking.draft
   // Of a secret that is there and can't be had enough is said already.
   const lacks = (value: string | undefined, name: string) =>
@@ -67,6 +73,19 @@ function checkNeeded(checking: Checking, { registrationToken, feedToken }: Secre
       '`issuer.upstream` needs AUDGATE_FEED_TOKEN in the environment, the same as there',
     )
   }
+  if (isShared(checking.draft) && keyFile === undefined && lacks(secret, NAMES.secret)) {
+    checking.at(
+      ['store'],
+      '`store: postgres://…` needs AUDGATE_SECRET (or AUDGATE_KEY_FILE) in the environment, the same at every instance',
+    )
+  }
+}
+
+/** Whether this process holds the issuer, and its store is a database that others share. */
+function isShared({ store, issuer }: FileDraft): boolean {
+  const address = store !== undefined && 'url' in store ? store.url : store
+  const embedded = issuer !== false && (issuer === undefined || !('upstream' in issuer))
+  return embedded && address !== undefined && 'kind' in address && address.kind === 'postgres'
 }
 
 function checkStrength(checking: Checking, name: string, value: string | undefined): void {

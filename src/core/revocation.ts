@@ -4,7 +4,9 @@ import type { VerifiedToken } from './token.ts'
  * What ends tokens of the embedded issuer. `jti` and `gid` match exactly; the others match a token that was issued
  * (milliseconds, see `issuedMs`) at or before `notBeforeMs`, so that a token made after the act is good.
  */
-export type RevocationKind = 'jti' | 'gid' | 'client' | 'sub' | 'sub_client' | 'sub_group'
+export type RevocationKind = (typeof REVOCATION_KINDS)[number]
+
+export const REVOCATION_KINDS = ['jti', 'gid', 'client', 'sub', 'sub_client', 'sub_group'] as const
 
 export interface Revocation {
   /** Ascending in the order of acts; what the feed catches up by. */
@@ -62,17 +64,11 @@ export class RevocationTable {
     sub_client: new Map(),
     sub_group: new Map(),
   }
-  #lastId = 0
   /**
    * Another one with every entry that is added: only those can turn an earlier no into a yes. Tokens that were found not to be revoked keep
    * it, so that thousands of entries cost a known token one look.
    */
   #state: object = {}
-
-  /** The highest id ever added; 0 for none. */
-  get lastId(): number {
-    return this.#lastId
-  }
 
   /** Entries in force. */
   get size(): number {
@@ -80,16 +76,20 @@ export class RevocationTable {
   }
 
   /** In any order, and again: of two entries with one key the later time holds. */
-  add(revocations: readonly Revocation[]): void {
+  add(revocations: readonly Omit<Revocation, 'id'>[]): void {
     this.#state = {}
-    for (const { id, kind, key, notBeforeMs, expiresAt } of revocations) {
+    for (const { kind, key, notBeforeMs, expiresAt } of revocations) {
       const before = this.#byKind[kind].get(key)
       this.#byKind[kind].set(key, {
         notBeforeMs: Math.max(notBeforeMs, before?.notBeforeMs ?? notBeforeMs),
         expiresAt: Math.max(expiresAt, before?.expiresAt ?? expiresAt),
       })
-      if (id > this.#lastId) this.#lastId = id
     }
+  }
+
+  /** Every entry that it holds. */
+  entries(): readonly Omit<Revocation, 'id'>[] {
+    return REVOCATION_KINDS.flatMap((kind) => [...this.#byKind[kind]].map(([key, entry]) => ({ kind, key, ...entry })))
   }
 
   /** Whether an act in force ends this token. Does NOT judge `exp`. */

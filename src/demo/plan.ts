@@ -32,6 +32,7 @@ export interface DemoPlan {
  * machine, and its servers believe headers, so they do too.
  */
 export function planDemo(config: Config): DemoPlan | string {
+  if (config.store.kind !== 'sqlite') return '--demo: needs a store of its own: take `store:` out of the file'
   const problem = placeProblem(config)
   if (problem !== undefined) return `--demo: ${problem}`
   const [photos, files, site] = ['photos', 'files', 'demo'].map((id) => upstreamOf(config, id))

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { RevocationTable } from '../core/revocation.ts'
 import { clockToleranceSeconds, type Evidence } from '../core/token.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
+import { mayHoldAnything, openStore } from '../server/open-store.ts'
 import { trustedIssuers } from '../server/trusted-issuers.ts'
-import { openSqliteStore } from '../store/sqlite.ts'
 import { claimAt, readClaims } from '../token/access-token.ts'
 import type { PublishedKey, VerifierIssuer } from '../token/trusted-issuer.ts'
 import { createVerifier, type Verifier } from '../token/verifier.ts'
@@ -62,8 +61,8 @@ export function evidenceOf(
 async function ownKeys(config: Config, table: RevocationTable, now: number): Promise<readonly PublishedKey[]> {
   if (config.issuer.kind !== 'embedded') return NO_KEYS
   // A server that never ran has signed nothing; what a request without a token gets can be said all the same.
-  if (config.store.path !== ':memory:' && !existsSync(config.store.path)) return NO_KEYS
-  const store = await openSqliteStore(config.store.path, { create: false })
+  if (!mayHoldAnything(config)) return NO_KEYS
+  const store = await openStore(config, { create: false })
   try {
     table.add(await store.revocations(0, now))
     return (await store.signingKeys()).map((key) => key.publicJwk)

@@ -1,8 +1,8 @@
 import { personKey, type Revocation } from '../core/revocation.ts'
 import type { NewRevocation, RevocationAct, Store } from '../store/store.ts'
 
-/** Entries outlive the last token that they can touch by this much: clocks differ. */
-const TOLERANCE_SECONDS = 60
+/** Entries outlive the last token that they can touch by this much: clocks differ, and are set back. */
+const TOLERANCE_SECONDS = 3600
 /** The longest `access_token_ttl` that routes.yaml may say: a token may have been made under another file than today's. */
 const LONGEST_TOKEN_SECONDS = 86_400
 

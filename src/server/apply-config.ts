@@ -12,6 +12,7 @@ const BOUND: Readonly<Record<string, (config: Config) => unknown>> = {
   listen: (config) => config.listen,
   management: (config) => config.management,
   store: (config) => config.store,
+  instance: (config) => config.instance,
   workers: (config) => config.workers,
   tls: (config) => config.tls === undefined,
 }
@@ -19,7 +20,7 @@ const BOUND: Readonly<Record<string, (config: Config) => unknown>> = {
 /** Settings that tokens and keys hang on: a file that changes one isn't put in force at all before a restart. */
 const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
   public_url: (config) => config.publicUrl,
-  issuer: (config) => [config.issuer.kind, config.issuer.kind === 'upstream' ? config.issuer.upstream : ''],
+  issuer: (config) => [config.issuer.kind, config.issuer.kind === 'upstream' ? config.issuer.upstreams : ''],
 }
 
 /**

@@ -3,7 +3,6 @@ import type { Revocation } from '../core/revocation.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
-import { openSqliteStore } from '../store/sqlite.ts'
 import type { Store } from '../store/store.ts'
 import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
@@ -11,8 +10,10 @@ import { followCommands } from './command-trail.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
 import type { IssuerMount } from './issuer-mount.ts'
+import { createLastUse, type LastUse } from './last-use.ts'
 import { mountIssuer } from './mount-issuer.ts'
-import { createLastUse, createRevocations, type LastUse, type Revocations } from './revocations.ts'
+import { openStore } from './open-store.ts'
+import { createRevocations, type Revocations } from './revocations.ts'
 import { type StoreHealth, watchStore } from './store-health.ts'
 
 /** What stands behind the data path: in this process, or in the one that this process works for. */
@@ -39,11 +40,12 @@ export interface IssuerLink {
 /** Milliseconds. */
 export interface FeedTiming {
   readonly heartbeatMs: number
-  readonly staleAfterMs: number
+  /** How old the knowledge of revocations may be; undefined: what the file in force says. */
+  readonly staleAfterMs?: number
 }
 
-/** Three missed signs of life are silence. */
-export const FEED_TIMING: FeedTiming = { heartbeatMs: 5_000, staleAfterMs: 15_000 }
+/** Signs of life come far more often than what is known may be old. */
+export const FEED_TIMING: FeedTiming = { heartbeatMs: 1_000 }
 
 export interface IssuerLinkOptions {
   readonly log: Log
@@ -75,7 +77,11 @@ export interface IssuerState {
   readonly health: StoreHealth | undefined
 }
 
-export type IssuerStateOptions = Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'>
+export interface IssuerStateOptions
+  extends Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'> {
+  /** How old the knowledge of revocations may be. */
+  readonly staleAfterMs: () => number
+}
 
 /** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
 export async function openIssuerState(
@@ -91,6 +97,8 @@ export async function openIssuerState(
       const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
       if (closed > 0) log.info('tunnel.revoked', { closed })
     },
+    staleAfterMs: options.staleAfterMs,
+    onRewound: (putBack) => log.warn('revocations.rewound', { put_back: putBack }),
     onState: (fault) => {
       if (fault === undefined) log.info('revocations.current')
       else log.error('revocations.stale', { fault })
@@ -99,8 +107,10 @@ export async function openIssuerState(
   })
   closing.add(() => revocations.close())
   if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations, health: undefined }
-  const store = await openSqliteStore(config.store.path, { checked: true })
+  const store = await openStore(config, { checked: true, now })
   closing.add(() => store.close())
+  // Positions of before a restart mean nothing if the file is another one now: a copy from a backup.
+  if (config.store.kind === 'sqlite') await store.renewEpoch()
   await revocations.follow(store)
   const usage = createLastUse(store, (error) => log.warn('store.fault', { fault: String(error) }))
   closing.add(async () => {
@@ -109,7 +119,7 @@ export async function openIssuerState(
   })
   const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
   closing.add(await followCommands(store, log, onFault))
-  const health = watchStore(store, config.store.path, log)
+  const health = watchStore(store, config.store.kind === 'sqlite' ? config.store.path : undefined, log)
   closing.add(() => health.close())
   const stopSweeping = sweepStore(store, options)
   closing.add(stopSweeping)
@@ -134,7 +144,8 @@ export async function openOwnIssuerLink(
   closing: Closing,
 ): Promise<IssuerLink> {
   const { now, onEvent, meter } = options
-  const memory = await openIssuerState(config, options, closing)
+  const staleAfterMs = staleAfter(options)
+  const memory = await openIssuerState(config, { ...options, staleAfterMs }, closing)
   const issuer = await mountIssuer(config, {
     store: memory.store,
     now,
@@ -151,13 +162,16 @@ export async function openOwnIssuerLink(
     feed?.keysChanged()
   }
   issuer.onKeysChanged(onKeys)
-  const following = startFollowing(config, options, memory, onKeys)
+  const following = startFollowing(config, options, memory, onKeys, (origin) => issuer.upstreamFailed?.(origin))
   if (following !== undefined) closing.add(() => following.close())
   return {
     issuer,
     revocations: memory.revocations,
     unwritable: () => memory.health?.fault(),
-    unavailable: () => memory.revocations.unavailable() ?? following?.unavailable(),
+    unavailable: () => {
+      if (mayGoOn(options)) return undefined
+      return memory.revocations.unavailable() ?? following?.unavailable()
+    },
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
     useJti: undefined,
@@ -165,6 +179,14 @@ export async function openOwnIssuerLink(
     feed,
     following,
   }
+}
+
+function staleAfter({ current, feedTiming }: IssuerLinkOptions): () => number {
+  return () => feedTiming.staleAfterMs ?? current().staleRevocations.afterSeconds * 1_000
+}
+
+function mayGoOn({ current }: IssuerLinkOptions): boolean {
+  return current().staleRevocations.action === 'allow'
 }
 
 function openFeed(
@@ -177,25 +199,25 @@ function openFeed(
 
 function startFollowing(
   { issuer, secrets }: Config,
-  { log, current, feedTiming: { staleAfterMs }, onAvailability }: IssuerLinkOptions,
+  options: IssuerLinkOptions,
   { revocations }: IssuerState,
   onKeys: () => void,
+  onUpstreamFailed: (origin: string) => void,
 ): Following | undefined {
   const { feedToken } = secrets
   if (issuer.kind !== 'upstream') return undefined
   if (feedToken === undefined) throw new TypeError('config let a gateway on its own through without AUDGATE_FEED_TOKEN')
-  const mayGoOn = (): boolean => {
-    const { issuer: inForce } = current()
-    return inForce.kind === 'upstream' && inForce.onStaleRevocations === 'allow'
-  }
+  const { log, now, onAvailability } = options
   return follow({
-    upstream: issuer.upstream,
+    upstreams: issuer.upstreams,
     feedToken,
-    mayGoOn,
+    mayGoOn: () => mayGoOn(options),
+    now,
     log,
     revocations,
     onKeys,
-    staleAfterMs,
+    staleAfterMs: staleAfter(options),
+    onFailed: onUpstreamFailed,
     onChange: () => onAvailability?.(),
   })
 }

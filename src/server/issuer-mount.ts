@@ -14,6 +14,8 @@ export interface IssuerMount {
   /** See `Issuer.providerAges`; undefined without an issuer in this process. */
   readonly providerAges?: () => Promise<ReadonlyMap<string, number>>
   onKeysChanged(listener: () => void): void
+  /** An upstream of the issuer has been found not to answer; undefined where there is none. */
+  readonly upstreamFailed?: ((origin: string) => void) | undefined
   reconfigure(config: Config): Promise<void>
   close(): Promise<void>
 }

@@ -25,7 +25,8 @@ function isClientClaim(name: string): boolean {
 export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Promise<IssuerMount> {
   const underWay = new WeakMap<object, ReservedRequest>()
   const app = fastify({ serverFactory: (handler) => createServer(handler), logger: false, exposeHeadRoutes: false })
-  await passOn(app, issuer, new URL(config.publicUrl).host, underWay)
+  const choice = createUpstreamChoice(issuer.upstreams)
+  await passOn(app, choice, new URL(config.publicUrl).host, underWay)
   await app.ready()
   return {
     handle: (reserved) => {
@@ -35,6 +36,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
     own: undefined,
     answer: undefined,
     onKeysChanged: () => undefined,
+    upstreamFailed: choice.failed,
     reconfigure: () => Promise.resolve(),
     close: async () => {
       await app.close()
@@ -42,14 +44,34 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
   }
 }
 
+/** Which of the audgates that hold the issuer is asked: the last one that answered. */
+interface UpstreamChoice {
+  readonly count: number
+  current(): string
+  /** The next one is asked from now on, if this is the one that is asked. */
+  failed(origin: string): void
+}
+
+function createUpstreamChoice(upstreams: readonly string[]): UpstreamChoice {
+  let chosen = 0
+  const current = (): string => upstreams[chosen] ?? ''
+  return {
+    count: upstreams.length,
+    current,
+    failed: (origin) => {
+      if (origin === current()) chosen = (chosen + 1) % upstreams.length
+    },
+  }
+}
+
 async function passOn(
   app: FastifyInstance,
-  { upstream }: UpstreamIssuer,
+  choice: UpstreamChoice,
   publicHost: string,
   underWay: WeakMap<object, ReservedRequest>,
 ): Promise<void> {
   await app.register(proxy, {
-    upstream,
+    upstream: '',
     disableCache: true,
     undici: {
       // Verification is off by default there.
@@ -58,6 +80,16 @@ async function passOn(
       bodyTimeout: BODY_TIMEOUT_MS,
     },
     replyOptions: {
+      getUpstream: choice.current,
+      // What has not been sent yet may be sent to another one.
+      retryDelay: ({ err, req, attempt }) => {
+        if (err === null || err === undefined) return null
+        const failed = new URL(String(req.url)).origin
+        choice.failed(failed)
+        if (attempt >= choice.count - 1 || (req.method !== 'GET' && req.method !== 'HEAD')) return null
+        Object.assign(req, { url: new URL(String(req.url).slice(failed.length), choice.current()) })
+        return 1
+      },
       rewriteRequestHeaders: (request, headers) => {
         const kept = Object.entries(headers).filter(([name]) => !isClientClaim(name))
         return { ...Object.fromEntries(kept), host: publicHost, ...forwardedBy(underWay.get(request.raw)) }

@@ -1,8 +1,8 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
-import { loadMasterKey } from '../issuer/keys/sealing.ts'
 import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
+import { masterKeyOf } from './open-store.ts'
 
 export interface MountOptions {
   /** Undefined where the file asks for no embedded issuer. */
@@ -33,8 +33,8 @@ async function mountEmbedded(
   { now, onEvent, hasRoom, meter }: MountOptions,
   store: Store,
 ): Promise<IssuerMount> {
-  const { secret, registrationToken } = config.secrets
-  const masterKey = await loadMasterKey(secret, config.store.path)
+  const { registrationToken } = config.secrets
+  const masterKey = await masterKeyOf(config)
   // Loaded where it is asked for: a gateway without an issuer does without the library.
   const { createIssuer } = await import('../issuer/create-issuer.ts')
   const issuer = await createIssuer(settingsOf(config, embedded), {

@@ -1,53 +1,25 @@
 import { type Revocation, RevocationTable } from '../core/revocation.ts'
 import type { VerifiedToken } from '../core/token.ts'
+import { createRevocationReader, type RevocationPage } from '../store/revocation-reader.ts'
 import type { Store } from '../store/store.ts'
 
-const FLUSH_MS = 5_000
-// More authorizations than are used within one interval; beyond it some uses are not noted.
-const MOST_NOTED = 10_000
-
-/** When each authorization was last used, gathered in memory and written down now and then. */
-export interface LastUse {
-  /** @param now NumericDate; fractions of a second are dropped. */
-  note(gid: string, now: number): void
-  /** Writes down what was gathered; a store that fails loses it. */
-  flush(): Promise<void>
-  close(): void
-}
-
-export function createLastUse(store: Pick<Store, 'touchAuthorizations'>, onFault: (error: unknown) => void): LastUse {
-  const noted = new Map<string, number>()
-  const flush = async (): Promise<void> => {
-    if (noted.size === 0) return
-    const batch = new Map(noted)
-    noted.clear()
-    try {
-      await store.touchAuthorizations(batch)
-    } catch (error) {
-      onFault(error)
-    }
-  }
-  const timer = setInterval(() => void flush(), FLUSH_MS)
-  timer.unref()
-  return {
-    note: (gid, now) => {
-      if (noted.size < MOST_NOTED || noted.has(gid)) noted.set(gid, Math.floor(now))
-    },
-    flush,
-    close: () => clearInterval(timer),
-  }
-}
-
-const RETRY_MS = 1_000
+/** How often the store is asked, so that another process's act is known here well within a second. */
+const POLL_MS = 250
 const SWEEP_MS = 60_000
+/** Entries outlive the last token that they can touch by an hour; a clock that is set back further brings dead tokens to life. */
+const MOST_SET_BACK_SECONDS = 1800
 
 export interface RevocationsOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Entries have come into force: open tunnels are looked at again. */
   readonly onAdded: (entries: readonly Revocation[]) => void
-  /** The store could not be read (a text), or can be again (undefined). */
+  /** What is known here has become too old (a text), or is current again (undefined). */
   readonly onState: (fault: string | undefined) => void
+  /** The store's list of revocations is another one, or goes back: `putBack` entries that it lacked were put back. */
+  readonly onRewound?: (putBack: number) => void
+  /** How old the knowledge may be, milliseconds. */
+  readonly staleAfterMs: () => number
 }
 
 /** What is revoked, held in memory so that no request asks the store. */
@@ -56,6 +28,8 @@ export interface Revocations {
   isRevoked(token: VerifiedToken): boolean
   /** Why an entry may be missing; undefined when none is. */
   unavailable(): string | undefined
+  /** Milliseconds since the store was last asked by a question that it answered; 0 where no store is followed. */
+  ageMs(): number
   /** Entries that come from elsewhere: a gateway on its own follows a feed. */
   add(entries: readonly Revocation[]): void
   /** Loads what is in force, and keeps up with the store from then on. Rejects when the store can't be read. */
@@ -63,18 +37,13 @@ export interface Revocations {
   close(): void
 }
 
-/** An empty table; {@link Revocations.follow} fills it. When the store fails later, `unavailable` says so until it is caught up. */
+/** An empty table; {@link Revocations.follow} fills it. What is older than it may be is said by the clock, whatever the reason. */
 export function createRevocations(options: RevocationsOptions): Revocations {
   const table = new RevocationTable()
   const stops: (() => void)[] = []
   const sweep = setInterval(() => table.sweep(options.now() / 1_000), SWEEP_MS)
   sweep.unref()
-  const state: { fault: string | undefined } = { fault: undefined }
-  const say = (fault: string | undefined): void => {
-    if (fault === state.fault) return
-    state.fault = fault
-    options.onState(fault)
-  }
+  const knowledge = createKnowledge(options)
   const add = (entries: readonly Revocation[]): void => {
     if (entries.length === 0) return
     table.add(entries)
@@ -85,15 +54,26 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       return table.size
     },
     isRevoked: (token) => table.isRevoked(token),
-    unavailable: () => state.fault,
+    unavailable: knowledge.unavailable,
+    ageMs: knowledge.ageMs,
     add,
     follow: async (store) => {
-      const read = async (): Promise<void> =>
-        add(await store.revocations(table.lastId, Math.floor(options.now() / 1_000)))
-      const keepUp = createKeepUp(read, say)
-      // First listen, then read: an act in between is found twice rather than never.
-      stops.push(store.subscribe(keepUp.wake), keepUp.stop)
+      const reader = createRevocationReader(store)
+      const read = async (): Promise<void> => {
+        const askedAt = knowledge.moment()
+        for (let more = true; more; ) {
+          const page = await reader.read(options.now() / 1_000)
+          if (page.rewound) options.onRewound?.(await store.putBack(table.entries()))
+          add(page.entries)
+          knowledge.learn(askedAt, page)
+          more = page.more
+        }
+      }
       await read()
+      const keepUp = createKeepUp(read, knowledge)
+      stops.push(store.subscribe(keepUp.wake), keepUp.stop)
+      // An act between the first look and this one is found now.
+      keepUp.wake()
     },
     close: () => {
       clearInterval(sweep)
@@ -102,38 +82,88 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   }
 }
 
-/** Reads one at a time; wakes that come meanwhile are joined into one more, and a failure is tried again until it succeeds. */
-function createKeepUp(
-  read: () => Promise<void>,
-  say: (fault: string | undefined) => void,
-): { wake: () => void; stop: () => void } {
+interface Moment {
+  readonly monotonicMs: number
+  readonly wallMs: number
+}
+
+/** How old what is known here is. */
+interface Knowledge {
+  moment(): Moment
+  /** What a page says was asked for at `askedAt`. */
+  learn(askedAt: Moment, page: RevocationPage): void
+  fail(error: unknown): void
+  ageMs(): number
+  unavailable(): string | undefined
+  /** Tells when the answer of `unavailable` has changed. */
+  tell(): void
+}
+
+function createKnowledge({ now, staleAfterMs, onState }: RevocationsOptions): Knowledge {
+  let asOf: Moment | undefined
+  let sweptAt = 0
+  let fault = ''
+  let said: string | undefined
+  const moment = (): Moment => ({ monotonicMs: performance.now(), wallMs: now() })
+  // The monotonic clock stands still while a machine sleeps, the other one can be set: the longer time counts.
+  const ageMs = (): number =>
+    asOf === undefined ? 0 : Math.max(performance.now() - asOf.monotonicMs, now() - asOf.wallMs, 0)
+  const unavailable = (): string | undefined => {
+    const backSeconds = sweptAt - now() / 1_000
+    if (backSeconds > MOST_SET_BACK_SECONDS) return setBack(backSeconds)
+    const age = ageMs()
+    if (age <= staleAfterMs()) return undefined
+    return `revocations can't be read since ${Math.round(age / 1_000)} s${fault === '' ? '' : `: ${fault}`}`
+  }
+  return {
+    moment,
+    ageMs,
+    unavailable,
+    learn: (askedAt, page) => {
+      fault = ''
+      sweptAt = page.position.sweptAt
+      if (!page.more) asOf = askedAt
+    },
+    fail: (error) => {
+      fault = error instanceof Error ? error.message : 'unknown'
+    },
+    tell: () => {
+      const reason = unavailable()
+      if ((reason === undefined) === (said === undefined)) return
+      said = reason
+      onState(reason)
+    },
+  }
+}
+
+function setBack(seconds: number): string {
+  return `the clock goes ${Math.round(seconds)} s behind what it was: revocations of then may be forgotten; set the clock, or run \`audgate store restored\``
+}
+
+/** Reads one at a time, at every wake and at every tick; wakes that come meanwhile are joined into one more. */
+function createKeepUp(read: () => Promise<void>, knowledge: Knowledge): { wake: () => void; stop: () => void } {
   const state = { reading: false, again: false, stopped: false }
-  let retry: NodeJS.Timeout | undefined
   const wake = (): void => {
     state.again = true
     if (!state.reading) void drain()
   }
   const drain = async (): Promise<void> => {
     state.reading = true
-    clearTimeout(retry)
     while (state.again && !state.stopped) {
       state.again = false
-      try {
-        await read()
-        say(undefined)
-      } catch (error) {
-        if (state.stopped) break
-        say(`revocations can't be read: ${error instanceof Error ? error.message : 'unknown'}`)
-        retry = setTimeout(wake, RETRY_MS)
-        retry.unref()
-        break
-      }
+      await read().catch(knowledge.fail)
+      if (!state.stopped) knowledge.tell()
     }
     state.reading = false
   }
+  const poll = setInterval(() => {
+    knowledge.tell()
+    wake()
+  }, POLL_MS)
+  poll.unref()
   const stop = (): void => {
     state.stopped = true
-    clearTimeout(retry)
+    clearInterval(poll)
   }
   return { wake, stop }
 }

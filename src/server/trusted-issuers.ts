@@ -37,7 +37,10 @@ function ownIssuer(config: Config, own: OwnKeys | undefined): VerifierIssuer | u
     case 'off':
       return undefined
     case 'upstream':
-      return { ...shared, keys: { kind: 'upstream', uri: `${config.issuer.upstream}/oauth/jwks` } }
+      return {
+        ...shared,
+        keys: { kind: 'upstream', uris: config.issuer.upstreams.map((origin) => `${origin}/oauth/jwks`) },
+      }
     case 'embedded':
       return own === undefined ? undefined : { ...shared, keys: { kind: 'static', jwks: own.publicKeys } }
   }

@@ -31,7 +31,7 @@ export function sqliteStore(
 ): Store {
   const changes = watchChanges(engine)
   return {
-    ...sqlStore({ ...engine, committed: changes.look }, now, origin),
+    ...sqlStore({ ...engine, committed: async () => changes.look() }, now, origin),
     subscribe: changes.subscribe,
     close: async () => {
       changes.close()

@@ -130,6 +130,18 @@ export interface RevocationAct {
   readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
 }
 
+/** Where the list of revocations ends. */
+export interface StorePosition {
+  /** Names the history that ids belong to: in another one they mean other entries. */
+  readonly epoch: string
+  /** The highest id ever given; 0 for none. */
+  readonly id: number
+  /** Drawn by chance with that id. */
+  readonly nonce: string
+  /** NumericDate: the latest time that rows were swept by. Entries that had expired by then may be gone. */
+  readonly sweptAt: number
+}
+
 /** What a unit of work keeps acts of revocation, and other units, from touching until it is over. */
 export interface HeldByUnit {
   /** A code or refresh token that is about to be spent: requests with the same one take turns. */
@@ -248,10 +260,13 @@ export interface Store extends ProviderStore {
    * hear of it when that is committed, and the answered list is filled then.
    */
   act(act: RevocationAct): Promise<readonly Revocation[]>
-  /** Entries in force with an id above `afterId`, ascending. */
-  revocations(afterId: number, now: number): Promise<readonly Revocation[]>
-  /** The highest id ever given; 0 for none. */
-  lastRevocationId(): Promise<number>
+  /** Entries in force with an id above `afterId`, ascending, the first `limit` of them. */
+  revocations(afterId: number, now: number, limit?: number): Promise<readonly Revocation[]>
+  position(): Promise<StorePosition>
+  /** Begins another epoch: whoever follows starts anew. */
+  renewEpoch(): Promise<void>
+  /** Puts entries in force that the store lacks, as they are; answers how many that were. */
+  putBack(entries: readonly NewRevocation[]): Promise<number>
 
   // audit
   /** @param stranger whether a stranger can cause such lines as often as they like: those are bounded apart from the rest. */

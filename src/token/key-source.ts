@@ -76,6 +76,22 @@ export function keysAt(uri: string, dispatcher: Dispatcher, anyHost: boolean): K
   })
 }
 
+/** Keys at the first of `uris` that answers with some; plain http is taken from any host. */
+export function keysAtAny(uris: readonly string[], dispatcher: Dispatcher): KeyLoader {
+  return fetching(async (signal) => {
+    const faults: string[] = []
+    for (const uri of uris) {
+      try {
+        return await loadKeys(uri, dispatcher, signal)
+      } catch (error) {
+        if (!(error instanceof KeyLoadError)) throw error
+        faults.push(error.message)
+      }
+    }
+    throw new KeyLoadError(faults.join('; '))
+  })
+}
+
 /**
  * Keys of an issuer by its metadata, asked for anew each time: `/.well-known/openid-configuration` behind the issuer (OpenID Connect
  * Discovery §4), else `/.well-known/oauth-authorization-server` before its path (RFC 8414 §3). Its `issuer` must be the same string.

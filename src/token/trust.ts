@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { createStaticKeySet, FetchedKeySet, type KeyEvent, type KeySet } from './key-set.ts'
-import { discoveredKeys, type KeyLoader, keyFile, keysAt } from './key-source.ts'
+import { discoveredKeys, type KeyLoader, keyFile, keysAt, keysAtAny } from './key-source.ts'
 import type { VerifierIssuer } from './trusted-issuer.ts'
 
 /** An issuer in force. */
@@ -66,7 +66,7 @@ function loaderOf(
     case 'jwks_uri':
       return keysAt(source.uri, dispatcher, source.insecureHttp === true)
     case 'upstream':
-      return keysAt(source.uri, dispatcher, true)
+      return keysAtAny(source.uris, dispatcher)
     case 'jwks_file':
       return keyFile(source.path)
   }

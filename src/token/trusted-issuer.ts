@@ -9,8 +9,8 @@ export type VerifierKeySource =
   | { readonly kind: 'jwks_uri'; readonly uri: string; readonly insecureHttp?: boolean }
   /** Read again when the file changes. */
   | { readonly kind: 'jwks_file'; readonly path: string }
-  /** Another audgate inside the operator's own network, the only place where plain http is taken from any host. */
-  | { readonly kind: 'upstream'; readonly uri: string }
+  /** Other audgates inside the operator's own network, the only place where plain http is taken from any host; asked in turn. */
+  | { readonly kind: 'upstream'; readonly uris: readonly string[] }
   /** Keys of this process; say `keysChanged` when they do. */
   | { readonly kind: 'static'; readonly jwks: () => readonly PublishedKey[] }
 

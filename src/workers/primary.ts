@@ -19,7 +19,13 @@ const RELOAD_MS = 5_000
 const METRICS_MS = 1_000
 const SWEEP_MS = 60_000
 
-const NO_SECRETS: Secrets = { secret: undefined, registrationToken: undefined, feedToken: undefined }
+const NO_SECRETS: Secrets = {
+  secret: undefined,
+  registrationToken: undefined,
+  feedToken: undefined,
+  storePassword: undefined,
+  keyFile: undefined,
+}
 
 /** What the primary holds for its workers. */
 interface Primary {

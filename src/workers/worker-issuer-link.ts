@@ -2,7 +2,8 @@ import type { Config } from '../config/config.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { OpenIssuerLink } from '../server/issuer-link.ts'
 import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'
-import { createLastUse, createRevocations } from '../server/revocations.ts'
+import { createLastUse } from '../server/last-use.ts'
+import { createRevocations } from '../server/revocations.ts'
 import type { UseAnswer, UseJti } from '../token/dpop.ts'
 import { type PrimaryMessage, SILENT_MS, type WorkerInit, type WorkerLink } from './messages.ts'
 import type { PassOn } from './pass-on.ts'
@@ -26,6 +27,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
     now: Date.now,
     onAdded: () => void bound.tunnels?.closeRevoked((token) => revocations.isRevoked(token)),
     onState: () => undefined,
+    staleAfterMs: () => SILENT_MS,
   })
   revocations.add(briefing.revocations)
   const usage = createLastUse(

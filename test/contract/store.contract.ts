@@ -7,8 +7,11 @@ import { aClient, anAct, anAuthorization, aUser } from './store-records.ts'
 
 const EXPIRES = 2_000_000_000
 
-/** What any store has to do. `makeStore` makes an empty one for each test; the suite closes it. */
-export function storeContract(makeStore: () => Promise<Store>): void {
+/**
+ * What any store has to do. `makeStore` makes an empty one for each test; the suite closes it.
+ * @param fill does what `fillBySteps` does, where steps are dear.
+ */
+export function storeContract(makeStore: () => Promise<Store>, fill?: (store: Store) => Promise<void>): void {
   const under: { store: Store } = { store: undefined as never }
   beforeEach(async () => {
     under.store = await makeStore()
@@ -21,7 +24,7 @@ export function storeContract(makeStore: () => Promise<Store>): void {
   describe('small things', () => smallThings(under))
   describe('acts of revocation', () => acts(under))
   describe('units of work', () => units(under))
-  describe('audit and sweeping', () => audits(under))
+  describe('audit and sweeping', () => audits(under, fill ?? fillBySteps))
   describe('subscribers', () => subscribers(under))
 }
 
@@ -299,7 +302,7 @@ function acts(under: Under): void {
     assert.deepEqual(await under.store.revocations(0, 50), entries)
     assert.deepEqual(await under.store.revocations(entries[0]?.id ?? 0, 50), entries.slice(1))
     assert.deepEqual(await under.store.revocations(0, 100), entries.slice(1))
-    assert.equal(await under.store.lastRevocationId(), entries[1]?.id)
+    assert.equal((await under.store.position()).id, entries[1]?.id)
   })
 
   it('the same token revoked again takes no further room; a later act on a client replaces the earlier', async () => {
@@ -318,7 +321,7 @@ function acts(under: Under): void {
     await under.store.act(anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: 100 }] }))
     await under.store.sweep(1000)
     assert.deepEqual(await under.store.revocations(0, 0), [])
-    assert.equal(await under.store.lastRevocationId(), 1)
+    assert.equal((await under.store.position()).id, 1)
     const [next] = await under.store.act(
       anAct({ revocations: [{ kind: 'jti', key: 'k', notBeforeMs: 1, expiresAt: 100 }] }),
     )
@@ -576,14 +579,17 @@ function units(under: Under): void {
   })
 }
 
-function audits(under: Under): void {
+/** Writes 20,010 lines of refused strangers. */
+async function fillBySteps(store: Store): Promise<void> {
+  for (let n = 0; n < 20_010; n += 10) {
+    await Promise.all(Array.from({ length: 10 }, (_, m) => store.audit('token.refused', { n: n + m }, 100, true)))
+  }
+}
+
+function audits(under: Under, fill: (store: Store) => Promise<void>): void {
   it('strangers’ lines push out strangers’ only', async () => {
     await under.store.audit('consent.granted', {}, 100)
-    for (let n = 0; n < 20_010; n += 10) {
-      await Promise.all(
-        Array.from({ length: 10 }, (_, m) => under.store.audit('token.refused', { n: n + m }, 100, true)),
-      )
-    }
+    await fill(under.store)
     await under.store.sweep(200)
     const kept = await under.store.auditsAfter(0, 30_000)
     const refused = kept.filter(({ origin }) => origin === 'stranger')

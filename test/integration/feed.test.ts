@@ -81,9 +81,10 @@ interface Followed {
 function follow(url: string, feedToken = TOKEN): Followed {
   const followed = { keys: [] as string[], states: [] as FollowerState['kind'][], keyFetches: 0 }
   const follower = followFeed({
-    upstream: url,
+    upstreams: [url],
     feedToken,
-    staleAfterMs: 400,
+    staleAfterMs: () => 400,
+    now: Date.now,
     clock: () => performance.now(),
     onRevocations: (entries) => followed.keys.push(...entries.map((entry) => entry.key)),
     onKeys: () => {

@@ -82,8 +82,8 @@ describe('what a request says of our own name', () => {
     const { head, answer } = await proven('gate.example.com', '/photos/a', 'http://gate.example.com/photos/a')
     assert.equal(answer.status, 200)
     assert.equal((await rawRequest(gateway.port, head)).status, 401)
+    const anew = await startGateway({ yaml, now: () => Date.now() + clock.ms })
     const iat = Math.floor((Date.now() + clock.ms) / 1_000)
-    const anew = await startGateway({ yaml, now: () => iat * 1_000 })
     const url = 'http://gate.example.com/photos/a'
     const old = await proven('gate.example.com', '/photos/a', url, anew, iat)
     const young = await proven('gate.example.com', '/photos/a', url, anew, iat + 1)

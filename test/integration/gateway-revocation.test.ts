@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { addClient } from '../../src/issuer/clients/clients.ts'
 import { createRevocationActs } from '../../src/issuer/revocation-acts.ts'
-import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { openStore } from '../../src/server/open-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startGateway, type TestGateway, until } from '../support/gateway-under-test.ts'
@@ -106,7 +106,7 @@ describe('revocation at the gateway', () => {
 
   it('an act of another process holds within a second', async () => {
     assert.equal(await statusOf(token), 200)
-    const other = await openSqliteStore(gateway.server.config.store.path)
+    const other = await openStore(gateway.server.config)
     await actsOn(other).endClient('backup', 'test')
     await until(async () => (await statusOf(token)) === 401, 'the refusal', 1_000)
     await other.close()

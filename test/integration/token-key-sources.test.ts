@@ -250,7 +250,7 @@ describe('keys at a jwks_uri', () => {
       /neither https/,
     )
     server.publish('/oauth/jwks', [key])
-    const upstream: VerifierKeySource = { kind: 'upstream', uri: `${server.origin}/oauth/jwks` }
+    const upstream: VerifierKeySource = { kind: 'upstream', uris: [`${server.origin}/oauth/jwks`] }
     assertVerified(await verify(start(issuerAt('https://gate.example', upstream)), 'https://gate.example'))
   })
 

@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   token: { rooms: ['core'], packages: ['undici'], without: ['node:sqlite'] },
   proxy: { rooms: ['core'], packages: [], without: ['node:sqlite', 'node:fs', 'node:child_process'] },
   observe: { rooms: ['core', 'config'], packages: ['pino', 'prom-client'], without: ['node:sqlite'] },
-  store: { rooms: ['core'], packages: [], without: NETWORK },
+  store: { rooms: ['core'], packages: ['pg'], without: NETWORK },
   issuer: {
     rooms: ['core', 'store'],
     packages: ['oidc-provider', 'jose', 'openid-client', 'undici'],

@@ -57,6 +57,18 @@ export async function loadMasterKey(secret: string | undefined, storePath: strin
   throw new StoreError(`key file ${path}: damaged`, 'restore it from a backup, together with the store')
 }
 
+/** The 32 bytes in the file at `path`, which has to be there. Throws StoreError as {@link loadMasterKey} does. */
+export async function readKeyFile(path: string): Promise<Buffer> {
+  await refuseWideMode(path)
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const hint = 'name the key file of the store, or make a new one: `openssl rand -base64 32 > FILE; chmod 600 FILE`'
+    throw new StoreError(`key file ${path}: can't be read`, hint, { cause: error })
+  })
+  const key = Buffer.from(text.trim(), 'base64')
+  if (key.length === KEY_BYTES) return key
+  throw new StoreError(`key file ${path}: damaged`, 'it holds 32 bytes in base64; restore it from a backup')
+}
+
 /** A key that others could read is no secret any more: it is not gone on with as if nothing were wrong. */
 async function refuseWideMode(path: string): Promise<void> {
   if (process.platform === 'win32') return

@@ -4,9 +4,11 @@ import type { AccessToken, ClientCredentials, KoaContextWithOIDC, RefreshToken }
 import { isGranted, type Scope } from '../../core/resource.ts'
 import { RevocationTable } from '../../core/revocation.ts'
 import { sealVerifiedToken, type VerifiedToken } from '../../core/token.ts'
+import { createRevocationReader } from '../../store/revocation-reader.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
 import { ROUTES } from '../http/endpoints.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import { createKeyedLock } from '../keyed-lock.ts'
 import type { Middleware } from './token-endpoint.ts'
 
 /** An access token of this issuer that is good right now. */
@@ -29,13 +31,22 @@ export interface OwnTokens {
 /** @param publicJwks the keys in force at each call. */
 export function createOwnTokens(context: IssuerContext, publicJwks: () => readonly JWK[]): OwnTokens {
   const table = new RevocationTable()
+  const reader = createRevocationReader(context.store)
+  const turns = createKeyedLock()
+  const catchUp = async (): Promise<void> => {
+    for (let more = true; more; ) {
+      const page = await reader.read(seconds(context))
+      if (page.entries.length > 0) table.add(page.entries)
+      more = page.more
+    }
+    table.sweep(seconds(context))
+  }
   return {
     read: async (jwt) => {
       const payload = await verified(context, publicJwks(), jwt)
       const token = payload && asToken(payload)
       if (payload === undefined || token === undefined) return undefined
-      table.add(await context.store.revocations(table.lastId, seconds(context)))
-      table.sweep(seconds(context))
+      await turns.take('revocations', catchUp)
       return table.isRevoked(token) ? undefined : live(context, payload, token)
     },
   }

@@ -1,15 +1,19 @@
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRevocationReader } from '../../store/revocation-reader.ts'
 import type { Store } from '../../store/store.ts'
 
 /** Where gateways on their own follow what is revoked. */
 export const FEED_PATH = '/oauth/revocations'
 
-/** Seconds between signs of life; a follower takes three missed ones for silence. */
-export const HEARTBEAT_SECONDS = 5
+/** Seconds between signs of life; each says how old what the sender knows is. */
+export const HEARTBEAT_SECONDS = 1
 
-/** A follower that reads this much too slowly is cut off; it catches up when it comes back. */
-const MAX_UNSENT_BYTES = 1_048_576
+/** The largest piece that is handed to the connection at once; the next one waits until the follower has read on. */
+const PIECE_BYTES = 48 * 1_024
+/** A follower that reads nothing for so long is cut off; it catches up when it comes back. */
+const PAUSED_MS = 60_000
 
 export interface FeedOptions {
   readonly store: Store
@@ -36,43 +40,37 @@ export interface Feed {
 
 /**
  * Streams revocations to gateways on their own. An entry is named by its id, in the order of the acts, so a follower that was
- * cut off names the last one that it has and misses nothing. `epoch` names the store: after a store was replaced ids mean
- * other entries, and the follower starts afresh.
+ * cut off names the last one that it has and misses nothing. `epoch` names the store's history: in another one ids mean other
+ * entries, and the follower starts afresh. A sign of life is the end of a look at the store and says how long that took: a
+ * store that can't be asked leaves followers without one.
  */
 export function createFeed(options: FeedOptions): Feed {
   const streams = new Set<Stream>()
-  const unsubscribe = options.store.subscribe(() => {
+  const wakeAll = (): void => {
     for (const stream of streams) stream.wake()
-  })
-  const heartbeat = setInterval(
-    () => {
-      for (const stream of streams) stream.send('heartbeat', undefined, {})
-    },
-    options.heartbeatMs ?? HEARTBEAT_SECONDS * 1_000,
-  )
+  }
+  const unsubscribe = options.store.subscribe(wakeAll)
+  const heartbeat = setInterval(wakeAll, options.heartbeatMs ?? HEARTBEAT_SECONDS * 1_000)
   heartbeat.unref()
-  const open = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const epoch = await options.store.valueOr('feed_epoch', randomUUID())
-    const [knownEpoch, knownId] = (headerOf(request, 'last-event-id') ?? '').split(':')
+  const open = (request: IncomingMessage, response: ServerResponse): void => {
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
-    const stream = createStream(response, options, epoch, knownEpoch === epoch ? Number(knownId) || 0 : 0)
+    const stream = createStream(response, options, positionOf(headerOf(request, 'last-event-id')))
     streams.add(stream)
     response.once('close', () => streams.delete(stream))
-    stream.send('hello', undefined, { epoch })
     stream.wake()
   }
   return {
     handle: (request, response) => {
       const refusal = refuse(request, options.feedToken)
       if (refusal !== undefined) return answer(response, refusal)
-      open(request, response).catch(() => response.destroy())
+      open(request, response)
     },
     keysChanged: () => {
-      for (const stream of streams) stream.send('keys', undefined, {})
+      for (const stream of streams) stream.keysChanged()
     },
     get followers() {
       return streams.size
@@ -86,48 +84,100 @@ export function createFeed(options: FeedOptions): Feed {
   }
 }
 
+function positionOf(text: string | undefined): { epoch: string; id: number } | undefined {
+  const [, epoch, id] = /^([\w.-]{1,100}):(\d{1,15})$/.exec(text ?? '') ?? []
+  return epoch === undefined ? undefined : { epoch, id: Number(id) }
+}
+
 interface Stream {
-  /** Sends every entry that the follower has not got; calls while one is under way are joined. */
+  /** Looks at the store and sends every entry that the follower has not got; calls while one is under way are joined. */
   wake(): void
-  send(event: string, id: string | undefined, data: unknown): void
+  keysChanged(): void
   end(): void
 }
 
-function createStream(response: ServerResponse, options: FeedOptions, epoch: string, afterId: number): Stream {
-  let lastId = afterId
-  let sending = false
-  let again = false
-  const send = (event: string, id: string | undefined, data: unknown): void => {
-    if (response.writableLength > MAX_UNSENT_BYTES) {
-      response.destroy()
-      return
+function createStream(
+  response: ServerResponse,
+  options: FeedOptions,
+  after: { readonly epoch: string; readonly id: number } | undefined,
+): Stream {
+  const reader = createRevocationReader(options.store, after)
+  const state = { sending: false, again: false, keys: false, epoch: '' }
+  const look = async (): Promise<void> => {
+    for (let more = true; more; ) {
+      const askedAt = performance.now()
+      const page = await reader.read(options.now() / 1_000)
+      const { epoch, id } = page.position
+      const events = page.entries.map((entry) => eventText('revocation', entry, `${epoch}:${entry.id}`))
+      if (epoch !== state.epoch) events.unshift(eventText('hello', { epoch }))
+      state.epoch = epoch
+      if (state.keys) events.push(eventText('keys', {}))
+      state.keys = false
+      const ageMs = Math.ceil(performance.now() - askedAt)
+      const facts = { ageMs, nowMs: options.now() }
+      // From here on the follower lacks nothing that was in force when the store was asked.
+      if (!page.more) events.push(eventText('current', facts, `${epoch}:${Math.max(id, page.entries.at(-1)?.id ?? 0)}`))
+      for (const piece of pieces(events)) await send(response, piece)
+      more = page.more
     }
-    response.write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
   }
   const drain = async (): Promise<void> => {
     do {
-      again = false
-      for (const entry of await options.store.revocations(lastId, Math.floor(options.now() / 1_000))) {
-        send('revocation', `${epoch}:${entry.id}`, entry)
-        lastId = entry.id
-      }
-      // From here on the follower lacks nothing that was in force when it asked.
-      send('current', undefined, {})
-    } while (again)
+      state.again = false
+      await look()
+    } while (state.again && !response.destroyed)
+  }
+  const wake = (): void => {
+    state.again = true
+    if (state.sending || response.destroyed) return
+    state.sending = true
+    drain()
+      .catch(() => response.destroy())
+      .finally(() => {
+        state.sending = false
+      })
   }
   return {
-    wake: () => {
-      again = true
-      if (sending) return
-      sending = true
-      drain()
-        .catch(() => response.destroy())
-        .finally(() => {
-          sending = false
-        })
+    wake,
+    keysChanged: () => {
+      state.keys = true
+      wake()
     },
-    send,
     end: () => response.end(),
+  }
+}
+
+function eventText(event: string, data: unknown, id?: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+}
+
+/** Texts joined to pieces of at most {@link PIECE_BYTES}, or of one text. */
+function* pieces(texts: readonly string[]): Generator<string> {
+  let piece = ''
+  for (const text of texts) {
+    if (piece !== '' && piece.length + text.length > PIECE_BYTES) {
+      yield piece
+      piece = ''
+    }
+    piece += text
+  }
+  if (piece !== '') yield piece
+}
+
+/** Resolves when the follower has room for more. Rejects when it has gone, or has read nothing for a minute. */
+async function send(response: ServerResponse, piece: string): Promise<void> {
+  if (response.destroyed || response.writableEnded) throw new Error('the follower has gone')
+  if (response.write(piece)) return
+  const limit = new AbortController()
+  const timer = setTimeout(() => limit.abort(), PAUSED_MS)
+  timer.unref()
+  const closed = (): void => limit.abort()
+  response.once('close', closed)
+  try {
+    await once(response, 'drain', { signal: limit.signal })
+  } finally {
+    clearTimeout(timer)
+    response.off('close', closed)
   }
 }
 

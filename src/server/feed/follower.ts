@@ -42,26 +42,33 @@ function parseBlock(block: string): ServerSentEvent | undefined {
   return event === undefined ? undefined : { id: fields.get('id'), event, data: fields.get('data') ?? '' }
 }
 
-/** Silence, in milliseconds, after which the feed's state counts as unknown. */
+/** Age of the knowledge, in milliseconds, beyond which it can't be told what is revoked. */
 export const STALE_AFTER_MS = 15_000
 
 /** Waits between tries, doubling from the first to the last. */
 const FIRST_RETRY_MS = 250
-const LAST_RETRY_MS = 5_000
+const LAST_RETRY_MS = 1_000
+/** A clock that is this far behind the issuer's takes tokens for good whose revocation is forgotten already. */
+const MOST_BEHIND_MS = 1_800_000
 
 export interface FollowerOptions {
-  /** Origin of the audgate that holds the issuer; TLS is verified. */
-  readonly upstream: string
+  /** Origins of the audgates that hold the issuer, all of one store; TLS is verified. The next one is tried when one fails. */
+  readonly upstreams: readonly string[]
   readonly feedToken: string
   /** Entries in force, in order; some may come twice after a break. */
   readonly onRevocations: (entries: readonly Revocation[]) => void
   /** The issuer's keys must be fetched anew: at every connection, and when they change. */
   readonly onKeys: () => void
+  /** That audgate's stream has ended, or never began. */
+  readonly onFailed?: (origin: string) => void
   /** Said once at every change of {@link FeedFollower.stale}, and at a refusal of the feed token. */
   readonly onState: (state: FollowerState) => void
   /** Milliseconds, monotonic. */
   readonly clock: () => number
-  readonly staleAfterMs?: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** How old the knowledge may be, milliseconds. */
+  readonly staleAfterMs: () => number
 }
 
 export type FollowerState =
@@ -69,71 +76,58 @@ export type FollowerState =
   | { readonly kind: 'stale'; readonly silentMs: number; readonly detail: string }
 
 export interface FeedFollower {
-  /** Whether a revocation may have been missed: nothing heard for 15 s, or nothing yet. */
+  /** Whether a revocation may have been missed: what is known is older than it may be, or nothing is known yet. */
   readonly stale: boolean
-  /** Milliseconds since the last sign of life; Infinity before the first. */
+  /** Age of what is known here, milliseconds, the sender's own share included; Infinity before the first time. */
   readonly silentMs: number
   close(): void
 }
 
+interface FollowedState {
+  /** By the two clocks: as of when everything is known here. */
+  asOf: number
+  asOfWall: number
+  position: string
+  behindMs: number
+  said: string
+  detail: string
+}
+
 /** Follows the revocation feed of another audgate for as long as it lives, with catch-up after every break. */
 export function followFeed(options: FollowerOptions): FeedFollower {
-  const staleAfterMs = options.staleAfterMs ?? STALE_AFTER_MS
+  const { clock, now, staleAfterMs } = options
   const stop = new AbortController()
-  const state = {
-    heardAt: Number.NEGATIVE_INFINITY,
-    caughtUp: false,
+  const state: FollowedState = {
+    asOf: Number.NEGATIVE_INFINITY,
+    asOfWall: Number.NEGATIVE_INFINITY,
     position: '',
+    behindMs: 0,
     said: 'none',
     detail: 'not connected yet',
   }
-  const silentMs = (): number => options.clock() - state.heardAt
-  const isStale = (): boolean => !state.caughtUp || silentMs() > staleAfterMs
+  // The monotonic clock stands still while a machine sleeps, the other one can be set: the longer time counts.
+  const silentMs = (): number => Math.max(clock() - state.asOf, now() - state.asOfWall)
+  const isStale = (): boolean => silentMs() > staleAfterMs() || state.behindMs > MOST_BEHIND_MS
   const announce = (): void => {
-    const now = isStale() ? 'stale' : 'following'
-    if (now === state.said) return
-    state.said = now
-    options.onState(
-      now === 'stale' ? { kind: 'stale', silentMs: silentMs(), detail: state.detail } : { kind: 'following' },
-    )
+    const kind = isStale() ? 'stale' : 'following'
+    if (kind === state.said) return
+    state.said = kind
+    options.onState(kind === 'stale' ? { kind, silentMs: silentMs(), detail: state.detail } : { kind })
   }
-  const hear = (event: ServerSentEvent): void => {
-    state.heardAt = options.clock()
-    if (event.event === 'hello' || event.event === 'keys') options.onKeys()
-    if (event.event === 'revocation') options.onRevocations([JSON.parse(event.data)])
-    if (event.id !== undefined) state.position = event.id
-    if (event.event === 'current') state.caughtUp = true
-    announce()
-  }
-  const watch = setInterval(announce, Math.min(1_000, staleAfterMs / 4))
+  const hearing = createHearing(options, state, announce)
+  const watch = setInterval(announce, Math.min(1_000, staleAfterMs() / 4))
   watch.unref()
-  const connect = async (): Promise<void> => {
-    // After a long silence a sign of life is not enough: what was missed has to have come first.
-    if (isStale()) state.caughtUp = false
-    const headers = {
-      authorization: `Bearer ${options.feedToken}`,
-      ...(state.position === '' ? {} : { 'last-event-id': state.position }),
-    }
-    const url = new URL(FEED_PATH, options.upstream)
-    const timeouts = { headersTimeout: staleAfterMs, bodyTimeout: staleAfterMs }
-    const response = await request(url, { headers, signal: stop.signal, ...timeouts })
-    if (response.statusCode !== 200) {
-      await response.body.dump()
-      throw new Error(refusalText(response.statusCode))
-    }
-    const parse = eventStreamParser(hear)
-    const decoder = new TextDecoder()
-    for await (const chunk of response.body) parse(decoder.decode(chunk, { stream: true }))
-    throw new Error('the issuer ended the stream')
-  }
   const follow = async (): Promise<void> => {
     let wait = FIRST_RETRY_MS
-    while (!stop.signal.aborted) {
-      const began = state.heardAt
-      await connect().catch((error: unknown) => {
+    for (let turn = 0; !stop.signal.aborted; turn += 1) {
+      const began = state.asOf
+      const upstream = options.upstreams[turn % options.upstreams.length] ?? ''
+      await listen(upstream, options, state.position, hearing, stop.signal).catch((error: unknown) => {
         state.detail = error instanceof Error ? error.message : String(error)
       })
-      wait = state.heardAt > began ? FIRST_RETRY_MS : Math.min(wait * 2, LAST_RETRY_MS)
+      if (!stop.signal.aborted) options.onFailed?.(upstream)
+      wait =
+        state.asOf > began || turn + 1 < options.upstreams.length ? FIRST_RETRY_MS : Math.min(wait * 2, LAST_RETRY_MS)
       await delay(wait, undefined, { signal: stop.signal }).catch(() => undefined)
     }
   }
@@ -153,6 +147,73 @@ export function followFeed(options: FollowerOptions): FeedFollower {
   }
 }
 
+interface Hearing {
+  /** One event, as soon as it is here. */
+  event(event: ServerSentEvent): void
+  /** What has been heard so far is taken in. */
+  flush(): void
+}
+
+/** Entries are taken in by the piece that they came in, and before anything that says that they are all there. */
+function createHearing(options: FollowerOptions, state: FollowedState, announce: () => void): Hearing {
+  let entries: Revocation[] = []
+  const flush = (): void => {
+    if (entries.length === 0) return
+    options.onRevocations(entries)
+    entries = []
+  }
+  return {
+    flush,
+    event: ({ event, id, data }) => {
+      if (event === 'revocation') entries.push(JSON.parse(data))
+      else flush()
+      if (event === 'hello' || event === 'keys') options.onKeys()
+      if (id !== undefined) state.position = id
+      if (event !== 'current') return
+      const { ageMs = 0, nowMs = options.now() }: { ageMs?: number; nowMs?: number } = JSON.parse(data)
+      state.asOf = Math.max(state.asOf, options.clock() - ageMs)
+      state.asOfWall = options.now() - ageMs
+      state.behindMs = nowMs - options.now()
+      if (state.behindMs > MOST_BEHIND_MS)
+        state.detail = `the clock here is ${Math.round(state.behindMs / 1_000)} s behind the issuer's: set it`
+      announce()
+    },
+  }
+}
+
+/** One connection, until it ends; rejects with the reason. */
+async function listen(
+  upstream: string,
+  { feedToken, staleAfterMs }: FollowerOptions,
+  position: string,
+  hearing: Hearing,
+  signal: AbortSignal,
+): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${feedToken}`,
+    ...(position === '' ? {} : { 'last-event-id': position }),
+  }
+  // Signs of life come every second: another upstream is looked for long before what is known is too old.
+  const patienceMs = Math.max(staleAfterMs() / 3, 50)
+  const timeouts = { headersTimeout: patienceMs, bodyTimeout: patienceMs }
+  const response = await request(new URL(FEED_PATH, upstream), { headers, signal, ...timeouts })
+  if (response.statusCode !== 200) {
+    await response.body.dump()
+    throw new Error(refusalText(response.statusCode))
+  }
+  const parse = eventStreamParser(hearing.event)
+  const decoder = new TextDecoder()
+  try {
+    for await (const chunk of response.body) {
+      parse(decoder.decode(chunk, { stream: true }))
+      hearing.flush()
+    }
+  } finally {
+    hearing.flush()
+  }
+  throw new Error('the issuer ended the stream')
+}
+
 function refusalText(status: number): string {
   if (status === 401) return 'the issuer refuses the feed token: AUDGATE_FEED_TOKEN must be the same on both sides'
   if (status === 404) return 'the issuer has no feed: set AUDGATE_FEED_TOKEN there'
@@ -160,9 +221,11 @@ function refusalText(status: number): string {
 }
 
 export interface FollowingOptions {
-  /** Origin of the audgate that holds the issuer. */
-  readonly upstream: string
+  /** Origins of the audgates that hold the issuer. */
+  readonly upstreams: readonly string[]
   readonly feedToken: string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   /** Whether `on_stale_revocations: allow` is in force. */
   readonly mayGoOn: () => boolean
   readonly log: Log
@@ -170,17 +233,19 @@ export interface FollowingOptions {
   readonly revocations: Pick<Revocations, 'add'>
   /** The issuer's keys have to be fetched anew. */
   readonly onKeys: () => void
+  /** That audgate's stream has ended, or never began. */
+  readonly onFailed: (origin: string) => void
   /** It has fallen silent, or is back. */
   readonly onChange: () => void
-  /** Silence that counts as stale. */
-  readonly staleAfterMs: number
+  /** How old the knowledge may be, milliseconds. */
+  readonly staleAfterMs: () => number
 }
 
 /** How a gateway on its own keeps up with the audgate that holds the issuer. */
 export interface Following {
   /** Why that issuer's tokens can't be judged; undefined while they can, and always under `on_stale_revocations: allow`. */
   unavailable(): string | undefined
-  /** Seconds since the feed was heard; Infinity before the first time. */
+  /** Age of what is known here; Infinity before the first time. */
   silentSeconds(): number
   readonly stale: boolean
   close(): void
@@ -188,17 +253,20 @@ export interface Following {
 
 /** Follows the feed for as long as the server lives, and says in the log when it falls silent and when it is back. */
 export function follow(options: FollowingOptions): Following {
-  const { upstream, feedToken, log, mayGoOn, staleAfterMs, onKeys, onChange } = options
+  const { upstreams, feedToken, log, mayGoOn, staleAfterMs, onKeys, onChange, now } = options
+  const issuer = upstreams.join(' ')
   const follower = followFeed({
-    upstream,
+    upstreams,
     feedToken,
     staleAfterMs,
+    now,
     clock: () => performance.now(),
+    onFailed: options.onFailed,
     onRevocations: (entries) => options.revocations.add(entries),
     onKeys,
     onState: (state) => {
-      if (state.kind === 'following') log.info('feed.following', { issuer: upstream })
-      else log.warn('feed.stale', { issuer: upstream, tokens: mayGoOn() ? 'allow' : 'refuse', detail: state.detail })
+      if (state.kind === 'following') log.info('feed.following', { issuer })
+      else log.warn('feed.stale', { issuer, tokens: mayGoOn() ? 'allow' : 'refuse', detail: state.detail })
       onChange()
     },
   })

@@ -51,7 +51,11 @@ export function auditQueries(database: Database, origin: 'server' | 'command'): 
       const sql = `SELECT * FROM audits WHERE ${where}id > ? ORDER BY id LIMIT ?`
       return (await database.all(sql, ...(only === undefined ? [] : [only]), afterId, limit)).map(auditOf)
     },
-    sweep: async (now) => (await sweepExpired(database, now)) + (await sweepAuthorizations(now)),
+    sweep: async (now) => {
+      // First noted, then done: what may be gone is known, whatever becomes of the clock.
+      await database.run('UPDATE feed SET swept_at = ? WHERE swept_at < ?', now, now)
+      return (await sweepExpired(database, now)) + (await sweepAuthorizations(now))
+    },
   }
 }
 
@@ -67,7 +71,7 @@ export async function insertAudit(
 async function sweepExpired(database: Database, now: number): Promise<number> {
   let rows = await sweepAudits(database, now)
   for (const [table, key] of EXPIRING) {
-    const expired = `SELECT ${key} FROM ${table} WHERE expires_at < ? LIMIT ?`
+    const expired = `SELECT ${key} FROM ${table} WHERE expires_at < ? LIMIT ? ${database.skipLocked}`
     const sql = `DELETE FROM ${table} WHERE (${key}) IN (${expired})`
     rows += await deleteInBatches(database, sql, now - GRACE_SECONDS)
   }

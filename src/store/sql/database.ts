@@ -35,13 +35,19 @@ export interface Engine {
   readonly kind: 'sqlite' | 'postgres'
   /** SQL for the milliseconds since the epoch by the database's clock, as they pass. */
   readonly nowMs: string
+  /** SQL behind a SELECT of rows to be deleted: rows that others hold are passed over. */
+  readonly skipLocked: string
+  /** For what is looked at all the time. */
+  readonly watch: Queries
+  /** Whether a transaction that failed so may succeed when it is carried out again. */
+  mayRepeat(error: unknown): boolean
   /** Statements outside of any transaction, each of which sees what had been committed when it began. They don't write. */
   readonly reader: Queries
   begin(): Promise<OpenTransaction>
   /** Its own error for one of the database's; whatever else it is comes back as it was. */
   asStoreError(error: unknown): unknown
-  /** A transaction that changed something has been committed here. */
-  committed(): void
+  /** A transaction that changed something has been committed here; listeners have heard of it when this resolves. */
+  committed(): Promise<void>
 }
 
 /**
@@ -51,6 +57,8 @@ export interface Engine {
 export interface Database extends Queries {
   readonly kind: Engine['kind']
   readonly nowMs: Engine['nowMs']
+  readonly skipLocked: Engine['skipLocked']
+  readonly watch: Queries
   /** One statement that changes something: a transaction of its own, or a part of the unit in hand. */
   run(sql: string, ...values: readonly SqlValue[]): Promise<number>
   /** Several statements in one transaction: what `step` throws leaves nothing behind. It may be carried out again. */

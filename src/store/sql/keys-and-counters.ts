@@ -38,6 +38,7 @@ function signingKeys(database: Database): Pick<Store, 'signingKeys' | 'putSignin
         await transaction.lock('exclusive', KEYS)
         for (const key of keys) await transaction.run(PUT_KEY, ...keyColumns(key))
         for (const kid of drop) await transaction.run('DELETE FROM signing_keys WHERE kid = ?', kid)
+        transaction.atCommit(announceKeys)
       }),
     addSigningKey: (key) =>
       database.write(async (transaction) => {
@@ -45,9 +46,15 @@ function signingKeys(database: Database): Pick<Store, 'signingKeys' | 'putSignin
         const sql = 'SELECT 1 FROM signing_keys WHERE alg = ? AND state = ?'
         if ((await transaction.get(sql, key.alg, key.state)) !== undefined) return false
         await transaction.run(PUT_KEY, ...keyColumns(key))
+        transaction.atCommit(announceKeys)
         return true
       }),
   }
+}
+
+/** Other instances look at this number all the time. */
+async function announceKeys(queries: Queries): Promise<void> {
+  await queries.run('UPDATE feed SET keys_version = keys_version + 1')
 }
 
 function values(database: Database): Pick<Store, 'value' | 'valueOr' | 'putValue'> {

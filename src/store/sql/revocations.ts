@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Revocation } from '../../core/revocation.ts'
+import { REVOCATION_KINDS, type Revocation } from '../../core/revocation.ts'
 import { lookupKey } from '../sealed-payload.ts'
 import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
 import { insertAudit } from './audits.ts'
@@ -9,8 +9,11 @@ import { locksOfAct } from './locks.ts'
 import { integer, oneOf, type Row, text, type Where, whereAll } from './row.ts'
 import { updateUser } from './users.ts'
 
-type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'lastRevocationId'>
+type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
 type EndAuthorizations = RevocationAct['endAuthorizations'][number]
+
+const POSITION = 'SELECT epoch, position, nonce, swept_at FROM feed'
+const PUT_BACK_AT_ONCE = 200
 
 const EXACT: ReadonlySet<string> = new Set(['jti', 'gid'])
 
@@ -37,14 +40,26 @@ export function revocationQueries(
       }, 'disk')
       return entries
     },
-    revocations: async (afterId, now) => {
-      const sql = 'SELECT * FROM revocations WHERE id > ? AND expires_at > ? ORDER BY id'
-      return (await database.all(sql, afterId, now)).map(revocationOf)
+    revocations: async (afterId, now, limit = Number.MAX_SAFE_INTEGER) => {
+      const sql = 'SELECT * FROM revocations WHERE id > ? AND expires_at > ? ORDER BY id LIMIT ?'
+      return (await database.watch.all(sql, afterId, now, limit)).map(revocationOf)
     },
-    lastRevocationId: async () => {
+    position: async () => {
+      const row = await database.watch.get(POSITION)
+      if (row === undefined) throw new TypeError('the counter of revocations is gone')
       // Not max(id): the last entry may have expired and been swept.
-      const row = await database.get('SELECT position FROM feed')
-      return row === undefined ? 0 : integer(row, 'position')
+      const [epoch, id] = [text(row, 'epoch'), integer(row, 'position')]
+      return { epoch, id, nonce: text(row, 'nonce'), sweptAt: integer(row, 'swept_at') }
+    },
+    renewEpoch: async () => {
+      await database.run('UPDATE feed SET epoch = ?', randomBytes(8).toString('hex'))
+    },
+    putBack: async (entries) => {
+      let lacking = 0
+      for (let at = 0; at < entries.length; at += PUT_BACK_AT_ONCE) {
+        lacking += await database.write((queries) => putBack(queries, entries.slice(at, at + PUT_BACK_AT_ONCE)))
+      }
+      return lacking
     },
   }
 }
@@ -148,7 +163,8 @@ async function inForce(queries: Queries, { kind, key, expiresAt }: NewRevocation
 /** Answers the number before the first of `count`. From here to the commit no other act can take one. */
 async function takeNumbers(queries: Queries, count: number): Promise<number> {
   if (count === 0) return 0
-  const row = await queries.get('UPDATE feed SET position = position + ? RETURNING position', count)
+  const sql = 'UPDATE feed SET position = position + ?, nonce = ? RETURNING position'
+  const row = await queries.get(sql, count, randomBytes(8).toString('base64url'))
   if (row === undefined) throw new TypeError('the counter of revocations is gone')
   return integer(row, 'position') - count
 }
@@ -156,8 +172,19 @@ async function takeNumbers(queries: Queries, count: number): Promise<number> {
 async function replace(queries: Queries, { id, kind, key, notBeforeMs, expiresAt }: Revocation): Promise<void> {
   const superseded = 'DELETE FROM revocations WHERE kind = ? AND key = ? AND not_before_ms <= ? AND expires_at <= ?'
   await queries.run(superseded, kind, key, notBeforeMs, expiresAt)
-  const sql = 'INSERT INTO revocations (id, kind, key, not_before_ms, expires_at, nonce) VALUES (?, ?, ?, ?, ?, ?)'
-  await queries.run(sql, id, kind, key, notBeforeMs, expiresAt, randomBytes(8).toString('base64url'))
+  const sql = 'INSERT INTO revocations (id, kind, key, not_before_ms, expires_at) VALUES (?, ?, ?, ?, ?)'
+  await queries.run(sql, id, kind, key, notBeforeMs, expiresAt)
+}
+
+async function putBack(queries: Queries, entries: readonly NewRevocation[]): Promise<number> {
+  const sql = 'SELECT 1 FROM revocations WHERE kind = ? AND key = ? AND not_before_ms >= ? AND expires_at >= ?'
+  const lacking: NewRevocation[] = []
+  for (const entry of entries) {
+    const { kind, key, notBeforeMs, expiresAt } = entry
+    if ((await queries.get(sql, kind, key, notBeforeMs, expiresAt)) === undefined) lacking.push(entry)
+  }
+  await putInForce(queries, lacking)
+  return lacking.length
 }
 
 /** Like `whereAll`, but refuses to match everything. */
@@ -174,7 +201,7 @@ function gone(what: string): StoreError {
 function revocationOf(row: Row): Revocation {
   return {
     id: integer(row, 'id'),
-    kind: oneOf(row, 'kind', ['jti', 'gid', 'client', 'sub', 'sub_client', 'sub_group']),
+    kind: oneOf(row, 'kind', REVOCATION_KINDS),
     key: text(row, 'key'),
     notBeforeMs: integer(row, 'not_before_ms'),
     expiresAt: integer(row, 'expires_at'),

@@ -5,6 +5,9 @@ import type { Database, Durability, Engine, OpenTransaction, Queries, Transactio
 /** A unit that takes longer keeps others out: it is given up. */
 const LONGEST_UNIT_MS = 10_000
 
+/** Of a transaction that others got in the way of. */
+const MOST_REPEATS = 3
+
 type LastStep = (queries: Queries) => Promise<void>
 
 interface Unit {
@@ -48,6 +51,8 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
     database: {
       kind: engine.kind,
       nowMs: engine.nowMs,
+      skipLocked: engine.skipLocked,
+      watch: engine.watch,
       get: (sql, ...values) => read((queries) => queries.get(sql, ...values)),
       all: (sql, ...values) => read((queries) => queries.all(sql, ...values)),
       run: (sql, ...values) => write((queries) => queries.run(sql, ...values)),
@@ -65,6 +70,7 @@ async function alone<T>(
   engine: Engine,
   step: (transaction: Transaction) => Promise<T>,
   durability: Durability,
+  repeats = MOST_REPEATS,
 ): Promise<T> {
   const open = await engine.begin()
   const last: LastStep[] = []
@@ -72,10 +78,11 @@ async function alone<T>(
     const result = await step(transactionOf(open, last))
     for (const each of last) await each(open)
     await open.commit(durability)
-    engine.committed()
+    await engine.committed()
     return result
   } catch (error) {
     await open.rollback()
+    if (repeats > 0 && engine.mayRepeat(error)) return alone(engine, step, durability, repeats - 1)
     throw engine.asStoreError(error)
   }
 }
@@ -153,7 +160,7 @@ async function end(engine: Engine, unit: Unit, kept: boolean): Promise<void> {
     await open.rollback()
     throw unit.fault
   }
-  engine.committed()
+  await engine.committed()
 }
 
 function givenUp(fault: unknown): Error {

@@ -35,6 +35,9 @@ export async function openSqlite(path: string, create: boolean, checked = false)
     path,
     reader: reader === undefined ? inTurn(queue, write) : patient(path, read),
     begin: () => begin(path, writer, queue, write),
+    skipLocked: '',
+    watch: reader === undefined ? inTurn(queue, write) : patient(path, read),
+    mayRepeat: () => false,
     asStoreError: (error) => asStoreError(error, path),
     pragma: (name) => {
       reader?.prepare(`PRAGMA ${name}`).get()

@@ -47,7 +47,7 @@ describe('JSON Schema of routes.yaml', () => {
     const names = places.map(({ path }) => path.filter((part) => part !== 0).join('.'))
     const wanted = ['', 'tls', 'issuer', 'issuer', 'trusted_issuers', 'trusted_issuers.claims', 'resources']
     wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts', 'routes.upstream_tls')
-    wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public')
+    wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public', 'store', 'shutdown', 'audit')
     wanted.push(
       'issuer.providers',
       ...['groups', 'username', 'allow', 'connect'].map((key) => `issuer.providers.${key}`),

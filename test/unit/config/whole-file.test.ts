@@ -159,7 +159,7 @@ describe('routes.yaml as a whole', () => {
     assert.equal(config.management, undefined)
     assert.equal(config.tls, undefined)
     assert.deepEqual(config.trustedProxies, [])
-    assert.equal(config.store.path, '/etc/audgate/data/audgate.db')
+    assert.deepEqual(config.store, { kind: 'sqlite', path: '/etc/audgate/data/audgate.db' })
     assert.equal(config.accessLog, 'all')
     assert.equal(config.maxConnections, 10_000)
     assert.equal(config.workers, 1)
@@ -225,8 +225,7 @@ describe('routes.yaml as a whole', () => {
     })
     assert.deepEqual(elsewhere.issuer, {
       kind: 'upstream',
-      upstream: 'http://10.0.0.5:8080',
-      onStaleRevocations: 'refuse',
+      upstreams: ['http://10.0.0.5:8080'],
     })
     assert.deepEqual(elsewhere.resources[0]?.issuers, ['https://gate.example.com'])
     const off = withTopLines(

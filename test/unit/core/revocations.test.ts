@@ -57,18 +57,17 @@ describe('a revocation', () => {
   it('said twice holds for the later act, in whatever order they come', () => {
     const later = entry('sub', 'u-alice', { id: 2, notBeforeMs: ACT + 10 })
     assert.ok(tableOf(later, entry('sub', 'u-alice')).isRevoked(after))
-    assert.equal(tableOf(later, entry('sub', 'u-alice')).lastId, 2)
   })
 })
 
 describe('the table', () => {
   it('counts what is in force and forgets it when the last token has expired, clock tolerance included', () => {
     const table = tableOf(entry('sub', 'u-alice'), entry('jti', 'j', { id: 7, expiresAt: NOW + 600 }))
-    assert.deepEqual([table.size, table.lastId], [2, 7])
+    assert.equal(table.size, 2)
     assert.equal(table.sweep(NOW + 305), 0)
     assert.ok(table.isRevoked(before))
     assert.equal(table.sweep(NOW + 361), 1)
-    assert.deepEqual([table.size, table.lastId, table.isRevoked(before)], [1, 7, false])
+    assert.deepEqual([table.size, table.isRevoked(before)], [1, false])
   })
   it('answers well under a microsecond', () => {
     const table = new RevocationTable()

@@ -6,7 +6,7 @@ import { clientFault } from '../../../src/gateway/answers.ts'
 import { readFraming } from '../../../src/gateway/framing.ts'
 import { createTunnels } from '../../../src/gateway/tunnels.ts'
 import { createClosing } from '../../../src/server/closing.ts'
-import { createLastUse } from '../../../src/server/revocations.ts'
+import { createLastUse } from '../../../src/server/last-use.ts'
 import type { Store } from '../../../src/store/store.ts'
 
 const framing = (rawHeaders: string[], httpVersion = '1.1') =>

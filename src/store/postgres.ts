@@ -1,0 +1,40 @@
+import { watchChanges } from './postgres/changes.ts'
+import { openPostgres } from './postgres/engine.ts'
+import { migrate } from './postgres/migrate.ts'
+import type { PostgresOptions } from './postgres/pool.ts'
+import { sqlStore } from './sql/sql-store.ts'
+import type { Store } from './store.ts'
+
+export interface PostgresStoreOptions extends PostgresOptions {
+  /** Who writes audit lines. Default: the server. */
+  readonly origin?: 'server' | 'command'
+}
+
+/**
+ * Opens the store in a database of PostgreSQL (14 or newer), bringing its tables up to date where `migrate` says so. Any number
+ * of processes may hold it open and write. Throws StoreError.
+ */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const place = placeOf(options)
+  const engine = openPostgres(options, place)
+  try {
+    await migrate(engine, options.migrate, place)
+    const changes = await watchChanges(engine.watch)
+    return {
+      ...sqlStore({ ...engine, committed: changes.look }, options.now, options.origin ?? 'server'),
+      subscribe: changes.subscribe,
+      close: async () => {
+        changes.close()
+        await engine.close()
+      },
+    }
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+/** What errors call it: never with a password. */
+export function placeOf({ hosts, database }: Pick<PostgresOptions, 'hosts' | 'database'>): string {
+  return `${hosts.map(({ host, port }) => `${host}:${port}`).join(',')}/${database}`
+}

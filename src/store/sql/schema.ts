@@ -1,0 +1,67 @@
+/**
+ * Migrations of every engine, in order, after those that each began with. One that has been released is never edited: a change
+ * is a further one at the end. They are written for SQLite; `postgres/schema.ts` says what becomes of which word. Each must
+ * leave the release before it working: what is not used any more goes a release later.
+ */
+export const LATER_MIGRATIONS: readonly string[] = [
+  `
+CREATE TABLE provider_attempts (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  key TEXT NOT NULL UNIQUE,
+  sealed TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX provider_attempts_by_expiry ON provider_attempts (expires_at);
+
+CREATE TABLE provider_links (
+  issuer TEXT NOT NULL,
+  person TEXT NOT NULL,
+  sub TEXT NOT NULL,
+  email TEXT,
+  linked_at INTEGER NOT NULL,
+  groups TEXT NOT NULL,
+  stated_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (issuer, person)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX provider_links_by_sub ON provider_links (sub, issuer);
+
+CREATE TABLE provider_sign_ins (
+  id TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  person TEXT NOT NULL,
+  sub TEXT NOT NULL,
+  sid TEXT,
+  session_key TEXT,
+  sealed TEXT NOT NULL,
+  asked_at_ms INTEGER NOT NULL,
+  ends_at_ms INTEGER,
+  due_at_ms INTEGER,
+  claimed_until_ms INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX provider_sign_ins_by_person ON provider_sign_ins (issuer, person);
+CREATE INDEX provider_sign_ins_by_session ON provider_sign_ins (session_key) WHERE session_key IS NOT NULL;
+CREATE INDEX provider_sign_ins_by_asking ON provider_sign_ins (asked_at_ms) WHERE ended = 0;
+
+CREATE TABLE provider_authorizations (
+  gid TEXT PRIMARY KEY,
+  client_id TEXT NOT NULL,
+  sign_in TEXT NOT NULL
+) STRICT;
+CREATE INDEX provider_authorizations_by_sign_in ON provider_authorizations (sign_in);
+`,
+  `
+ALTER TABLE audits ADD COLUMN origin TEXT NOT NULL DEFAULT 'server';
+CREATE INDEX audits_by_origin ON audits (origin, id);
+`,
+  'ALTER TABLE clients ADD COLUMN used_at INTEGER;',
+  `
+ALTER TABLE feed ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
+ALTER TABLE feed ADD COLUMN nonce TEXT NOT NULL DEFAULT '';
+ALTER TABLE feed ADD COLUMN swept_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE feed ADD COLUMN keys_version INTEGER NOT NULL DEFAULT 0;
+UPDATE feed SET epoch = lower(hex(randomblob(8)));
+`,
+]

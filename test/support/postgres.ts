@@ -1,0 +1,153 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { PostgresOptions } from '../../src/store/postgres/pool.ts'
+import { freePorts } from './free-ports.ts'
+
+/** A PostgreSQL server of Debian's package in a temporary folder, reached by a socket there and by a port of the loopback address. */
+export interface PostgresUnderTest {
+  readonly folder: string
+  readonly port: number
+  /** Of the server's first process. */
+  readonly pid: number
+  /** Makes an empty database and answers how to reach it. */
+  database(over?: Partial<PostgresOptions>): Promise<PostgresOptions>
+  /** `store:` of routes.yaml for a database. @param port of something that stands before the server. */
+  url(options: PostgresOptions, port?: number): string
+  query(database: string, sql: string): Promise<readonly Record<string, unknown>[]>
+  /** Ends it at once, as a power cut would, and starts it again where `again` says so. */
+  crash(again?: boolean): Promise<void>
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+const USER = 'audgate'
+
+/** Where Debian keeps the programs, newest release first; undefined where there are none. */
+function programs(): string | undefined {
+  const root = '/usr/lib/postgresql'
+  const releases = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  return releases.map((release) => join(root, release, 'bin')).find((folder) => existsSync(join(folder, 'initdb')))
+}
+
+/** The server refuses to run as root: Debian's package has made a user for it. */
+function asServer(command: string, args: readonly string[]): [string, string[]] {
+  if (process.getuid?.() !== 0) return [command, [...args]]
+  return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', command, ...args]]
+}
+
+/** @param settings lines of postgresql.conf, `name=value`. */
+export async function startPostgres(settings: readonly string[] = ['fsync=off']): Promise<PostgresUnderTest> {
+  const bin = programs()
+  if (bin === undefined) throw new Error('PostgreSQL is missing: apt-get install postgresql-15')
+  const folder = mkdtempSync(join(tmpdir(), 'audgate-postgres-'))
+  chmodSync(folder, 0o755)
+  const inner = join(folder, 'server')
+  if (process.getuid?.() === 0) {
+    const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])))
+    chownSync(folder, uid ?? 0, gid ?? 0)
+  }
+  const [make, makeArgs] = asServer(join(bin, 'initdb'), [
+    '-D',
+    inner,
+    '-U',
+    USER,
+    '-A',
+    'trust',
+    '-N',
+    '-E',
+    'UTF8',
+    '--locale=C.UTF-8',
+  ])
+  execFileSync(make, makeArgs, { stdio: 'ignore', cwd: folder })
+  const [port = 0] = await freePorts(1)
+  const running: { child: ChildProcess | undefined } = { child: undefined }
+  const place = { host: folder, port }
+  const start = async (): Promise<void> => {
+    const options = [
+      ...settings,
+      `port=${port}`,
+      `unix_socket_directories=${folder}`,
+      'listen_addresses=127.0.0.1',
+      'max_connections=200',
+      'shared_buffers=32MB',
+    ]
+    const [run, args] = asServer(join(bin, 'postgres'), ['-D', inner, ...options.flatMap((option) => ['-c', option])])
+    running.child = spawn(run, args, { stdio: 'ignore', cwd: folder })
+    await untilAnswers(place)
+  }
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    const { child } = running
+    running.child = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill(signal)
+    await ended
+  }
+  await start()
+  let made = 0
+  const query = async (database: string, sql: string): Promise<readonly Record<string, unknown>[]> => {
+    const client = new pg.Client({ ...place, user: USER, database })
+    await client.connect()
+    try {
+      return (await client.query(sql)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  return {
+    folder,
+    port,
+    get pid() {
+      return running.child?.pid ?? 0
+    },
+    database: async (over = {}) => {
+      made += 1
+      const database = `test_${made}`
+      await query('postgres', `CREATE DATABASE ${database}`)
+      return {
+        hosts: [place],
+        user: USER,
+        database,
+        password: undefined,
+        pool: 10,
+        pooler: 'none',
+        ca: undefined,
+        timeoutMs: 5_000,
+        migrate: 'auto',
+        instance: 'test',
+        now: Date.now,
+        ...over,
+      }
+    },
+    url: ({ database }, at = port) => `postgres://${USER}@127.0.0.1:${at}/${database}`,
+    query,
+    crash: async (again = true) => {
+      await stop('SIGQUIT')
+      if (again) await start()
+    },
+    start,
+    close: async () => {
+      await stop('SIGINT')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function untilAnswers(place: { readonly host: string; readonly port: number }): Promise<void> {
+  for (const deadline = Date.now() + 30_000; ; ) {
+    const client = new pg.Client({ ...place, user: USER, database: 'postgres' })
+    try {
+      await client.connect()
+      await client.end()
+      return
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
