@@ -7,7 +7,15 @@ import type { Access, Route, Rule, Upstream, UpstreamTls } from '../core/route.t
 import { METADATA_PATH, reservedPaths } from '../core/router.ts'
 import { assembleProvider } from './assemble-provider.ts'
 import type { Authorities } from './authorities.ts'
-import type { Config, ConfigProblem, EmbeddedIssuer, IssuerConfig, Secrets, StoreConfig, TrustedIssuer } from './config.ts'
+import type {
+  Config,
+  ConfigProblem,
+  EmbeddedIssuer,
+  IssuerConfig,
+  Secrets,
+  StoreConfig,
+  TrustedIssuer,
+} from './config.ts'
 import type { Complete } from './draft.ts'
 import type { FILE } from './file-schema.ts'
 import { headerSource } from './header-rules.ts'
