@@ -25,6 +25,7 @@ const STRANGERS: ReadonlySet<string> = new Set([
   'login.throttled',
   'client.registered',
   'device.asked',
+  'federation.logout_token',
 ])
 const LONGEST_TEXT = 256
 /** Kinds of line that are counted at the same time; beyond it lines differ by their event alone. */
@@ -91,9 +92,9 @@ function isStrangers(event: string, detail: Detail): boolean {
   return detail.by === undefined && (STRANGERS.has(event) || event.endsWith('.refused'))
 }
 
-function kindOf(event: string, { client, sub, username, error, status, address }: Detail): string {
+function kindOf(event: string, { client, sub, username, error, status, provider, reason, address }: Detail): string {
   const from = typeof address === 'string' ? addressGroup(address).wide : ''
-  return JSON.stringify([event, client, sub, username, error, status, from])
+  return JSON.stringify([event, client, sub, username, error, status, provider, reason, from])
 }
 
 function clipped(detail: Detail): Detail {

@@ -17,6 +17,7 @@ const EVENTS: readonly (readonly [path: string, event: string])[] = [
   [ROUTES.userinfo, 'userinfo.refused'],
   [ROUTES.end_session, 'logout.refused'],
   ['/oauth/interaction', 'interaction.refused'],
+  ['/oauth/providers', 'federation.refused'],
   ['/account', 'account.refused'],
 ]
 

@@ -4,7 +4,7 @@ import type { SignInTokens } from './sign-in-tokens.ts'
 /** What a sign-in by a provider is for. */
 export type Purpose =
   /** An authorization or a device that waits for somebody. */
-  | { readonly kind: 'interaction'; readonly uid: string }
+  | { readonly kind: 'interaction'; readonly uid: string; readonly client: string }
   /** The account page. */
   | { readonly kind: 'account' }
   /** The account page of this person, who wants one more way in. */

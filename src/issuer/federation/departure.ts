@@ -28,7 +28,7 @@ export async function depart(
   if (isFault(ready)) {
     await parts.unreached(provider, ready)
     const { reason, detail } = reasonOf(ready)
-    await refuse(parts, provider.id, reason, detail)
+    await refuse(parts, provider.id, reason, detail, clientOf(purpose))
     return { kind: 'refused', reason }
   }
   const attempt = {
@@ -62,7 +62,13 @@ export async function refuse(
   provider: string,
   reason: SignInReason,
   detail: string,
+  client?: string,
 ): Promise<void> {
   counted(provider, 'refused', reason)
-  await record('federation.refused', { provider, reason, detail }, 'warn')
+  await record('federation.refused', { provider, reason, detail, client }, 'warn')
+}
+
+/** The client that somebody signs in for; undefined: the account page. */
+export function clientOf(purpose: Purpose): string | undefined {
+  return purpose.kind === 'interaction' ? purpose.client : undefined
 }

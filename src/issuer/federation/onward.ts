@@ -1,6 +1,6 @@
 import { connect, enter } from './admission.ts'
 import type { Arrival, Purpose } from './attempt-records.ts'
-import { refuse } from './departure.ts'
+import { clientOf, refuse } from './departure.ts'
 import type { FederationParts } from './federation-parts.ts'
 import type { Landing, ProviderLogin, ProviderRequest } from './landing.ts'
 import type { RelyingParty } from './relying-party.ts'
@@ -22,7 +22,7 @@ export async function landLogin(
   const { parts, party, landing } = visit
   const provider = party.provider.id
   parts.counted(provider, 'ok', 'ok')
-  await parts.record('federation.sign_in', { provider, sub: login.sub, sign_in: login.signIn.slice(0, 8) })
+  await parts.record('federation.sign_in', { provider, sub: login.sub, client: clientOf(purpose), source: 'sign_in' })
   if (purpose.kind !== 'interaction') return landing.account(visit, login)
   if (!(await landing.interaction(visit, purpose.uid, login))) return landing.account(visit, login)
 }
@@ -50,6 +50,6 @@ export async function problem(
   { reason, detail }: { readonly reason: SignInReason; readonly detail: string },
 ): Promise<void> {
   const { parts, party, landing } = visit
-  await refuse(parts, party.provider.id, reason, detail)
+  await refuse(parts, party.provider.id, reason, detail, clientOf(purpose))
   landing.problem(visit, purpose.kind === 'interaction' ? purpose.uid : undefined, reason)
 }

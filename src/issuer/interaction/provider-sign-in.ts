@@ -64,8 +64,8 @@ export function straightTo({ settings }: Pick<IssuerContext, 'settings'>, wanted
 }
 
 function departFrom(visit: InteractionContext, id: string) {
-  const { context, interaction, request, response } = visit
-  const purpose = { kind: 'interaction', uid: interaction.uid } as const
+  const { context, interaction, request, response, client } = visit
+  const purpose = { kind: 'interaction', uid: interaction.uid, client: client.id } as const
   return context.federation.depart(request, response, id, purpose, wishOf(interaction.params))
 }
 
