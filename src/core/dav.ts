@@ -85,9 +85,19 @@ export function judgeDestination(input: DestinationInput): DestinationResult {
   return { kind: 'allowed', dav: { destination: moved, if: conditioned } }
 }
 
+/** Each is judged like a request of its own. Clients name a resource, its folder and what they have locked. */
+const MOST_TAGS = 100
+
 function judgeCondition(input: DestinationInput, condition: string): string | Denial {
+  let tags = 0
+  const judge = (reference: string): string | Denial => {
+    tags += 1
+    return tags > MOST_TAGS
+      ? denial('malformed_request', `the If field has more than ${MOST_TAGS} tagged lists`)
+      : judgeReference(input, reference)
+  }
   return (
-    rewriteTags<Denial>(condition, (reference) => judgeReference(input, reference)) ??
+    rewriteTags<Denial>(condition, judge) ??
     denial('malformed_request', 'the If field is not of the form of RFC 4918, section 10.4')
   )
 }
@@ -111,9 +121,9 @@ function judgeTarget(input: DestinationInput, target: Target): Denial | undefine
   const host = parseHost(client.host) ?? ''
   const reserved = reservation(router, input.publicHost, host, target)
   const selection = router.select(host, target)
-  if (reserved === 'ambiguous' || selection.kind === 'ambiguous') {
-    return denial('ambiguous_path', 'a destination leads to another route when it is decoded once more')
-  }
+  if (reserved === 'ambiguous')
+    return denial('ambiguous_path', 'a destination leads into a reserved path when it is decoded once more')
+  if (selection.kind === 'ambiguous') return denial('ambiguous_path', `in a destination: ${selection.detail}`)
   if (reserved === 'reserved' || selection.kind === 'none' || selection.route !== permit.route) {
     return denial('destination_not_allowed', 'a destination must lie on the same route as the request')
   }

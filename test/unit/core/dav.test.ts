@@ -154,6 +154,12 @@ describe('the tagged lists of If', () => {
     assert.equal(condition('</photos/a> (<urn:1>)'), '403 destination_not_allowed')
     assert.equal(condition('</files/../a> (<urn:1>)'), '400 ambiguous_path')
   })
+  it('are a hundred at most: each is judged like a request', () => {
+    const tags = (count: number) => '</files/a> (<urn:1>) '.repeat(count).trim()
+    assert.match(condition(tags(100)) ?? '', /^<http/)
+    assert.equal(condition(tags(101)), '400 malformed_request')
+    assert.equal(condition(`(${'<urn:1> '.repeat(200)})`), `(${'<urn:1> '.repeat(200)})`)
+  })
   for (const value of ['', 'x', '<', '</files/a>', '(', '(<urn:1>', '(["x])', '(<a>) x', '((<a>))', '*']) {
     it(`that are malformed get 400: ${JSON.stringify(value)}`, () =>
       assert.equal(condition(value), '400 malformed_request'))
