@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { createReplayGuard } from '../../../src/token/dpop.ts'
 import { createBoundedCache } from '../../../src/token/token-cache.ts'
+import { makeKey, mintToken } from '../../support/keys.ts'
+import { assertVerified, bearer, NOW, trusting, verifierOf } from '../../support/verifier-under-test.ts'
 
 describe('the cache', () => {
   it('never holds more than its number, and keeps what is used', () => {
@@ -50,6 +54,29 @@ describe('the cache', () => {
     assert.equal(cache.get('a'), undefined)
   })
 })
+
+describe('what a verifier remembers', () => {
+  it('keeps nothing of the request that a token was cut from', async () => {
+    const key = makeKey('ES256', 'k')
+    const verifier = verifierOf([trusting([key])])
+    const tokens = Array.from({ length: 300 }, () => mintToken(key, { now: NOW }))
+    const before = liveBytes()
+    for (const token of tokens) {
+      const request = Buffer.from(`GET /?${'x'.repeat(100_000)} Bearer ${token}`).toString('latin1')
+      assertVerified(await bearer(verifier, request.slice(-token.length)))
+    }
+    const kept = (liveBytes() - before) / 1024 / 1024
+    assert.equal(verifier.stats(NOW).cacheSize, 300)
+    assert.ok(kept < 10, `${kept.toFixed(1)} MiB of 29 are kept`)
+  })
+})
+
+/** After everything that can go has gone. */
+function liveBytes(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
+}
 
 describe('the guard against replay', () => {
   it('lets a key be used once until it expires, and forgets it only then', () => {
