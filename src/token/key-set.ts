@@ -1,3 +1,4 @@
+import { ClockWatch } from './clock.ts'
 import { importJwk, type VerificationKey } from './jwk.ts'
 import type { KeyLoader, LoadedKeys } from './key-source.ts'
 import type { PublishedKey } from './trusted-issuer.ts'
@@ -50,6 +51,7 @@ export class FetchedKeySet implements KeySet {
   readonly #loader: KeyLoader
   readonly #onEvent: (event: KeyEvent) => void
   readonly #stop = new AbortController()
+  readonly #clock = new ClockWatch()
   #keys: readonly VerificationKey[] = []
   #version = 0
   #pending: Promise<void> | undefined
@@ -82,6 +84,7 @@ export class FetchedKeySet implements KeySet {
   }
 
   isReady(now: number): boolean {
+    this.#see(now)
     if (now < this.#refreshAt && this.#keys.length > 0) return true
     if (now >= this.#refreshAt && this.#mayTry(now)) void this.#load(now)
     // An issuer that fails again and again must not make requests wait for each of its tries.
@@ -94,6 +97,7 @@ export class FetchedKeySet implements KeySet {
   }
 
   seek(now: number): Promise<void> | undefined {
+    this.#see(now)
     if (this.#pending !== undefined) return this.#pending
     if (now < this.#soughtAt + SEEK_EVERY_SECONDS || !this.#mayTry(now)) return undefined
     this.#soughtAt = now
@@ -115,6 +119,16 @@ export class FetchedKeySet implements KeySet {
 
   close(): void {
     this.#stop.abort()
+  }
+
+  /** When the clock was set back, what is due would wait for as long: keys that the issuer has withdrawn, and the next try. */
+  #see(now: number): void {
+    if (!this.#clock.see(now)) return
+    this.#refreshAt = NEVER
+    this.#waitFrom = NEVER
+    this.#retryAt = NEVER
+    this.#soughtAt = NEVER
+    this.#endsAt = Math.min(this.#endsAt, now + LAST_KNOWN_SECONDS)
   }
 
   #hasKeys(now: number): boolean {

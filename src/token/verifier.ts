@@ -1,5 +1,6 @@
 import { type Evidence, type Rejection, rejected, unavailable, type VerifiedToken } from '../core/token.ts'
 import { type ClaimedToken, claimAt, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
+import { ClockWatch } from './clock.ts'
 import {
   createProofChecker,
   createReplayGuard,
@@ -113,6 +114,8 @@ interface KnownToken extends SignedToken {
   readonly evidence: Evidence
   readonly slot: TrustedSlot
   readonly keysVersion: number
+  /** See {@link ClockWatch}. */
+  readonly jumps: number
 }
 
 const DEFAULT_CACHE_ENTRIES = 10_000
@@ -131,6 +134,7 @@ class CachingVerifier implements Verifier {
   readonly #checkProof: ProofChecker
   readonly #known
   readonly #turn = new SignatureBatch()
+  readonly #clock = new ClockWatch()
   #trust: Trust
   #hits = 0
   #misses = 0
@@ -147,6 +151,7 @@ class CachingVerifier implements Verifier {
   }
 
   verify(presented: PresentedToken, now: number): Evidence | Promise<Evidence> {
+    this.#clock.see(now)
     const known = this.#recall(presented.token, now)
     if (known === undefined) return this.#verifyFirst(presented, now)
     this.#hits += 1
@@ -229,7 +234,7 @@ class CachingVerifier implements Verifier {
       return sought === undefined ? signed : sought.then(() => this.#verifyAgain(presented, now))
     }
     const evidence: Evidence = { kind: 'verified', token: signed.token }
-    const known = { ...signed, evidence, slot: claimed.slot, keysVersion: keys.version }
+    const known = { ...signed, evidence, slot: claimed.slot, keysVersion: keys.version, jumps: this.#clock.jumps }
     const fault = lifetimeFault(known, now)
     if (fault !== undefined) return fault
     this.#known.set(presented.token, known)
@@ -258,7 +263,9 @@ class CachingVerifier implements Verifier {
   }
 
   /** Whether the token is withdrawn, or nobody knows. */
-  #standingFault({ token, slot }: KnownToken): Evidence | undefined {
+  #standingFault({ token, slot, jumps }: KnownToken): Evidence | undefined {
+    if (this.#clock.hadEnded(token.issuedAt, token.expiresAt + slot.settings.toleranceSeconds, jumps))
+      return rejected('expired', 'the token had expired before the clock was set back here; get a new one')
     if (this.#trust.get(slot.settings.issuer) !== slot) return unavailable('whom to trust changed just now', 1)
     const unknown = token.embedded ? this.#options.embeddedUnavailable() : undefined
     if (unknown !== undefined) return unavailable(unknown, STALE_RETRY_SECONDS)

@@ -206,6 +206,16 @@ describe('keys of an issuer over time', () => {
     assertVerified(await judge(verifier, two, NOW))
   })
 
+  it('are waited for anew when the clock is set back: the time of a withdrawn key would be longer by as much', async () => {
+    server.publish('/back', [one])
+    const verifier = start(TEST_ISSUER, source('/back'))
+    assertVerified(await judge(verifier, one, NOW))
+    server.publish('/back', [two])
+    const back = NOW - 86_400
+    assertRejected(await judge(verifier, one, back), 'unknown_key')
+    assertVerified(await judge(verifier, two, back))
+  })
+
   it('are fetched again when keysChanged comes while they are being fetched', async () => {
     const { promise: asked, resolve: arrived } = Promise.withResolvers<void>()
     const { promise: held, resolve: release } = Promise.withResolvers<void>()

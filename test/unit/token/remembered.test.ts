@@ -28,6 +28,25 @@ describe('a remembered token', () => {
     assertRejected(await bearer(verifier, token, NOW - 61), 'not_yet_valid')
   })
 
+  it('is not alive again when the clock is set back after it expired, whether it is remembered or not', async () => {
+    const tokenAt = (now: number) => mintToken(key, { now })
+    const [old, unseen] = [tokenAt(NOW), tokenAt(NOW)]
+    const verifier = verifierOf([trusting([key])])
+    assertVerified(await bearer(verifier, old))
+    assertRejected(await bearer(verifier, old, NOW + 400), 'expired')
+    for (const token of [old, unseen]) assertRejected(await bearer(verifier, token, NOW + 100), 'expired', /set back/)
+    assertVerified(await bearer(verifier, tokenAt(NOW + 100), NOW + 100))
+    assertVerified(await bearer(verifier, tokenAt(NOW + 90), NOW + 91))
+  })
+
+  it('that had not expired yet goes on when the clock is set back, and a little is no jump', async () => {
+    const verifier = verifierOf([trusting([key])])
+    assertVerified(await bearer(verifier, token, NOW + 200))
+    assertVerified(await bearer(verifier, token, NOW + 20))
+    assertRejected(await bearer(verifier, token, NOW + 360), 'expired')
+    assertVerified(await bearer(verifier, token, NOW + 340))
+  })
+
   it('is refused from the moment it is revoked, and good again when that is undone', async () => {
     let revoked = false
     const verifier = verifierOf([trusting([key], { embedded: true })], { isRevoked: () => revoked })
