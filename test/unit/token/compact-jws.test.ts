@@ -85,36 +85,37 @@ describe('the form of a token', () => {
     })
   }
 
-  it('is refused when a member stands twice, also in another spelling or deeper', async () => {
-    assertRejected(await judgePayload(',"sub":"mallory"'), 'malformed_token', /twice/)
-    assertRejected(await judgePayload(',"s\\u0075b":"mallory"'), 'malformed_token', /twice/)
-    assertRejected(await judgePayload(',"a":[{"b":1,"c":{},"b":2}]'), 'malformed_token', /twice/)
-    assertRejected(await judgeHeader(',"alg":"ES256"'), 'malformed_token', /twice/)
-    assertVerified(await judgePayload(',"a":{"sub":1},"b":["sub","sub"],"c":"sub"'))
+  it('says what the last of two members with one name says, in whatever spelling (RFC 7519 §4)', async () => {
+    for (const name of ['sub', 's\\u0075b']) {
+      assert.equal(assertVerified(await judgePayload(`,"${name}":"mallory"`)).subject, 'mallory')
+    }
+    assertRejected(await judgeHeader(',"alg":"none"'), 'bad_signature')
+    assertRejected(await judgeHeader(',"crit":["x"],"crit":[]'), 'malformed_token', /crit/)
   })
 
-  it('is refused with a member named __proto__, in whatever spelling, and pollutes nothing', async () => {
-    for (const name of ['__proto__', '\\u005f_proto__']) {
-      assertRejected(await judgePayload(`,"${name}":{"polluted":true}`), 'malformed_token', /__proto__/)
-      assertRejected(await judgeHeader(`,"a":{"${name}":1}`), 'malformed_token', /__proto__/)
+  it('may have members named as objects have by nature, which are no more than that', async () => {
+    for (const name of ['__proto__', '\\u005f_proto__', 'constructor', 'toString']) {
+      const token = assertVerified(await judgePayload(`,"${name}":{"polluted":true,"username":"root"}`))
+      assert.equal(token.username, undefined)
+      assertVerified(await judgeHeader(`,"a":{"${name}":1}`))
     }
+    assertRejected(await judge(`{"__proto__":${HEADER}}`, PAYLOAD), 'malformed_token', /without alg/)
+    assertRejected(await judge(HEADER, `{"__proto__":${PAYLOAD}}`), 'missing_claim')
     assert.equal(Object.hasOwn(Object.prototype, 'polluted'), false)
   })
 
-  it('is refused with bytes that are no UTF-8, and with half of a surrogate pair', async () => {
+  it('is refused with bytes that are no UTF-8; half of a surrogate pair is a claim that no header can carry', async () => {
     const bytes = Buffer.concat([Buffer.from(`{${CLAIMS},"x":"`), Buffer.from([0xff]), Buffer.from('"}')])
     assertRejected(
       await bearer(verifier, signJws(key, HEADER, PAYLOAD).replace(encodePart(PAYLOAD), encodePart(bytes))),
       'malformed_token',
     )
-    assertRejected(await judgePayload(',"username":"\\ud800"'), 'malformed_token', /surrogate/)
-    assertVerified(await judgePayload(',"username":"\\ud83d\\ude00"'))
+    assert.equal(assertVerified(await judgePayload(',"username":"\\ud800"')).username, '\ud800')
   })
 
-  it('is refused when it is nested deeper than any token', async () => {
-    assertVerified(await judgePayload(`,"a":${'['.repeat(31)}${']'.repeat(31)}`))
-    assertRejected(await judgePayload(`,"a":${'['.repeat(2_900)}${']'.repeat(2_900)}`), 'malformed_token', /deeply/)
-    assertRejected(await judgePayload(`,"a":${'{"a":'.repeat(900)}1${'}'.repeat(900)}`), 'malformed_token', /deeply/)
+  it('may be nested as deep as it is long', async () => {
+    for (const nested of [`${'['.repeat(5_000)}${']'.repeat(5_000)}`, `${'{"a":'.repeat(1_500)}1${'}'.repeat(1_500)}`])
+      assert.equal((await judgePayload(`,"a":${nested}`)).kind, 'verified')
   })
 
   for (const members of [
