@@ -6,7 +6,7 @@ import type { IssuerContext } from './context.ts'
 import { createFederation } from './federation/create-federation.ts'
 import { issuerRequestOf } from './http/request.ts'
 import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
-import { leadOnAfterSignOut, skipNeedlessSignOut } from './interaction/sign-out.ts'
+import { leadOnAfterSignOut, signOutElsewhere, skipNeedlessSignOut } from './interaction/sign-out.ts'
 import { unverifiedErrors } from './interaction/unverified-errors.ts'
 import type { FederationMeter, Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
 import { createKeyedLock } from './keyed-lock.ts'
@@ -137,6 +137,7 @@ function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
     metadataDocument(context.settings),
     skipNeedlessSignOut,
     leadOnAfterSignOut(context),
+    signOutElsewhere(context),
     unverifiedErrors(context),
     formPostPage(context),
   ]

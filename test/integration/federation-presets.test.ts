@@ -44,11 +44,12 @@ describe('issuer, client id and secret alone sign a person in, with the groups o
       await gate.reconfigure({ providers: [providerEntry(provider, more)] })
       const answer = await authorizeBy(traveller(gate.url, provider), {
         ...APP,
-        scope: 'photos:read',
+        scope: 'openid photos:read',
         resource: gate.photos,
       })
       assert.notEqual(answer.code, '', answer.text)
       const { body } = await redeem(gate.url, answer, APP)
+      assert.equal(claimsOf(body.id_token).idp, kind)
       const claims = claimsOf(body.access_token)
       assert.deepEqual([claims.username, claims.groups, claims.idp, body.scope], [id, ['photos'], kind, 'photos:read'])
     })

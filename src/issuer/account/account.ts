@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
+import { onwardOf } from '../http/onward.ts'
 import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
@@ -67,6 +68,8 @@ async function connect(visit: AccountRequest): Promise<void> {
 }
 
 async function look(visit: AccountRequest): Promise<void> {
+  const onward = onwardOf(visit.context, visit.request)
+  if (onward !== undefined) return redirect(visit.response, onward)
   const session = await visit.sessions.current(visit.request, visit.response)
   return session === undefined ? showSignedOut(visit) : showOverview({ ...visit, session })
 }

@@ -73,12 +73,12 @@ export function createFederation(base: Base, meter: FederationMeter): Federation
       await base.acts.unlinkProvider(link, signIns, told)
       base.tell('federation.unlinked', told)
     },
-    signOutUrl: async (uid, next) => {
+    signOutUrl: async (uid, next, state) => {
       const signIn = await store.signInOfSession(uid)
       const party = signIn && parties.byIssuer(signIn.issuer)
       if (signIn === undefined || party?.provider.signOut !== 'provider') return undefined
       const hint = openTokens(base.masterKey, signIn.id, signIn.sealed)?.rawIdToken
-      return party.endSessionUrl(hint, next).catch(() => undefined)
+      return party.endSessionUrl(hint, next, state).catch(() => undefined)
     },
     ages: async () => {
       const oldest = await store.oldestAsked(now())

@@ -45,8 +45,8 @@ export interface Federation {
   lastOfAuthorization(gid: string): Promise<Standing>
   /** Takes an identity from its account, with everything that came from it. @param why for the audit. */
   unlink(link: ProviderLink, why: Readonly<Record<string, unknown>>): Promise<void>
-  /** Where to sign out at the provider too; undefined: here only. @param next where to come back to. */
-  signOutUrl(uid: string, next: string): Promise<string | undefined>
+  /** Where to sign out at the provider too; undefined: here only. @param next where to come back to, with `state`. */
+  signOutUrl(uid: string, next: string, state?: string): Promise<string | undefined>
   /** For the metrics: of each provider, since when the longest unasked live sign-in was not asked. Seconds. */
   ages(): Promise<ReadonlyMap<string, number>>
   /** Looks in the background, soon, after those who may have to be asked for. */

@@ -53,7 +53,7 @@ export interface RelyingParty {
   /** Gives the refresh token up there; true when it could be said. */
   revoke(refreshToken: string): Promise<boolean>
   /** Where people sign out there; undefined: nowhere. */
-  endSessionUrl(idTokenHint: string | undefined, next: string): Promise<string | undefined>
+  endSessionUrl(idTokenHint: string | undefined, next: string, state?: string): Promise<string | undefined>
 }
 
 /** @param now milliseconds. @param onCall Told of every call, for the metrics. */
@@ -121,11 +121,11 @@ export function createRelyingParty(
       )
       return true
     },
-    endSessionUrl: async (idTokenHint, next) => {
+    endSessionUrl: async (idTokenHint, next, state) => {
       const read = await metadata()
       if (read.server.end_session_endpoint === undefined) return undefined
       const hint = idTokenHint === undefined ? {} : { id_token_hint: idTokenHint }
-      const parameters = { ...hint, post_logout_redirect_uri: next }
+      const parameters = { ...hint, post_logout_redirect_uri: next, ...(state === undefined ? {} : { state }) }
       return buildEndSessionUrl(configure(parts, read, 'basic', 'token'), parameters).href
     },
   }

@@ -2,6 +2,7 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { IssuerContext } from '../context.ts'
 import type { Standing } from '../federation/standing.ts'
 import { findPerson, type Person } from '../people/people.ts'
+import { redemptionOf } from '../tokens/redemption.ts'
 
 /** Endpoints that a browser's session answers at; elsewhere an authorization speaks for the person. */
 const BY_SESSION: ReadonlySet<string> = new Set(['authorization', 'resume', 'code_verification', 'device_resume'])
@@ -20,7 +21,7 @@ export function standingOf(ctx: KoaContextWithOIDC): Standing {
 export function findSignedIn(context: IssuerContext) {
   return async (ctx: KoaContextWithOIDC, sub: string): Promise<Person | undefined> => {
     const { session, route } = ctx.oidc
-    if (session === undefined || !BY_SESSION.has(route)) return findPerson(context.store, sub)
+    if (session === undefined || !BY_SESSION.has(route)) return withProvider(ctx, await findPerson(context.store, sub))
     const login = ctx.oidc.result?.login
     if (login !== undefined) await context.store.bindSession(session.uid, signInOf(login))
     const standing = await context.federation.standingOfSession(session.uid, 'refresh')
@@ -33,6 +34,20 @@ export function findSignedIn(context: IssuerContext) {
     await session.destroy()
     Reflect.deleteProperty(session, 'accountId')
     return undefined
+  }
+}
+
+/** Says in the ID token by which provider the person signed in, as the access token does. */
+function withProvider(ctx: KoaContextWithOIDC, person: Person | undefined): Person | undefined {
+  if (person === undefined) return undefined
+  return {
+    ...person,
+    claims: async (...asked) => {
+      const claims = await person.claims(...asked)
+      const redemption = redemptionOf(ctx.req)
+      const idp = redemption?.kind === 'person' ? redemption.idp : undefined
+      return idp === undefined ? claims : { ...claims, idp }
+    },
   }
 }
 

@@ -1,5 +1,8 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type IssuerContext, siteOf } from '../context.ts'
+import { sealOnward } from '../http/onward.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import { leadOnPage } from '../pages/message.ts'
 import { signedOutPage, signOutPage } from '../pages/sign-in.ts'
 import type { Middleware } from '../tokens/token-endpoint.ts'
@@ -39,6 +42,28 @@ export function leadOnAfterSignOut(context: IssuerContext): Middleware {
     ctx.remove('location')
     const { name } = namedClient(oidc.client)
     showPage(ctx as unknown as KoaContextWithOIDC, 200, leadOnPage({ site: siteOf(context), url: url.href, name }))
+  }
+}
+
+/**
+ * After the form: this browser is led to no provider without a click any more, and signed out at its provider too where the file says
+ * so, which sends it back to the account page with the way on.
+ */
+export function signOutElsewhere(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const left = ctx.path === '/oauth/logout/confirm' && ctx.status === 303
+    if (!left || issuerRequestOf(ctx.req).form.get('logout') !== 'yes') return
+    noteSignedOut(context, ctx.res)
+    context.federation.wake()
+    const { oidc } = ctx as unknown as KoaContextWithOIDC
+    const { origin } = context.settings()
+    const onward = sealOnward(context, new URL(ctx.response.get('location'), origin).href)
+    const there = await context.federation.signOutUrl(oidc.session?.uid ?? '', `${origin}/account`, onward)
+    if (there === undefined) return
+    ctx.remove('location')
+    const page = leadOnPage({ site: siteOf(context), url: there, name: new URL(there).host })
+    showPage(ctx as unknown as KoaContextWithOIDC, 200, page)
   }
 }
 
