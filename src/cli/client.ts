@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { addClient } from '../issuer/clients/clients.ts'
+import { reservedClient } from '../issuer/clients/reserved.ts'
 import type { ClientRecord, ClientType } from '../store/store.ts'
 import { BY, clientOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
@@ -94,6 +95,8 @@ async function list(options: Common): Promise<void> {
 async function revoke(id: string, options: Common): Promise<void> {
   await withStore(options.config, false, async ({ store, acts }) => {
     await clientOrExit(store, id)
+    if (reservedClient(id) !== undefined)
+      fail(`${id} is the gateway’s own: \`audgate revoke --client ${id}\` ends what it has`, 1)
     await acts.revokeClient(id, BY)
     printLine(`Client ${id} is revoked; its tokens have ended. \`audgate client restore ${id}\` takes that back.`)
   })

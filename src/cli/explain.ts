@@ -4,10 +4,13 @@ import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
 import { evidenceOf, explainingVerifier } from '../explain/evidence.ts'
 import { type Explanation, explain, type ShownAnswer, type Verdict } from '../explain/explain.ts'
-import { gatherEvidence, type RouteMatch } from '../gateway/judge.ts'
+import { Credentials } from '../gateway/credentials.ts'
+import type { RouteMatch } from '../gateway/judge.ts'
 import { createPolicy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
+import { RequestRecord } from '../gateway/request-log.ts'
 import { trustSystemRoots } from '../proxy/trusted-roots.ts'
+import { NO_ISSUER } from '../server/issuer-mount.ts'
 import { StoreError } from '../store/store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
 
@@ -100,7 +103,9 @@ async function verifyLive(config: Config, match: RouteMatch, asked: RequestHead,
   try {
     const verifier = await explainingVerifier(config, now)
     try {
-      return await gatherEvidence(verifier, match, asked, now)
+      const record = new RequestRecord(asked.method, undefined)
+      const credentials = new Credentials(verifier, NO_ISSUER.backChannel)
+      return await credentials.gather(createPolicy(config), match, asked, record, now)
     } finally {
       verifier.close()
     }

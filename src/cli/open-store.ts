@@ -1,4 +1,5 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import { reservedClient } from '../issuer/clients/reserved.ts'
 import { createRevocationActs, type RevocationActs } from '../issuer/revocation-acts.ts'
 import { openStore } from '../server/open-store.ts'
 import { type ClientRecord, type Store, StoreError, type UserRecord } from '../store/store.ts'
@@ -44,7 +45,7 @@ export async function userOrExit(store: Store, username: string): Promise<UserRe
 
 /** The client of that id; none ends the command. */
 export async function clientOrExit(store: Store, id: string): Promise<ClientRecord> {
-  const client = await store.client(id)
+  const client = reservedClient(id) ?? (await store.client(id))
   return client ?? fail(`no client ${JSON.stringify(id)}: \`audgate client list\` shows them all`, 1)
 }
 

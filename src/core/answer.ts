@@ -1,22 +1,5 @@
+import { type AnswerPage, type PageWords, renderPage } from './answer-page.ts'
 import { challengeHeader, type Denial, safeText } from './denial.ts'
-
-export interface AnswerPage {
-  readonly body: string
-  readonly contentType: string
-  readonly contentSecurityPolicy: string
-}
-
-/** The page's only style, inline. {@link STYLE_HASH} belongs to it. */
-export const STYLE = `:root{color-scheme:light dark;--ink:#1b1f24;--soft:#59636e;--line:#d1d9e0;--page:#fff}
-@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--page:#0d1117}}
-body{margin:0;padding:12vh 1.5rem 2rem;background:var(--page);color:var(--ink);font:1rem/1.5 system-ui,sans-serif}
-main{max-width:36rem;margin:0 auto}
-h1{font-size:1.5rem;margin:0 0 .5rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:2rem 0 0;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft)}
-dd{margin:0;overflow-wrap:anywhere}`
-
-/** SHA-256 of {@link STYLE}, base64, as its Content-Security-Policy source. */
-export const STYLE_HASH = 'sha256-M5AHyPGPBQaU7anhLdj5tys2KMfXf1REejvIq3iywpQ='
 
 // What a person can do about it; programs read the problem document.
 const ADVICE: Readonly<Record<number, string>> = {
@@ -25,45 +8,27 @@ const ADVICE: Readonly<Record<number, string>> = {
   403: 'You are signed in, but this is not yours to see. Ask whoever runs this service.',
   404: 'There is nothing at this address.',
   405: 'This cannot be done at this address.',
+  429: 'There were too many tries from where you are. Wait a minute, then try again.',
   502: 'The service behind this gateway does not answer as it should. Try again in a while.',
   503: 'This gateway cannot check who you are just now. Try again in a moment.',
   504: 'The service behind this gateway took too long. Try again in a while.',
   508: 'This gateway leads back to itself. Tell whoever runs it.',
 }
 
-/** A small page without scripts or anything from elsewhere, for light and dark screens. ASCII only. */
-export function renderPage(denied: Denial, title: string, requestId: string): AnswerPage {
-  const advice = ADVICE[denied.status] ?? 'The request was refused.'
-  const body = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${denied.status} ${escapeHtml(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-<p>${advice}</p>
-<dl>
-<dt>Why</dt><dd>${escapeHtml(denied.description)}</dd>
-<dt>Reason</dt><dd>${escapeHtml(denied.reason)}</dd>
-<dt>Request</dt><dd>${escapeHtml(requestId)}</dd>
-</dl>
-</main>
-</body>
-</html>
-`
-  return {
-    body,
-    contentType: 'text/html; charset=utf-8',
-    contentSecurityPolicy: `default-src 'none'; style-src '${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  }
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+/** The page for a denial: what it means to a person, and why. */
+function denialPage(denied: Denial, title: string, requestId: string, words: AnswerContext['page']): AnswerPage {
+  const { status, description, reason } = denied
+  return renderPage({
+    title,
+    status,
+    paragraphs: [ADVICE[status] ?? 'The request was refused.'],
+    ...words,
+    facts: [
+      ['Why', description],
+      ['Reason', reason],
+      ['Request', requestId],
+    ],
+  })
 }
 
 export interface AnswerContext {
@@ -75,6 +40,18 @@ export interface AnswerContext {
   readonly corsHeaders: readonly string[]
   /** What the request used, so that a DPoP request is challenged for DPoP (RFC 9449 §7.1); `Bearer` when it used none. */
   readonly scheme?: 'Bearer' | 'DPoP'
+  /** What a 401 asks for; default the scheme alone. */
+  readonly challenges?: Challenges
+  /** In place of the usual page. */
+  readonly page?: Omit<PageWords, 'status' | 'facts'>
+  /** Further members of the problem document. */
+  readonly members?: Readonly<Record<string, string>>
+}
+
+export interface Challenges {
+  readonly bearer: boolean
+  /** The realm of a `Basic` challenge (RFC 7617 §2); undefined: none. */
+  readonly basic: string | undefined
 }
 
 export interface Answer {
@@ -107,8 +84,8 @@ const TITLES: Readonly<Record<number, string>> = {
 export function renderAnswer(denied: Denial, context: AnswerContext): Answer {
   const title = TITLES[denied.status] ?? 'Error'
   const requestId = safeText(context.requestId, 128)
-  const page = context.wantsHtml ? renderPage(denied, title, requestId) : undefined
-  const body = page?.body ?? problem(denied, title, requestId)
+  const page = context.wantsHtml ? denialPage(denied, title, requestId, context.page) : undefined
+  const body = page?.body ?? problem(denied, title, requestId, context.members)
   const headers = [
     ...['Content-Type', page?.contentType ?? 'application/problem+json'],
     ...['Content-Length', String(body.length)],
@@ -117,8 +94,7 @@ export function renderAnswer(denied: Denial, context: AnswerContext): Answer {
     ...['X-Content-Type-Options', 'nosniff'],
     ...(page === undefined ? [] : ['Content-Security-Policy', page.contentSecurityPolicy]),
   ]
-  const challenge = challengeHeader(denied, context.scheme)
-  if (challenge !== undefined) headers.push('WWW-Authenticate', challenge)
+  headers.push(...challengeLines(denied, context))
   if (denied.allow !== undefined) headers.push('Allow', denied.allow.join(', '))
   if (denied.retryAfterSeconds !== undefined) headers.push('Retry-After', String(Math.ceil(denied.retryAfterSeconds)))
   headers.push(...context.corsHeaders)
@@ -146,11 +122,21 @@ export function wantsHtml(method: string, rawHeaders: readonly string[]): boolea
   )
 }
 
-function problem(denied: Denial, title: string, requestId: string): string {
+/** Field lines of their own: many clients read one challenge of a line. */
+function challengeLines(denied: Denial, { scheme, challenges }: AnswerContext): string[] {
+  const own = challenges?.bearer === false ? undefined : challengeHeader(denied, scheme)
+  const realm = denied.challenge === undefined ? undefined : challenges?.basic
+  return [
+    ...(own === undefined ? [] : ['WWW-Authenticate', own]),
+    ...(realm === undefined ? [] : ['WWW-Authenticate', `Basic realm="${safeText(realm, 120)}", charset="UTF-8"`]),
+  ]
+}
+
+function problem(denied: Denial, title: string, requestId: string, members: AnswerContext['members']): string {
   const { status, reason, error, description } = denied
   const detail = description
   const document = { type: 'about:blank', title, status, detail, error: error ?? reason, error_description: detail }
-  return `${JSON.stringify({ ...document, reason, request_id: requestId })}\n`
+  return `${JSON.stringify({ ...document, ...members, reason, request_id: requestId })}\n`
 }
 
 /** The weight that `Accept` gives a type by name (RFC 9110 §12.4.2); 0 when it isn't named. */

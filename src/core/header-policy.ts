@@ -26,6 +26,7 @@ export type Disposition =
   | 'destination'
   | 'if'
   | 'accept_encoding'
+  | 'referer'
 
 /** Which names are whose, over all routes: a name that one route protects never comes from a client on any. */
 export interface HeaderPolicy {
@@ -73,6 +74,7 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   destination: 'destination',
   if: 'if',
   accept_encoding: 'accept_encoding',
+  referer: 'referer',
 }
 
 // Fields that keep their meaning under exactly one spelling; `Accept_Encoding` would be a second one to a CGI program.
@@ -189,7 +191,8 @@ function classify(guarded: ReadonlySet<string>, name: string): Disposition {
   if (guarded.has(cgi)) return 'protected'
   const fixed = Object.hasOwn(FIXED, cgi) ? FIXED[cgi] : undefined
   if (fixed !== undefined) return EXACT[cgi] === undefined || EXACT[cgi] === name.toLowerCase() ? fixed : 'hop'
-  if (cgi.startsWith('proxy_')) return 'hop'
+  // The gateway's own: whoever sends them speaks to it.
+  if (cgi.startsWith('proxy_') || cgi.startsWith('x_audgate_')) return 'hop'
   return fieldFate(cgi) ?? (startsLikeVariable(guarded, cgi) ? 'never' : 'pass')
 }
 

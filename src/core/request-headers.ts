@@ -7,7 +7,9 @@ import type { ResolvedClient } from './forwarded.ts'
 import type { Disposition, HeaderPolicy } from './header-policy.ts'
 import type { IdentityFault } from './identity.ts'
 import { withoutOwnCookies } from './own-cookies.ts'
+import { holdsAppPassword } from './presented.ts'
 import type { Route, Upstream } from './route.ts'
+import { withoutTicket } from './ticket-url.ts'
 import { mayAnswerHrefs, upstreamHost } from './upstream-target.ts'
 
 export interface UpstreamHeadersInput {
@@ -108,7 +110,9 @@ function passing(
     case 'forwarded':
       return input.client.trusted ? value : undefined
     case 'authorization':
-      return input.permit.token === undefined && mayPass(value) ? value : undefined
+      return passingAuthorization(input.permit, value)
+    case 'referer':
+      return withoutTicket(value)
     case 'cookie':
       return withoutOwnCookies(value)
     case 'te':
@@ -128,6 +132,13 @@ function passing(
     case 'connection':
       return undefined
   }
+}
+
+/** A credential of ours stops here, whoever's the field is. */
+function passingAuthorization({ route, token }: Permit, value: string): string | undefined {
+  if (holdsAppPassword(value)) return undefined
+  if (route.authorization === 'upstream') return isConnectionBound(value) ? undefined : value
+  return token === undefined && mayPass(value) ? value : undefined
 }
 
 /** Neither a token nor a login of the connection, which is not the client's own on this side. */

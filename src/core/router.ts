@@ -26,6 +26,8 @@ export interface Router {
   /** Every route and why it was or wasn't taken for the path as received. */
   candidates(host: string, target: Target): readonly Candidate[]
   namesHost(host: string): boolean
+  /** Routes that a host (lower case, without port) has, or shares with every other, and that accept sessions or tickets. */
+  browserRoutes(host: string): readonly Route[]
 }
 
 /** Routes of one host (or of none), by comparable path. */
@@ -55,6 +57,7 @@ export function createRouter(routes: readonly Route[], reserved: readonly string
       select(target, { exactly: (reading) => routeOf(host, reading), folded: (reading) => foldedOf(host, reading) }),
     candidates: (host, target) => standings(routes, host, target, routeOf(host, target.readings[0] ?? '/')),
     namesHost: (host) => branches.has(host),
+    browserRoutes: createBrowserRoutes(routes),
   }
 }
 
@@ -150,6 +153,21 @@ function standings(routes: readonly Route[], host: string, target: Target, selec
   })
 }
 
+/** What browsers need of the gateway itself, on hosts whose routes accept sessions or tickets. */
+export const BROWSER_PATH = '/.audgate'
+
+function createBrowserRoutes(routes: readonly Route[]): Router['browserRoutes'] {
+  const accepting = routes.filter(
+    ({ credentials }) => credentials.includes('session') || credentials.includes('ticket'),
+  )
+  const everywhere = accepting.filter(({ host }) => host === undefined)
+  const byHost = new Map<string, readonly Route[]>()
+  for (const { host } of accepting) {
+    if (host !== undefined) byHost.set(host, [...accepting.filter((route) => route.host === host), ...everywhere])
+  }
+  return (host) => byHost.get(host) ?? everywhere
+}
+
 /** Where resource metadata lives (RFC 9728 §3.1), on every host. */
 export const METADATA_PATH = '/.well-known/oauth-protected-resource'
 
@@ -186,12 +204,17 @@ export function reservation(
   host: string,
   target: Target,
 ): 'reserved' | 'free' | 'ambiguous' {
-  const paths = host === publicHost || !router.namesHost(host) ? router.reserved : [METADATA_PATH]
+  const paths = host === publicHost || !router.namesHost(host) ? router.reserved : METADATA
+  const browsers = router.browserRoutes(host).length > 0
+  const isOurs = (reading: string): boolean =>
+    isReserved(paths, reading) || (browsers && isWithin(BROWSER_PATH, reading))
   const [first = '/', ...others] = target.readings
-  const reserved = isReserved(paths, first)
-  if (others.some((reading) => isReserved(paths, reading) !== reserved)) return 'ambiguous'
+  const reserved = isOurs(first)
+  if (others.some((reading) => isOurs(reading) !== reserved)) return 'ambiguous'
   return reserved ? 'reserved' : 'free'
 }
+
+const METADATA = [METADATA_PATH]
 
 function isReserved(paths: readonly string[], reading: string): boolean {
   return paths.some((path) => isWithin(path, reading))

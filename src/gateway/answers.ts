@@ -179,7 +179,8 @@ function isSmall(request: IncomingMessage): boolean {
   return Number(request.headers['content-length']) <= SMALL_BODY_BYTES
 }
 
-function usedScheme(rawHeaders: readonly string[]): 'Bearer' | 'DPoP' {
+/** The scheme that the request used, so that it is challenged for the same. */
+export function usedScheme(rawHeaders: readonly string[]): 'Bearer' | 'DPoP' {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.toLowerCase() !== 'authorization') continue
     if (tokenScheme(rawHeaders[i + 1] ?? '') === 'dpop') return 'DPoP'

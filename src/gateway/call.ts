@@ -1,8 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Denial } from '../core/denial.ts'
+import type { Denial, Reason } from '../core/denial.ts'
+import type { ForwardOutcome } from '../proxy/outcome.ts'
 import type { ActiveConfig } from './active-config.ts'
 import type { Incoming } from './incoming.ts'
-import type { Routing } from './judge.ts'
+import type { RouteMatch, Routing } from './judge.ts'
+import type { Policy } from './policy.ts'
+import type { RequestHead } from './request-head.ts'
 import type { RequestRecord } from './request-log.ts'
 
 /** One request on its way through. */
@@ -10,6 +13,8 @@ export interface Call {
   readonly incoming: Incoming
   active: ActiveConfig
   readonly record: RequestRecord
+  /** What its credential was judged for; undefined where none was needed. */
+  match: RouteMatch | undefined
   /** An answer has been given that ends the connection. */
   ending: boolean
 }
@@ -20,6 +25,25 @@ export interface ReservedRequest {
   readonly response: ServerResponse
   readonly record: RequestRecord
   readonly routing: Extract<Routing, { kind: 'reserved' }>
+  readonly head: RequestHead
+  readonly policy: Policy
   /** Ends the request with an answer of the gateway's own. */
   readonly refuse: (denial: Denial) => void
+}
+
+/** Body bytes from and to a client. */
+export type Bytes = Pick<ForwardOutcome, 'bytesIn' | 'bytesOut'>
+
+export const NO_BYTES: Bytes = { bytesIn: 0, bytesOut: 0 }
+
+/** After these it isn't sure where the next request would begin, or a body is coming that nobody wants. */
+export const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
+  'malformed_request',
+  'headers_too_large',
+  'body_too_large',
+])
+
+/** Whether nobody waits for an answer any more. */
+export function hasLeft({ incoming: { response } }: Call): boolean {
+  return response.destroyed
 }

@@ -2,9 +2,11 @@ import { hasDavFields } from '../core/dav.ts'
 import type { Permit } from '../core/decide.ts'
 import { renderFieldLines } from '../core/fields.ts'
 import { createHrefRewriter } from '../core/href-rewriter.ts'
+import { privateFields, privateLines, ticketFields } from '../core/private-answer.ts'
 import { addsRequestId, lastingRequestHeaders } from '../core/request-headers.ts'
 import { clientFieldLines, clientResponseHeaders } from '../core/response-headers.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
+import { TICKET_PATH } from '../core/ticket-url.ts'
 import { mayHoldHrefs, rewritesBody, upstreamTarget } from '../core/upstream-target.ts'
 import type { BodyTransform } from '../proxy/client-answer.ts'
 import type { ForwardInput, UpstreamRequest } from '../proxy/forward-input.ts'
@@ -23,6 +25,8 @@ export interface Permitted {
   readonly record: RequestRecord
   /** NumericDate, seconds. */
   readonly now: number
+  /** Shared caches would keep the answer for others. */
+  readonly isPrivate: boolean
   /** It asks for a tunnel; called when it becomes one. Undefined: it doesn't. */
   readonly onTunnel: (() => void) | undefined
 }
@@ -64,23 +68,17 @@ export class Forwarding implements ForwardInput {
     if (upgrade) onTunnel()
     const onPublicHost = this.#isOnPublicHost()
     const { path } = target
-    return clientResponseHeaders({
-      route,
-      client,
-      requestHeaders: head.rawHeaders,
-      rawHeaders,
-      path,
-      onPublicHost,
-      upgrade,
-    })
+    const requestHeaders = head.rawHeaders
+    const fields = clientResponseHeaders({ route, client, requestHeaders, rawHeaders, path, onPublicHost, upgrade })
+    return this.#permitted.isPrivate && !upgrade ? privately(fields, match) : fields
   }
 
   passHead(status: number, lines: string): string | undefined {
     const { record, match } = this.#permitted
     record.status = status
-    return mayHoldHrefs(match.route, this.method, status)
-      ? undefined
-      : clientFieldLines(match.route, lines, this.#isOnPublicHost())
+    if (mayHoldHrefs(match.route, this.method, status) || match.ticket !== undefined) return undefined
+    const passed = clientFieldLines(match.route, lines, this.#isOnPublicHost())
+    return passed === undefined || !this.#permitted.isPrivate ? passed : privateLines(passed)
   }
 
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined {
@@ -94,6 +92,13 @@ export class Forwarding implements ForwardInput {
   }
 }
 
+/** References of a folder's ticket lead on below it. */
+function privately(fields: readonly string[], { ticket, client }: RouteMatch): string[] {
+  if (ticket === undefined || ticket === 'several') return privateFields(fields)
+  const prefix = ticket.form === 'folder' ? TICKET_PATH + ticket.ticket : ''
+  return ticketFields(privateFields(fields), prefix, `${client.protocol}://${client.host}`)
+}
+
 /** The request in the terms of one upstream, or why it can't go there. */
 export function prepareFor(permitted: Permitted, upstream: Upstream): PreparedForward {
   const { policy, match, head, permit, record, now } = permitted
@@ -101,7 +106,18 @@ export function prepareFor(permitted: Permitted, upstream: Upstream): PreparedFo
   const lines = upgrade ? undefined : upstreamLines(policy, match, head, permit, upstream, record.id)
   if (lines !== undefined)
     return { kind: 'ready', headers: lines, target: upstreamTarget(match.route, upstream, match.target) }
-  return prepare(policy, match, head, permit, { upstream, requestId: record.id, upgrade, now })
+  return prepare(policy, match, withToken(head, match), permit, { upstream, requestId: record.id, upgrade, now })
+}
+
+/** Where `Authorization` is the upstream's own, it gets the field as it came. */
+function withToken(head: RequestHead, { route }: RouteMatch): RequestHead {
+  const { bearer, rawHeaders } = head
+  if (bearer === undefined || route.authorization !== 'upstream') return head
+  const whole = rawHeaders.map((text, i) => {
+    const masked = i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'authorization'
+    return masked ? text.slice(0, -1) + bearer : text
+  })
+  return { ...head, rawHeaders: whole }
 }
 
 type PreparedForward = Prepared | ({ readonly kind: 'ready' } & UpstreamRequest)
@@ -119,7 +135,9 @@ function upstreamLines(
   upstream: Upstream,
   requestId: string,
 ): string | undefined {
-  if (head.memo === undefined) return undefined
+  // The token is not among the lines that are remembered.
+  if (head.memo === undefined || (head.bearer !== undefined && match.route.authorization === 'upstream'))
+    return undefined
   const added = policy.headers.addedLines(permit.route, permit.token)
   const lasting = lastingLines(policy, match, head, permit, upstream)
   if (added === undefined || lasting === undefined) return undefined

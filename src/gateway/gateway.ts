@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
+import type { Answer } from '../core/answer.ts'
 import type { Permit } from '../core/decide.ts'
-import { type Denial, denial, type Reason } from '../core/denial.ts'
+import { type Denial, denial } from '../core/denial.ts'
+import type { SignInStep } from '../core/sign-in-answer.ts'
 import type { Evidence } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import { forward } from '../proxy/forward.ts'
 import type { ForwardOutcome } from '../proxy/outcome.ts'
 import { tunnel } from '../proxy/tunnel.ts'
-import type { Verifier } from '../token/verifier.ts'
 import type { ActiveConfig } from './active-config.ts'
 import {
   announcesTooMuch,
@@ -18,27 +19,32 @@ import {
   sendRawAnswer,
   upstreamDenial,
 } from './answers.ts'
-import type { Call, ReservedRequest } from './call.ts'
+import type { BackChannel } from './back-channel.ts'
+import { type Bytes, type Call, ENDS_CONNECTION, hasLeft, NO_BYTES, type ReservedRequest } from './call.ts'
+import type { Credentials } from './credentials.ts'
 import { Forwarding, type Permitted, prepareFor } from './forwarding.ts'
 import type { Incoming } from './incoming.ts'
 import {
-  gatherEvidence,
+  isSignOut,
   type Judgment,
   judgeEvidence,
   judgeWithoutToken,
   type RouteMatch,
   type Routing,
   routeRequest,
+  signOutRouting,
 } from './judge.ts'
 import type { RequestHead } from './request-head.ts'
-import type { Ending, Recorder } from './request-log.ts'
+import { type Ending, faultText, okEnding, type Recorder } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
+import { beginSignIn, dependsOnKind, refusalStep, SIGN_IN_UNAVAILABLE, signInAsk } from './sign-ins.ts'
 import type { Tunnels } from './tunnels.ts'
 
 export interface GatewayOptions {
   /** The file in force. */
   readonly active: () => ActiveConfig
-  readonly verifier: Verifier
+  readonly credentials: Credentials
+  readonly backChannel: BackChannel
   readonly recorder: Recorder
   readonly tunnels: Tunnels
   readonly log: Log
@@ -49,17 +55,6 @@ export interface GatewayOptions {
   /** Answers a request for a reserved path. */
   readonly serveReserved: (reserved: ReservedRequest) => void
 }
-
-type Bytes = Pick<ForwardOutcome, 'bytesIn' | 'bytesOut'>
-
-const NO_BYTES: Bytes = { bytesIn: 0, bytesOut: 0 }
-
-// After these it isn't sure where the next request would begin, or a body is coming that nobody wants.
-const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
-  'malformed_request',
-  'headers_too_large',
-  'body_too_large',
-])
 
 const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
 
@@ -78,7 +73,7 @@ export class Gateway {
     const active = this.#options.active()
     const routing = routeRequest(active.policy, head)
     const record = this.#options.recorder.begin(head.method, routing.client.requestId)
-    const call = { incoming, active, record, ending: false }
+    const call: Call = { incoming, active, record, match: undefined, ending: false }
     record.note(routing)
     try {
       this.#place(call, routing)
@@ -118,20 +113,24 @@ export class Gateway {
   }
 
   #reserved(call: Call, routing: ReservedRequest['routing']) {
-    const { request, response, awaitsContinue } = call.incoming
+    const { head, request, response, awaitsContinue } = call.incoming
     // Who answers here takes origin-form only.
     request.url = routing.target.path + routing.target.query
     if (awaitsContinue) response.writeContinue()
     const refuse = (denied: Denial): void => this.#deny(call, denied)
-    this.#options.serveReserved({ request, response, record: call.record, routing, refuse })
+    const { record } = call
+    const { policy } = call.active
+    this.#options.serveReserved({ request, response, record, routing, head, policy, refuse })
   }
 
   #judge(call: Call, match: RouteMatch) {
     const { head } = call.incoming
+    if (isSignOut(match)) return this.#reserved(call, signOutRouting(match))
     const now = this.#now()
     const early = judgeWithoutToken(match, head, now)
     if (early !== undefined) return this.#follow(call, match, early)
-    const evidence = gatherEvidence(this.#options.verifier, match, head, now)
+    call.match = match
+    const evidence = this.#options.credentials.gather(call.active.policy, match, head, call.record, now)
     if (!(evidence instanceof Promise)) return this.#conclude(call, match, evidence)
     evidence.then((late) => this.#resume(call, match, late)).catch((error: unknown) => this.#fail(call, error))
   }
@@ -161,7 +160,7 @@ export class Gateway {
   #follow(call: Call, match: RouteMatch, judgment: Judgment) {
     switch (judgment.kind) {
       case 'deny':
-        return this.#deny(call, judgment.denial)
+        return this.#deny(call, call.record.throttled ?? judgment.denial)
       case 'answer':
         return this.#preflight(call, judgment)
       case 'permit':
@@ -177,7 +176,8 @@ export class Gateway {
     const now = this.#now()
     const member = upstreams.choose()
     const onTunnel = upgrade === undefined ? undefined : () => this.#options.recorder.release(record)
-    const permitted: Permitted = { policy: active.policy, head, match, permit, record, now, onTunnel }
+    const isPrivate = this.#options.credentials.isPrivate(match, head, record)
+    const permitted: Permitted = { policy: active.policy, head, match, permit, record, now, isPrivate, onTunnel }
     const prepared = prepareFor(permitted, member.upstream)
     if (prepared.kind === 'deny') return this.#deny(call, prepared.denial)
     const { maxBody } = match.route
@@ -236,16 +236,45 @@ export class Gateway {
   /** Refuses; the record ends when the answer has gone, so that a closing server waits for it. */
   #deny(call: Call, denied: Denial, { bytesIn }: Bytes = NO_BYTES) {
     const { incoming, record } = call
-    const { head, request, response, awaitsContinue } = incoming
+    const { head } = incoming
     record.refused(denied)
-    const answer = answerFor(denied, { ...head, requestId: record.id, route: record.route })
+    const step = this.#stepFor(call, denied)
+    if (step?.kind === 'sign_in') return this.#signIn(call, denied)
+    const answer = step?.answer ?? answerFor(denied, { ...head, requestId: record.id, route: record.route })
     const outcome = denied.reason.startsWith('upstream_') ? 'failed' : 'refused'
-    const ending = { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length } as const
+    call.ending = ENDS_CONNECTION.has(denied.reason) || incoming.upgrade !== undefined
+    this.#answer(call, answer, { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length })
+  }
+
+  #answer(call: Call, answer: Answer, ending: Ending) {
+    const { request, response, awaitsContinue } = call.incoming
+    call.record.status = answer.status
     if (hasLeft(call)) return this.#end(call, { ...ending, outcome: 'client_closed', reason: undefined })
     response.once('close', () => this.#end(call, ending))
     this.#untaken.watch(response)
-    call.ending = ENDS_CONNECTION.has(denied.reason) || incoming.upgrade !== undefined
     sendAnswer(request, response, answer, { awaitsContinue, close: call.ending })
+  }
+
+  #stepFor({ active, incoming, record, match }: Call, denied: Denial): SignInStep | undefined {
+    if (match === undefined || !dependsOnKind(denied, match.route)) return undefined
+    return refusalStep(active.policy, denied, match, incoming.head, record)
+  }
+
+  /** Where the issuer is away, the answer says so. */
+  #signIn(call: Call, denied: Denial) {
+    const { match, active, incoming } = call
+    if (match === undefined) throw new TypeError('a sign-in for nothing')
+    const reason = denied.reason === 'no_token' ? 'sign_in_required' : denied.reason
+    const { backChannel } = this.#options
+    beginSignIn(active.policy, backChannel, signInAsk(match), incoming.head.rawHeaders)
+      .then(
+        ({ status, headers, body }) => {
+          const named = { status, headers: [...headers, 'X-Request-Id', call.record.id], body }
+          this.#answer(call, named, { outcome: 'refused', reason, ...NO_BYTES })
+        },
+        () => this.#deny(call, SIGN_IN_UNAVAILABLE),
+      )
+      .catch((error: unknown) => this.#fail(call, error))
   }
 
   /** A bug of ours costs this request alone, and is never a pass. */
@@ -266,17 +295,4 @@ export class Gateway {
   #now(): number {
     return this.#options.now() / 1_000
   }
-}
-
-function hasLeft({ incoming: { response } }: Call): boolean {
-  return response.destroyed
-}
-
-function okEnding({ bytesIn, bytesOut, firstByteMs }: Bytes & { readonly firstByteMs: number }): Ending {
-  return { outcome: 'ok', reason: undefined, bytesIn, bytesOut, upstreamMs: firstByteMs }
-}
-
-/** What a bug has to say, for the log. */
-export function faultText(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,19 +1,19 @@
 import { parseHost } from '../core/address.ts'
 import { judgePreflight } from '../core/cors.ts'
-import { extractCredential, readBearer } from '../core/credential.ts'
 import { judgeDestination } from '../core/dav.ts'
 import { decide, denyIdentity, type Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import { type ResolvedClient, resolveClient } from '../core/forwarded.ts'
+import { matchesPattern } from '../core/pattern.ts'
 import { upstreamRequestHeaders } from '../core/request-headers.ts'
 import type { Route, Upstream } from '../core/route.ts'
-import { reservation } from '../core/router.ts'
+import { BROWSER_PATH, relativeTo, reservation } from '../core/router.ts'
 import { allowedMethods, isPublic } from '../core/rule-match.ts'
 import { parseTarget, type Target } from '../core/target.ts'
+import { mayHoldTicket, readTicket, type TicketTarget, withoutTicket } from '../core/ticket-url.ts'
 import type { Evidence } from '../core/token.ts'
 import { upstreamTarget } from '../core/upstream-target.ts'
 import { hasPassed } from '../core/via.ts'
-import type { Verifier } from '../token/verifier.ts'
 import { originForm, pathFault, readFraming, sizeFault } from './framing.ts'
 import type { Policy } from './policy.ts'
 import type { Origin, RequestHead } from './request-head.ts'
@@ -31,8 +31,10 @@ export interface RouteMatch {
   readonly kind: 'route'
   readonly route: Route
   readonly host: string
+  /** Without the ticket, where it had one. */
   readonly target: Target
   readonly client: ResolvedClient
+  readonly ticket: TicketTarget | 'several' | undefined
 }
 
 const LOOP = denial('loop', 'this request has come through this gateway before: a route leads back to it')
@@ -58,9 +60,10 @@ export function routeRequest(policy: Policy, asked: RequestHead): Routing {
   const target = originForm(asked.target, hostHeader)
   const long = pathFault(target)
   if (long !== undefined) return { kind: 'deny', denial: long, client }
-  const parsed = parseTarget(target)
+  const ticket = mayHoldTicket(target) ? ticketAt(policy, host, target) : undefined
+  const parsed = parseTarget(ticket === undefined ? target : withoutTicket(target))
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
-  return place(policy, host, parsed.target, client)
+  return place(policy, host, parsed.target, client, ticket)
 }
 
 function originOf(policy: Policy, asked: RequestHead): Origin {
@@ -152,7 +155,20 @@ export function prepare(
   return { kind: 'ready', headers, target: upstreamTarget(match.route, upstream, target) }
 }
 
-function place(policy: Policy, host: string, target: Target, client: ResolvedClient): Routing {
+/** A prefix is one where the gateway has it; a query's parameter is everywhere, so that no server ever sees it. */
+function ticketAt({ router }: Policy, host: string, target: string): RouteMatch['ticket'] {
+  const found = readTicket(target)
+  if (found === undefined || found === 'several' || found.form === 'query') return found
+  return router.browserRoutes(host).length === 0 ? undefined : found
+}
+
+function place(
+  policy: Policy,
+  host: string,
+  target: Target,
+  client: ResolvedClient,
+  ticket: RouteMatch['ticket'],
+): Routing {
   const { router, publicHost } = policy
   const reserved = reservation(router, publicHost, host, target)
   if (reserved === 'ambiguous') {
@@ -167,56 +183,24 @@ function place(policy: Policy, host: string, target: Target, client: ResolvedCli
     case 'ambiguous':
       return { kind: 'deny', denial: denial('ambiguous_path', selection.detail), client, target }
     case 'route':
-      return { kind: 'route', route: selection.route, host, target, client }
+      return { kind: 'route', route: selection.route, host, target, client, ticket }
   }
+}
+
+/** Whether the path is the server's own sign-out link: ending its session alone would end nothing. */
+export function isSignOut({ route, target }: RouteMatch): boolean {
+  if (route.signOutPaths.length === 0) return false
+  const path = relativeTo(route.path, target.readings[0] ?? '/')
+  return route.signOutPaths.some((pattern) => matchesPattern(pattern, path))
+}
+
+/** The gateway's own sign-out in its place. */
+export function signOutRouting({ host, client }: RouteMatch): Extract<Routing, { kind: 'reserved' }> {
+  const path = `${BROWSER_PATH}/sign-out`
+  return { kind: 'reserved', host, client, target: { path, query: '', readings: [path], encodedSlash: false } }
 }
 
 function traceDenial({ route, target }: RouteMatch): Denial {
   const allow = allowedMethods(route, target)
   return denial('method_not_allowed', 'TRACE is never passed on', { allow })
-}
-
-const NONE: Evidence = { kind: 'none' }
-
-/**
- * What the request's credential proves; at once when the token is known already. Does NOT judge audience or scope.
- * @param now NumericDate, seconds.
- */
-export function gatherEvidence(
-  verifier: Verifier,
-  match: RouteMatch,
-  asked: RequestHead,
-  now: number,
-): Evidence | Promise<Evidence> {
-  if (asked.bearer !== undefined) return verifyBearer(verifier, asked.bearer, now)
-  const credential = extractCredential(asked.rawHeaders)
-  switch (credential.kind) {
-    case 'none':
-      return NONE
-    case 'malformed':
-      return credential
-    case 'bearer':
-      return verifier.verify({ scheme: 'bearer', token: credential.token }, now)
-    case 'dpop': {
-      const { token, proof } = credential
-      return verifier.verify({ scheme: 'dpop', token, proof, method: asked.method, url: proofUrl(match) }, now)
-    }
-  }
-}
-
-/** What is no token of the grammar is never verified, so that only a refusal has to ask for it. */
-function verifyBearer(verifier: Verifier, token: string, now: number): Evidence | Promise<Evidence> {
-  const evidence = verifier.verify({ scheme: 'bearer', token }, now)
-  if (evidence instanceof Promise || evidence.kind !== 'rejected' || evidence.fault !== 'malformed_token')
-    return evidence
-  const credential = readBearer(token)
-  return credential.kind === 'malformed' ? credential : evidence
-}
-
-/**
- * The URL that a DPoP proof has to name (RFC 9449 §4.3, `htu`): as the client sees it, without the query. '' on a host that is none of ours: a
- * proof that was made for another site must not become one for us by its own Host.
- */
-function proofUrl({ client, target }: RouteMatch): string {
-  return client.own ? `${client.protocol}://${client.host}${target.path}` : ''
 }

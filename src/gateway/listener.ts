@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket, type Se
 import type { ListenAddress } from '../config/config.ts'
 import { UNIX_PEER } from '../core/forwarded.ts'
 import { RESERVED_ROOTS } from '../core/router.ts'
+import { TICKET_PARAMETER } from '../core/ticket-url.ts'
 import { attachFastPath } from './fast-path/fast-path.ts'
 import { MAX_HEADER_BYTES } from './framing.ts'
 import { FullParser, type HttpServer, type ParserHandlers, type Underway } from './full-parser.ts'
@@ -126,7 +127,8 @@ export async function openListener<Call extends Underway>(
 function isPlainTarget(url: string): boolean {
   const end = url.indexOf('/', 1)
   const first = end === -1 ? url : url.slice(0, end)
-  return !first.includes('%') && !first.includes(';') && !RESERVED_ROOTS.some((path) => first.startsWith(path))
+  if (first.includes('%') || first.includes(';')) return false
+  return !RESERVED_ROOTS.some((path) => first.startsWith(path)) && !url.includes(TICKET_PARAMETER)
 }
 
 function createServer(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Config } from '../config/config.ts'
+import type { Config, TicketSettings } from '../config/config.ts'
 import { parseTrustedPeers, type TrustedPeer } from '../core/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/header-policy.ts'
 import { createOwnAuthorities, type OwnAuthorities } from '../core/own-authorities.ts'
@@ -15,6 +15,28 @@ export interface Policy {
   /** How we are named in `Via`, lower case: all gateways of one `public_url` are one. */
   readonly pseudonym: string
   readonly authorities: OwnAuthorities
+  /** Scheme and port that every host has in browsers: those of `public_url`. */
+  readonly publicOrigin: { readonly protocol: string; readonly port: string }
+  readonly tickets: TicketSettings
+}
+
+/** A host (lower case, without port) as an origin, as browsers know it. */
+export function originOf({ publicOrigin: { protocol, port } }: Policy, host: string): string {
+  return `${protocol}//${host}${port === '' ? '' : `:${port}`}`
+}
+
+/** Origins of the hosts whose routes accept sessions. */
+export function sessionOrigins(config: Config): readonly string[] {
+  const policy = createPolicy(config)
+  const hosts = config.routes.flatMap(({ host, credentials }) =>
+    host !== undefined && credentials.includes('session') ? [host] : [],
+  )
+  return [...new Set(hosts)].map((host) => originOf(policy, host))
+}
+
+/** Whether browsers keep cookies of these hosts to https. */
+export function isSecure({ publicOrigin: { protocol } }: Policy): boolean {
+  return protocol === 'https:'
 }
 
 /** Where nobody else's machine can ask. */
@@ -22,6 +44,7 @@ const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '::1']
 
 /** The policy of a checked file; needs no connections. */
 export function createPolicy(config: Config): Policy {
+  const publicUrl = new URL(config.publicUrl)
   return {
     router: createRouter(config.routes, config.reservedPaths),
     headers: createHeaderPolicy(config.routes),
@@ -33,5 +56,7 @@ export function createPolicy(config: Config): Policy {
       hosts: config.routes.flatMap(({ host }) => (host === undefined ? [] : [host])),
       loopbackPort: 'host' in config.listen && LOOPBACK.includes(config.listen.host) ? config.listen.port : undefined,
     }),
+    publicOrigin: { protocol: publicUrl.protocol, port: publicUrl.port },
+    tickets: config.tickets,
   }
 }

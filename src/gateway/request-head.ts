@@ -1,5 +1,6 @@
 import type { Denial } from '../core/denial.ts'
 import type { ResolvedClient } from '../core/forwarded.ts'
+import type { Presented } from '../core/presented.ts'
 import type { Route, Upstream } from '../core/route.ts'
 import type { Policy } from './policy.ts'
 
@@ -47,8 +48,26 @@ export interface UpstreamLines {
   readonly addsRequestId: boolean
 }
 
+/** What the field lines show of who it is, at one route. */
+export interface Shown {
+  readonly policy: Policy
+  readonly route: Route
+  /** Undefined where the token is not among the lines: it is another each time. */
+  readonly presented: Presented | undefined
+  /** The gateway's own field is among the lines. */
+  readonly hasOwnField: boolean
+  readonly session: ShownSession
+}
+
+/** A browser's cookie. `foreign`: it came along with a request that somebody else's page made. */
+export type ShownSession =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'foreign' }
+  | { readonly kind: 'cookie'; readonly idHash: string; readonly origin: string }
+
 /** What was worked out about field lines that came before on the same connection. Whoever reads a slot checks what it was made for. */
 export class FieldsMemo {
   origin: Origin | undefined
   upstreamLines: UpstreamLines | undefined
+  shown: Shown | undefined
 }

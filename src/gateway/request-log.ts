@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Denial, Reason } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
+import { maskTicket } from '../core/ticket-url.ts'
 import type { VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics, Outcome } from '../observe/metrics.ts'
@@ -14,6 +15,9 @@ function nextId(): string {
   return `${ids.start}-${ids.count.toString(36)}`
 }
 
+/** What a request was judged by: log field and metric label. */
+export type CredentialLabel = 'bearer' | 'dpop' | 'session' | 'app_password' | 'ticket' | 'none'
+
 /** What is known of one request so far; it becomes one log line. Times are milliseconds of `performance.now()`. */
 export class RequestRecord {
   readonly id: string
@@ -24,8 +28,18 @@ export class RequestRecord {
   address: string | undefined
   route: Route | undefined
   /** Stands for the route where none is asked: the issuer's paths, resource metadata. */
-  place: '(issuer)' | '(metadata)' | '(none)' = '(none)'
+  place: '(issuer)' | '(browser)' | '(metadata)' | '(none)' = '(none)'
   token: VerifiedToken | undefined
+  /** What it was judged by. */
+  credential: CredentialLabel = 'none'
+  /** Whether that was sent on purpose, in a header or a URL, or came along by itself. */
+  shown: 'nothing' | 'session' | 'sent' = 'nothing'
+  /** Somebody signed in to the session a moment ago. */
+  isYoung = false
+  /** Why an endpoint of the gateway's own refused. */
+  reason: Reason | undefined
+  /** The answer in place of a refusal: too many were tried. */
+  throttled: Denial | undefined
   decidedAt: number | undefined
   status: number | undefined
   detail: string | undefined
@@ -45,7 +59,7 @@ export class RequestRecord {
   note(routing: Routing): void {
     this.address = routing.client.address
     this.host = routing.client.host
-    if (routing.target !== undefined) this.path = routing.target.path
+    if (routing.target !== undefined) this.path = maskTicket(routing.target.path)
     this.route = routing.kind === 'route' ? routing.route : undefined
     if (routing.kind === 'reserved') this.place = '(issuer)'
   }
@@ -123,7 +137,9 @@ function isLogged(accessLog: AccessLog, outcome: Outcome): boolean {
 }
 
 function count(metrics: Metrics, record: RequestRecord, ending: Ending, totalMs: number): void {
-  metrics.request(record.route?.id ?? record.place, ending.outcome, ending.reason, totalMs / 1_000)
+  const route = record.route?.id ?? record.place
+  metrics.request(route, ending.outcome, ending.reason, totalMs / 1_000)
+  if (record.credential !== 'none') metrics.credential(route, record.credential, ending.outcome)
   if (record.decidedAt !== undefined) metrics.decision((record.decidedAt - record.startedAt) / 1_000)
   if (ending.upstreamMs !== undefined) metrics.upstream(ending.upstreamMs / 1_000)
   metrics.bytes(ending.bytesIn, ending.bytesOut)
@@ -145,6 +161,7 @@ function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
     cause: record.cause,
     sub: token?.subject,
     client: token?.clientId,
+    credential: record.credential,
     address: record.address,
     decide_ms: decidedAt === undefined ? undefined : rounded(decidedAt - record.startedAt),
     upstream_ms: ending.upstreamMs === undefined ? undefined : rounded(ending.upstreamMs),
@@ -157,4 +174,18 @@ function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
 /** Microseconds are as fine as it gets. */
 function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000
+}
+
+/** What a bug has to say, for the log. */
+export function faultText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+/** The end of a request that was answered by its upstream. */
+export function okEnding({
+  bytesIn,
+  bytesOut,
+  firstByteMs,
+}: Pick<Ending, 'bytesIn' | 'bytesOut'> & { readonly firstByteMs: number }): Ending {
+  return { outcome: 'ok', reason: undefined, bytesIn, bytesOut, upstreamMs: firstByteMs }
 }

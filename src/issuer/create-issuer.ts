@@ -21,6 +21,7 @@ import { createEngine, longestSignedSeconds } from './provider/provider.ts'
 import { createRevocationActs } from './revocation-acts.ts'
 import { answerRequest, type CurrentEngine } from './router.ts'
 import { createRowBudget } from './row-budget.ts'
+import { createBackChannel } from './sessions/back-channel.ts'
 import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
 import { createRefreshAnswers } from './tokens/refresh-answers.ts'
 import { type Middleware, tokenEndpoint } from './tokens/token-endpoint.ts'
@@ -64,6 +65,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     handle: (request, response, clientAddress) => {
       void answerRequest(context, engine, request, response, clientAddress)
     },
+    backChannel: createBackChannel({ context, provider: () => engine.provider, privateJwks: () => keys.privateJwks() }),
     publicKeys: () => keys.publicJwks().map((jwk) => ({ ...jwk })),
     onKeysChanged: (listener) => {
       listeners.push(listener)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BackChannelKind, BackChannelTerms } from '../core/back-channel.ts'
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
@@ -18,6 +19,11 @@ export interface IssuerSettings {
   readonly password: PasswordSignIn
   /** Where else people sign in, in file order. */
   readonly providers: readonly IdentityProvider[]
+  /** Browsers' sessions at the gateway. */
+  readonly sessions: { readonly idle: number; readonly max: number }
+  readonly appPasswords: { readonly max: number; readonly unused: number }
+  /** Origins of the gateway at which browsers sign in. */
+  readonly sessionOrigins: readonly string[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
 }
@@ -53,6 +59,14 @@ export interface IssuerEvent {
   readonly detail: Readonly<Record<string, unknown>>
 }
 
+/** Answers what gateways ask about credentials that are no tokens. Rejects with what the store throws. */
+export interface BackChannel {
+  ask<K extends BackChannelKind>(
+    kind: K,
+    question: BackChannelTerms[K]['question'],
+  ): Promise<BackChannelTerms[K]['answer']>
+}
+
 /** The embedded issuer: everything under its reserved paths. */
 export interface Issuer {
   readonly identifier: string
@@ -61,6 +75,8 @@ export interface Issuer {
    * `/account`. Unknown paths get its 404. `clientAddress` is the person's or program's, trusted proxies taken into account.
    */
   handle(request: IncomingMessage, response: ServerResponse, clientAddress: string): void
+  /** What gateways ask directly. */
+  readonly backChannel: BackChannel
   /** Public keys in force, pending and retiring ones included, for the verifier. */
   publicKeys(): readonly Readonly<Record<string, unknown>>[]
   /** Called when {@link publicKeys} has changed. */

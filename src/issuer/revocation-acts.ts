@@ -1,5 +1,7 @@
 import { personKey, type Revocation } from '../core/revocation.ts'
+import { lookupKey } from '../store/sealed-payload.ts'
 import type { NewRevocation, RevocationAct, Store } from '../store/store.ts'
+import { APP_PASSWORD_CLIENT } from './clients/reserved.ts'
 
 /** Entries outlive the last token that they can touch by this much: clocks differ, and are set back. */
 const TOLERANCE_SECONDS = 3600
@@ -16,6 +18,8 @@ export interface ActOptions {
 export interface InHand {
   readonly exceptGid?: string | undefined
   readonly exceptUid?: string | undefined
+  /** App passwords go on. */
+  readonly keepAppPasswords?: boolean
 }
 
 /** A sign-in by a provider, and whose it is. */
@@ -42,8 +46,12 @@ export interface RevocationActs {
   revokeUserClient(sub: string, clientId: string, by: string): Promise<readonly Revocation[]>
   /** As {@link RevocationActs.revokeUserClient}, when the person takes the consent back. */
   revokeConsent(sub: string, clientId: string, by: string): Promise<readonly Revocation[]>
-  /** Ends all tokens and browser sessions of the person; consents stay. */
-  signOutEverywhere(sub: string, by: string): Promise<readonly Revocation[]>
+  /** Ends all tokens and browser sessions of the person, and app passwords where that is said; consents stay. */
+  signOutEverywhere(sub: string, by: string, appPasswords?: boolean): Promise<readonly Revocation[]>
+  /** Ends a session of the issuer (by its lookup key), and all browser sessions at the gateway that were opened under it. */
+  signOutBrowser(sub: string, issuerSession: string, by: string): Promise<readonly Revocation[]>
+  /** Ends one app password; one that is not there is no error. */
+  revokeAppPassword(id: string, by: string): Promise<readonly Revocation[]>
   /** Ends one token. @param exp its expiry, NumericDate; undefined when it isn't known. */
   revokeJti(jti: string, exp: number | undefined, by: string): Promise<readonly Revocation[]>
   /** Ends one authorization: its tokens and the family of its refresh tokens. Consents stay. */
@@ -98,6 +106,7 @@ function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'rest
     revocations: [entry('client', id, stamp)],
     deleteConsents: [{ clientId: id }],
     endAuthorizations: [{ clientId: id }],
+    ...(id === APP_PASSWORD_CLIENT ? { endAppPasswords: [{ revokeTokens: stamp }] } : {}),
   })
   return {
     revokeClient: (id, by) =>
@@ -115,30 +124,46 @@ function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'rest
 
 function userActs(
   acting: Acting,
-): Pick<RevocationActs, 'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere'> {
+): Pick<RevocationActs, 'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere' | 'signOutBrowser'> {
   const appEnds = (event: string) => (sub: string, clientId: string, by: string) =>
     acting((stamp) => ({
       revocations: [entry('sub_client', personKey(sub, clientId), stamp)],
       deleteConsents: [{ sub, clientId }],
       endAuthorizations: [{ sub, clientId, revokeTokens: stamp }],
+      ...(clientId === APP_PASSWORD_CLIENT ? { endAppPasswords: [{ sub, revokeTokens: stamp }] } : {}),
       audit: line(event, { sub, client: clientId, by }),
     }))
   return {
     revokeUser: (sub, by) =>
       acting((stamp) => ({
         ...everything(sub, stamp),
+        endAppPasswords: [{ sub, revokeTokens: stamp }],
         deleteConsents: [{ sub }],
         audit: line('tokens.revoked', { sub, by }),
       })),
     revokeUserClient: appEnds('tokens.revoked'),
     revokeConsent: appEnds('consent.revoked'),
-    signOutEverywhere: (sub, by) =>
-      acting((stamp) => ({ ...everything(sub, stamp), audit: line('session.ended_everywhere', { sub, by }) })),
+    signOutEverywhere: (sub, by, appPasswords = false) =>
+      acting((stamp) => ({
+        ...everything(sub, stamp),
+        ...(appPasswords ? { endAppPasswords: [{ sub, revokeTokens: stamp }] } : {}),
+        audit: line('session.ended_everywhere', { sub, by }),
+      })),
+    signOutBrowser: (sub, issuerSession, by) =>
+      acting((stamp) => ({
+        endBrowserSessions: [{ issuerSession, revokeTokens: stamp }],
+        audit: line('session.ended', { sub, by }),
+      })),
   }
 }
 
-function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAuthorization'> {
+function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAuthorization' | 'revokeAppPassword'> {
   return {
+    revokeAppPassword: (id, by) =>
+      acting((stamp) => ({
+        endAppPasswords: [{ id, revokeTokens: stamp }],
+        audit: line('app_password.revoked', { id, by }),
+      })),
     revokeJti: (jti, exp, by) =>
       acting((stamp) => {
         const expiresAt = exp === undefined ? stamp.expiresAt : Math.ceil(exp) + TOLERANCE_SECONDS
@@ -161,6 +186,7 @@ function settingActs(
     disableUser: (sub, by) =>
       acting((stamp) => ({
         ...everything(sub, stamp),
+        endAppPasswords: [{ sub, revokeTokens: stamp }],
         deleteConsents: [{ sub }],
         setUser: { sub, disabled: true },
         audit: line('user.disabled', { sub, by }),
@@ -179,7 +205,13 @@ function settingActs(
     changePassword: (sub, passwordHash, inHand, by) =>
       acting((stamp) => ({
         ...(inHand.exceptGid === undefined ? everything(sub, stamp) : {}),
-        endAuthorizations: [{ sub, revokeTokens: stamp, exceptGid: inHand.exceptGid }],
+        endAuthorizations: [
+          {
+            ...{ sub, revokeTokens: stamp, exceptGid: inHand.exceptGid },
+            exceptIssuerSession: inHand.exceptUid === undefined ? undefined : lookupKey(inHand.exceptUid),
+          },
+        ],
+        ...(inHand.keepAppPasswords === true ? {} : { endAppPasswords: [{ sub, revokeTokens: stamp }] }),
         endSessions: [{ sub, exceptUid: inHand.exceptUid }],
         setUser: { sub, passwordHash },
         audit: line('user.password_changed', { sub, by }),

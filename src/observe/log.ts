@@ -22,6 +22,8 @@ export interface RequestLine {
   readonly cause: string | undefined
   readonly sub: string | undefined
   readonly client: string | undefined
+  /** What it was judged by. */
+  readonly credential: string
   readonly address: string | undefined
   readonly decide_ms: number | undefined
   readonly upstream_ms: number | undefined

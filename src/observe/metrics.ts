@@ -30,6 +30,8 @@ export interface IssuerKeys {
 
 export interface Metrics {
   request(route: string, outcome: Outcome, reason: Reason | undefined, seconds: number): void
+  /** What a request was judged by. */
+  credential(route: string, credential: string, outcome: Outcome): void
   decision(seconds: number): void
   upstream(seconds: number): void
   bytes(bytesIn: number, bytesOut: number): void
@@ -91,6 +93,18 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['outcome'],
     registers,
   })
+  const credentials = new FastCounter(
+    registry,
+    'audgate_credentials_total',
+    'Requests by route, what they were judged by, and outcome.',
+  )
+  const shown = new Map<string, Map<string, Count>>()
+  const shownOf = (route: string, credential: string, outcome: Outcome): Count => {
+    const ofRoute = shown.get(route) ?? new Map<string, Count>()
+    const count = credentials.line({ route, credential, outcome })
+    shown.set(route, ofRoute.set(credential + outcome, count))
+    return count
+  }
   const counts = new Map<string, Map<string, Count>>()
   const countOf = (route: string, outcome: Outcome, reason: string): Count => {
     const ofRoute = counts.get(route) ?? new Map<string, Count>()
@@ -105,6 +119,10 @@ export function createMetrics(sources: MetricSources): Metrics {
       const count = counts.get(route)?.get(key) ?? countOf(route, outcome, key)
       count.value += 1
       durations.observe(seconds)
+    },
+    credential: (route, credential, outcome) => {
+      const count = shown.get(route)?.get(credential + outcome) ?? shownOf(route, credential, outcome)
+      count.value += 1
     },
     decision: (seconds) => decisions.observe(seconds),
     upstream: (seconds) => upstreams.observe(seconds),

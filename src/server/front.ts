@@ -1,3 +1,4 @@
+import { BrowserEndpoints } from '../gateway/browser-endpoints.ts'
 import type { Call, ReservedRequest } from '../gateway/call.ts'
 import type { ParserHandlers } from '../gateway/full-parser.ts'
 import { Gateway } from '../gateway/gateway.ts'
@@ -32,6 +33,12 @@ export async function openFront(parts: Runtime, options: FrontOptions, closing: 
   return listener
 }
 
+/** Answers what browsers need of the gateway itself. */
+export function browserEndpoints({ credentials, backing, now }: Runtime): (reserved: ReservedRequest) => void {
+  const endpoints = new BrowserEndpoints({ credentials, backChannel: backing.issuer.backChannel, now })
+  return (reserved) => endpoints.handle(reserved)
+}
+
 /** Takes no new connections, lets running requests finish, closes tunnels, then everything that was opened. */
 export async function closeFront(parts: Runtime, closing: Closing, graceMs: number): Promise<void> {
   const { state, recorder, tunnels, log } = parts
@@ -46,10 +53,11 @@ export async function closeFront(parts: Runtime, closing: Closing, graceMs: numb
 }
 
 function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {
-  const { recorder, backing, state, verifier, log, now, tunnels } = parts
+  const { recorder, backing, state, credentials, log, now, tunnels } = parts
+  const { backChannel } = backing.issuer
   const active = () => state.generation
   const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
-  const gateway = new Gateway({ active, verifier, recorder, tunnels, log, now, noteUse, serveReserved })
+  const gateway = new Gateway({ active, credentials, backChannel, recorder, tunnels, log, now, noteUse, serveReserved })
   return {
     request: (incoming) => {
       // What is answered now is the last on its connection.

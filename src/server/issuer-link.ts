@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { Revocation } from '../core/revocation.ts'
+import type { BackChannel } from '../gateway/back-channel.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
@@ -154,7 +155,7 @@ export async function openOwnIssuerLink(
     hasRoom: memory.health?.hasRoom,
   })
   closing.add(() => issuer.close())
-  const feed = openFeed(config, memory, options)
+  const feed = openFeed(config, memory, options, issuer.backChannel)
   if (feed !== undefined) closing.add(() => feed.close())
   const listeners: (() => void)[] = []
   const onKeys = (): void => {
@@ -193,8 +194,11 @@ function openFeed(
   { secrets }: Config,
   { store }: IssuerState,
   { now, feedTiming: { heartbeatMs } }: IssuerLinkOptions,
+  backChannel: BackChannel,
 ): Feed | undefined {
-  return store === undefined ? undefined : createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs })
+  return store === undefined
+    ? undefined
+    : createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs, backChannel })
 }
 
 function startFollowing(

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
+import type { BackChannel } from '../gateway/back-channel.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
 import type { PublishedKey } from '../token/trusted-issuer.ts'
 
@@ -13,6 +14,8 @@ export interface IssuerMount {
   readonly answer: ((request: IncomingMessage, response: ServerResponse, clientAddress: string) => void) | undefined
   /** See `Issuer.providerAges`; undefined without an issuer in this process. */
   readonly providerAges?: () => Promise<ReadonlyMap<string, number>>
+  /** What credentials that are no tokens are exchanged by. */
+  readonly backChannel: BackChannel
   onKeysChanged(listener: () => void): void
   /** An upstream of the issuer has been found not to answer; undefined where there is none. */
   readonly upstreamFailed?: ((origin: string) => void) | undefined
@@ -25,6 +28,7 @@ export const NO_ISSUER: IssuerMount = {
   handle: ({ refuse }) => refuse(denial('no_route', 'there is nothing at this reserved path')),
   own: undefined,
   answer: undefined,
+  backChannel: { ask: () => Promise.reject(new Error('there is no issuer')) },
   onKeysChanged: () => undefined,
   reconfigure: () => Promise.resolve(),
   close: () => Promise.resolve(),

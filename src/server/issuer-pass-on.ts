@@ -6,6 +6,7 @@ import { denial } from '../core/denial.ts'
 import { fieldFate } from '../core/field-fates.ts'
 import { cgiName } from '../core/fields.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
+import { remoteBackChannel, type UpstreamChoice } from './feed/back-channel.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 
 /** Nobody waits longer for a sign-in page; argon2 under load included. */
@@ -35,6 +36,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
     },
     own: undefined,
     answer: undefined,
+    backChannel: remoteBackChannel(choice, config.secrets.feedToken ?? ''),
     onKeysChanged: () => undefined,
     upstreamFailed: choice.failed,
     reconfigure: () => Promise.resolve(),
@@ -42,14 +44,6 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
       await app.close()
     },
   }
-}
-
-/** Which of the audgates that hold the issuer is asked: the last one that answered. */
-interface UpstreamChoice {
-  readonly count: number
-  current(): string
-  /** The next one is asked from now on, if this is the one that is asked. */
-  failed(origin: string): void
 }
 
 function createUpstreamChoice(upstreams: readonly string[]): UpstreamChoice {

@@ -1,4 +1,5 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import { sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
@@ -49,6 +50,7 @@ async function mountEmbedded(
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
     own: { publicKeys: () => issuer.publicKeys() },
+    backChannel: issuer.backChannel,
     answer: (request, response, address) => issuer.handle(request, response, address),
     providerAges: () => issuer.providerAges(),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
@@ -61,5 +63,13 @@ async function mountEmbedded(
 
 function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
   const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
-  return { ...settings, identifier: config.publicUrl, origin: config.publicOrigin, resources }
+  return {
+    ...settings,
+    identifier: config.publicUrl,
+    origin: config.publicOrigin,
+    sessions: { idle: config.sessions.idleSeconds, max: config.sessions.maxSeconds },
+    appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
+    sessionOrigins: sessionOrigins(config),
+    resources,
+  }
 }

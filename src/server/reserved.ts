@@ -1,7 +1,8 @@
-import { isWithin, METADATA_PATH } from '../core/router.ts'
+import { BROWSER_PATH, isWithin, METADATA_PATH } from '../core/router.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
 import type { Recorder } from '../gateway/request-log.ts'
 import type { Outcome } from '../observe/metrics.ts'
+import { BACK_CHANNEL_PATH } from './feed/back-channel.ts'
 import { FEED_PATH, type Feed } from './feed/feed.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 
@@ -9,6 +10,8 @@ export interface ReservedOptions {
   readonly recorder: Recorder
   /** Answers resource metadata and the admin's pages. */
   readonly site: (reserved: ReservedRequest) => void
+  /** Answers what browsers need of the gateway itself. */
+  readonly browser: (reserved: ReservedRequest) => void
   readonly issuer: IssuerMount
   /** Undefined where this process holds no store. */
   readonly feed: Feed | undefined
@@ -19,7 +22,7 @@ const IDLE_MS = 300_000
 
 /** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
 export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
-  const { recorder, site, issuer, feed } = options
+  const { recorder, site, browser, issuer, feed } = options
   return (reserved) => {
     const { request, response, record, routing } = reserved
     const [path = '/'] = routing.target.readings
@@ -27,12 +30,15 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
     response.setHeader('X-Request-Id', record.id)
     response.once('close', () => {
       record.status ??= response.statusCode
-      recorder.end(record, { ...endingOf(response.writableFinished, record.status), bytesIn: 0, bytesOut: 0 })
+      const ending = endingOf(response.writableFinished, record.status)
+      recorder.end(record, { ...ending, reason: record.reason, bytesIn: 0, bytesOut: 0 })
     })
     if (isWithin(METADATA_PATH, path)) record.place = '(metadata)'
     switch (answererOf(path, feed)) {
       case 'site':
         return site(reserved)
+      case 'browser':
+        return browser(reserved)
       case 'feed':
         return feed?.handle(request, response)
       case 'issuer':
@@ -42,14 +48,14 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
 }
 
 /** Whose a reserved path is. */
-export function answererOf(path: string, feed: Feed | undefined): 'site' | 'feed' | 'issuer' {
+export function answererOf(path: string, feed: Feed | undefined): 'site' | 'browser' | 'feed' | 'issuer' {
   if (isWithin(METADATA_PATH, path) || isWithin('/admin', path)) return 'site'
-  return path === FEED_PATH && feed !== undefined ? 'feed' : 'issuer'
+  if (isWithin(BROWSER_PATH, path)) return 'browser'
+  return (path === FEED_PATH || path === BACK_CHANNEL_PATH) && feed !== undefined ? 'feed' : 'issuer'
 }
 
-function endingOf(finished: boolean, status: number): { readonly outcome: Outcome; readonly reason: undefined } {
-  const reason = undefined
-  if (!finished) return { outcome: 'client_closed', reason }
-  if (status >= 500) return { outcome: 'failed', reason }
-  return { outcome: status >= 400 ? 'refused' : 'ok', reason }
+function endingOf(finished: boolean, status: number): { readonly outcome: Outcome } {
+  if (!finished) return { outcome: 'client_closed' }
+  if (status >= 500) return { outcome: 'failed' }
+  return { outcome: status >= 400 ? 'refused' : 'ok' }
 }

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../gateway/active-config.ts'
+import { Credentials } from '../gateway/credentials.ts'
 import type { Listener } from '../gateway/listener.ts'
 import { createRecorder, type Recorder } from '../gateway/request-log.ts'
 import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
@@ -29,6 +30,7 @@ export interface Runtime extends ServerDependencies {
   readonly tunnels: Tunnels
   readonly backing: IssuerLink
   readonly verifier: Verifier
+  readonly credentials: Credentials
   readonly metrics: Metrics
   readonly recorder: Recorder
   /** Changes with reloads and at the end. */
@@ -72,7 +74,8 @@ export async function openRuntime(
   const metrics = openMetrics(() => recorder, { tunnels, backing, verifier, state, now })
   counters.metrics = metrics
   const recorder = createRecorder(log, metrics, config.accessLog)
-  return { log, now, tunnels, backing, verifier, metrics, recorder, state }
+  const credentials = new Credentials(verifier, backing.issuer.backChannel)
+  return { log, now, tunnels, backing, verifier, credentials, metrics, recorder, state }
 }
 
 /** Nothing tells when a token's time is over, so it is looked at. Answers what stops that. */

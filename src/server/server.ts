@@ -4,7 +4,7 @@ import { openManagement } from '../observe/management.ts'
 import type { Store } from '../store/store.ts'
 import { applyConfig } from './apply-config.ts'
 import { type Closing, createClosing } from './closing.ts'
-import { closeFront, openFront } from './front.ts'
+import { browserEndpoints, closeFront, openFront } from './front.ts'
 import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
 import { createMetadataEndpoint } from './resource-metadata.ts'
@@ -57,6 +57,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   const serveReserved = createReserved({
     recorder,
     site: ({ request, response, record }) => site.handle(request, response, record.id),
+    browser: browserEndpoints(parts),
     issuer: backing.issuer,
     feed: backing.feed,
   })

@@ -1,5 +1,6 @@
 import type { Revocation, RevocationKind } from '../core/revocation.ts'
 import type { EndProviderSignIn, ProviderStore } from './provider-store.ts'
+import type { EndsSessions, SessionStore } from './session-store.ts'
 import type { UserRecord } from './user-record.ts'
 
 export type { UserRecord } from './user-record.ts'
@@ -97,10 +98,8 @@ export interface NewRevocation {
   readonly expiresAt: number
 }
 
-/**
- * Everything that one act of revocation changes, carried out in one transaction: all of it or nothing.
- */
-export interface RevocationAct {
+/** Everything that one act of revocation changes, carried out in one transaction: all of it or nothing. */
+export interface RevocationAct extends EndsSessions {
   readonly revocations: readonly NewRevocation[]
   /** Consents to delete: by person and/or client; both undefined in one entry is refused. */
   readonly deleteConsents: readonly { readonly sub?: string; readonly clientId?: string }[]
@@ -114,6 +113,8 @@ export interface RevocationAct {
     readonly gid?: string
     /** Spare this one (the session in hand at a password change). */
     readonly exceptGid?: string | undefined
+    /** Spare browser sessions under this session of the issuer. */
+    readonly exceptIssuerSession?: string | undefined
     /** Also put a `gid` entry in force for each authorization that this ends: found and refused in one step. */
     readonly revokeTokens?: { readonly notBeforeMs: number; readonly expiresAt: number }
   }[]
@@ -156,7 +157,7 @@ export interface HeldByUnit {
  * What is remembered. SQLite now; one contract suite (`test/contract`) that any other has to pass. Every method is one
  * atomic step. A method that fails leaves nothing half-written and throws `StoreError`.
  */
-export interface Store extends ProviderStore {
+export interface Store extends ProviderStore, SessionStore {
   // people
   addUser(user: UserRecord): Promise<'added' | 'exists'>
   userByName(username: string): Promise<UserRecord | undefined>

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/config.ts'
+import type { BackChannelKind } from '../core/back-channel.ts'
 import type { Revocation } from '../core/revocation.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import type { MetricValues } from '../observe/metrics.ts'
@@ -33,6 +34,8 @@ export type PrimaryMessage =
   | { readonly kind: 'state'; readonly unavailable: string | undefined }
   | { readonly kind: 'keys'; readonly publicKeys: readonly PublishedKey[] }
   | { readonly kind: 'proof'; readonly ask: number; readonly answer: UseAnswer }
+  /** Undefined: nobody could answer. */
+  | { readonly kind: 'answer'; readonly ask: number; readonly answer: unknown }
   | { readonly kind: 'metrics'; readonly ask: number }
   | { readonly kind: 'close'; readonly graceMs: number }
 
@@ -54,6 +57,8 @@ export type WorkerMessage =
       readonly now: number
     }
   | { readonly kind: 'file'; readonly ask: number }
+  /** A question of the back channel. */
+  | { readonly kind: 'question'; readonly ask: number; readonly about: BackChannelKind; readonly question: unknown }
   | { readonly kind: 'metrics'; readonly ask: number; readonly values: MetricValues }
 
 /** A worker's end of the channel. */

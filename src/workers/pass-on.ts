@@ -110,7 +110,9 @@ function serve(
   const parsed = parseTarget(request.url ?? '')
   const [path = '/'] = parsed.ok ? parsed.target.readings : []
   const answerer = answererOf(path, feed)
-  if (answerer === 'site' || issuer.answer === undefined) return site.handle(request, response, requestId)
+  // What browsers need of the gateway itself is answered by the worker.
+  if (answerer === 'site' || answerer === 'browser' || issuer.answer === undefined)
+    return site.handle(request, response, requestId)
   if (answerer === 'feed') return feed?.handle(request, response)
   return issuer.answer(request, response, address)
 }

@@ -1,4 +1,5 @@
 import type { Config, Secrets } from '../config/config.ts'
+import type { BackChannel } from '../gateway/back-channel.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import { applyConfig } from '../server/apply-config.ts'
 import { type Closing, createClosing } from '../server/closing.ts'
@@ -140,6 +141,7 @@ function workersOptions(primary: Primary): WorkersOptions {
     },
     onWord: (word, answer, worker) => {
       if (word.kind === 'proof') answer(judgeProof(proofs, word))
+      if (word.kind === 'question') void answerQuestion(parts.backing.issuer.backChannel, word, answer)
       if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
       if (word.kind === 'metrics') sums.note(worker, word.values)
       if (word.kind === 'metrics' || word.kind === 'file') answers.settle(word.ask, worker)
@@ -195,6 +197,16 @@ function judgeProof(
 ): PrimaryMessage {
   const use = proofs.use(key, expiresAt, now)
   return { kind: 'proof', ask, answer: use === 'full' ? undefined : use === 'first' }
+}
+
+async function answerQuestion(
+  backChannel: BackChannel,
+  { ask, about, question }: Extract<WorkerMessage, { kind: 'question' }>,
+  answer: (word: PrimaryMessage) => void,
+): Promise<void> {
+  // What a worker sends is of our own making.
+  const answered = await backChannel.ask(about, question as never).catch(() => undefined)
+  answer({ kind: 'answer', ask, answer: answered })
 }
 
 async function close({ parts, workers }: Primary, closing: Closing, graceMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import type { BackChannel } from '../gateway/back-channel.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { OpenIssuerLink } from '../server/issuer-link.ts'
 import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'
@@ -23,6 +24,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
   const bound: { tunnels: Tunnels | undefined } = { tunnels: undefined }
   const keyListeners: (() => void)[] = []
   const proofs = createProofs(link)
+  const questions = createQuestions(link)
   const revocations = createRevocations({
     now: Date.now,
     onAdded: () => void bound.tunnels?.closeRevoked((token) => revocations.isRevoked(token)),
@@ -39,6 +41,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
       state.heardAt = performance.now()
       if (word.kind === 'revocations') revocations.add(word.entries)
       if (word.kind === 'state') state.unavailable = word.unavailable
+      if (word.kind === 'answer') questions.settle(word.ask, word.answer)
       if (word.kind === 'proof') proofs.settle(word.ask, word.answer)
       if (word.kind !== 'keys') return
       state.keys = word.publicKeys
@@ -51,7 +54,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         usage.close()
         await usage.flush()
       })
-      const issuer = await mountForWorker(config, passOn, () => state.keys)
+      const issuer = await mountForWorker(config, passOn, () => state.keys, questions)
       closing.add(() => issuer.close())
       return {
         issuer,
@@ -74,16 +77,18 @@ async function mountForWorker(
   config: Config,
   passOn: PassOn,
   publicKeys: () => WorkerInit['publicKeys'],
+  backChannel: BackChannel,
 ): Promise<IssuerMount> {
   switch (config.issuer.kind) {
     case 'off':
       return NO_ISSUER
     case 'upstream': {
       const { mountUpstream } = await import('../server/issuer-pass-on.ts')
-      return mountUpstream(config, config.issuer)
+      // The feed token stays with the primary, which asks for its workers.
+      return { ...(await mountUpstream(config, config.issuer)), backChannel }
     }
     case 'embedded':
-      return { ...NO_ISSUER, handle: passOn, own: { publicKeys } }
+      return { ...NO_ISSUER, handle: passOn, own: { publicKeys }, backChannel }
   }
 }
 
@@ -107,4 +112,33 @@ function createProofs(link: WorkerLink): { use: UseJti; settle(ask: number, answ
       link.say({ kind: 'proof', ask, key, expiresAt, now })
     })
   return { use, settle }
+}
+
+// A sign-in waits for the store at most.
+const QUESTION_MS = 10_000
+
+/** Questions of the back channel, which the primary answers. */
+function createQuestions(link: WorkerLink): BackChannel & { settle(ask: number, answer: unknown): void } {
+  const asked = new Map<number, (answer: unknown) => void>()
+  const state = { asks: 0 }
+  const settle = (ask: number, answer: unknown): void => {
+    asked.get(ask)?.(answer)
+    asked.delete(ask)
+  }
+  return {
+    settle,
+    ask: (about, question) =>
+      new Promise((resolve, reject) => {
+        state.asks += 1
+        const ask = state.asks
+        const timer = setTimeout(() => settle(ask, undefined), QUESTION_MS)
+        asked.set(ask, (answer) => {
+          clearTimeout(timer)
+          if (answer === undefined) reject(new Error('the primary process has no answer'))
+          // What the primary sends is of our own making.
+          else resolve(answer as never)
+        })
+        link.say({ kind: 'question', ask, about, question })
+      }),
+  }
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../observe/log.ts'
 import { swapIn } from '../server/apply-config.ts'
 import { type Closing, createClosing } from '../server/closing.ts'
-import { closeFront, openFront } from '../server/front.ts'
+import { browserEndpoints, closeFront, openFront } from '../server/front.ts'
 import { createReserved } from '../server/reserved.ts'
 import { openRuntime, type Runtime } from '../server/runtime.ts'
 import { startFault } from '../server/start-fault.ts'
@@ -77,7 +77,13 @@ async function open(
       openBacking,
     )
     const { recorder, backing } = parts
-    const serveReserved = createReserved({ recorder, site: passOn, issuer: backing.issuer, feed: undefined })
+    const serveReserved = createReserved({
+      recorder,
+      site: passOn,
+      browser: browserEndpoints(parts),
+      issuer: backing.issuer,
+      feed: undefined,
+    })
     await openFront(parts, { tls, serveReserved }, closing)
     return { ...parts, closing }
   } catch (error) {

@@ -21,6 +21,7 @@ const lines: fc.Arbitrary<RequestLine> = fc.record({
   cause: maybe(text),
   sub: maybe(text),
   client: maybe(text),
+  credential: text,
   address: maybe(text),
   decide_ms: maybe(fc.double()),
   upstream_ms: maybe(fc.double()),

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Revocation } from '../../src/core/revocation.ts'
 import { createFeed, FEED_PATH } from '../../src/server/feed/feed.ts'
 import { type FeedFollower, type FollowerState, followFeed } from '../../src/server/feed/follower.ts'
+import { NO_ISSUER } from '../../src/server/issuer-mount.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
 
@@ -25,7 +26,13 @@ interface Source {
 }
 
 async function startSource(store: Store, port = 0): Promise<Source> {
-  const feed = createFeed({ store, feedToken: TOKEN, now: Date.now, heartbeatMs: 50 })
+  const feed = createFeed({
+    store,
+    feedToken: TOKEN,
+    now: Date.now,
+    heartbeatMs: 50,
+    backChannel: NO_ISSUER.backChannel,
+  })
   const sockets = new Set<Socket>()
   const server: Server = createServer((request, response) => feed.handle(request, response))
   server.on('connection', (socket) => {

@@ -7,6 +7,8 @@ const MAX_KEPT_CHARACTERS = 4_096
 /** `Bearer` and one space, then what may be a token: it begins and ends with a visible character, so that no parser takes anything off. */
 const BEARER = /^authorization:[\t ]*bearer (?=[!-~])/i
 
+const SCHEME_LENGTH = 'Bearer '.length
+
 const VISIBLE = /^[!-~]+$/
 
 /**
@@ -46,7 +48,9 @@ export class FieldBlock {
     if (end === -1 || start === undefined || !isVisible(lines.charCodeAt(end - 1)))
       return { fields: new FieldBlock(rawHeaders, lines, lines, '', false), bearer: undefined }
     const from = authorizationAt + start
-    const masked = rawHeaders.map((text, i) => (isAuthorization(rawHeaders, i) ? 'Bearer -' : text))
+    const masked = rawHeaders.map((text, i) =>
+      isAuthorization(rawHeaders, i) ? `${text.slice(0, SCHEME_LENGTH)}-` : text,
+    )
     const fields = new FieldBlock(masked, lines, lines.slice(0, from), lines.slice(end), true)
     return { fields, bearer: lines.slice(from, end) }
   }

@@ -3,7 +3,16 @@ import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import { clientName } from '../pages/words.ts'
 import { ask } from './confirmation.ts'
 import { type Connection, connectionsWith, deviceName, resourceName } from './overview.ts'
-import { accountClient, BY, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import {
+  accountClient,
+  BY,
+  isConfirmed,
+  knownClient,
+  leadBack,
+  posted,
+  refuse,
+  type SignedInRequest,
+} from './request.ts'
 
 /** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
 export async function disconnect(visit: SignedInRequest): Promise<void> {
@@ -109,7 +118,7 @@ async function ownDevice({ context, session }: SignedInRequest, gid: string): Pr
 }
 
 async function nameOf({ context }: SignedInRequest, clientId: string): Promise<string> {
-  return clientName(accountClient(clientId, await context.store.client(clientId)).name)
+  return clientName(accountClient(clientId, await knownClient(context, clientId)).name)
 }
 
 function milliseconds(atSeconds: number | undefined): number | undefined {

@@ -5,7 +5,7 @@ import { accountPage, type PageApp, type PasswordFormModel } from '../pages/acco
 import type { Notice } from '../pages/layout.ts'
 import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
-import { accountClient, accountForm, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
+import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
 import { waysIn } from './ways-in.ts'
 
 /** Scopes of one resource that an app has, since when. */
@@ -192,7 +192,7 @@ async function pageApps(visit: SignedInRequest): Promise<readonly PageApp[]> {
 async function pageApp(visit: SignedInRequest, connection: Connection): Promise<PageApp> {
   const { clientId, resources, devices, lastUsedAt } = connection
   return {
-    client: accountClient(clientId, await visit.context.store.client(clientId)),
+    client: accountClient(clientId, await knownClient(visit.context, clientId)),
     resources: resources.map((resource) => pageResource(visit.context, resource)),
     lastUsed: lastUsedAt,
     devices: devices.map((device) => ({

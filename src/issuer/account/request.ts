@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientRecord } from '../../store/store.ts'
+import { reservedClient } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
@@ -58,6 +59,11 @@ export function posted({ request }: AccountRequest, name: string): string {
 /** Whether the person has answered the question that each act asks once. */
 export function isConfirmed(visit: AccountRequest): boolean {
   return posted(visit, 'decision') === 'approve'
+}
+
+/** A client by its id, the gateway's own too; undefined for one that is forgotten. */
+export async function knownClient({ store }: IssuerContext, id: string): Promise<ClientRecord | undefined> {
+  return reservedClient(id) ?? (await store.client(id))
 }
 
 /** A client for these pages; one that is forgotten goes by its id. */

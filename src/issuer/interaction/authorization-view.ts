@@ -1,5 +1,6 @@
 import type { Client } from 'oidc-provider'
 import type { ClientRecord, ConsentRecord, UserRecord } from '../../store/store.ts'
+import { reservedClient } from '../clients/reserved.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { type Grantable, isDenied, offer } from '../tokens/policy.ts'
@@ -88,7 +89,7 @@ export function answeredConsents(
 
 /** The client as the store has it; a stand-in for one with a metadata document. */
 export async function consentingClient(context: IssuerContext, client: Client): Promise<ConsentingClient> {
-  const kept = await context.store.client(client.clientId)
+  const kept = reservedClient(client.clientId) ?? (await context.store.client(client.clientId))
   const name = String(client.clientName ?? client.clientId)
   const stands = kept ?? { id: client.clientId, name, thirdParty: true, origin: 'document', secretHash: undefined }
   return { ...stands, addresses: stands.origin === 'operator' ? [] : addressesOf(client) }

@@ -8,6 +8,7 @@ import { redirect, sendPage } from '../http/response.ts'
 import { errorPage } from '../pages/message.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
 import { consentingClient } from './authorization-view.ts'
+import { beginAnew } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
 import { goToProvider } from './provider-sign-in.ts'
@@ -34,7 +35,11 @@ export async function answerInteraction(
 ): Promise<void> {
   const [, uid = '', step] = /^\/oauth\/interaction\/([\w-]{1,64})(?:\/([a-z-]{1,20}))?$/.exec(path) ?? []
   const visit = await openVisit(context, provider, request, response, uid)
-  if (visit === undefined) return sendExpired(context, response)
+  if (visit === undefined) {
+    const { form } = issuerRequestOf(request)
+    const own = request.method === 'POST' && !isFromElsewhere(request, context.settings().origin)
+    return own && beginAnew(context, form, response) ? undefined : sendExpired(context, response)
+  }
   if (step === 'provider' && request.method === 'GET') {
     return (await goToProvider(visit)) ? undefined : sendForged(context, response)
   }

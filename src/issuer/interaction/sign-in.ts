@@ -8,6 +8,7 @@ import type { FormTarget } from '../pages/form.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
+import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
 import {
   finish,
   type InteractionContext,
@@ -32,7 +33,8 @@ interface Retry {
 
 /** The page that asks who is there, unless there is just one way to say so. */
 export async function showSignIn(visit: InteractionContext): Promise<void> {
-  if (!(await goStraight(visit))) showSignInPage(visit)
+  if ((await goesOn(visit)) || (await goStraight(visit))) return
+  showSignInPage(visit)
 }
 
 /** The page with the ways to sign in. */
@@ -41,7 +43,7 @@ function showSignInPage(visit: InteractionContext, retry?: Retry): void {
   const hint = interaction.params.login_hint
   const page = signInPage({
     site: siteOf(context),
-    form: formTarget(visit, 'sign-in'),
+    form: signInForm(visit),
     client: pageClient(client, redirectUri),
     resources: askedResources(visit),
     username: retry?.username ?? (typeof hint === 'string' ? hint.slice(0, 256) : ''),
@@ -70,6 +72,7 @@ function passwordPlace({
 /** Checks name and password; a success starts a new session. */
 export async function signIn(visit: InteractionContext): Promise<void> {
   const { context, request } = visit
+  if (await goesOn(visit)) return
   if (context.settings().password === 'off') return showSignInPage(visit)
   const { form, address } = issuerRequestOf(request)
   const username = form.get('username') ?? ''
@@ -106,6 +109,13 @@ export async function switchAccount(visit: InteractionContext): Promise<void> {
   interaction.lastSubmission = undefined
   if (!(await persistUnlessEnded(visit))) return sendExpired(visit.context, response)
   redirect(response, interactionPath(interaction.uid))
+}
+
+/** The form for name and password; a browser's outlives its interaction. */
+function signInForm(visit: InteractionContext): FormTarget {
+  const { action, hidden } = formTarget(visit, 'sign-in')
+  const anew = sealedRequest(visit)
+  return { action, hidden: anew === undefined ? hidden : { ...hidden, [ANEW_FIELD]: anew } }
 }
 
 /** A form of this interaction. */

@@ -2,6 +2,7 @@ import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import type { ClientRecord, ClientType, HeldByUnit, ModelColumns, Store } from '../../store/store.ts'
 import { isLoopbackRedirect, isPrivateRedirect } from '../clients/client-uri.ts'
+import { BROWSER_CLIENT, reservedClient } from '../clients/reserved.ts'
 import type { SpendingRules } from '../tokens/token-gate.ts'
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -49,12 +50,17 @@ function applicationType(client: ClientRecord): 'native' | 'web' {
 /**
  * The library's view of registered clients, read at each use: one that was revoked is gone at once. Clients with a metadata
  * document are not found here; the library fetches theirs.
- * @param register keeps a client that registered itself.
+ * @param register keeps a client that registered itself. @param browser the client of browsers that sign in at the gateway.
  */
-export function clientAdapter(store: Store, register: (metadata: AdapterPayload) => Promise<void>): Adapter {
+export function clientAdapter(
+  store: Store,
+  register: (metadata: AdapterPayload) => Promise<void>,
+  browser: () => Record<string, unknown>,
+): Adapter {
   const nothing = async (): Promise<undefined> => undefined
   return {
     find: async (id) => {
+      if (reservedClient(id) !== undefined) return id === BROWSER_CLIENT ? browser() : undefined
       const client = await store.client(id)
       const usable = client !== undefined && !client.revoked && client.origin !== 'document'
       return usable ? toProviderMetadata(client) : undefined

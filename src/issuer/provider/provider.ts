@@ -3,6 +3,7 @@ import Provider from 'oidc-provider'
 import { clientSecretMatches } from '../clients/clients.ts'
 import { documentFeature } from '../clients/metadata-documents.ts'
 import { keepRegistered, registrationFeature } from '../clients/registration.ts'
+import { BROWSER_CLIENT, browserMetadata } from '../clients/reserved.ts'
 import type { IssuerContext } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
 import { ROUTES } from '../http/endpoints.ts'
@@ -13,6 +14,7 @@ import { findSignedIn } from '../interaction/provider-session.ts'
 import { logout } from '../interaction/sign-out.ts'
 import { deriveKey } from '../keys/sealing.ts'
 import { OPENID_CLAIMS } from '../people/people.ts'
+import { statesCallback } from '../sessions/sign-in-state.ts'
 import { mayInspect } from '../tokens/introspection.ts'
 import { extraTokenClaims, stampToken } from '../tokens/redemption.ts'
 import { resourceHooks } from '../tokens/resource-indicators.ts'
@@ -67,6 +69,11 @@ export function createEngine(context: IssuerContext, gate: TokenGate, privateJwk
   provider.Client.prototype.compareClientSecret = function (this: { clientSecret?: string }, actual: string) {
     return clientSecretMatches(this.clientSecret ?? '', actual)
   }
+  const { redirectUriAllowed } = provider.Client.prototype
+  provider.Client.prototype.redirectUriAllowed = function (this: { readonly clientId: string }, uri: string) {
+    if (Reflect.apply(redirectUriAllowed, this, [uri])) return true
+    return this.clientId === BROWSER_CLIENT && statesCallback(context, Provider.ctx?.oidc.params?.state, uri)
+  }
   return provider
 }
 
@@ -76,7 +83,11 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
   return {
     adapter: (model: string) =>
       model === 'Client'
-        ? clientAdapter(store, (metadata) => keepRegistered(context, metadata))
+        ? clientAdapter(
+            store,
+            (metadata) => keepRegistered(context, metadata),
+            () => browserMetadata(settings().sessionOrigins, settings().origin),
+          )
         : kept(context, model, modelAdapter(store, model, gate)),
     jwks: { keys: privateJwks.map((jwk) => ({ ...jwk })) as never },
     findAccount: findSignedIn(context),

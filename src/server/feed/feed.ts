@@ -1,8 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BackChannel } from '../../gateway/back-channel.ts'
 import { createRevocationReader } from '../../store/revocation-reader.ts'
 import type { Store } from '../../store/store.ts'
+
+import { answerQuestion, BACK_CHANNEL_PATH } from './back-channel.ts'
 
 /** Where gateways on their own follow what is revoked. */
 export const FEED_PATH = '/oauth/revocations'
@@ -22,13 +25,15 @@ export interface FeedOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly heartbeatMs?: number
+  /** What the questions of gateways are answered by. */
+  readonly backChannel: BackChannel
 }
 
 /** The revocation feed of the process that holds the issuer: server-sent events, without secrets. */
 export interface Feed {
   /**
    * Answers a request to {@link FEED_PATH}: 404 when there is no feed, 401 without the feed token, 405 for other methods than
-   * GET, else a stream that begins with everything in force above `Last-Event-ID`.
+   * GET, else a stream that begins with everything in force above `Last-Event-ID`. Questions to {@link BACK_CHANNEL_PATH} are answered likewise.
    */
   handle(request: IncomingMessage, response: ServerResponse): void
   /** Tells followers to fetch the issuer's keys anew. */
@@ -65,8 +70,13 @@ export function createFeed(options: FeedOptions): Feed {
   }
   return {
     handle: (request, response) => {
-      const refusal = refuse(request, options.feedToken)
+      const asks = (request.url ?? '').split('?')[0] === BACK_CHANNEL_PATH
+      const refusal = refuse(request, options.feedToken, asks ? 'POST' : 'GET')
       if (refusal !== undefined) return answer(response, refusal)
+      if (asks) {
+        answerQuestion(options.backChannel, request, response).catch(() => response.destroy())
+        return
+      }
       open(request, response)
     },
     keysChanged: () => {
@@ -184,9 +194,10 @@ async function send(response: ServerResponse, piece: string): Promise<void> {
 function refuse(
   request: IncomingMessage,
   feedToken: string | undefined,
+  method: 'GET' | 'POST',
 ): { status: number; detail: string } | undefined {
   if (feedToken === undefined) return { status: 404, detail: 'no feed: AUDGATE_FEED_TOKEN is not set at the issuer' }
-  if (request.method !== 'GET') return { status: 405, detail: 'GET only' }
+  if (request.method !== method) return { status: 405, detail: `${method} only` }
   const token = /^Bearer +(\S+)$/i.exec(headerOf(request, 'authorization') ?? '')?.[1]
   if (token === undefined || !sameSecret(token, feedToken))
     return { status: 401, detail: 'the feed token is missing or wrong' }

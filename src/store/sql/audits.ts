@@ -23,6 +23,8 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['throttles', 'key'],
   ['provider_attempts', 'id'],
   ['revocations', 'id'],
+  ['browser_sessions', 'id'],
+  ['app_passwords', 'id'],
 ]
 
 /** Sign-ins by a provider that have ended, and those that nothing came from or is left of. */
@@ -103,7 +105,8 @@ function authorizationSweeper(database: Database): (now: number) => Promise<numb
     'SELECT max(gid) AS last FROM (SELECT gid FROM authorizations WHERE gid > ? ORDER BY gid LIMIT ?) AS stretch'
   const forget = `DELETE FROM authorizations WHERE gid > ? AND gid <= ?
     AND created_at < ? AND coalesce(last_used_at, 0) < ?
-    AND NOT EXISTS (SELECT 1 FROM models WHERE models.gid = authorizations.gid)`
+    AND NOT EXISTS (SELECT 1 FROM models WHERE models.gid = authorizations.gid)
+    AND NOT EXISTS (SELECT 1 FROM browser_session_resources AS held WHERE held.gid = authorizations.gid)`
   return (now) =>
     database.write(async (queries) => {
       const row = await queries.get(next, after, BATCH)

@@ -1,4 +1,5 @@
 import type { AuthorizationRecord, ConsentRecord, Store } from '../store.ts'
+import { touchAppPassword } from './app-passwords.ts'
 import type { Database } from './database.ts'
 import { fact, integer, optionalInteger, type Row, type SqlValue, strings, text, whereAll } from './row.ts'
 
@@ -42,7 +43,10 @@ export function authorizationQueries(database: Database): Authorizations {
     touchAuthorizations: (lastUsed) =>
       database.write(async (queries) => {
         // In one order everywhere, so that two processes don't wait for each other.
-        for (const [gid, at] of [...lastUsed].sort()) await queries.run(TOUCH, at, gid, at)
+        for (const [gid, at] of [...lastUsed].sort()) {
+          await queries.run(TOUCH, at, gid, at)
+          await touchAppPassword(queries, gid, at)
+        }
       }),
   }
 }

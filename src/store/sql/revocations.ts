@@ -3,6 +3,7 @@ import { REVOCATION_KINDS, type Revocation } from '../../core/revocation.ts'
 import { lookupKey } from '../sealed-payload.ts'
 import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
 import { insertAudit } from './audits.ts'
+import { dropBrowserSessions } from './browser-sessions.ts'
 import { setClientRevoked } from './clients.ts'
 import type { Database, Queries } from './database.ts'
 import { locksOfAct } from './locks.ts'
@@ -84,6 +85,8 @@ async function carryOut(
   for (const { issuer, person } of act.deleteProviderLinks ?? []) {
     await queries.run('DELETE FROM provider_links WHERE issuer = ? AND person = ?', issuer, person)
   }
+  for (const ended of act.endBrowserSessions ?? []) entries.push(...(await endBrowserSessions(queries, ended)))
+  for (const ended of act.endAppPasswords ?? []) entries.push(...(await endAppPasswords(queries, ended)))
   await setRecords(queries, act)
   await insertAudit(queries, { ...act.audit, ...by })
   return entries
@@ -100,15 +103,17 @@ async function setRecords(queries: Queries, act: RevocationAct): Promise<void> {
 }
 
 async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Promise<readonly NewRevocation[]> {
-  const spared = ended.exceptGid ?? ''
+  const spared = [ended.exceptGid ?? '', ended.exceptIssuerSession ?? '']
+  const unlessSpared = `gid <> ? AND gid NOT IN (SELECT held.gid FROM browser_session_resources AS held
+    JOIN browser_sessions ON browser_sessions.id = held.session WHERE browser_sessions.issuer_session = ?)`
   const where = someOf({ sub: ended.sub, client_id: ended.clientId, gid: ended.gid })
-  const sql = `UPDATE authorizations SET ended = 1 WHERE ended = 0 AND ${where.sql} AND gid <> ? RETURNING gid`
-  const gids = (await queries.all(sql, ...where.values, spared)).map((row) => text(row, 'gid')).sort()
+  const sql = `UPDATE authorizations SET ended = 1 WHERE ended = 0 AND ${where.sql} AND ${unlessSpared} RETURNING gid`
+  const gids = (await queries.all(sql, ...where.values, ...spared)).map((row) => text(row, 'gid')).sort()
   for (const gid of gids) await queries.run('DELETE FROM models WHERE gid = ?', gid)
   // Codes and grants of an authorization that was not recorded yet, and sign-ins half done, are found by their own columns.
   const own = someOf({ account_id: ended.sub, client_id: ended.clientId, gid: ended.gid })
-  const carries = `(model = 'Interaction' OR gid IS NOT NULL AND gid <> ?)`
-  await queries.run(`DELETE FROM models WHERE ${own.sql} AND ${carries}`, ...own.values, spared)
+  const carries = `(model = 'Interaction' OR gid IS NOT NULL AND ${unlessSpared})`
+  await queries.run(`DELETE FROM models WHERE ${own.sql} AND ${carries}`, ...own.values, ...spared)
   const { revokeTokens } = ended
   return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
 }
@@ -135,6 +140,33 @@ async function endProviderSignIn(
   if (spared.length > 0) await queries.run('UPDATE provider_sign_ins SET due_at_ms = ? WHERE id = ?', notBeforeMs, id)
   else await queries.run("UPDATE provider_sign_ins SET ended = 1, sealed = '', due_at_ms = NULL WHERE id = ?", id)
   return entries
+}
+
+/** With the session of the issuer that they were opened under. */
+async function endBrowserSessions(
+  queries: Queries,
+  { issuerSession, revokeTokens }: NonNullable<RevocationAct['endBrowserSessions']>[number],
+): Promise<readonly NewRevocation[]> {
+  await queries.run(`DELETE FROM models WHERE model = 'Session' AND uid_key = ?`, issuerSession)
+  const rows = await queries.all('SELECT id FROM browser_sessions WHERE issuer_session = ?', issuerSession)
+  const gids = await dropBrowserSessions(
+    queries,
+    rows.map((row) => text(row, 'id')),
+  )
+  for (const gid of gids) {
+    await queries.run('UPDATE authorizations SET ended = 1 WHERE gid = ?', gid)
+    await queries.run('DELETE FROM models WHERE gid = ?', gid)
+  }
+  return gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
+}
+
+async function endAppPasswords(
+  queries: Queries,
+  { sub, id, revokeTokens }: NonNullable<RevocationAct['endAppPasswords']>[number],
+): Promise<readonly NewRevocation[]> {
+  const where = whereAll({ sub, id })
+  const rows = await queries.all(`DELETE FROM app_passwords WHERE ${where.sql} RETURNING gid`, ...where.values)
+  return rows.map((row) => ({ kind: 'gid', key: text(row, 'gid'), ...revokeTokens }))
 }
 
 /** An entry that is in force already keeps its number; one that goes further takes the place of earlier ones. */

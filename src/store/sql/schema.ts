@@ -64,4 +64,53 @@ ALTER TABLE feed ADD COLUMN swept_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE feed ADD COLUMN keys_version INTEGER NOT NULL DEFAULT 0;
 UPDATE feed SET epoch = lower(hex(randomblob(8)));
 `,
+  `
+CREATE TABLE browser_sessions (
+  id TEXT PRIMARY KEY,
+  generation INTEGER NOT NULL,
+  id_hash TEXT NOT NULL UNIQUE,
+  previous_hash TEXT,
+  replaced_at INTEGER NOT NULL,
+  origin TEXT NOT NULL,
+  browser TEXT NOT NULL,
+  sub TEXT NOT NULL,
+  issuer_session TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  moved_at INTEGER NOT NULL,
+  signed_in_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX browser_sessions_by_previous ON browser_sessions (previous_hash) WHERE previous_hash IS NOT NULL;
+CREATE INDEX browser_sessions_by_browser ON browser_sessions (origin, browser);
+CREATE INDEX browser_sessions_by_sub ON browser_sessions (sub, created_at);
+CREATE INDEX browser_sessions_by_issuer ON browser_sessions (issuer_session);
+CREATE INDEX browser_sessions_by_age ON browser_sessions (created_at);
+CREATE INDEX browser_sessions_by_expiry ON browser_sessions (expires_at);
+
+CREATE TABLE browser_session_resources (
+  session TEXT NOT NULL REFERENCES browser_sessions (id) ON DELETE CASCADE,
+  resource TEXT NOT NULL,
+  gid TEXT NOT NULL,
+  auth_time INTEGER,
+  amr TEXT NOT NULL,
+  acr TEXT,
+  PRIMARY KEY (session, resource)
+) STRICT;
+CREATE INDEX browser_session_resources_by_gid ON browser_session_resources (gid);
+
+CREATE TABLE app_passwords (
+  id TEXT PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  gid TEXT NOT NULL UNIQUE,
+  sub TEXT NOT NULL,
+  resource TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  last_used_at INTEGER
+) STRICT;
+CREATE INDEX app_passwords_by_sub ON app_passwords (sub);
+CREATE INDEX app_passwords_by_expiry ON app_passwords (expires_at);
+`,
 ]

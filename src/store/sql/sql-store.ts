@@ -1,6 +1,8 @@
 import type { Store } from '../store.ts'
+import { appPasswordQueries } from './app-passwords.ts'
 import { auditQueries } from './audits.ts'
 import { authorizationQueries } from './authorizations.ts'
+import { browserSessionQueries } from './browser-sessions.ts'
 import { clientQueries } from './clients.ts'
 import type { Engine } from './database.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
@@ -28,6 +30,8 @@ export function sqlStore(
     ...clientQueries(database),
     ...authorizationQueries(database),
     ...modelQueries(database),
+    ...browserSessionQueries(database),
+    ...appPasswordQueries(database),
     ...keyAndCounterQueries(database),
     ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
     ...auditQueries(database, origin),

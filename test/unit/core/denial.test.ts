@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { renderAnswer, STYLE, STYLE_HASH, wantsHtml } from '../../../src/core/answer.ts'
+import { renderAnswer, wantsHtml } from '../../../src/core/answer.ts'
+import { SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH } from '../../../src/core/answer-page.ts'
 import type { Reason } from '../../../src/core/denial.ts'
 import { ANSWERS, challengeHeader, denial } from '../../../src/core/denial.ts'
 
@@ -130,6 +131,7 @@ describe('an answer of the gateway', () => {
   })
   it('has a style that its own policy lets in', () => {
     assert.equal(STYLE_HASH, `sha256-${createHash('sha256').update(STYLE).digest('base64')}`)
+    assert.equal(SCRIPT_HASH, `sha256-${createHash('sha256').update(SCRIPT).digest('base64')}`)
   })
 })
 

@@ -1,0 +1,78 @@
+import { type Answer, type AnswerContext, type Challenges, renderAnswer } from './answer.ts'
+import type { Denial } from './denial.ts'
+import { isBrowsers, type RequestKind } from './request-kind.ts'
+import type { CredentialKind } from './route.ts'
+
+/** What the answer to a request that nothing counts for goes by. */
+export interface SignInTerms {
+  readonly kind: RequestKind
+  readonly credentials: readonly CredentialKind[]
+  /** Of `Basic` challenges: the resource's name. */
+  readonly realm: string
+  /** The URL that signs in and comes back to what was asked. */
+  readonly signIn: string
+  /** `sent`: a header or ticket, on purpose: it is answered for what it is, and never by a redirect. */
+  readonly shown: 'nothing' | 'session' | 'sent'
+  /** The session was signed in to moments ago, and has not ended: signing in again would lead here again. */
+  readonly isYoung: boolean
+  /** `Accept` names HTML. */
+  readonly namesHtml: boolean
+}
+
+/** `sign_in`: the browser is sent to the issuer; there is no body. */
+export type SignInStep = { readonly kind: 'sign_in' } | { readonly kind: 'answer'; readonly answer: Answer }
+
+/** The answer to a refused request, by what kind of request it is and what its route takes. */
+export function signInStep(denied: Denial, terms: SignInTerms, context: AnswerContext): SignInStep {
+  const { kind, shown, credentials, namesHtml } = terms
+  const challenges = challengesOf(terms)
+  const answer = (further: Partial<AnswerContext>): SignInStep => ({
+    kind: 'answer',
+    answer: renderAnswer(denied, { ...context, challenges, ...further }),
+  })
+  if (shown === 'sent') return answer({ wantsHtml: namesHtml })
+  if (denied.status !== 401 || kind === 'drive' || !credentials.includes('session')) return answer({})
+  if (kind === 'page') return terms.isYoung ? refusedPage(denied, context) : { kind: 'sign_in' }
+  const page = PAGES[kind]?.(terms.signIn)
+  if (page !== undefined) return answer({ wantsHtml: true, page })
+  if (kind === 'script') return answer({ wantsHtml: false, members: { sign_in: terms.signIn } })
+  return answer({ wantsHtml: false })
+}
+
+type PageOf = (signIn: string) => NonNullable<AnswerContext['page']>
+
+const PAGES: Partial<Readonly<Record<RequestKind, PageOf>>> = {
+  frame: (href) => ({
+    title: 'Sign in to see this',
+    paragraphs: ['This part of the page is for people who are signed in.'],
+    link: { href, label: 'Sign in', top: true },
+    framed: true,
+  }),
+  form: (href) => ({
+    title: 'Nothing was sent',
+    paragraphs: [
+      'You are not signed in any more, so what you sent was not delivered.',
+      'Sign in in another tab. Then reload this page: your browser sends it again.',
+    ],
+    link: { href, label: 'Sign in in another tab', newTab: true },
+  }),
+  document: (href) => ({
+    title: 'Sign in to go on',
+    paragraphs: ['This is for people who are signed in.'],
+    link: { href, label: 'Sign in', follows: true },
+  }),
+}
+
+/** Nobody is sent round: the person reads why. */
+function refusedPage(denied: Denial, context: AnswerContext): SignInStep {
+  const { challenge: _, error: __, ...refused } = denied
+  const answer = renderAnswer({ ...refused, status: 403, error: undefined }, { ...context, wantsHtml: true })
+  return { kind: 'answer', answer }
+}
+
+/** Clients read the first challenge, the last, or one; a browser that reads `Basic` opens a dialog of its own. */
+function challengesOf({ kind, credentials, realm }: SignInTerms): Challenges {
+  const basic = credentials.includes('app_password') && !isBrowsers(kind) ? realm : undefined
+  if (basic === undefined) return { bearer: true, basic }
+  return { bearer: kind !== 'drive' && credentials.includes('token'), basic }
+}

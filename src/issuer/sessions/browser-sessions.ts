@@ -1,0 +1,178 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import type {
+  CallbackQuestion,
+  Exchanged,
+  OpenedSession,
+  OpenQuestion,
+  SessionAnswer,
+  SessionQuestion,
+  SignOutQuestion,
+} from '../../core/back-channel.ts'
+import { lookupKey } from '../../store/sealed-payload.ts'
+import type { BrowserSessionRecord, SessionResource } from '../../store/session-store.ts'
+import { BROWSER_CLIENT } from '../clients/reserved.ts'
+import { seconds } from '../context.ts'
+import { deriveKey } from '../keys/sealing.ts'
+import { deviceLabel } from '../tokens/authorization-label.ts'
+import { exchange } from './exchange.ts'
+import { type Opening, readOpening, type SessionParts } from './opening.ts'
+
+/** Browsers that are signed in at hosts of the gateway: opened by a sign-in, asked by gateways, ended by sign-out. */
+export interface BrowserSessions {
+  open(asked: OpenQuestion): Promise<OpenedSession>
+  /** What a session is good for at a resource now. */
+  answer(asked: SessionQuestion): Promise<SessionAnswer>
+  isSignedIn(asked: Pick<CallbackQuestion, 'idHash' | 'origin'>, resource: string): Promise<boolean>
+  /** Ends the session, the issuer's that it was opened under, and all that were opened under that. */
+  signOut(asked: SignOutQuestion): Promise<boolean>
+}
+
+/** The replaced id stays good so long: pages that are loading have it. */
+const GRACE_SECONDS = 30
+const MOST_OF_PERSON = 50
+const MOST_IN_ALL = 100_000
+/** The idle end is moved at most so often, or after a tenth of the idle life. */
+const MOST_SELDOM_SECONDS = 300
+
+export function createBrowserSessions(parts: SessionParts): BrowserSessions {
+  const find = async ({ idHash, origin }: { readonly idHash: string | undefined; readonly origin: string }) => {
+    if (idHash === undefined) return undefined
+    const found = await parts.context.store.browserSession(idHash, seconds(parts.context) - GRACE_SECONDS)
+    return found?.origin === origin ? found : undefined
+  }
+  return {
+    open: (asked) => open(parts, asked),
+    answer: async (asked) => answer(parts, asked, parts.context.now(), await find(asked)),
+    isSignedIn: async (asked, resource) => {
+      const session = await find(asked)
+      const held = session?.resources.find((each) => each.resource === resource)
+      if (session === undefined || held === undefined || endsAt(parts, session) <= seconds(parts.context)) return false
+      return (await standing(parts, held)) !== undefined
+    },
+    signOut: async (asked) => {
+      const session = await find(asked)
+      if (session === undefined) return false
+      await parts.context.acts.signOutBrowser(session.sub, session.issuerSession, 'browser')
+      parts.context.tell('session.ended', { sub: session.sub, origin: session.origin })
+      return true
+    },
+  }
+}
+
+async function open(parts: SessionParts, asked: OpenQuestion): Promise<OpenedSession> {
+  const { context } = parts
+  const opening = readOpening(parts, asked.opening)
+  if (opening === undefined) return { kind: 'failed', detail: 'the sign-in took too long' }
+  const { gid, sub, resource, scopes, origin, issuerSession } = opening
+  // An act of revocation takes the grant away: what it ended must not be opened after it.
+  if ((await context.store.model('Grant', opening.grantId)) === undefined) {
+    return { kind: 'failed', detail: 'the authorization has ended' }
+  }
+  const now = seconds(context)
+  const label = [deviceLabel(asked.userAgent), new URL(origin).host].filter((part) => part !== '').join(' at ')
+  const times = { createdAt: now, lastUsedAt: now, ended: false }
+  await context.store.putAuthorization({
+    gid,
+    sub,
+    clientId: BROWSER_CLIENT,
+    resources: { [resource]: scopes },
+    label,
+    ...times,
+  })
+  const { idle, max } = context.settings().sessions
+  const { session, ended } = await context.store.openBrowserSession({
+    ...{ presented: asked.idHash, browser: opening.browser, origin, sub, now, expiresAt: now + Math.min(idle, max) },
+    issuerSession: lookupKey(issuerSession),
+    resource: held(opening),
+    scopes,
+    ...{ graceSeconds: GRACE_SECONDS, mostOfPerson: MOST_OF_PERSON, mostInAll: MOST_IN_ALL },
+    newId: randomBytes(16).toString('base64url'),
+    hashOf: (id, generation) => lookupKey(cookieId(parts, id, generation)),
+  })
+  for (const replaced of ended) await context.acts.revokeAuthorization(replaced, 'browser')
+  await context.record('session.opened', { sub, origin, resource, gid })
+  const maxAgeSeconds = session.createdAt + max - now
+  return { kind: 'opened', id: cookieId(parts, session.id, session.generation), maxAgeSeconds }
+}
+
+/** 256 bits that only who has the master key can make from the record. */
+function cookieId({ context }: SessionParts, id: string, generation: number): string {
+  const key = deriveKey(context.masterKey, 'browser session ids')
+  return createHmac('sha256', key).update(`${id} ${generation}`).digest('base64url')
+}
+
+function held({ resource, gid, authTime, amr, acr }: Opening): SessionResource {
+  return { resource, gid, authTime, amr: amr ?? [], acr }
+}
+
+async function answer(
+  parts: SessionParts,
+  { resource, used }: SessionQuestion,
+  stampMs: number,
+  session: BrowserSessionRecord | undefined,
+): Promise<SessionAnswer> {
+  const now = Math.floor(stampMs / 1000)
+  if (session === undefined) return { kind: 'gone', why: 'unknown' }
+  if (endsAt(parts, session) <= now) return { kind: 'gone', why: 'expired' }
+  const current = used ? await move(parts, session, now) : session
+  const found = current.resources.find((each) => each.resource === resource)
+  const exchanged = found === undefined ? ({ kind: 'none' } as const) : await token(parts, current, found, stampMs)
+  if (exchanged.kind === 'gone') return exchanged
+  const { idle, max } = parts.context.settings().sessions
+  return {
+    kind: 'session',
+    idleExpiresAt: Math.min(current.movedAt + idle, current.createdAt + max),
+    expiresAt: current.createdAt + max,
+    movesAt: current.movedAt + stepOf(idle),
+    signedInAt: current.signedInAt,
+    exchange: exchanged,
+  }
+}
+
+async function token(
+  parts: SessionParts,
+  session: BrowserSessionRecord,
+  found: SessionResource,
+  stampMs: number,
+): Promise<Exchanged> {
+  const authorization = await standing(parts, found)
+  if (authorization === undefined) return { kind: 'gone', why: 'revoked' }
+  const { resources } = parts.context.settings()
+  const wanted: readonly string[] | undefined = resources.find(
+    ({ identifier }) => identifier === found.resource,
+  )?.sessionScopes
+  const granted = authorization.resources[found.resource] ?? []
+  const holding = {
+    ...{ gid: found.gid, sub: session.sub, clientId: BROWSER_CLIENT, resource: found.resource },
+    // A narrower file holds for sessions that are open, too.
+    scopes: granted.filter((scope) => wanted === undefined || wanted.includes(scope)),
+    ...{
+      authTime: found.authTime,
+      amr: found.amr,
+      acr: found.acr,
+      endsAt: session.createdAt + parts.context.settings().sessions.max,
+    },
+  }
+  return exchange(parts, holding, stampMs)
+}
+
+async function standing({ context }: SessionParts, { gid }: SessionResource) {
+  const [authorization] = await context.store.authorizations({ gid })
+  return authorization === undefined || authorization.ended ? undefined : authorization
+}
+
+async function move(parts: SessionParts, session: BrowserSessionRecord, now: number): Promise<BrowserSessionRecord> {
+  const { idle, max } = parts.context.settings().sessions
+  if (now < session.movedAt + stepOf(idle)) return session
+  await parts.context.store.moveBrowserSession(session.id, now, Math.min(now + idle, session.createdAt + max))
+  return { ...session, movedAt: now }
+}
+
+function stepOf(idle: number): number {
+  return Math.min(MOST_SELDOM_SECONDS, Math.floor(idle / 10))
+}
+
+function endsAt({ context }: SessionParts, { movedAt, createdAt }: BrowserSessionRecord): number {
+  const { idle, max } = context.settings().sessions
+  return Math.min(movedAt + idle, createdAt + max)
+}
