@@ -113,7 +113,13 @@ function publicPart(open: CheckedRoute['public']): {
 }
 
 function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
-  return { methods: methodSet(rule.methods), paths: rule.paths, scopes: rule.scopes.map(sealScope) }
+  return {
+    methods: methodSet(rule.methods),
+    paths: rule.paths,
+    scopes: rule.scopes.map(sealScope),
+    acr: rule.acr,
+    maxAge: rule.max_age,
+  }
 }
 
 /** A file that gave no problem, in the file's own words. */
@@ -221,8 +227,8 @@ function assembleTrustedIssuer(
   beside: (path: string) => string,
 ): TrustedIssuer {
   const { issuer, jwks_uri: uri, jwks_file: keysFile, algorithms, claims, insecure_http: insecureHttp } = trusted
-  const types = trusted.token_type
-  const shared = { issuer, algorithms, tokenTypes: typeof types === 'string' ? [types] : types, claims }
+  const { token_type: types, acr } = trusted
+  const shared = { issuer, algorithms, tokenTypes: typeof types === 'string' ? [types] : types, claims, acr }
   if (keysFile !== undefined) return { ...shared, keys: { kind: 'jwks_file', path: beside(keysFile) } }
   if (uri !== undefined) return { ...shared, keys: { kind: 'jwks_uri', uri, insecureHttp } }
   return { ...shared, keys: { kind: 'discovery', insecureHttp } }

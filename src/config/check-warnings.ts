@@ -8,6 +8,7 @@ export function checkWarnings(checking: Checking): void {
     const path = ['routes', index]
     warnOfSharedOrigin(checking, path, route)
     warnOfGivenAway(checking, path, route)
+    warnOfForeignSignIns(checking, path, route)
     if (route.upstream_tls?.verify === false)
       checking.warn(
         [...path, 'upstream_tls', 'verify'],
@@ -20,6 +21,30 @@ export function checkWarnings(checking: Checking): void {
       ['trusted_issuers', index, 'insecure_http'],
       '`insecure_http: true`: whoever can listen between here and the issuer can make tokens',
     )
+  }
+}
+
+/** Whether tokens of another issuer say how and when somebody signed in is that issuer's to know. */
+function warnOfForeignSignIns(checking: Checking, path: Path, route: RouteDraft): void {
+  const { resources, trusted_issuers: trusted } = checking.draft
+  const resource = present(resources).find(([, { id }]) => id !== undefined && id === route.resource)?.[1]
+  const foreign = present(trusted).filter(
+    ([, { issuer }]) => issuer !== undefined && present(resource?.issuers).some(([, name]) => name === issuer),
+  )
+  for (const [at, rule] of present(route.rules)) {
+    for (const [index, { issuer, acr }] of foreign) {
+      const place = `${issuer} (line ${checking.line(['trusted_issuers', index])})`
+      if (rule.acr !== undefined && acr === undefined)
+        checking.warn(
+          [...path, 'rules', at, 'acr'],
+          `tokens of ${place} are refused here: say by \`acr\` of that trusted issuer what its values mean`,
+        )
+      if (rule.max_age !== undefined)
+        checking.warn(
+          [...path, 'rules', at, 'max_age'],
+          `tokens of ${place} are refused here unless they have \`auth_time\`; see that it puts one in`,
+        )
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { LEVELS } from '../core/levels.ts'
 import type { Draft } from './draft.ts'
 import type { FILE } from './file-schema.ts'
 import { parseSafeUrl } from './leaf.ts'
@@ -109,6 +110,15 @@ function checkTrusted(checking: Checking): void {
       )
     }
     checkHttp(checking, path, issuer)
+    const values = LEVELS.flatMap((level) =>
+      present(issuer.acr?.[level]).map(([at, value]) => [[...path, 'acr', level, at], value] as const),
+    )
+    reportDoubles(
+      checking,
+      values,
+      (value) => value,
+      (line) => `the same value stands in line ${line}; it can mean one level only`,
+    )
     const algorithms = present(issuer.algorithms).map(([at, name]) => [[...path, 'algorithms', at], name] as const)
     reportDoubles(
       checking,

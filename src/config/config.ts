@@ -1,4 +1,5 @@
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
+import type { AcrMap } from '../core/levels.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Route } from '../core/route.ts'
 
@@ -35,6 +36,8 @@ export interface TrustedIssuer {
   /** Any `typ` of these; `none`: no `typ` at all. */
   readonly tokenTypes: readonly ('at+jwt' | 'jwt' | 'none')[]
   readonly claims: ClaimNames
+  /** Its words for the levels of sign-in; undefined: its `acr` means nothing here. */
+  readonly acr: AcrMap | undefined
 }
 
 export interface EmbeddedIssuer {

@@ -153,6 +153,7 @@ const TRUSTED_KEYS: Readonly<Record<Exclude<keyof TrustedIssuer, 'issuer'>, stri
   algorithms: 'algorithms',
   tokenTypes: 'token_type',
   claims: 'claims',
+  acr: 'acr',
 }
 
 /**

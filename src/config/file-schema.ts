@@ -140,8 +140,31 @@ export const TRUSTED_ISSUER = z
       })
       .meta({ description: 'Names of its claims.' })
       .prefault({}),
+    acr: z
+      .strictObject({
+        pwd: acrValues('Values of `acr` that stand for a password.'),
+        mfa: acrValues('Values of `acr` that stand for a second factor.'),
+        phr: acrValues('Values of `acr` that stand for a passkey.'),
+      })
+      .meta({ description: 'What its `acr` values mean; without it no rule with `acr` takes its tokens.' })
+      .optional(),
   })
   .meta({ description: 'An issuer from elsewhere whose tokens are trusted.' })
+
+function acrValues(describe: string) {
+  return z
+    .array(textLeaf('A value of `acr`, to the letter.', parseAcr))
+    .min(1, { error: 'must name at least one value of `acr`' })
+    .meta({ description: describe })
+    .optional()
+}
+
+/** The challenge lists them with spaces between. */
+function parseAcr(text: string): Parsed<string> {
+  return /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/.test(text)
+    ? parsed(text)
+    : faulty('must be 1 to 256 printable ASCII characters without spaces, `"` and `\\`')
+}
 
 function lifetime(describe: string, maxSeconds: number) {
   return textLeaf(describe, (text) => parseLifetime(text, maxSeconds))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LEVELS } from '../core/levels.ts'
 import { type PathPattern, parsePattern } from '../core/pattern.ts'
 import { carriesRequests } from '../core/request-headers.ts'
 import { METHODS, type MethodSet } from '../core/route.ts'
@@ -11,6 +12,7 @@ import {
   type Parsed,
   parsed,
   parseHttpUrl,
+  parseLifetime,
   parseSize,
   parseTimeout,
   textLeaf,
@@ -76,8 +78,14 @@ const RULE = z
     scopes: z
       .array(textLeaf('A scope of the route’s resource.', scopeText))
       .meta({ description: 'Scopes that a token needs, all of them.' }),
+    acr: wordLeaf('The least level of sign-in: password, second factor, passkey.', LEVELS).optional(),
+    max_age: textLeaf('How long ago the person may have signed in.', parseMaxAge).optional(),
   })
   .meta({ description: 'First match decides; what no rule matches does not get through.' })
+
+function parseMaxAge(text: string): Parsed<number> {
+  return parseLifetime(text, 365 * 86_400)
+}
 
 const PUBLIC_FORM = 'must be true, a list of paths, or { paths, methods }'
 

@@ -1,4 +1,6 @@
+import { signInFault } from './assurance.ts'
 import { type Challenge, type Denial, type DenialExtras, denial, type Reason } from './denial.ts'
+import type { SignInWish } from './levels.ts'
 import { audienceDifference, hasAudience, isGranted, type Resource, type Scope } from './resource.ts'
 import type { Route } from './route.ts'
 import { matchRule, type RuleMatch } from './rule-match.ts'
@@ -46,6 +48,8 @@ export function decide(route: Route, method: string, target: Target, evidence: E
   const { scopes } = reach.rule
   if (!scopes.every((scope) => token.scope.has(scope))) return challenge('insufficient_scope', scopeText(scopes))
   if (!scopes.every((scope) => isStillGranted(resource, token, scope))) return challenge('revoked', groupText(scopes))
+  const unmet = signInFault(reach.rule, token, now)
+  if (unmet !== undefined) return denyWeak(resource, reach, unmet)
   return forward(route, token)
 }
 
@@ -75,6 +79,15 @@ function denyUnruled(allow: readonly string[], method: string): Decision {
   return deny('method_not_allowed', `no rule of this route covers ${method} here; ${allow.join(', ')} would do`, {
     allow,
   })
+}
+
+/** The one refusal that a better sign-in ends (RFC 9470). */
+function denyWeak(
+  resource: Resource,
+  reach: RuleMatch,
+  { detail, wish }: { readonly detail: string; readonly wish: SignInWish },
+): Decision {
+  return deny('insufficient_authentication', detail, { challenge: { ...challengeFor(resource, reach), signIn: wish } })
 }
 
 function challengeFor(resource: Resource, reach: RuleMatch): Challenge {

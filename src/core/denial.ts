@@ -1,3 +1,5 @@
+import type { SignInWish } from './levels.ts'
+
 /** Why a token is not a live access token of a trusted issuer. */
 export type TokenFault =
   | 'malformed_token'
@@ -41,6 +43,7 @@ export type Reason =
   | 'malformed_claim'
   | 'identity_too_large'
   | 'insufficient_scope'
+  | 'insufficient_authentication'
   | 'verifier_unavailable'
   | 'upstream_refused'
   | 'upstream_reset'
@@ -58,14 +61,16 @@ export type Reason =
   | 'sign_in_unavailable'
   | 'too_many_attempts'
 
-/** Codes of RFC 6750 §3.1. */
-export type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+/** Codes of RFC 6750 §3.1 and RFC 9470 §3. */
+export type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 
-/** What a client needs to get a token that would do: RFC 6750 §3, RFC 9728 §5.1. */
+/** What a client needs to get a token that would do: RFC 6750 §3, RFC 9728 §5.1, RFC 9470 §3. */
 export interface Challenge {
   readonly resourceMetadata: string
   /** Empty where no rule fits. */
   readonly scope: readonly string[]
+  /** Where the sign-in was not enough: what to ask for. */
+  readonly signIn?: SignInWish
 }
 
 /** An answer of the gateway's own. */
@@ -104,6 +109,7 @@ export const ANSWERS: Readonly<Record<Reason, { readonly status: number; readonl
   malformed_claim: { status: 401, error: 'invalid_token' },
   identity_too_large: { status: 403 },
   insufficient_scope: { status: 403, error: 'insufficient_scope' },
+  insufficient_authentication: { status: 401, error: 'insufficient_user_authentication' },
   verifier_unavailable: { status: 503 },
   upstream_refused: { status: 502 },
   upstream_reset: { status: 502 },
@@ -146,6 +152,8 @@ export function denial(reason: Reason, description: string, extras: DenialExtras
 /** JWS algorithms that a DPoP proof may be signed with (RFC 9449 §5.1). */
 export const DPOP_ALGS: readonly string[] = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519']
 
+const NO_WISH: SignInWish = { acrValues: [], maxAge: undefined }
+
 /**
  * The value of `WWW-Authenticate`, undefined for a denial without challenge. A request that used DPoP is answered with a
  * `DPoP` challenge (RFC 9449 §7.1). `error` is left out when no credential came (RFC 6750 §3.1).
@@ -155,6 +163,9 @@ export function challengeHeader(denied: Denial, scheme: 'Bearer' | 'DPoP' = 'Bea
   if (challenge === undefined) return undefined
   const parameters = [`resource_metadata=${quoted(challenge.resourceMetadata)}`]
   if (challenge.scope.length > 0) parameters.push(`scope=${quoted(challenge.scope.join(' '))}`)
+  const { acrValues, maxAge } = challenge.signIn ?? NO_WISH
+  if (acrValues.length > 0) parameters.push(`acr_values=${quoted(acrValues.join(' '))}`)
+  if (maxAge !== undefined) parameters.push(`max_age=${quoted(String(maxAge))}`)
   if (error !== undefined) parameters.push(`error=${quoted(error)}`, `error_description=${quoted(description)}`)
   if (scheme === 'DPoP') parameters.push(`algs=${quoted(DPOP_ALGS.join(' '))}`)
   return `${scheme} ${parameters.join(', ')}`

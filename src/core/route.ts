@@ -1,11 +1,12 @@
+import type { SignInNeed } from './levels.ts'
 import type { PathPattern } from './pattern.ts'
 import type { Resource, Scope } from './resource.ts'
 
 /** `read` and `write` are kept as sets of methods by config; `'any'` is every method. */
 export type MethodSet = 'any' | ReadonlySet<string> | { readonly except: ReadonlySet<string> }
 
-/** First match decides. `paths` are relative to the route's path; undefined means every path of the route. */
-export interface Rule {
+/** First match decides. `acr` and `maxAge` ask something of the sign-in. `paths` are relative to the route's path; undefined means every path of the route. */
+export interface Rule extends SignInNeed {
   readonly methods: MethodSet
   readonly paths: readonly PathPattern[] | undefined
   /** All of them are needed. */

@@ -1,4 +1,5 @@
 import type { TokenFault } from './denial.ts'
+import type { AcrMap, Level } from './levels.ts'
 
 declare const verified: unique symbol
 
@@ -26,6 +27,14 @@ export interface VerifiedToken {
   readonly groups: readonly string[]
   /** RFC 9449 §6 `cnf.jkt`; undefined: a plain bearer token. */
   readonly jkt: string | undefined
+  /** How the person signed in; undefined when the token doesn't say, or in words that mean nothing here. */
+  readonly level?: Level | undefined
+  /** When the person signed in. NumericDate, seconds. */
+  readonly authTime?: number | undefined
+  /** RFC 8176; undefined when the token doesn't say. */
+  readonly amr?: readonly string[] | undefined
+  /** The words of its issuer for each level. */
+  readonly acrMap?: AcrMap | undefined
   readonly claims: Readonly<Record<string, unknown>>
   readonly memo: TokenMemo
 }

@@ -1,3 +1,4 @@
+import { needText, signInText } from '../core/assurance.ts'
 import { extractCredential } from '../core/credential.ts'
 import type { Reason } from '../core/denial.ts'
 import type { Resource } from '../core/resource.ts'
@@ -17,6 +18,7 @@ export type CheckName =
   | 'audience'
   | 'rule'
   | 'scope'
+  | 'sign-in'
   | 'destination'
   | 'headers'
 
@@ -39,6 +41,7 @@ const BY_REASON: Partial<Readonly<Record<Reason, CheckName>>> = {
   method_not_allowed: 'rule',
   path_not_allowed: 'rule',
   insufficient_scope: 'scope',
+  insufficient_authentication: 'sign-in',
   destination_elsewhere: 'destination',
   destination_not_allowed: 'destination',
   malformed_claim: 'headers',
@@ -99,10 +102,12 @@ export function tokenChecks(match: RouteMatch, asked: RequestHead, evidence: Evi
   }
   if (reach.kind !== 'rule') return checks
   const needed = reach.rule.scopes.join(' ')
+  const signIn = needText(reach.rule)
   return [
     ...checks,
     { name: 'rule', expected: `a rule for ${asked.method} on this path`, got: `one that needs ${needed}` },
     { name: 'scope', expected: needed, got: [...token.scope].join(' ') || 'none' },
+    ...(signIn === undefined ? [] : [{ name: 'sign-in', expected: signIn, got: signInText(token, now) } as const]),
   ]
 }
 

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { OWN_ACR } from '../core/levels.ts'
 import { clockToleranceSeconds } from '../core/token.ts'
 import type { PublishedKey, VerifierIssuer } from '../token/trusted-issuer.ts'
 
@@ -31,6 +32,7 @@ function ownIssuer(config: Config, own: OwnKeys | undefined): VerifierIssuer | u
     algorithms: OWN_ALGORITHMS,
     tokenTypes: ['at+jwt'] as const,
     claims: OWN_CLAIMS,
+    acr: OWN_ACR,
     toleranceSeconds: clockToleranceSeconds(true),
   }
   switch (config.issuer.kind) {

@@ -1,4 +1,5 @@
 import { safeText } from '../core/denial.ts'
+import { levelOf } from '../core/levels.ts'
 import { type Rejection, rejected, sealVerifiedToken, type VerifiedToken } from '../core/token.ts'
 import { type CompactJws, isMediaType, isObject, type JsonObject, member, parseCompactJws } from './jws.ts'
 import type { SignatureCheck } from './signature.ts'
@@ -47,7 +48,7 @@ export function readClaims(payload: JsonObject, issuer: VerifierIssuer, type: To
   const mark = type === 'at+jwt' ? undefined : MARKS_OF_OTHER_TOKENS.find((name) => Object.hasOwn(payload, name))
   if (mark !== undefined)
     return rejected('wrong_type', `a token with ${mark} is no access token; send the access token`)
-  const [iss, sub, exp, iat, nbf, aud, jti, gid, cnf] = CLAIMS.map((name) => member(payload, name))
+  const [iss, sub, exp, iat, nbf, aud, jti, gid, cnf, acr, authTime, amr] = CLAIMS.map((name) => member(payload, name))
   const clientId = claimAt(payload, issuer.claims.client)
   const scope = scopeSet(claimAt(payload, issuer.claims.scope))
   const audience = audienceList(aud)
@@ -77,12 +78,16 @@ export function readClaims(payload: JsonObject, issuer: VerifierIssuer, type: To
     username: textOf(claimAt(payload, issuer.claims.username)),
     groups: groupList(claimAt(payload, issuer.claims.groups)),
     jkt: cnf === undefined ? undefined : soleThumbprint(cnf),
+    level: levelOf(acr, issuer.acr ?? {}),
+    authTime: isDate(authTime) ? authTime : undefined,
+    amr: isTextList(amr) ? amr : undefined,
+    acrMap: issuer.acr,
     claims: payload,
   })
   return { token, validFrom: nbf === undefined ? iat : Math.max(iat, nbf), bound: cnf !== undefined }
 }
 
-const CLAIMS = ['iss', 'sub', 'exp', 'iat', 'nbf', 'aud', 'jti', 'gid', 'cnf']
+const CLAIMS = ['iss', 'sub', 'exp', 'iat', 'nbf', 'aud', 'jti', 'gid', 'cnf', 'acr', 'auth_time', 'amr']
 
 function wrong(claim: string, wanted: string): Rejection {
   return rejected('missing_claim', `the token must have the claim ${claim}, ${wanted}`)

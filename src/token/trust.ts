@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { LEVELS } from '../core/levels.ts'
 import { createStaticKeySet, FetchedKeySet, type KeyEvent, type KeySet } from './key-set.ts'
 import { discoveredKeys, type KeyLoader, keyFile, keysAt, keysAtAny } from './key-source.ts'
 import type { VerifierIssuer } from './trusted-issuer.ts'
@@ -90,8 +91,10 @@ function canonical({
   algorithms,
   tokenTypes,
   claims,
+  acr,
   toleranceSeconds,
 }: Omit<VerifierIssuer, 'keys'>) {
   const { groups, username, scope, client } = claims
-  return [issuer, embedded, algorithms, tokenTypes, groups, username, scope, client, toleranceSeconds]
+  const levels = LEVELS.map((level) => acr?.[level] ?? null)
+  return [issuer, embedded, algorithms, tokenTypes, groups, username, scope, client, levels, toleranceSeconds]
 }

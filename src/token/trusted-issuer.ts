@@ -1,3 +1,5 @@
+import type { AcrMap } from '../core/levels.ts'
+
 /** A public key as published: a JWK (RFC 7517), not yet judged. */
 export type PublishedKey = Readonly<Record<string, unknown>>
 
@@ -35,6 +37,8 @@ export interface VerifierIssuer {
     readonly scope: string
     readonly client: string
   }
+  /** Its words for the levels of sign-in; undefined: its `acr` means nothing here. */
+  readonly acr?: AcrMap | undefined
   /** How far its clock may differ from ours. */
   readonly toleranceSeconds: number
 }

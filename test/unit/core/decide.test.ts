@@ -344,3 +344,29 @@ describe('a claim that can not be sent as a header', () => {
     assert.equal(`${denied.status} ${denied.error} ${denied.challenge}`, '403 undefined undefined')
   })
 })
+
+describe('a rule that asks something of the sign-in', () => {
+  const asks = sampleRoute({ access: protectedBy([{ ...rule('any', ['photos:read']), acr: 'mfa', maxAge: 600 }]) })
+  const acrMap = { pwd: ['pwd'], mfa: ['mfa'], phr: ['phr'] }
+
+  it('is passed by the level or a better one, not longer ago than it says', () => {
+    for (const level of ['mfa', 'phr'] as const) {
+      const token = verified({ level, authTime: NOW - 600, acrMap })
+      assert.equal(answer(decided(token, 'GET', '/photos/1', asks)), 'forward')
+    }
+    const all = [{}, { level: 'pwd', authTime: NOW }, { level: 'phr' }, { level: 'phr', authTime: NOW - 606 }] as const
+    for (const lacks of all) {
+      const decision = decided(verified({ ...lacks, acrMap }), 'GET', '/photos/1', asks)
+      assert.equal(answer(decision), '401 insufficient_authentication')
+      assert.deepEqual(denialOf(decision).challenge?.signIn, { acrValues: ['mfa'], maxAge: 600 })
+    }
+  })
+
+  it('answers a DPoP client in its own scheme', () => {
+    const denied = denialOf(decided(verified({ acrMap }), 'GET', '/photos/1', asks))
+    assert.match(
+      challengeHeader(denied, 'DPoP') ?? '',
+      /^DPoP .*acr_values="mfa", max_age="600", error="insufficient_user/,
+    )
+  })
+})

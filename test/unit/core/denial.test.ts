@@ -31,6 +31,7 @@ describe('the answers table', () => {
     ['malformed_claim', '401 invalid_token'],
     ['identity_too_large', '403 undefined'],
     ['insufficient_scope', '403 insufficient_scope'],
+    ['insufficient_authentication', '401 insufficient_user_authentication'],
     ['verifier_unavailable', '503 undefined'],
     ['upstream_refused', '502 undefined'],
     ['upstream_timeout', '504 undefined'],
