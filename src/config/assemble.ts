@@ -117,8 +117,8 @@ function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
     methods: methodSet(rule.methods),
     paths: rule.paths,
     scopes: rule.scopes.map(sealScope),
-    acr: rule.acr,
-    maxAge: rule.max_age,
+    ...(rule.acr !== undefined && { acr: rule.acr }),
+    ...(rule.max_age !== undefined && { maxAge: rule.max_age }),
   }
 }
 
@@ -228,7 +228,13 @@ function assembleTrustedIssuer(
 ): TrustedIssuer {
   const { issuer, jwks_uri: uri, jwks_file: keysFile, algorithms, claims, insecure_http: insecureHttp } = trusted
   const { token_type: types, acr } = trusted
-  const shared = { issuer, algorithms, tokenTypes: typeof types === 'string' ? [types] : types, claims, acr }
+  const shared = {
+    issuer,
+    algorithms,
+    tokenTypes: typeof types === 'string' ? [types] : types,
+    claims,
+    ...(acr !== undefined && { acr }),
+  }
   if (keysFile !== undefined) return { ...shared, keys: { kind: 'jwks_file', path: beside(keysFile) } }
   if (uri !== undefined) return { ...shared, keys: { kind: 'jwks_uri', uri, insecureHttp } }
   return { ...shared, keys: { kind: 'discovery', insecureHttp } }

@@ -36,8 +36,8 @@ export interface TrustedIssuer {
   /** Any `typ` of these; `none`: no `typ` at all. */
   readonly tokenTypes: readonly ('at+jwt' | 'jwt' | 'none')[]
   readonly claims: ClaimNames
-  /** Its words for the levels of sign-in; undefined: its `acr` means nothing here. */
-  readonly acr: AcrMap | undefined
+  /** Its words for the levels of sign-in; without it its `acr` means nothing here. */
+  readonly acr?: AcrMap
 }
 
 export interface EmbeddedIssuer {

@@ -45,7 +45,16 @@ describe('JSON Schema of routes.yaml', () => {
 
   it('describes every map of the product page', () => {
     const names = places.map(({ path }) => path.filter((part) => part !== 0).join('.'))
-    const wanted = ['', 'tls', 'issuer', 'issuer', 'trusted_issuers', 'trusted_issuers.claims', 'resources']
+    const wanted = [
+      '',
+      'tls',
+      'issuer',
+      'issuer',
+      'trusted_issuers',
+      'trusted_issuers.claims',
+      'trusted_issuers.acr',
+      'resources',
+    ]
     wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts', 'routes.upstream_tls')
     wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public', 'store', 'shutdown', 'audit')
     wanted.push(
