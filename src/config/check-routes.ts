@@ -29,17 +29,33 @@ export function checkRoutes(checking: Checking): void {
     (route) => (route.path === undefined ? undefined : `${route.host ?? ''} ${comparable(route.path)}`),
     (line) => `the route in line ${line} has the same host and path; requests could go to either`,
   )
-  reportDoubles(
-    checking,
-    routes.filter(([, route]) => isFolding(route)).map(([index, route]) => [['routes', index, 'path'], route] as const),
-    (route) => `${route.host ?? ''} ${foldCase(comparable(route.path ?? ''))}`,
-    (line) => `differs from the route in line ${line} in letter case only; write \`case: sensitive\` at both`,
-  )
+  checkLetterCase(checking, routes)
 }
 
-/** Whether another path than its own could be meant where letter case is ignored; equal ones have a problem of their own. */
-function isFolding({ path, case: letterCase }: RouteDraft): boolean {
-  return path !== undefined && letterCase === 'insensitive'
+/** Where one of two such routes ignores letter case, every request to it could be meant for the other. */
+function checkLetterCase(checking: Checking, routes: readonly (readonly [number, RouteDraft])[]): void {
+  const seen = new Map<string, readonly [number, RouteDraft][]>()
+  for (const [index, route] of routes) {
+    if (route.path === undefined) continue
+    const path = comparable(route.path)
+    const key = `${route.host ?? ''} ${foldCase(path)}`
+    const others = seen.get(key) ?? []
+    const meant = others.find(
+      ([, other]) => comparable(other.path ?? '') !== path && (isFolding(route) || isFolding(other)),
+    )
+    if (meant !== undefined) {
+      const line = checking.line(['routes', meant[0], 'path'])
+      checking.at(
+        ['routes', index, 'path'],
+        `differs from the route in line ${line} in letter case only; write \`case: sensitive\` at both`,
+      )
+    }
+    seen.set(key, [...others, [index, route]])
+  }
+}
+
+function isFolding({ case: letterCase }: RouteDraft): boolean {
+  return letterCase !== 'sensitive'
 }
 
 function checkAccess(checking: Checking, path: Path, route: RouteDraft): void {

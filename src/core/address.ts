@@ -84,7 +84,8 @@ export interface Authority {
 
 /**
  * Reads the value of a `Host` field or the authority of a URL (RFC 9110 §7.2). Userinfo, spaces, an empty name, several
- * dots in a row and ports that are no number up to 65535 give undefined. An IPv6 literal keeps its brackets.
+ * dots in a row and ports that are no number up to 65535 give undefined. An IPv6 literal keeps its brackets and has its one usual spelling
+ * (RFC 5952), a port no leading zeros.
  */
 export function parseAuthority(value: string): Authority | undefined {
   const split = value.startsWith('[') ? value.indexOf(']') + 1 : value.indexOf(':')
@@ -92,7 +93,7 @@ export function parseAuthority(value: string): Authority | undefined {
   const port = value.slice(end + 1)
   if (end < value.length && (value[end] !== ':' || !isPort(port))) return undefined
   const host = value.startsWith('[') ? parseLiteral(value.slice(0, end)) : parseName(value.slice(0, end))
-  return host === undefined ? undefined : { host, port }
+  return host === undefined ? undefined : { host, port: port === '' ? '' : String(Number(port)) }
 }
 
 /** The host of {@link parseAuthority}, for choosing a route; undefined when the value is no host. */
@@ -116,5 +117,6 @@ function parseName(text: string): string | undefined {
 
 function parseLiteral(text: string): string | undefined {
   const address = parseAddress(text.slice(1, -1))
-  return address !== undefined && text.includes(':') && !text.includes('%') ? text.toLowerCase() : undefined
+  if (address === undefined || !text.includes(':') || text.includes('%')) return undefined
+  return URL.parse(`http://${text}`)?.hostname
 }

@@ -24,21 +24,21 @@ export function comparable(text: string): string {
 
 /**
  * A path as readers take it that ignore letter case, for comparison with others of this form only: Windows and macOS fold what is beyond
- * ASCII, too, and compose accents.
+ * ASCII, too, and compose accents. Bytes that are no UTF-8 are all one: they keep no other letter from being folded.
  * @param path In comparable form, or part of such.
  */
 export function foldCase(path: string): string {
   if (!/[A-Z\x80-\xff]/.test(path)) return path
   if (!/[\x80-\xff]/.test(path)) return path.toLowerCase()
-  try {
-    const text = UTF8.decode(Uint8Array.from(path, (char) => char.charCodeAt(0)))
-    return text.normalize('NFC').toUpperCase().toLowerCase()
-  } catch {
-    return path.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-  }
+  const bytes = new Uint8Array(path.length)
+  for (let i = 0; i < path.length; i++) bytes[i] = path.charCodeAt(i)
+  // There and back and there again: ẞ is ß in lower case only, ſ is S in upper case only.
+  const folded = UTF8.decode(bytes).normalize('NFC').toLowerCase().toUpperCase().toLowerCase()
+  // The dot that İ leaves on its i, and the sigma whose form depends on what stands beside it.
+  return folded.replace(/i\u0307/g, 'i').replace(/ς/g, 'σ')
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** A route's path as it is written in URLs: what can't stand plain is percent-encoded, escapes stay. */
 export function urlPath(path: string): string {

@@ -136,7 +136,8 @@ function keySetUri(text: string, source: string, issuer: string, anyHost: boolea
   const uri = metadata.jwks_uri
   if (typeof uri !== 'string') throw new KeyLoadError(`${source} has no jwks_uri`)
   if (!anyHost) assertSafe(uri)
-  else if (!URL.canParse(uri)) throw new KeyLoadError(`${source} has a jwks_uri that is no URL`)
+  else if (!/^https?:/i.test(uri) || !URL.canParse(uri))
+    throw new KeyLoadError(`${source} has a jwks_uri that is no http URL`)
   // An issuer elsewhere must not make us ask servers of this machine.
   if (isLoopback(new URL(uri)) && !isLoopback(new URL(issuer)))
     throw new KeyLoadError(`${source} points to this machine`)

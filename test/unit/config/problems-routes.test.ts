@@ -17,6 +17,16 @@ const ROUTES: readonly Case[] = [
     problem: /^17:9: the same id stands in line 10/,
   },
   {
+    rule: 'routes of one host differ in more than letter case',
+    text: secondRoute('path: /PHOTOS', 'public: true', 'upstream: http://b'),
+    problem: /^18:11: differs from the route in line 11 in letter case only/,
+  },
+  {
+    rule: 'routes that differ in letter case only are both sensitive to it',
+    text: secondRoute('path: /PHOTOS', 'case: sensitive', 'public: true', 'upstream: http://b'),
+    problem: /^18:11: differs from the route in line 11 in letter case only.*at both/,
+  },
+  {
     rule: 'a route without a resource says `public: true`',
     text: secondRoute('path: /b', 'upstream: http://b'),
     problem: /^17:5: .*public: true/,

@@ -99,6 +99,15 @@ describe('routes.yaml as a whole', () => {
     assert.deepEqual(config.trustedIssuers[2]?.tokenTypes, ['at+jwt'])
   })
 
+  it('routes that differ in letter case only are good where both say case: sensitive', () => {
+    const more =
+      '    case: sensitive\n  - id: b\n    path: /PHOTOS\n    case: sensitive\n    public: true\n    upstream: http://b\n'
+    assert.deepEqual(
+      configOf(`${GOOD}${more}`).routes.map((route) => route.case),
+      ['sensitive', 'sensitive'],
+    )
+  })
+
   it('a trusted issuer may sign several types, put claims deeper, and publish keys over http inside a network', () => {
     const claims = 'claims: { groups: realm_access.roles }'
     const issuer = `{ issuer: "http://sso.internal", algorithms: [RS256], token_type: [jwt, none], insecure_http: true, ${claims} }`

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseHost } from '../../../src/core/address.ts'
-import { parseTarget } from '../../../src/core/target.ts'
+import { comparable, foldCase, parseTarget } from '../../../src/core/target.ts'
 
 function reasonOf(requestTarget: string): string {
   const parsed = parseTarget(requestTarget)
@@ -143,4 +143,30 @@ describe('a host', () => {
   for (const [value, expected] of Object.entries(hosts)) {
     it(`${JSON.stringify(value)} is ${expected ?? 'no host'}`, () => assert.equal(parseHost(value), expected))
   }
+})
+
+describe('letter case', () => {
+  const folded = (path: string) => foldCase(comparable(path))
+  it('is ignored as Windows and macOS do, beyond ASCII and in either form of an accent', () => {
+    for (const [one, other] of [
+      ['/ADMIN', '/admin'],
+      ['/%E2%84%AA', '/k'],
+      ['/%C5%BF', '/s'],
+      ['/%C4%B0', '/i'],
+      ['/%C4%B1', '/i'],
+      ['/%E1%BA%9E', '/%C3%9F'],
+      ['/%C3%89', '/e%CC%81'],
+      ['/%CE%A3', '/%CF%82'],
+      ['/%CE%91%CE%A3', '/%CE%B1%CF%83'],
+    ] as const)
+      assert.equal(folded(one), folded(other), one)
+    assert.notEqual(folded('/a'), folded('/b'))
+  })
+  it('is ignored beside bytes that are no UTF-8', () => assert.equal(folded('/%FF/%C5%BFecret'), folded('/%FF/secret')))
+  it('adds and takes no slash', () => {
+    for (const path of ['/%EF%BC%8F', '/%E2%81%84', '/%C0%AF', '/%FF', '/A/B/']) {
+      const form = comparable(path)
+      assert.equal(foldCase(form).split('/').length, form.split('/').length, path)
+    }
+  })
 })
