@@ -30,7 +30,7 @@ export type HttpServer = ReturnType<typeof createServer> | ReturnType<typeof cre
 interface Latest<Call> {
   readonly incoming: Incoming
   /** What comes behind it is no request. */
-  readonly final: boolean
+  final: boolean
   call: Call | undefined
 }
 
@@ -89,13 +89,22 @@ export class FullParser<Call extends Underway> {
     })
   }
 
-  /** What the parser, or the clock, has ended: answered while nothing else is under way on the connection, else cut. */
+  /** What the parser, or the clock, has ended: answered where its answer can be told from others, else cut. */
   #refuse(socket: Duplex, fault: ClientFault): void {
     const latest = this.#unanswered(socket)
     if (fault !== 'gone' && (latest?.final === true || latest?.call?.ending === true)) return
-    if (fault === 'gone' || !socket.writable || (latest !== undefined && hasSpoken(latest.incoming)))
-      return void socket.destroy()
+    if (fault === 'gone' || !socket.writable) return void socket.destroy()
+    if (latest?.incoming.request.complete === true) return void this.#refuseBehind(latest, socket, fault)
+    if (latest !== undefined && hasSpoken(latest.incoming)) return void socket.destroy()
     this.#handlers.refused(socket, fault, latest?.call)
+  }
+
+  /** A whole request keeps its answer, whatever comes behind it: that is answered next, and ends the connection. */
+  #refuseBehind(latest: Latest<Call>, socket: Duplex, fault: Exclude<ClientFault, 'gone'>): void {
+    latest.final = true
+    latest.incoming.response.once('finish', () => {
+      if (socket.writable) this.#handlers.refused(socket, fault, undefined)
+    })
   }
 
   #unanswered(socket: Duplex): Latest<Call> | undefined {
@@ -110,8 +119,8 @@ function isDeclinedUpgrade({ headers }: IncomingMessage): boolean {
 }
 
 /** Whether bytes of ours would be taken for part of another answer, an earlier pipelined one too. */
-function hasSpoken({ request, response }: Incoming): boolean {
-  return request.complete || response.headersSent || response.socket === null
+function hasSpoken({ response }: Incoming): boolean {
+  return response.headersSent || response.socket === null
 }
 
 function headOf(request: IncomingMessage): RequestHead {

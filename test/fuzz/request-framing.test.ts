@@ -53,7 +53,7 @@ let gateway: TestGateway
 before(async () => {
   const port = await listenOnLoopback(server)
   gateway = await startGateway({
-    yaml: yamlOf(`\n  - { id: open, path: /, public: true, upstream: "http://127.0.0.1:${port}" }`),
+    yaml: yamlOf(`\n  - { id: open, path: /a, public: true, upstream: "http://127.0.0.1:${port}" }`),
   })
 })
 after(async () => {
