@@ -31,7 +31,11 @@ function placesAsked({ routes, issuer }: FileDraft): Asked {
   })
   const followed = issuer !== undefined && issuer !== false && 'upstream' in issuer ? issuer.upstream : undefined
   if (followed === undefined) return upstreams
-  return [...upstreams, [['issuer', 'upstream'], placeOfUrl(new URL(followed))]]
+  if (typeof followed === 'string') return [...upstreams, [['issuer', 'upstream'], placeOfUrl(new URL(followed))]]
+  const issuers = present<string>(followed).map(
+    ([at, each]) => [['issuer', 'upstream', at], placeOfUrl(new URL(each))] as const,
+  )
+  return [...upstreams, ...issuers]
 }
 
 function placeOf({ hostname, port, socketPath }: Upstream): Place {

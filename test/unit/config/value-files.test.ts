@@ -81,6 +81,8 @@ describe('NAME_FILE', () => {
       ['AUDGATE_SECRET', 'secret'],
       ['AUDGATE_REGISTRATION_TOKEN', 'registrationToken'],
       ['AUDGATE_FEED_TOKEN', 'feedToken'],
+      ['AUDGATE_STORE_PASSWORD', 'storePassword'],
+      ['AUDGATE_KEY_FILE', 'keyFile'],
     ] as const) {
       assert.ok(SECRET_VARIABLES.includes(name) && SECRET_VARIABLES.includes(`${name}_FILE`))
       for (const file of ['plain', 'unix', 'dos'])
