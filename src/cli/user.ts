@@ -5,6 +5,7 @@ import type { UserRecord } from '../store/store.ts'
 import { BY, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
 import { readNewPassword } from './read-password.ts'
+import { addOneTimeLinkCommands } from './user-invite.ts'
 import { addLinkCommands } from './user-links.ts'
 
 interface Common {
@@ -58,6 +59,7 @@ export function command(): Command {
     .action(disable)
   user.command('enable <name>').description('let a disabled user in again').addOption(configOption()).action(enable)
   addLinkCommands(user)
+  addOneTimeLinkCommands(user)
   return user
 }
 

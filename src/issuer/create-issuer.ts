@@ -112,7 +112,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     masterKey,
     now,
     registrationToken,
-    acts: createRevocationActs({ store, now }),
+    acts: createRevocationActs({ store, now, adminGroups: () => settings().adminGroups }),
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),

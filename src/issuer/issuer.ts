@@ -24,6 +24,8 @@ export interface IssuerSettings {
   readonly appPasswords: { readonly max: number; readonly unused: number }
   /** Origins of the gateway at which browsers sign in. */
   readonly sessionOrigins: readonly string[]
+  /** Whose members are administrators: the links that they make count as long as they are. */
+  readonly adminGroups: readonly string[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
 }

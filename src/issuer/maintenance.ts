@@ -1,4 +1,5 @@
 import { faultOf, type IssuerContext, seconds } from './context.ts'
+import { expireLinks } from './people/links.ts'
 
 const LOOK_MS = 30_000
 const SWEEP_MS = 60_000
@@ -37,6 +38,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
     setInterval(look, LOOK_MS),
     setInterval(() => run(() => context.store.sweep(seconds(context))), SWEEP_MS),
     setInterval(() => run(() => context.trail.flush()), SWEEP_MS),
+    setInterval(() => run(() => expireLinks(context.store, seconds(context))), SWEEP_MS),
     setInterval(() => run(() => reapUnused(context)), REAP_MS),
   ]
   for (const timer of timers) timer.unref()

@@ -12,6 +12,8 @@ export interface ActOptions {
   readonly store: Store
   /** Milliseconds. */
   readonly now: () => number
+  /** Whose members are administrators; undefined: it isn't known, and whoever loses any group may have been one. */
+  readonly adminGroups?: () => readonly string[]
 }
 
 /** What is spared when a password changes: the authorization and the browser session that the person acts from. */
@@ -79,6 +81,8 @@ export interface RevocationActs {
   refuseTokens(sub: string, clientIds: readonly string[], by: string): Promise<readonly Revocation[]>
   /** Sets the password and ends all sessions and tokens but those in hand. */
   changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
+  /** Sets the password by a one-time link, and ends all sessions and tokens. @param detail of the link, for the audit. */
+  setUpByLink(sub: string, hash: string, detail: Readonly<Record<string, unknown>>): Promise<readonly Revocation[]>
 }
 
 /** Acts on a store. */
@@ -89,7 +93,7 @@ export function createRevocationActs(options: ActOptions): RevocationActs {
     ...clientActs(acting),
     ...userActs(acting),
     ...tokenActs(acting),
-    ...settingActs(acting, store),
+    ...settingActs(acting, options),
     ...providerActs(acting),
   }
 }
@@ -180,27 +184,32 @@ function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAu
 
 function settingActs(
   acting: Acting,
-  store: Store,
-): Pick<RevocationActs, 'disableUser' | 'enableUser' | 'changeGroups' | 'changePassword'> {
+  { store, adminGroups }: ActOptions,
+): Pick<RevocationActs, 'disableUser' | 'enableUser' | 'changeGroups' | 'changePassword' | 'setUpByLink'> {
   return {
     disableUser: (sub, by) =>
-      acting((stamp) => ({
-        ...everything(sub, stamp),
-        endAppPasswords: [{ sub, revokeTokens: stamp }],
-        deleteConsents: [{ sub }],
-        setUser: { sub, disabled: true },
-        audit: line('user.disabled', { sub, by }),
-      })),
+      withLinks(store, sub, true, () =>
+        acting((stamp) => ({
+          ...everything(sub, stamp),
+          endAppPasswords: [{ sub, revokeTokens: stamp }],
+          deleteConsents: [{ sub }],
+          setUser: { sub, disabled: true },
+          audit: line('user.disabled', { sub, by }),
+        })),
+      ),
     enableUser: (sub, by) =>
       acting(() => ({ setUser: { sub, disabled: false }, audit: line('user.enabled', { sub, by }) })),
     changeGroups: async (sub, groups, by) => {
       const before = (await store.userBySub(sub))?.groups ?? []
       const removed = before.filter((group) => !groups.includes(group))
-      return acting((stamp) => ({
-        revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
-        setUser: { sub, groups },
-        audit: line('user.groups_changed', { sub, groups, removed, by }),
-      }))
+      const steppedDown = removed.some((group) => adminGroups?.().includes(group) ?? true)
+      return withLinks(store, sub, steppedDown, () =>
+        acting((stamp) => ({
+          revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
+          setUser: { sub, groups },
+          audit: line('user.groups_changed', { sub, groups, removed, by }),
+        })),
+      )
     },
     changePassword: (sub, passwordHash, inHand, by) =>
       acting((stamp) => ({
@@ -216,7 +225,24 @@ function settingActs(
         setUser: { sub, passwordHash },
         audit: line('user.password_changed', { sub, by }),
       })),
+    setUpByLink: (sub, passwordHash, detail) =>
+      acting((stamp) => ({
+        ...everything(sub, stamp),
+        endAppPasswords: [{ sub, revokeTokens: stamp }],
+        setUser: { sub, passwordHash },
+        audit: line('link.used', { sub, ...detail }),
+      })),
   }
+}
+
+/** The links that an administrator has made go with the office. */
+function withLinks<T>(store: Store, sub: string, go: boolean, act: () => Promise<T>): Promise<T> {
+  const work = async (): Promise<T> => {
+    const result = await act()
+    await store.voidLinksMadeBy(sub)
+    return result
+  }
+  return go ? store.unit(work, () => true) : act()
 }
 
 function providerActs(acting: Acting): Pick<RevocationActs, 'endProviderSignIns' | 'unlinkProvider' | 'refuseTokens'> {

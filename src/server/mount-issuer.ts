@@ -1,6 +1,7 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
 import { sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
+import { hasAdministrator } from '../issuer/people/links.ts'
 import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
 import { masterKeyOf } from './open-store.ts'
@@ -47,6 +48,7 @@ async function mountEmbedded(
     hasRoom,
     meter,
   })
+  await warnWithoutAdministrator(config, store, onEvent)
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
     own: { publicKeys: () => issuer.publicKeys() },
@@ -61,6 +63,17 @@ async function mountEmbedded(
   }
 }
 
+/** Says how to make the first administrator: nobody can do it from outside. */
+async function warnWithoutAdministrator(config: Config, store: Store, onEvent: MountOptions['onEvent']): Promise<void> {
+  const [group = ''] = ADMIN_GROUPS
+  if (await hasAdministrator(store, ADMIN_GROUPS)) return
+  const command = `audgate user invite NAME --groups ${group} --config ${config.file}`
+  const hint = `nobody can sign in to ${config.publicOrigin}/admin: \`${command}\` prints a link that makes an administrator`
+  onEvent({ level: 'warn', event: 'admin.nobody', detail: { hint } })
+}
+
+const ADMIN_GROUPS: readonly string[] = ['admins']
+
 function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
   const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
   return {
@@ -70,6 +83,7 @@ function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): I
     sessions: { idle: config.sessions.idleSeconds, max: config.sessions.maxSeconds },
     appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
     sessionOrigins: sessionOrigins(config),
+    adminGroups: ADMIN_GROUPS,
     resources,
   }
 }

@@ -1,4 +1,5 @@
 import type { Revocation, RevocationKind } from '../core/revocation.ts'
+import type { LinkStore } from './link-store.ts'
 import type { EndProviderSignIn, ProviderStore } from './provider-store.ts'
 import type { EndsSessions, SessionStore } from './session-store.ts'
 import type { UserRecord } from './user-record.ts'
@@ -153,11 +154,8 @@ export interface HeldByUnit {
   readonly sub?: string | undefined
 }
 
-/**
- * What is remembered. SQLite now; one contract suite (`test/contract`) that any other has to pass. Every method is one
- * atomic step. A method that fails leaves nothing half-written and throws `StoreError`.
- */
-export interface Store extends ProviderStore, SessionStore {
+/** What is remembered (`test/contract` holds every engine to it). A method is one atomic step, or throws `StoreError` and leaves nothing. */
+export interface Store extends ProviderStore, SessionStore, LinkStore {
   // people
   addUser(user: UserRecord): Promise<'added' | 'exists'>
   userByName(username: string): Promise<UserRecord | undefined>

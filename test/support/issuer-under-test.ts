@@ -18,6 +18,8 @@ export const PASSWORD = 'correct horse battery staple'
 
 export interface IssuerUnderTest {
   readonly url: string
+  /** Where the store's file is. */
+  readonly folder: string
   readonly store: Store
   readonly acts: RevocationActs
   readonly events: IssuerEvent[]
@@ -99,6 +101,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     appPasswords: { max: 365 * 86_400, unused: 180 * 86_400 },
     sessionOrigins: [],
     providers: [],
+    adminGroups: ['admins'],
     resources: sampleResources(url),
     ...options.settings,
   }
@@ -118,6 +121,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
   })
   return {
     url,
+    folder,
     get store() {
       return running.store
     },

@@ -5,6 +5,7 @@ import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
+import { isLinkPath, showLink, useLink } from './link.ts'
 import { showOverview } from './overview.ts'
 import { changePassword } from './password.ts'
 import {
@@ -52,6 +53,7 @@ export async function answerAccount(
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
   if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')
+  if (isLinkPath(path)) return answerLink(visit, path)
   if (act === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
   // Somebody reloads the page that a form's address answered with.
   if (reads) return redirect(response, ACCOUNT_PATH)
@@ -60,6 +62,17 @@ export async function answerAccount(
   if (body === undefined) return
   issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
   return isFromElsewhere(request, parts.context.settings().origin) ? refuseForged(visit) : act(visit)
+}
+
+/** Nobody need be signed in: the secret in the link is what counts. */
+async function answerLink(visit: AccountRequest, path: string): Promise<void> {
+  const { request, response } = visit
+  if (request.method === 'GET' || request.method === 'HEAD') return showLink(visit, path)
+  if (request.method !== 'POST') return refuseMethod(visit, 'GET, HEAD, POST')
+  const body = await readBodyOrAnswer(request, response)
+  if (body === undefined) return
+  issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
+  return useLink(visit)
 }
 
 async function connect(visit: AccountRequest): Promise<void> {

@@ -4,6 +4,8 @@ export interface PageOptions {
   /** The window that opened this page's stays in reach, and this page in its. See `keepsOpener`. */
   readonly keepsOpener?: boolean
   readonly retryAfterSeconds?: number
+  /** The page's address holds a secret: not even pages of this origin are told it. */
+  readonly holdsSecret?: boolean
 }
 
 /**
@@ -25,7 +27,7 @@ export function pageHeaders(options: PageOptions = {}): Readonly<Record<string, 
     'x-frame-options': 'DENY',
     'x-content-type-options': 'nosniff',
     // Nothing for other sites. With `no-referrer` browsers send `Origin: null` with our own forms, too.
-    'referrer-policy': 'same-origin',
+    'referrer-policy': options.holdsSecret === true ? 'strict-origin' : 'same-origin',
     ...(options.keepsOpener === true ? {} : { 'cross-origin-opener-policy': 'same-origin' }),
     'cross-origin-resource-policy': 'same-origin',
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()',

@@ -113,4 +113,20 @@ CREATE TABLE app_passwords (
 CREATE INDEX app_passwords_by_sub ON app_passwords (sub);
 CREATE INDEX app_passwords_by_expiry ON app_passwords (expires_at);
 `,
+  `
+CREATE TABLE links (
+  id TEXT PRIMARY KEY,
+  secret_hash TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  sub TEXT NOT NULL,
+  made_by TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  reset TEXT NOT NULL,
+  state TEXT NOT NULL
+) STRICT;
+CREATE INDEX links_by_sub ON links (sub);
+CREATE INDEX links_by_maker ON links (made_by);
+CREATE INDEX links_by_expiry ON links (expires_at);
+`,
 ]

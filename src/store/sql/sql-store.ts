@@ -6,6 +6,7 @@ import { browserSessionQueries } from './browser-sessions.ts'
 import { clientQueries } from './clients.ts'
 import type { Engine } from './database.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
+import { linkQueries } from './links.ts'
 import { lockForUnit } from './locks.ts'
 import { modelQueries } from './models.ts'
 import { providerLinkQueries } from './provider-links.ts'
@@ -35,6 +36,7 @@ export function sqlStore(
     ...keyAndCounterQueries(database),
     ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
     ...auditQueries(database, origin),
+    ...linkQueries(database),
     ...providerLinkQueries(database),
     ...providerSignInQueries(database),
     unit,

@@ -1,0 +1,129 @@
+import { grantableScopes } from '../../core/resource.ts'
+import { type IssuerContext, seconds, siteOf } from '../context.ts'
+import { isFromElsewhere } from '../http/form-guard.ts'
+import { issuerRequestOf, queryOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { type LinkModel, linkPage } from '../pages/link.ts'
+import { donePage, errorPage } from '../pages/message.ts'
+import { LINK_FIELD, LINK_PATH, type LiveLink, linkDetail, liveLink } from '../people/links.ts'
+import { passwordProblem } from '../people/passwords.ts'
+import { type AccountRequest, posted } from './request.ts'
+
+/** Where a used link leads; says nothing of whose it was. */
+const DONE_PATH = `${LINK_PATH}/done`
+const DIFFERENT = 'The two new passwords are not the same. Type both again.'
+const BUSY_SECONDS = 3
+
+/** Whether a path belongs to one-time links. */
+export function isLinkPath(path: string): boolean {
+  return path === LINK_PATH || path === DONE_PATH
+}
+
+/** Shows what a link is for. Mail scanners and previews fetch links, so this uses nothing up. */
+export async function showLink(visit: AccountRequest, path: string): Promise<void> {
+  const { context, request, response } = visit
+  if (path === DONE_PATH) return sendPage(response, 200, donePage({ site: siteOf(context), ...DONE }))
+  const secret = queryOf(request).get(LINK_FIELD) ?? ''
+  const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
+  if (live === undefined) return showDead(visit)
+  return ask(visit, live, secret, 200, {})
+}
+
+/** Sets the password, once. What the link's kind ends has ended then; nobody is signed in by it. */
+export async function useLink(visit: AccountRequest): Promise<void> {
+  const { context, request, response } = visit
+  if (isFromElsewhere(request, context.settings().origin)) return showDead(visit)
+  const secret = posted(visit, LINK_FIELD)
+  const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
+  if (live === undefined) return showDead(visit)
+  const password = posted(visit, 'new_password')
+  const problem = unfitness(password, posted(visit, 'repeat_password'))
+  if (problem !== undefined) return ask(visit, live, secret, 400, { problem })
+  const hash = await context.passwords.hash(password)
+  if (hash === undefined) return ask(visit, live, secret, 429, { busy: true })
+  if (!(await settle(visit, secret, live, hash))) return showDead(visit)
+  context.federation.wake()
+  redirect(response, DONE_PATH)
+}
+
+const DONE = {
+  title: 'Your password is set',
+  text: ['The link has done its work and opens nothing any more. Sign in with your user name and the new password.'],
+  next: { url: '/account', label: 'Sign in' },
+}
+
+/** One step: of several who post the same link, one gets here with `true`. */
+async function settle(visit: AccountRequest, secret: string, { link, user }: LiveLink, hash: string): Promise<boolean> {
+  const { context, request, response } = visit
+  const { address } = issuerRequestOf(request)
+  const requestId = response.getHeader('x-request-id')
+  const detail = { ...linkDetail(link), by: user.sub, ...(requestId && { request_id: requestId }), address }
+  const { store, acts } = context
+  const settled = await store.unit(
+    async () => {
+      await store.hold({ sub: user.sub })
+      // While the password was being hashed somebody may have been disabled, or the maker have lost their office.
+      if ((await liveLink(store, secret, context.settings().adminGroups, seconds(context))) === undefined) return false
+      if (!(await store.useLink(link.id, seconds(context)))) return false
+      await acts.setUpByLink(user.sub, hash, detail)
+      return true
+    },
+    (done) => done,
+  )
+  if (settled) context.tell('link.used', detail)
+  return settled
+}
+
+function unfitness(next: string, repeated: string): LinkModel['problem'] {
+  const text = passwordProblem(next)
+  if (text !== undefined) return { field: 'new_password', text }
+  return next === repeated ? undefined : { field: 'repeat_password', text: DIFFERENT }
+}
+
+interface Trouble {
+  readonly problem?: LinkModel['problem']
+  readonly busy?: boolean
+}
+
+async function ask(
+  { context, response }: AccountRequest,
+  { link, user }: LiveLink,
+  secret: string,
+  status: 200 | 400 | 429,
+  { problem, busy = false }: Trouble,
+): Promise<void> {
+  const maker = link.madeBy === 'cli' ? undefined : await context.store.userBySub(link.madeBy)
+  const page = linkPage({
+    site: siteOf(context),
+    kind: link.kind,
+    account: user,
+    from: maker?.displayName ?? maker?.username,
+    gives: givenBy(context, user.groups),
+    form: { action: LINK_PATH, hidden: { [LINK_FIELD]: secret } },
+    problem,
+    busy,
+  })
+  sendPage(response, status, page, { holdsSecret: true, ...(busy && { retryAfterSeconds: BUSY_SECONDS }) })
+}
+
+/** What members of `groups` may use, a line for each resource. */
+function givenBy(context: IssuerContext, groups: readonly string[]): readonly string[] {
+  return context.settings().resources.flatMap((resource) => {
+    const words = grantableScopes(resource, groups).map((scope) => resource.scopes.get(scope) || scope)
+    return words.length === 0 ? [] : [`${resource.name ?? resource.identifier}: ${words.join(', ')}`]
+  })
+}
+
+/** One page for every link that does nothing: who tries secrets learns nothing of them. */
+function showDead({ context, response }: AccountRequest): void {
+  const page = errorPage({
+    site: siteOf(context),
+    title: 'This link does nothing any more',
+    what: 'It was used, taken back or is too old, or it is not complete.',
+    advice:
+      'Ask whoever sent it to you for another one. If you have set your password already, go to your account and sign in.',
+    code: undefined,
+    requestId: undefined,
+  })
+  sendPage(response, 410, page, { holdsSecret: true })
+}
