@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { gidOf } from '../../src/store/sealed-payload.ts'
 import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
+import { providerContract } from './provider.contract.ts'
 import { aClient, anAct, anAuthorization, aUser } from './store-records.ts'
 
 const EXPIRES = 2_000_000_000
@@ -26,6 +27,7 @@ export function storeContract(makeStore: () => Promise<Store>, fill?: (store: St
   describe('units of work', () => units(under))
   describe('audit and sweeping', () => audits(under, fill ?? fillBySteps))
   describe('subscribers', () => subscribers(under))
+  describe('sign-ins by a provider', () => providerContract(under))
 }
 
 interface Under {
