@@ -74,6 +74,7 @@ export function parseUpstream(text: string): Parsed<Upstream> {
   const result = parseHttpUrl(text)
   if (!result.ok) return result
   const { protocol, hostname, port, host, pathname } = result.value
+  if (port === '0') return faulty('must not have port 0: nobody can be reached there')
   if (text.includes('?')) return faulty('must not have a query; only a path can be put before the request’s')
   const basePath = pathname.replace(/\/$/, '')
   if (basePath.includes('//') || /%(2f|5c|00)/i.test(basePath) || !isTailNormal(text, result.value)) {

@@ -22,7 +22,9 @@ const FRAMING = new Set(
 
 // Made anew for every request from what is known of the client.
 const MADE_HERE = new Set(
-  ['X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Prefix', 'X-Request-Id'].map(cgiName),
+  ['X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Prefix', 'X-Request-Id', 'Via'].map(
+    cgiName,
+  ),
 )
 
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/

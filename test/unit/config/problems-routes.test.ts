@@ -180,6 +180,16 @@ const ROUTES: readonly Case[] = [
     problem: /^17:29: .*same header/,
   },
   {
+    rule: 'Via is the gateway’s: it tells loops by it',
+    text: withRouteLines('set_headers: { via: x }'),
+    problem: /^17:20: .*makes it itself/,
+  },
+  {
+    rule: 'an upstream has a port',
+    text: bent('http://127.0.0.1:2283', 'http://127.0.0.1:0'),
+    problem: /^13:15: .*port 0/,
+  },
+  {
     rule: 'a header is not set twice',
     text: withRouteLines('headers: { X-A: a }', 'set_headers: { x-a: b }'),
     problem: /^18:20: .*`headers` too/,
