@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   user: 'accounts of the embedded issuer',
   provider: 'OpenID providers that people sign in at',
   client: 'registered clients',
+  'app-password': 'passwords for one resource each, for programs that can’t sign in',
   token: 'sign in by the device flow and print an access token',
   revoke: 'end what a client, a user or one token holds',
   keys: 'signing keys',

@@ -34,6 +34,18 @@ export function sessionOrigins(config: Config): readonly string[] {
   return [...new Set(hosts)].map((host) => originOf(policy, host))
 }
 
+/** Where resources are that take app passwords: URLs of their first routes. */
+export function appPasswordPlaces(config: Config): ReadonlyMap<string, string> {
+  const policy = createPolicy(config)
+  const places = new Map<string, string>()
+  for (const { access, credentials, host, path } of config.routes) {
+    if (access.kind === 'public' || !credentials.includes('app_password')) continue
+    const { identifier } = access.resource
+    if (!places.has(identifier)) places.set(identifier, originOf(policy, host ?? config.publicHost) + path)
+  }
+  return places
+}
+
 /** Whether browsers keep cookies of these hosts to https. */
 export function isSecure({ publicOrigin: { protocol } }: Policy): boolean {
   return protocol === 'https:'

@@ -22,6 +22,8 @@ export interface IssuerSettings {
   /** Browsers' sessions at the gateway. */
   readonly sessions: { readonly idle: number; readonly max: number }
   readonly appPasswords: { readonly max: number; readonly unused: number }
+  /** Where those resources are that take app passwords. */
+  readonly appPasswordPlaces: ReadonlyMap<string, string>
   /** Origins of the gateway at which browsers sign in. */
   readonly sessionOrigins: readonly string[]
   /** Whose members are administrators: the links that they make count as long as they are. */

@@ -156,7 +156,7 @@ function userActs(
     signOutBrowser: (sub, issuerSession, by) =>
       acting((stamp) => ({
         endBrowserSessions: [{ issuerSession, revokeTokens: stamp }],
-        audit: line('session.ended', { sub, by }),
+        audit: line('browser_sessions.ended', { sub, by }),
       })),
   }
 }

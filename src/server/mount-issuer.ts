@@ -1,5 +1,5 @@
 import type { Config, EmbeddedIssuer } from '../config/config.ts'
-import { sessionOrigins } from '../gateway/policy.ts'
+import { appPasswordPlaces, sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import { hasAdministrator } from '../issuer/people/links.ts'
 import type { Store } from '../store/store.ts'
@@ -82,6 +82,7 @@ function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): I
     origin: config.publicOrigin,
     sessions: { idle: config.sessions.idleSeconds, max: config.sessions.maxSeconds },
     appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
+    appPasswordPlaces: appPasswordPlaces(config),
     sessionOrigins: sessionOrigins(config),
     adminGroups: ADMIN_GROUPS,
     resources,

@@ -4,6 +4,7 @@ import { onwardOf } from '../http/onward.ts'
 import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
+import { makeOwnAppPassword, revokeOwnAppPassword } from './app-passwords.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
 import { showOverview } from './overview.ts'
@@ -24,6 +25,8 @@ type Step = (visit: SignedInRequest) => Promise<void>
 
 const STEPS = new Map<string, Step>(
   Object.entries({
+    'app-password': makeOwnAppPassword,
+    'revoke-app-password': revokeOwnAppPassword,
     disconnect,
     unlink: unlinkProvider,
     'end-device': endDevice,

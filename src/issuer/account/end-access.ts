@@ -76,22 +76,19 @@ export async function endDevice(visit: SignedInRequest): Promise<void> {
 export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   const { sub } = session.user
+  const ended = posted(visit, 'end_app_passwords') === 'yes'
   if (!isConfirmed(visit)) {
-    return ask(
-      visit,
-      'sign-out-everywhere',
-      {},
-      {
-        question: 'Sign out everywhere?',
-        consequences: [
-          'Every browser and every device of yours is signed out at once, this one too.',
-          'Connected apps lose their access. They keep what you have allowed them, but you have to sign in to each again.',
-        ],
-        act: 'Sign out everywhere',
-      },
-    )
+    return ask(visit, 'sign-out-everywhere', ended ? { end_app_passwords: 'yes' } : {}, {
+      question: 'Sign out everywhere?',
+      consequences: [
+        'Every browser and every device of yours is signed out at once, this one too.',
+        ended ? 'Your app passwords end, too.' : 'Your app passwords go on.',
+        'Connected apps lose their access. They keep what you have allowed them, but you have to sign in to each again.',
+      ],
+      act: 'Sign out everywhere',
+    })
   }
-  const [entry] = await context.acts.signOutEverywhere(sub, BY)
+  const [entry] = await context.acts.signOutEverywhere(sub, BY, ended)
   context.tell('session.ended_everywhere', { sub, by: BY })
   await sessions.end(request, response)
   noteSignedOut(context, response)

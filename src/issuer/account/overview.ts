@@ -5,6 +5,7 @@ import { accountPage, type PageApp, type PasswordFormModel } from '../pages/acco
 import type { Notice } from '../pages/layout.ts'
 import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
+import { appPasswordsOf } from './app-password-list.ts'
 import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
 import { waysIn } from './ways-in.ts'
 
@@ -107,6 +108,7 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     account: user,
     notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
     apps: await pageApps(visit),
+    appPasswords: await appPasswordsOf(visit),
     ways: await waysIn(visit),
     password:
       user.passwordHash === undefined || context.settings().password === 'off'

@@ -30,7 +30,8 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   if (still?.uid !== session.uid) {
     return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
-  const [entry] = await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid }, BY)
+  const inHand = { exceptUid: session.uid, keepAppPasswords: posted(visit, 'keep_app_passwords') === 'yes' }
+  const [entry] = await context.acts.changePassword(user.sub, hash, inHand, BY)
   context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id

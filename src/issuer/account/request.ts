@@ -31,7 +31,15 @@ export interface SignedInRequest extends AccountRequest {
 }
 
 /** What a form of the account page does; each is a path of its own below it. */
-export type AccountStep = 'unlink' | 'disconnect' | 'end-device' | 'password' | 'sign-out' | 'sign-out-everywhere'
+export type AccountStep =
+  | 'app-password'
+  | 'revoke-app-password'
+  | 'unlink'
+  | 'disconnect'
+  | 'end-device'
+  | 'password'
+  | 'sign-out'
+  | 'sign-out-everywhere'
 
 /** Who acted, for the audit. */
 export const BY = 'account page'

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
+import { lookupKey } from '../../store/sealed-payload.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
@@ -64,8 +65,11 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0 }
     },
     begin: async (request, response, sub, amr, origin) => {
+      const before = await provider.Session.get(provider.createContext(request, response))
       await end(request, response)
       const session = new provider.Session()
+      // What the same person has open at the gateway's hosts goes on under the new session.
+      if (before.accountId === sub) await context.store.moveIssuerSession(lookupKey(before.uid), lookupKey(session.uid))
       const how = { ...(amr && { amr: [...amr] }), ...(origin?.acr !== undefined && { acr: origin.acr }) }
       session.loginAccount({ accountId: sub, ...how, loginTs: origin?.authTime ?? seconds(context) })
       if (origin !== undefined) await context.store.bindSession(session.uid, origin.signIn)

@@ -1,3 +1,4 @@
+import { lookupKey } from '../../store/sealed-payload.ts'
 import { siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
@@ -12,6 +13,7 @@ import type { SignInResult } from '../people/throttle.ts'
 import {
   ACCOUNT_PATH,
   type AccountRequest,
+  BY,
   leadBack,
   type Outcome,
   outcomeFor,
@@ -66,6 +68,8 @@ export async function signOut(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   const { origin } = context.settings()
   const there = await context.federation.signOutUrl(session.uid, `${origin}${ACCOUNT_PATH}`)
+  // At the gateway's hosts, too: whoever signs out here means this browser.
+  await context.acts.signOutBrowser(session.user.sub, lookupKey(session.uid), BY)
   await sessions.end(request, response)
   noteSignedOut(context, response)
   await context.record('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })

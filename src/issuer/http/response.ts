@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { FRAGMENT_SCRIPT_HASH } from '../pages/layout.ts'
 
 export interface PageOptions {
   /** The window that opened this page's stays in reach, and this page in its. See `keepsOpener`. */
@@ -12,7 +13,7 @@ export interface PageOptions {
  * The headers that every page is sent with, by lower-case name. Forms lead to this origin only: browsers hold all redirects that
  * follow a form to that, so one that ends at a client is answered by a page that leads on (`leadOnPage`).
  */
-export function pageHeaders(options: PageOptions = {}): Readonly<Record<string, string>> {
+export function pageHeaders(options: PageOptions = {}, hasScript = false): Readonly<Record<string, string>> {
   return {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': [
@@ -21,6 +22,7 @@ export function pageHeaders(options: PageOptions = {}): Readonly<Record<string, 
       "img-src 'self' data:",
       "base-uri 'none'",
       "frame-ancestors 'none'",
+      ...(hasScript ? [`script-src '${FRAGMENT_SCRIPT_HASH}'`] : []),
       // Last: a page may add to it.
       "form-action 'self'",
     ].join('; '),
@@ -40,7 +42,7 @@ export function sendPage(response: ServerResponse, status: number, page: string,
   const body = Buffer.from(page)
   const retry = options.retryAfterSeconds
   response.writeHead(status, {
-    ...pageHeaders(options),
+    ...pageHeaders(options, page.includes('<script>')),
     'content-length': body.length,
     ...(retry === undefined ? {} : { 'retry-after': String(retry) }),
   })

@@ -55,7 +55,11 @@ function leadOn(context: IssuerContext, response: ServerResponse, posted: boolea
     redirect(response, path)
     return
   }
-  sendPage(response, 200, leadOnPage({ site: siteOf(context), url: `${context.settings().origin}${path}`, name }))
+  sendPage(
+    response,
+    200,
+    leadOnPage({ site: siteOf(context), url: `${context.settings().origin}${path}`, name, keepsFragment: true }),
+  )
 }
 
 function authorizationPath(params: Readonly<Record<string, unknown>>): string {

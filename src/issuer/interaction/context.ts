@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import type { UserRecord } from '../../store/store.ts'
+import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { type PageOptions, redirect, sendPage } from '../http/response.ts'
@@ -44,7 +45,9 @@ export async function finish(visit: InteractionContext, result: Record<string, u
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
   if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
   if (redirectUri === undefined) return redirect(response, interaction.returnTo)
-  sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url: interaction.returnTo, name: client.name }))
+  const keepsFragment = client.id === BROWSER_CLIENT
+  const url = interaction.returnTo
+  sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url, name: client.name, keepsFragment }))
 }
 
 /** Keeps what the interaction has come to; false when an act of revocation has ended it since the request came in. */

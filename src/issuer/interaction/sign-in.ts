@@ -1,3 +1,4 @@
+import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { seconds, siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
@@ -43,6 +44,7 @@ function showSignInPage(visit: InteractionContext, retry?: Retry): void {
   const hint = interaction.params.login_hint
   const page = signInPage({
     site: siteOf(context),
+    keepsFragment: client.id === BROWSER_CLIENT,
     form: signInForm(visit),
     client: pageClient(client, redirectUri),
     resources: askedResources(visit),

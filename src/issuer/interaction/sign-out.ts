@@ -1,4 +1,5 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { lookupKey } from '../../store/sealed-payload.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { sealOnward } from '../http/onward.ts'
 import { issuerRequestOf } from '../http/request.ts'
@@ -57,6 +58,8 @@ export function signOutElsewhere(context: IssuerContext): Middleware {
     noteSignedOut(context, ctx.res)
     context.federation.wake()
     const { oidc } = ctx as unknown as KoaContextWithOIDC
+    const { uid, accountId } = oidc.session ?? {}
+    if (uid !== undefined) await context.acts.signOutBrowser(accountId ?? '', lookupKey(uid), 'sign-out')
     const { origin } = context.settings()
     const onward = sealOnward(context, new URL(ctx.response.get('location'), origin).href)
     const there = await context.federation.signOutUrl(oidc.session?.uid ?? '', `${origin}/account`, onward)

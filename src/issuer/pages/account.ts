@@ -1,3 +1,4 @@
+import { type AppPasswordChoice, appPasswordsSection, type PageAppPassword } from './app-passwords.ts'
 import { type FormTarget, field, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
@@ -98,6 +99,10 @@ export interface AccountModel extends PageFrame {
   readonly notices: readonly Notice[]
   /** Consents and authorizations by client; one that holds nothing alive is listed as long as its consent stands. */
   readonly apps: readonly PageApp[]
+  /** Undefined where no service takes any, and there are none. */
+  readonly appPasswords?:
+    | { readonly passwords: readonly PageAppPassword[]; readonly choices: readonly AppPasswordChoice[] }
+    | undefined
   /** Providers that the person signs in with, and could. */
   readonly ways?: { readonly connected: readonly ConnectedWay[]; readonly others: readonly WayToConnect[] }
   /** Undefined for an account that can't sign in by password. */
@@ -118,6 +123,7 @@ export function accountPage(model: AccountModel): string {
 ${notices(model.notices)}
 ${whoIAm(model)}
 ${connectedApps(model.apps, model.now)}
+${model.appPasswords && appPasswordsSection(model.appPasswords.passwords, model.appPasswords.choices, model.now)}
 ${model.ways && waysInSection(model.ways.connected, model.ways.others, model.now)}
 ${model.password && passwordSection(model.password, model.account.username)}
 ${everywhere(model.signOutEverywhere)}`,
@@ -153,6 +159,7 @@ ${form(
 ${field({ ...current, ...common, problem: of(current.name), focused: problem?.field === current.name })}
 ${field({ ...next, ...common, minLength: 8, hint: 'At least 8 characters; longer is better.', problem: of(next.name), focused: problem?.field === next.name })}
 ${field({ ...repeat, ...common, minLength: 8, problem: of(repeat.name), focused: problem?.field === repeat.name })}
+<label class="choice"><input type="checkbox" name="keep_app_passwords" value="yes"> Keep my app passwords</label>
 <div class="actions"><button class="button primary" type="submit">Change password</button></div>`,
 )}
 </section>`
@@ -162,6 +169,10 @@ function everywhere(target: FormTarget): Html {
   return html`<section aria-labelledby="everywhere">
 <h2 id="everywhere">Sign out everywhere</h2>
 <p>Ends every session and disconnects every device. Apps keep your consent, but have to ask you to sign in again.</p>
-${form(target, html`<button class="button danger" type="submit">Sign out everywhere</button>`)}
+${form(
+  target,
+  html`<label class="choice"><input type="checkbox" name="end_app_passwords" value="yes"> End my app passwords, too</label>
+<button class="button danger" type="submit">Sign out everywhere</button>`,
+)}
 </section>`
 }

@@ -1,5 +1,5 @@
 import { MARK_PATH, STYLESHEET_PATH } from './assets.ts'
-import { type Html, html, htmlText } from './html.ts'
+import { type Html, html, htmlText, trustedHtml } from './html.ts'
 import { plainWords } from './words.ts'
 
 /** What every page has. */
@@ -8,7 +8,22 @@ export interface PageFrame {
   readonly site: string
   /** Where the page leads at once and by itself. */
   readonly leadsTo?: string | undefined
+  /** The part of the address behind `#`, which no server sees, goes along to where the page leads. */
+  readonly keepsFragment?: boolean
 }
+
+/**
+ * Puts the fragment behind where the page's form leads, or its one link. The only script of our pages; they work without it.
+ * {@link FRAGMENT_SCRIPT_HASH} belongs to it.
+ */
+export const FRAGMENT_SCRIPT = `if (location.hash.length > 1) {
+  for (const form of document.forms) if (!form.action.includes('#')) form.action += location.hash
+  const link = document.querySelector('a.onward')
+  if (link && !link.href.includes('#')) location.replace(link.href + location.hash)
+}`
+
+/** SHA-256 of {@link FRAGMENT_SCRIPT}, base64, as its Content-Security-Policy source. */
+export const FRAGMENT_SCRIPT_HASH = 'sha256-r8VqC+6SSIoFUBy4QWryNa+070eIk0lVI+lu52Ijzj8='
 
 /**
  * A complete document of ours. `wide`: more than one question on it, such as the account page. `title` is the document's title, the
@@ -31,6 +46,7 @@ ${frame.leadsTo !== undefined && html`<meta http-equiv="refresh" content="0; url
 <main class="${width === 'card' ? 'card' : 'sheet'}">
 ${content}
 </main>
+${frame.keepsFragment === true && trustedHtml(`<script>${FRAGMENT_SCRIPT}</script>`)}
 </body>
 </html>
 `)

@@ -68,11 +68,11 @@ export function leadOnPage(model: LeadOnModel): string {
   const fits = /^\/(?![/\\])/.test(model.url) || (URL.canParse(model.url) && !ACTING_SCHEME.test(model.url))
   const url = fits ? model.url : '/'
   return pageDocument(
-    { site: model.site, leadsTo: url },
+    { site: model.site, leadsTo: url, keepsFragment: model.keepsFragment === true },
     'One moment',
     html`<h1>One moment</h1>
 <p class="lead">You are on your way to <bdi class="name">${clientName(model.name)}</bdi>.</p>
-<p><a class="button primary" href="${url}">Go on</a></p>`,
+<p><a class="button primary onward" href="${url}">Go on</a></p>`,
   )
 }
 

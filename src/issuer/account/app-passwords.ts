@@ -1,0 +1,59 @@
+import { resourceById, seconds, siteOf } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { sendPage } from '../http/response.ts'
+import { madePage } from '../pages/app-passwords.ts'
+import { makeAppPassword } from '../people/app-passwords.ts'
+import { ask } from './confirmation.ts'
+import { showOverview } from './overview.ts'
+import { BY, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+
+const DAY_SECONDS = 86_400
+
+/** Makes an app password, and shows it this once. */
+export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> {
+  const { context, request, response, session } = visit
+  const { appPasswords, resources, origin } = context.settings()
+  const resource = resourceById(resources, posted(visit, 'resource'))
+  if (resource === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'There is no such service.' })
+  const days = Number(posted(visit, 'days') || appPasswords.max / DAY_SECONDS)
+  const life = Number.isFinite(days) ? Math.min(Math.floor(days * DAY_SECONDS), appPasswords.max) : 0
+  const scopes = issuerRequestOf(request).form.getAll('scope')
+  const asked = { user: session.user, resource, scopes, name: posted(visit, 'name'), life }
+  const made = await makeAppPassword(context.store, asked, appPasswords, seconds(context))
+  if (made.kind === 'invalid')
+    return showOverview(visit, { status: 400, notice: { kind: 'problem', text: made.problem } })
+  const { id, name } = made.record
+  const { sub, username } = session.user
+  await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: BY })
+  const url = context.settings().appPasswordPlaces.get(resource.identifier) ?? origin
+  sendPage(
+    response,
+    200,
+    madePage({ site: siteOf(context), name, resource: resource.name, password: made.password, username, url }),
+  )
+}
+
+/** Ends one of the person's own app passwords, once they have said so twice. */
+export async function revokeOwnAppPassword(visit: SignedInRequest): Promise<void> {
+  const { context, session } = visit
+  const { sub } = session.user
+  const id = posted(visit, 'id')
+  const [found] = await context.store.appPasswords({ sub, id })
+  if (found === undefined) return leadBack(visit, { kind: 'gone', what: 'This app password', atMs: context.now() }, sub)
+  if (!isConfirmed(visit)) {
+    return ask(
+      visit,
+      'revoke-app-password',
+      { id },
+      {
+        question: `Revoke ${found.name}?`,
+        consequences: ['Whatever uses it loses its access at once, and connections that it holds open are closed.'],
+        act: 'Revoke',
+      },
+    )
+  }
+  const [entry] = await context.acts.revokeAppPassword(id, BY)
+  const atMs = entry?.notBeforeMs ?? context.now()
+  const lastUsedAtMs = found.lastUsedAt === undefined ? undefined : found.lastUsedAt * 1000
+  leadBack(visit, { kind: 'ended', what: found.name, atMs, lastUsedAtMs }, sub)
+}
