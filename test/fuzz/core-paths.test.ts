@@ -58,6 +58,7 @@ const PIECES = [
   'a',
   '%61',
   '%C3%BC',
+  ...['Photos', 'ADMIN', 'Locked', 'sHare', '%C5%BFhare', '%2541dmin', 'loc%E2%84%AAed', 'adm%C4%B0n', '%ff'],
   '%20',
   '%',
   '%00',
@@ -94,6 +95,12 @@ function served(raw: string, times: number): string {
   return `/${out.join('/')}`
 }
 
+/** {@link served} by one that ignores letter case, beyond ASCII too. */
+function servedCaseless(raw: string, times: number): string {
+  const text = Buffer.from(served(raw, times), 'latin1').toString('utf8')
+  return text.toLowerCase().toUpperCase().toLowerCase().replaceAll('i\u0307', 'i')
+}
+
 describe('what is matched is what is forwarded', () => {
   holds(
     'byte for byte: path and query together are the target, and the upstream gets its tail',
@@ -125,6 +132,26 @@ describe('what is matched is what is forwarded', () => {
       assert.ok(/^\/photos(\/|$)/.test(found), found)
       assert.ok(!/^\/photos\/(admin|locked)(\/|$)/.test(found), found)
       assert.equal(decision.permit.token === undefined, /^\/photos\/share(\/|$)/.test(found), found)
+    },
+    5000,
+  )
+  holds(
+    'for every reader that ignores letter case as well, whichever route is taken',
+    [fc.constantFrom('', '/photos', '/Photos', '/%70hotos', '/PHOTOS'), path, fc.integer({ min: 0, max: 4 })],
+    (start, rest, times) => {
+      const parsed = parseTarget(`${start}${rest}`)
+      if (!parsed.ok) return
+      const selection = router.select('a.example', parsed.target)
+      if (selection.kind !== 'route') return
+      const found = servedCaseless(parsed.target.path, times)
+      const [, first = '', second = ''] = found.split('/')
+      const meant = first !== 'photos' ? 'root' : second === 'admin' ? 'admin' : 'photos'
+      assert.equal(selection.route.id, meant, found)
+      if (selection.route !== photos) return
+      const decision = decide(photos, 'GET', parsed.target, { kind: 'verified', token: sampleToken() }, NOW)
+      if (decision.kind !== 'forward') return
+      assert.notEqual(second, 'locked', found)
+      assert.equal(decision.permit.token === undefined, second === 'share', found)
     },
     5000,
   )
