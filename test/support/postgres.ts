@@ -18,6 +18,8 @@ export interface PostgresUnderTest {
   /** `store:` of routes.yaml for a database. @param port of something that stands before the server. */
   url(options: PostgresOptions, port?: number): string
   query(database: string, sql: string): Promise<readonly Record<string, unknown>[]>
+  /** What the server has logged so far. */
+  log(): string
   /** Ends it at once, as a power cut would, and starts it again where `again` says so. */
   crash(again?: boolean): Promise<void>
   start(): Promise<void>
@@ -64,7 +66,7 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
   ])
   execFileSync(make, makeArgs, { stdio: 'ignore', cwd: folder })
   const [port = 0] = await freePorts(1)
-  const running: { child: ChildProcess | undefined } = { child: undefined }
+  const running: { child: ChildProcess | undefined; log: string } = { child: undefined, log: '' }
   const place = { host: folder, port }
   const start = async (): Promise<void> => {
     const options = [
@@ -76,7 +78,10 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
       'shared_buffers=32MB',
     ]
     const [run, args] = asServer(join(bin, 'postgres'), ['-D', inner, ...options.flatMap((option) => ['-c', option])])
-    running.child = spawn(run, args, { stdio: 'ignore', cwd: folder })
+    running.child = spawn(run, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder })
+    running.child.stderr?.on('data', (chunk: Buffer) => {
+      running.log += chunk
+    })
     await untilAnswers(place)
   }
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
@@ -125,6 +130,7 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     },
     url: ({ database }, at = port) => `postgres://${USER}@127.0.0.1:${at}/${database}`,
     query,
+    log: () => running.log,
     crash: async (again = true) => {
       await stop('SIGQUIT')
       if (again) await start()
