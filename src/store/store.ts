@@ -144,6 +144,23 @@ export interface StorePosition {
   readonly sweptAt: number
 }
 
+/** A process that holds the store open. */
+export interface InstanceRecord {
+  /** Drawn by chance at each start. */
+  readonly id: string
+  /** What the operator calls it. */
+  readonly name: string
+  readonly version: string
+  /** Of the file in force, but for what is each instance's own. */
+  readonly digest: string
+  /** Up to where it has read the revocations. */
+  readonly position: number
+  /** How old its knowledge may be before it trusts itself no more. */
+  readonly staleAfterMs: number
+  /** Since it was last heard of, by the database's clock. */
+  readonly silentMs: number
+}
+
 /** What a unit of work keeps acts of revocation, and other units, from touching until it is over. */
 export interface HeldByUnit {
   /** A code or refresh token that is about to be spent: requests with the same one take turns. */
@@ -185,6 +202,8 @@ export interface Store extends ProviderStore, SessionStore, LinkStore {
   consents(of: { readonly sub?: string; readonly clientId?: string }): Promise<readonly ConsentRecord[]>
   putConsents(consents: readonly ConsentRecord[]): Promise<void>
   putAuthorization(authorization: AuthorizationRecord): Promise<void>
+  /** Notes that it was used, and what for; false when it was not recorded yet. */
+  renewAuthorization(gid: string, resources: AuthorizationRecord['resources'], at: number): Promise<boolean>
   authorizations(of: {
     readonly sub?: string
     readonly clientId?: string
@@ -217,9 +236,10 @@ export interface Store extends ProviderStore, SessionStore, LinkStore {
   deleteModelsByGrant(grantId: string): Promise<void>
 
   // refresh answers kept for a repeated request (sealed by the issuer)
-  putReplay(key: string, sealed: string, expiresAt: number): Promise<void>
+  /** @param successor what the answer brought: {@link Store.deleteReplayThatBrought} finds it by that. */
+  putReplay(key: string, sealed: string, expiresAt: number, successor?: string): Promise<void>
   replay(key: string, now: number): Promise<string | undefined>
-  deleteReplay(key: string): Promise<void>
+  deleteReplayThatBrought(successor: string): Promise<void>
 
   // keys and small values
   signingKeys(): Promise<readonly SigningKeyRecord[]>
@@ -266,6 +286,11 @@ export interface Store extends ProviderStore, SessionStore, LinkStore {
   renewEpoch(): Promise<void>
   /** Puts entries in force that the store lacks, as they are; answers how many that were. */
   putBack(entries: readonly NewRevocation[]): Promise<number>
+
+  // instances
+  noteInstance(instance: Omit<InstanceRecord, 'silentMs'>): Promise<void>
+  instances(): Promise<readonly InstanceRecord[]>
+  forgetInstance(id: string): Promise<void>
 
   // audit
   /** @param stranger whether a stranger can cause such lines as often as they like: those are bounded apart from the rest. */

@@ -224,7 +224,10 @@ function smallThings(under: Under): void {
     await under.store.putReplay('k', 'sealed', 100)
     assert.equal(await under.store.replay('k', 99), 'sealed')
     assert.equal(await under.store.replay('k', 100), undefined)
-    await under.store.deleteReplay('k')
+    await under.store.putReplay('k', 'sealed', 100, 'next')
+    await under.store.deleteReplayThatBrought('other')
+    assert.equal(await under.store.replay('k', 99), 'sealed')
+    await under.store.deleteReplayThatBrought('next')
     assert.equal(await under.store.replay('k', 99), undefined)
   })
 

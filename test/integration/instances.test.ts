@@ -65,7 +65,8 @@ describe('two instances on one database', () => {
   it('a code that is redeemed at one and again later at the other ends what came of it at both', async () => {
     const attempt = await code()
     const { body } = await redeem(two.a.url, attempt, asked())
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    // A request that is the first on its connection may have been on its way before the first answer.
+    await look(two.b.url, body.access_token ?? '')
     assert.equal((await redeem(two.b.url, attempt, asked())).body.error, 'invalid_grant')
     await until(async () => (await look(two.a.url, body.access_token ?? '')) === '401 revoked', 'refused at A', 1_000)
     await until(async () => (await look(two.b.url, body.access_token ?? '')) === '401 revoked', 'refused at B', 1_000)
@@ -101,7 +102,7 @@ describe('two instances on one database', () => {
   it('a refresh is one transaction of at most 16 statements, an introspection at most three that write nothing', async () => {
     const { refresh_token: token, access_token: access = '' } = await signedIn()
     const statements = await counted(() => refresh(two.a.url, token))
-    assert.ok(statements.length <= 16 + 2, statements.join('\n'))
+    assert.ok(statements.length <= 16, statements.join('\n'))
     assert.equal(statements.filter((each) => each === 'COMMIT').length, 1)
     const asking = await counted(() => askIntrospection(two.a.url, access))
     assert.ok(asking.length <= 3, asking.join('\n'))

@@ -62,8 +62,8 @@ const ACTS: Readonly<Record<string, Act>> = {
 const MOMENTS = [
   ['client', 'after'],
   ['userBySub', 'after'],
-  ['putAuthorization', 'before'],
-  ['putAuthorization', 'after'],
+  ['renewAuthorization', 'before'],
+  ['renewAuthorization', 'after'],
   ['putModel', 'before'],
   ['putModel', 'after'],
 ] as const

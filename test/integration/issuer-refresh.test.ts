@@ -58,7 +58,7 @@ describe('a refresh token', () => {
     assert.equal((await refresh([...tokens][0])).status, 200)
   })
 
-  for (const method of ['consumeModel', 'putModel', 'putAuthorization', 'putReplay', 'audit'] as const) {
+  for (const method of ['consumeModel', 'putModel', 'renewAuthorization', 'putReplay', 'audit'] as const) {
     it(`that met a fault of the store at ${method} is as it was: asking again brings tokens`, async () => {
       const first = await signedIn()
       const { store } = issuer

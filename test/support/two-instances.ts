@@ -101,6 +101,7 @@ async function startBalancer(port: number, targets: () => readonly string[]): Pr
       attempt(targets().length)
     })
   })
+  server.keepAliveTimeout = 120_000
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return server
 }

@@ -37,9 +37,6 @@ export function createRefreshAnswers(store: Store, masterKey: Buffer, now: () =>
     // The key holds the refresh token: a copy of the store and the master key together open nothing without it.
     return sealed === undefined ? undefined : unseal(masterKey, key, sealed)
   }
-  const write = (key: string, plain: string): Promise<void> =>
-    store.putReplay(key, seal(masterKey, key, plain), Math.ceil(now() / 1000) + REPEAT_SECONDS)
-
   return {
     holds: async (refreshToken) =>
       (await store.replay(answerKey(refreshToken), Math.floor(now() / 1000))) !== undefined,
@@ -51,21 +48,17 @@ export function createRefreshAnswers(store: Store, masterKey: Buffer, now: () =>
     },
     keep: async (request, answer) => {
       const kept: Kept = { asked: fingerprint(request), answer }
-      await write(answerKey(request.refreshToken), JSON.stringify(kept))
-      const predecessor = await read(successorKey(request.refreshToken))
-      if (predecessor !== undefined) await store.deleteReplay(answerKey(predecessor))
-      if (typeof answer.refresh_token === 'string')
-        await write(successorKey(answer.refresh_token), request.refreshToken)
+      const key = answerKey(request.refreshToken)
+      const successor = typeof answer.refresh_token === 'string' ? answerKey(answer.refresh_token) : undefined
+      const sealed = seal(masterKey, key, JSON.stringify(kept))
+      await store.putReplay(key, sealed, Math.ceil(now() / 1000) + REPEAT_SECONDS, successor)
+      await store.deleteReplayThatBrought(key)
     },
   }
 }
 
 function answerKey(refreshToken: string): string {
   return `refresh answer ${refreshToken}`
-}
-
-function successorKey(refreshToken: string): string {
-  return `refresh predecessor ${refreshToken}`
 }
 
 function fingerprint({ clientId, resource, scope, jkt }: RefreshRequest): string {

@@ -3,11 +3,11 @@ import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose'
 import type { AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
-import type { ModelColumns } from '../../store/store.ts'
+import type { ModelColumns, UserRecord } from '../../store/store.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { OPENID_SCOPES } from '../people/people.ts'
+import { OPENID_SCOPES, type Person } from '../people/people.ts'
 import { takeLabel } from './authorization-label.ts'
 import { invalidGrant, toLibraryError } from './errors.ts'
 import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
@@ -132,9 +132,11 @@ async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: So
   const { store } = context
   const gid = gidOf(source.grantId ?? '')
   const standing = await standingFor(context, ctx.req, gid)
-  const account = await store.userBySub(source.accountId ?? '')
+  // What the library has read since the token was locked is as good as another look.
+  const account = personOf(ctx, source.accountId) ?? (await store.userBySub(source.accountId ?? ''))
   const user = account && withGroups(account, standing)
-  const grant = await ctx.oidc.provider.Grant.find(source.grantId ?? '')
+  const read = ctx.oidc.entities.Grant
+  const grant = read?.jti === source.grantId ? read : await ctx.oidc.provider.Grant.find(source.grantId ?? '')
   if (user === undefined || user.disabled || grant === undefined) throw invalidGrant('the authorization has ended')
   const { resources } = context.settings()
   const scope = new Set(splitScope(source.scope))
@@ -169,11 +171,18 @@ async function judge(context: IssuerContext, ctx: KoaContextWithOIDC, source: So
   })
 }
 
+/** As the library found the person during this request; undefined when it has not looked, or looked for another one. */
+function personOf(ctx: KoaContextWithOIDC, sub: string | undefined): UserRecord | undefined {
+  const account = ctx.oidc.entities.Account
+  return account !== undefined && account.accountId === sub && 'user' in account ? (account as Person).user : undefined
+}
+
 /** Records the authorization, or that it was used again, for its person to see and end. */
 async function recordAuthorization(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<void> {
   const redemption = redemptionOf(ctx.req)
   if (redemption?.kind !== 'person') return
   const { gid, user, granted } = redemption
+  if (await context.store.renewAuthorization(gid, granted, seconds(context))) return
   await context.store.putAuthorization({
     gid,
     sub: user.sub,

@@ -125,8 +125,10 @@ async function begin(
   const queries = queriesOf(ask)
   return {
     ...queries,
-    lock: async (mode, names) => {
-      for (const name of names) await queries.get(LOCK[mode], ...lockNumbers(name))
+    lock: async (mode, names, thenShared = []) => {
+      // One statement for all of them, taken from left to right.
+      const calls = [...names.map(() => LOCK[mode]), ...thenShared.map(() => LOCK.shared)].join(', ')
+      if (calls !== '') await queries.get(`SELECT ${calls}`, ...[...names, ...thenShared].flatMap(lockNumbers))
     },
     commit: async () => {
       // What PostgreSQL answers to the COMMIT of a transaction that has failed is no error.
@@ -146,8 +148,8 @@ async function begin(
 
 // Two numbers of 32 bits: as one of 64 they would not fit a number of JavaScript.
 const LOCK: Readonly<Record<LockMode, string>> = {
-  exclusive: 'SELECT 1 FROM (SELECT pg_advisory_xact_lock(?::int, ?::int)) AS locked',
-  shared: 'SELECT 1 FROM (SELECT pg_advisory_xact_lock_shared(?::int, ?::int)) AS locked',
+  exclusive: 'pg_advisory_xact_lock(?::int, ?::int)',
+  shared: 'pg_advisory_xact_lock_shared(?::int, ?::int)',
 }
 
 function lockNumbers(name: string): [number, number] {

@@ -5,7 +5,7 @@ import { fact, integer, optionalInteger, type Row, type SqlValue, strings, text,
 
 type Authorizations = Pick<
   Store,
-  'consents' | 'putConsents' | 'putAuthorization' | 'authorizations' | 'touchAuthorizations'
+  'consents' | 'putConsents' | 'putAuthorization' | 'renewAuthorization' | 'authorizations' | 'touchAuthorizations'
 >
 
 const PUT_CONSENT = `INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sub, client_id, resource) DO UPDATE SET
@@ -34,6 +34,11 @@ export function authorizationQueries(database: Database): Authorizations {
       }),
     putAuthorization: async (authorization) => {
       await database.run(PUT_AUTHORIZATION, ...authorizationColumns(authorization))
+    },
+    renewAuthorization: async (gid, resources, at) => {
+      const sql = `UPDATE authorizations SET resources = ?, last_used_at =
+        CASE WHEN coalesce(last_used_at, 0) < ? THEN ? ELSE last_used_at END WHERE gid = ?`
+      return (await database.run(sql, JSON.stringify(resources), at, at, gid)) === 1
     },
     authorizations: async (of) => {
       const where = whereAll({ sub: of.sub, client_id: of.clientId, gid: of.gid })

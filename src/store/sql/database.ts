@@ -13,8 +13,11 @@ export type LockMode = 'exclusive' | 'shared'
 
 /** A transaction under way. */
 export interface Transaction extends Queries {
-  /** Waits until nobody holds one of `names` in a way that excludes this one; held until the transaction ends. */
-  lock(mode: LockMode, names: readonly string[]): Promise<void>
+  /**
+   * Waits until nobody holds one of `names`, or of `thenShared`, in a way that excludes this one; held until the transaction
+   * ends. @param thenShared names that are held together with others, after the rest.
+   */
+  lock(mode: LockMode, names: readonly string[], thenShared?: readonly string[]): Promise<void>
   /** What is to be done last, right before the commit: a number that is taken there is taken in the order of commits. */
   atCommit(step: (queries: Queries) => Promise<void>): void
 }
@@ -24,7 +27,7 @@ export type Durability = 'usual' | 'disk'
 
 /** A transaction as an engine gives it. It lasts until `commit` or `rollback`; a commit that failed must be rolled back. */
 export interface OpenTransaction extends Queries {
-  lock(mode: LockMode, names: readonly string[]): Promise<void>
+  lock(mode: LockMode, names: readonly string[], thenShared?: readonly string[]): Promise<void>
   commit(durability: Durability): Promise<void>
   /** Never throws; does nothing after `commit`. */
   rollback(): Promise<void>

@@ -13,7 +13,7 @@ type Keys = Pick<
   | 'putValue'
   | 'putReplay'
   | 'replay'
-  | 'deleteReplay'
+  | 'deleteReplayThatBrought'
   | 'throttle'
   | 'countFailure'
   | 'clearThrottle'
@@ -76,20 +76,21 @@ function values(database: Database): Pick<Store, 'value' | 'valueOr' | 'putValue
   }
 }
 
-function replays(database: Database): Pick<Store, 'putReplay' | 'replay' | 'deleteReplay'> {
-  const put = `INSERT INTO replays VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET
-    sealed = excluded.sealed, expires_at = excluded.expires_at`
+function replays(database: Database): Pick<Store, 'putReplay' | 'replay' | 'deleteReplayThatBrought'> {
+  const put = `INSERT INTO replays (key, sealed, expires_at, successor) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET sealed = excluded.sealed, expires_at = excluded.expires_at,
+    successor = excluded.successor`
   return {
-    putReplay: async (key, sealed, expiresAt) => {
-      await database.run(put, lookupKey(key), sealed, expiresAt)
+    putReplay: async (key, sealed, expiresAt, successor) => {
+      await database.run(put, lookupKey(key), sealed, expiresAt, successor === undefined ? null : lookupKey(successor))
     },
     replay: async (key, now) => {
       const sql = 'SELECT sealed FROM replays WHERE key = ? AND expires_at > ?'
       const row = await database.get(sql, lookupKey(key), now)
       return row === undefined ? undefined : text(row, 'sealed')
     },
-    deleteReplay: async (key) => {
-      await database.run('DELETE FROM replays WHERE key = ?', lookupKey(key))
+    deleteReplayThatBrought: async (successor) => {
+      await database.run('DELETE FROM replays WHERE successor = ?', lookupKey(successor))
     },
   }
 }

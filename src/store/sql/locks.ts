@@ -20,8 +20,7 @@ export async function lockForUnit(transaction: Transaction, held: HeldByUnit): P
   const secret = held.token === undefined ? undefined : lookupKey(held.token)
   const own = [...named(token, secret), ...named(family, held.gid)]
   const common = [...named(client, held.clientId), ...named(person, held.sub)]
-  if (own.length > 0) await transaction.lock('exclusive', own)
-  if (common.length > 0) await transaction.lock('shared', common)
+  await transaction.lock('exclusive', own, common)
 }
 
 /** What an act keeps token requests from meanwhile, a list for each kind of name, in order. */

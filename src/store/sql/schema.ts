@@ -129,4 +129,17 @@ CREATE INDEX links_by_sub ON links (sub);
 CREATE INDEX links_by_maker ON links (made_by);
 CREATE INDEX links_by_expiry ON links (expires_at);
 `,
+  `
+ALTER TABLE replays ADD COLUMN successor TEXT;
+CREATE INDEX replays_by_successor ON replays (successor) WHERE successor IS NOT NULL;
+CREATE TABLE instances (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  stale_after_ms INTEGER NOT NULL,
+  seen_at_ms INTEGER NOT NULL
+) STRICT;
+`,
 ]

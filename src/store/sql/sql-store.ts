@@ -5,6 +5,7 @@ import { authorizationQueries } from './authorizations.ts'
 import { browserSessionQueries } from './browser-sessions.ts'
 import { clientQueries } from './clients.ts'
 import type { Engine } from './database.ts'
+import { instanceQueries } from './instances.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
 import { linkQueries } from './links.ts'
 import { lockForUnit } from './locks.ts'
@@ -34,6 +35,7 @@ export function sqlStore(
     ...browserSessionQueries(database),
     ...appPasswordQueries(database),
     ...keyAndCounterQueries(database),
+    ...instanceQueries(database),
     ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
     ...auditQueries(database, origin),
     ...linkQueries(database),
