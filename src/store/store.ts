@@ -1,9 +1,11 @@
-import type { Revocation, RevocationKind } from '../core/revocation.ts'
+import type { Revocation } from '../core/revocation.ts'
 import type { LinkStore } from './link-store.ts'
-import type { EndProviderSignIn, ProviderStore } from './provider-store.ts'
-import type { EndsSessions, SessionStore } from './session-store.ts'
+import type { ProviderStore } from './provider-store.ts'
+import type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
+import type { SessionStore } from './session-store.ts'
 import type { UserRecord } from './user-record.ts'
 
+export type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
 export type { UserRecord } from './user-record.ts'
 
 export type ClientType = 'native' | 'spa' | 'web' | 'service'
@@ -89,59 +91,6 @@ export interface AuditRecord {
   readonly event: string
   /** Never a token, code, secret or password. */
   readonly detail: Readonly<Record<string, unknown>>
-}
-
-/** One entry to be put in force by an act; the store gives it its id. */
-export interface NewRevocation {
-  readonly kind: RevocationKind
-  readonly key: string
-  readonly notBeforeMs: number
-  readonly expiresAt: number
-}
-
-/** Everything that one act of revocation changes, carried out in one transaction: all of it or nothing. */
-export interface RevocationAct extends EndsSessions {
-  readonly revocations: readonly NewRevocation[]
-  /** Consents to delete: by person and/or client; both undefined in one entry is refused. */
-  readonly deleteConsents: readonly { readonly sub?: string; readonly clientId?: string }[]
-  /**
-   * Authorizations (and their codes, refresh tokens, device codes, grants, and interactions, which may become one) to end.
-   * Fields of one entry are ANDed.
-   */
-  readonly endAuthorizations: readonly {
-    readonly sub?: string
-    readonly clientId?: string
-    readonly gid?: string
-    /** Spare this one (the session in hand at a password change). */
-    readonly exceptGid?: string | undefined
-    /** Spare browser sessions under this session of the issuer. */
-    readonly exceptIssuerSession?: string | undefined
-    /** Also put a `gid` entry in force for each authorization that this ends: found and refused in one step. */
-    readonly revokeTokens?: { readonly notBeforeMs: number; readonly expiresAt: number }
-  }[]
-  /** Browser sessions at the issuer to end, with all interactions of the person; the session `exceptUid` is spared. */
-  readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
-  readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
-  /** With their browser sessions and authorizations, whose tokens are refused until then. */
-  readonly endProviderSignIns?: readonly (EndProviderSignIn & {
-    readonly notBeforeMs: number
-    readonly expiresAt: number
-  })[]
-  readonly deleteProviderLinks?: readonly { readonly issuer: string; readonly person: string }[]
-  readonly setClient?: { readonly id: string; readonly revoked: boolean }
-  readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
-}
-
-/** Where the list of revocations ends. */
-export interface StorePosition {
-  /** Names the history that ids belong to: in another one they mean other entries. */
-  readonly epoch: string
-  /** The highest id ever given; 0 for none. */
-  readonly id: number
-  /** Drawn by chance with that id. */
-  readonly nonce: string
-  /** NumericDate: the latest time that rows were swept by. Entries that had expired by then may be gone. */
-  readonly sweptAt: number
 }
 
 /** A process that holds the store open. */

@@ -27,6 +27,7 @@ export function openPostgres(options: PostgresOptions, place: string): PostgresE
     nowMs: '(extract(epoch FROM clock_timestamp()) * 1000)::bigint',
     reader: singly(pool, asOurs),
     watch: singly(watching, asOurs),
+    single: singly(pool, asOurs),
     begin: () => begin(pool, options, asOurs),
     asStoreError: asOurs,
     mayRepeat: isCollision,

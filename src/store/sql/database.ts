@@ -46,6 +46,8 @@ export interface Engine {
   mayRepeat(error: unknown): boolean
   /** Statements outside of any transaction, each of which sees what had been committed when it began. They don't write. */
   readonly reader: Queries
+  /** Statements that change something, each a transaction of its own; undefined: only {@link Engine.begin} can. */
+  readonly single: Pick<Queries, 'run'> | undefined
   begin(): Promise<OpenTransaction>
   /** Its own error for one of the database's; whatever else it is comes back as it was. */
   asStoreError(error: unknown): unknown

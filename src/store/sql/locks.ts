@@ -34,7 +34,7 @@ export function locksOfAct(act: RevocationAct): readonly (readonly string[])[] {
     else if (clientId !== undefined) clients.add(client(clientId))
     else if (gid !== undefined) gids.add(family(gid))
   }
-  for (const { sub } of act.endSessions) people.add(person(sub))
+  for (const { sub } of [...act.endSessions, ...(act.endProviderSignIns ?? [])]) people.add(person(sub))
   for (const { sub } of act.endProviderSignIns ?? []) people.add(person(sub))
   if (act.setUser !== undefined) people.add(person(act.setUser.sub))
   if (act.setClient !== undefined) clients.add(client(act.setClient.id))

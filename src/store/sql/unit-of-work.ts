@@ -55,7 +55,10 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
       watch: engine.watch,
       get: (sql, ...values) => read((queries) => queries.get(sql, ...values)),
       all: (sql, ...values) => read((queries) => queries.all(sql, ...values)),
-      run: (sql, ...values) => write((queries) => queries.run(sql, ...values)),
+      run: (sql, ...values) =>
+        engine.single !== undefined && current() === undefined
+          ? engine.single.run(sql, ...values)
+          : write((queries) => queries.run(sql, ...values)),
       write,
     },
     unit: (work, keep) => (current() === undefined ? carryOut(engine, storage, work, keep) : work()),
@@ -78,7 +81,8 @@ async function alone<T>(
     const result = await step(transactionOf(open, last))
     for (const each of last) await each(open)
     await open.commit(durability)
-    await engine.committed()
+    // Whatever others listen for is numbered at the commit.
+    if (last.length > 0) await engine.committed()
     return result
   } catch (error) {
     await open.rollback()
@@ -160,7 +164,7 @@ async function end(engine: Engine, unit: Unit, kept: boolean): Promise<void> {
     await open.rollback()
     throw unit.fault
   }
-  await engine.committed()
+  if (unit.last.length > 0) await engine.committed()
 }
 
 function givenUp(fault: unknown): Error {
