@@ -129,5 +129,8 @@ async function counted(work: () => Promise<unknown>): Promise<readonly string[]>
   await postgres.query('postgres', 'SELECT pg_reload_conf()')
   return [...text.matchAll(/(?:statement|execute <unnamed>): (.*)/g)]
     .map(([, statement = '']) => statement.trim())
-    .filter((each) => !/FROM feed|FROM revocations|FROM audits|pg_reload_conf|ALTER SYSTEM|named_values|instances|sweep/.test(each))
+    .filter(
+      (each) =>
+        !/FROM feed|FROM revocations|FROM audits|pg_reload_conf|ALTER SYSTEM|named_values|instances|sweep/.test(each),
+    )
 }
