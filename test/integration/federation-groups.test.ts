@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { RevocationTable } from '../../src/core/revocation.ts'
-import { sealVerifiedToken } from '../../src/core/token.ts'
 import { askToken, claimsOf, Person, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
 import { authorizeBy, providerEntry, type Traveller, traveller } from '../support/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../support/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { isLive as isLiveToken } from '../support/live-token.ts'
 import { HOUR, MINUTE, type ShiftedClock, shiftClock } from '../support/shifted-clock.ts'
 
 const APP = { clientId: 'cli', redirectUri: 'http://127.0.0.1:7001/cb' }
@@ -55,30 +54,7 @@ function refresh(token: string | undefined, more: Record<string, string> = {}): 
   return askToken(gate.url, { grant_type: 'refresh_token', refresh_token: token, client_id: 'cli', ...more })
 }
 
-/** Whether the gateway would let the token through now, by what is revoked in the store. */
-async function isLive(token: string | undefined): Promise<boolean> {
-  const table = new RevocationTable()
-  table.add(await gate.store.revocations(0, Date.now() / 1000))
-  const claims = claimsOf(token)
-  return !table.isRevoked(
-    sealVerifiedToken({
-      issuer: String(claims.iss),
-      embedded: true,
-      subject: String(claims.sub),
-      clientId: String(claims.client_id),
-      audience: [String(claims.aud)],
-      scope: new Set(String(claims.scope).split(' ')),
-      expiresAt: Number(claims.exp),
-      issuedAt: Number(claims.iat),
-      jti: String(claims.jti),
-      gid: String(claims.gid),
-      username: String(claims.username),
-      groups: claims.groups as string[],
-      jkt: undefined,
-      claims,
-    }),
-  )
-}
+const isLive = (token: string | undefined): Promise<boolean> => isLiveToken(gate.store, token)
 
 describe('groups', () => {
   it('26 A group removed upstream: the next refresh more than 1 min later has no scope from it, and other live tokens with it are refused', async () => {

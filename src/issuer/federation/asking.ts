@@ -42,7 +42,10 @@ export function createAsking(parts: FederationParts): Asking {
         .apart(() => askInTurn(parts, party, signIn, source, atOnce))
         .then((standing) => {
           if (standing.silent) silentSince.set(signIn.id, parts.now())
-          else silentSince.delete(signIn.id)
+          else {
+            silentSince.delete(signIn.id)
+            parts.refusedSince.delete(signIn.id)
+          }
           return standing.standing
         })
         .finally(() => flights.delete(signIn.id))
@@ -220,10 +223,17 @@ async function bear(
 ): Promise<Standing> {
   await parts.unreached(party.provider, fault)
   if (serves(parts, party, signIn)) return good(parts, signIn)
-  const clients = (await parts.store.authorizationsOfSignIn(signIn.id)).map(({ clientId }) => clientId)
-  if (clients.length > 0)
-    await parts.acts.refuseTokens(signIn.sub, [...new Set(clients)], `provider ${party.provider.id}`)
+  await refuseOnce(parts, party, signIn)
   return { kind: 'unavailable', retryAfterSeconds: RETRY_SECONDS }
+}
+
+/** Nothing is given while the provider is silent: what is refused once, is refused until its next word. */
+async function refuseOnce(parts: FederationParts, { provider }: RelyingParty, signIn: ProviderSignIn): Promise<void> {
+  if (parts.refusedSince.get(signIn.id) === signIn.askedAtMs) return
+  parts.refusedSince.set(signIn.id, signIn.askedAtMs)
+  const clients = (await parts.store.authorizationsOfSignIn(signIn.id)).map(({ clientId }) => clientId)
+  if (clients.length === 0) return
+  await parts.acts.refuseTokens(signIn.sub, [...new Set(clients)], `provider ${provider.id}`)
 }
 
 function serves({ now }: FederationParts, { provider }: RelyingParty, { askedAtMs }: ProviderSignIn): boolean {
@@ -234,10 +244,16 @@ function isOver({ now }: FederationParts, { endsAtMs }: ProviderSignIn): boolean
   return endsAtMs !== undefined && endsAtMs <= now()
 }
 
-async function good({ store }: FederationParts, signIn: ProviderSignIn): Promise<Standing> {
+/** What the last word of the provider comes to, by the file in force. */
+export async function good(
+  { store, parties }: Pick<FederationParts, 'store' | 'parties'>,
+  signIn: ProviderSignIn,
+): Promise<Standing> {
   const link = await store.providerLink(signIn.issuer, signIn.person)
-  if (link === undefined || link.sub !== signIn.sub) return { kind: 'ended' }
-  return { kind: 'good', groups: link.groups, provider: signIn.provider, signIn: signIn.id }
+  const party = parties.byIssuer(signIn.issuer)
+  if (link === undefined || link.sub !== signIn.sub || party === undefined) return { kind: 'ended' }
+  const groups = party.provider.groups === undefined ? [] : link.groups
+  return { kind: 'good', groups, provider: signIn.provider, signIn: signIn.id }
 }
 
 async function end(

@@ -37,7 +37,10 @@ async function takeCode(visit: CallbackVisit, attempt: Attempt): Promise<void> {
   const callback = new URL(callbackUrl(parts, party.provider.id))
   callback.search = queryOf(request).toString()
   const arrived = await receive(parts, party, callback, attempt)
-  if (arrived.kind === 'arrived') return land(visit, attempt.purpose, arrived.arrival)
+  if (arrived.kind === 'arrived') {
+    if (attempt.leastScopes) party.scopes.least = true
+    return land(visit, attempt.purpose, arrived.arrival)
+  }
   if (arrived.reason === 'provider_misconfigured' && arrived.detail.startsWith('invalid_scope')) {
     return tryLeastScopes(visit, attempt, arrived)
   }

@@ -4,7 +4,7 @@ import type { ProviderSignIn } from '../../store/provider-store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
 import { cookieName, readCookie } from '../http/cookies.ts'
 import type { FederationMeter } from '../issuer.ts'
-import { createAsking } from './asking.ts'
+import { createAsking, good } from './asking.ts'
 import { createAttempts } from './attempts.ts'
 import { type Background, startBackground } from './background.ts'
 import { depart } from './departure.ts'
@@ -31,6 +31,7 @@ export function createFederation(base: Base, meter: FederationMeter): Federation
     attempts: createAttempts(base),
     apart: AsyncLocalStorage.snapshot(),
     ...reachability(base),
+    refusedSince: new Map(),
     revokeThere: (signIn) => {
       const tokens = openTokens(base.masterKey, signIn.id, signIn.sealed)
       const party = parties.byIssuer(signIn.issuer)
@@ -44,10 +45,7 @@ export function createFederation(base: Base, meter: FederationMeter): Federation
   const asking = createAsking(parts)
   const lastOf = async (signIn: ProviderSignIn | undefined): Promise<Standing> => {
     if (signIn === undefined) return { kind: 'own' }
-    const link = await store.providerLink(signIn.issuer, signIn.person)
-    const stands = !signIn.ended && link?.sub === signIn.sub && parties.byIssuer(signIn.issuer) !== undefined
-    if (!stands) return { kind: 'ended' }
-    return { kind: 'good', groups: link.groups, provider: signIn.provider, signIn: signIn.id }
+    return signIn.ended ? { kind: 'ended' } : good(parts, signIn)
   }
   const background = startBackground(parts, asking)
   bound.background = background

@@ -21,7 +21,7 @@ export async function depart(
   response: ServerResponse,
   purpose: Purpose,
   wish: SignInWish,
-  leastScopes = false,
+  leastScopes = party.scopes.least,
 ): Promise<Departure> {
   const { provider } = party
   const ready = await orFault(() => party.metadata())

@@ -15,6 +15,8 @@ export interface FederationParts
   /** Notes that a provider gave no word that can be gone by; told once, until it gives one again. */
   readonly unreached: (provider: IdentityProvider, fault: ProviderFault) => Promise<void>
   readonly reached: (provider: IdentityProvider) => Promise<void>
+  /** Sign-ins whose tokens are refused while their provider is silent: since which of its words. */
+  readonly refusedSince: Map<string, number>
   /** Gives a sign-in's refresh token up at the provider, in the background; its failure is no fault. */
   readonly revokeThere: (signIn: ProviderSignIn) => void
   /** Logout tokens that fail: false when a provider's path has seen too many within a second. */

@@ -38,7 +38,7 @@ export function readPerson(provider: IdentityProvider, idToken: Claims, userinfo
     username: usernameProblem(username) === undefined ? username : undefined,
     askedName: username,
     displayName: displayNameProblem(displayName) === undefined ? displayName : undefined,
-    email: emailOf(provider, claims),
+    email: emailOf(provider, idToken, userinfo),
   }
 }
 
@@ -51,8 +51,9 @@ export function personKey(provider: IdentityProvider, claims: Claims): string {
   return claims.iss === provider.issuer || tenant === undefined ? value : `${tenant} ${value}`
 }
 
-/** The address that counts, by what the file says of the provider's. */
-export function emailOf({ email }: IdentityProvider, claims: Claims): string | undefined {
+/** The address that counts, by what the file says of the provider's: an address and whether it is verified come from one place. */
+export function emailOf({ email }: IdentityProvider, idToken: Claims = {}, userinfo: Claims = {}): string | undefined {
+  const claims = 'email' in userinfo ? userinfo : idToken
   const value = textOf(claims.email)
   if (email === 'none' || value === undefined || emailProblem(value) !== undefined) return undefined
   return email === 'as_sent' || claims.email_verified === true ? value : undefined
@@ -80,7 +81,11 @@ export function notAllowed(
       allow.groups.length > 0 && (first || (groups !== undefined && groups.kind !== 'unsaid')),
       inOne(groups, allow.groups),
     ],
-    ['email_domains', allow.emailDomains.length > 0 && (first || 'email' in claims), hasDomain(provider, claims)],
+    [
+      'email_domains',
+      allow.emailDomains.length > 0 && (first || 'email' in claims),
+      hasDomain(provider, idToken, userinfo),
+    ],
     [
       'tenants',
       allow.tenants.length > 0 && (first || idToken !== undefined),
@@ -105,8 +110,8 @@ function inOne(groups: GroupsWord | undefined, wanted: readonly string[]): boole
   return groups?.kind === 'said' && groups.sent.some((name) => wanted.includes(name))
 }
 
-function hasDomain(provider: IdentityProvider, claims: Claims): boolean {
-  const domain = emailOf(provider, claims)?.split('@').at(-1)?.toLowerCase()
+function hasDomain(provider: IdentityProvider, idToken: Claims | undefined, userinfo: Claims | undefined): boolean {
+  const domain = emailOf(provider, idToken, userinfo)?.split('@').at(-1)?.toLowerCase()
   return domain !== undefined && provider.allow.emailDomains.includes(domain)
 }
 

@@ -43,6 +43,8 @@ export interface RelyingParty {
   readonly provider: IdentityProvider
   readonly calls: ProviderCalls
   readonly keys: ProviderKeys
+  /** The provider has found fault with the scopes of the file, and taken the least ones: those are asked for from then on. */
+  readonly scopes: { least: boolean }
   metadata(): Promise<ProviderMetadata>
   authorizationUrl(ask: AuthorizationAsk): Promise<string>
   redeem(callback: URL, ask: Pick<AuthorizationAsk, 'state' | 'nonce' | 'verifier'>): Promise<ProviderTokens>
@@ -99,6 +101,7 @@ export function createRelyingParty(
     provider,
     calls,
     keys,
+    scopes: { least: false },
     metadata,
     authorizationUrl: async (ask) => {
       const read = await metadata()

@@ -33,6 +33,6 @@ ${form(disconnect, html`<button class="button danger small" type="submit">Discon
   return html`<section aria-labelledby="ways">
 <h2 id="ways">Ways to sign in</h2>
 ${list.length > 0 && html`<ul class="apps">${list}</ul>`}
-${links.length > 0 && html`<p>You can connect a further one within 5 minutes after signing in.</p><div class="actions providers">${links}</div>`}
+${links.length > 0 && html`<p class="after">You can connect a further one within 5 minutes after signing in.</p><div class="actions providers">${links}</div>`}
 </section>`
 }
