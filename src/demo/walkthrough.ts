@@ -34,6 +34,8 @@ export function walkthrough(facts: WalkthroughFacts): string {
     `audgate is at ${plan.origin}/ (the same story, with buttons). Sign in as`,
     ...signIn,
     '',
+    `In a browser: ${webAddress(plan, 'photos')} (sign in once; ${webAddress(plan, 'files')} then asks for no password).`,
+    '',
     'In another terminal, in this folder:',
     '',
     ...chapters,
@@ -56,6 +58,12 @@ export function backupRequest(plan: DemoPlan, secret: string): string {
     'data = "scope=photos:read"',
     '',
   ].join('\n')
+}
+
+/** Where a browser opens a sample server. */
+function webAddress({ origin }: DemoPlan, name: 'photos' | 'files'): string {
+  const { protocol, port } = new URL(origin)
+  return `${protocol}//${name}.localhost${port === '' ? '' : `:${port}`}/`
 }
 
 type Chapter = readonly [title: string, ...steps: readonly Step[]]

@@ -76,7 +76,14 @@ async function answer(publicUrl: string, request: IncomingMessage, response: Ser
   const [name, type] = FILES.get(pathname) ?? []
   if (name === undefined || type === undefined) throw new Refusal(404, 'there is nothing here; begin at /')
   const text = await readFile(new URL(`./site/${name}`, import.meta.url), 'utf8')
-  const words: Readonly<Record<string, string>> = { ...APPS.get(pathname), PUBLIC_URL: publicUrl }
+  const words: Readonly<Record<string, string>> = { ...APPS.get(pathname), ...addresses(publicUrl) }
   const filled = text.replace(/\{\{(\w+)\}\}/g, (_, key: string) => escapeHtml(words[key] ?? ''))
   send(response, 200, { ...HEADERS, 'content-type': type }, filled)
+}
+
+/** The gateway's, and those at which browsers open the sample servers. */
+function addresses(publicUrl: string): Readonly<Record<string, string>> {
+  const { protocol, port } = new URL(publicUrl)
+  const at = (host: string): string => `${protocol}//${host}${port === '' ? '' : `:${port}`}/`
+  return { PUBLIC_URL: publicUrl, PHOTOS_URL: at('photos.localhost'), FILES_URL: at('files.localhost') }
 }

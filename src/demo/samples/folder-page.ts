@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type DavPath, davHref } from './dav-path.ts'
 import type { DavFolder, DavNode } from './dav-tree.ts'
-import { escapeHtml, identitySection, sendSamplePage } from './sample-page.ts'
+import { escapeHtml, identitySection, sendSamplePage, uploadForm } from './sample-page.ts'
 import { sendJson } from './sample-server.ts'
 import { clientPrefix, whoAmI } from './whoami.ts'
 
@@ -27,7 +27,11 @@ export function sendFolder(request: IncomingMessage, response: ServerResponse, p
   )
   const table = `<table><thead><tr><th scope="col">Name</th><th scope="col">Size</th></tr></thead><tbody>${up}${rows.join('')}</tbody></table>`
   const section = `<section aria-labelledby="files"><h2 id="files">${escapeHtml(path.at(-1) ?? 'Files')}</h2>${table}</section>`
-  sendSamplePage(response, 'File store', section + identitySection(whoAmI(request)))
+  sendSamplePage(
+    response,
+    'File store',
+    section + uploadForm('Add a file', 'PUT', prefix + davHref(path, true)) + identitySection(whoAmI(request)),
+  )
 }
 
 function row(url: string, name: string, node: DavNode): string {

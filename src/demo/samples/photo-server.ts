@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Album, createAlbum, type Photo } from './album.ts'
 import { sendStored } from './partial.ts'
-import { escapeHtml, identitySection, sendSamplePage } from './sample-page.ts'
+import { escapeHtml, identitySection, sendSamplePage, uploadForm } from './sample-page.ts'
 import {
   Refusal,
   readBody,
@@ -38,7 +38,7 @@ async function answer(album: Album, request: IncomingMessage, response: ServerRe
   const [, place = '', id = ''] = /^\/(pictures|api\/photos)\/([\w-]+)$/.exec(pathname) ?? []
   switch (`${method} ${place === '' ? pathname : `/${place}/ID`}`) {
     case 'GET /':
-      return sendSamplePage(response, 'Photo library', albumSection(album, request) + identitySection(whoAmI(request)))
+      return sendSamplePage(response, 'Photo library', pageBody(album, request))
     case 'GET /whoami':
       return sendJson(response, 200, whoAmI(request))
     case 'GET /healthz':
@@ -73,6 +73,11 @@ function listed(photo: Photo, prefix: string): object {
 function widthOf(query: URLSearchParams): number | undefined {
   const width = Number(query.get('w') ?? Number.NaN)
   return Number.isInteger(width) && width > 0 ? width : undefined
+}
+
+function pageBody(album: Album, request: IncomingMessage): string {
+  const upload = uploadForm('Add a picture', 'POST', `${clientPrefix(request)}/api/photos?title=`)
+  return albumSection(album, request) + upload + identitySection(whoAmI(request))
 }
 
 function albumSection(album: Album, request: IncomingMessage): string {

@@ -7,9 +7,27 @@ import type { WhoAmI } from './whoami.ts'
 const STYLE = readFileSync(new URL('./site/sample.css', import.meta.url), 'utf8')
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
+/** Sends a chosen file where its form says, as programs do, and shows the page anew. */
+const SCRIPT = `for (const form of document.querySelectorAll('form[data-to]')) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    const [file] = form.elements.file.files
+    const answer = await fetch(form.dataset.to + encodeURIComponent(file.name), { method: form.dataset.by, body: file })
+    if (answer.ok) location.reload()
+    else form.querySelector('output').textContent = 'Not sent: the answer was ' + answer.status + '.'
+  })
+}`
+const SCRIPT_HASH = createHash('sha256').update(SCRIPT).digest('base64')
+
+/** A form that uploads a file. @param to Where to; the file's name is added. */
+export function uploadForm(title: string, by: 'POST' | 'PUT', to: string): string {
+  return `<section aria-labelledby="upload"><h2 id="upload">${escapeHtml(title)}</h2>
+<form data-by="${by}" data-to="${escapeHtml(to)}"><label>File <input type="file" name="file" required></label> <button type="submit">Upload</button> <output></output></form></section>`
+}
+
 /** Sends a page of a sample server: complete in itself, its style inside. `body` is HTML of ours, values escaped. */
 export function sendSamplePage(response: ServerResponse, title: string, body: string): void {
-  const csp = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+  const csp = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; script-src 'sha256-${SCRIPT_HASH}'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
   const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': csp }
   const page = `<!doctype html>
 <html lang="en">
@@ -25,6 +43,7 @@ export function sendSamplePage(response: ServerResponse, title: string, body: st
 <h1>${escapeHtml(title)}</h1>
 ${body}
 </main>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `

@@ -88,9 +88,14 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   return Buffer.concat(chunks)
 }
 
-/** A sample server on loopback is within reach of every page that the same person's browser shows; those are kept out. */
+/**
+ * A sample server on loopback is within reach of every page that the same person's browser shows; those are kept out. What comes by the gateway,
+ * which pages can't pretend, is the gateway's to judge.
+ */
 async function ownPages(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
-  if (request.headers['sec-fetch-site'] === 'cross-site') throw new Refusal(403, 'not for pages of other sites')
+  const direct = request.headers['x-forwarded-host'] === undefined
+  if (direct && request.headers['sec-fetch-site'] === 'cross-site')
+    throw new Refusal(403, 'not for pages of other sites')
   await handler(request, response)
 }
 
