@@ -7,7 +7,7 @@ import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.
 
 const APP = { clientId: 'cli', redirectUri: 'http://127.0.0.1:7001/cb' }
 
-describe('issuer, client id and secret alone sign a person in, with the groups of', () => {
+describe('1 `issuer`, `client_id`, `client_secret` alone sign a person in, with their groups, at a fixture of', () => {
   let gate: IssuerUnderTest
   const providers: TestProvider[] = []
   before(async () => {

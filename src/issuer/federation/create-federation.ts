@@ -18,7 +18,10 @@ import type { Standing } from './standing.ts'
 
 const MOST_FAILURES = 20
 
-type Base = Pick<IssuerContext, 'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'record' | 'tell'>
+type Base = Pick<
+  IssuerContext,
+  'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'rowBudget' | 'record' | 'tell'
+>
 
 /** @param base of the issuer's context, whose own `federation` this becomes. */
 export function createFederation(base: Base, meter: FederationMeter): Federation {

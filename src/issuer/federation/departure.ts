@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { randomNonce, randomPKCECodeVerifier } from 'openid-client'
+import { issuerRequestOf } from '../http/request.ts'
 import { reasonOf } from './arrival.ts'
 import type { Purpose } from './attempt-records.ts'
 import type { Departure, SignInWish } from './federation.ts'
@@ -7,6 +8,9 @@ import type { FederationParts } from './federation-parts.ts'
 import { isFault, orFault } from './provider-fault.ts'
 import type { RelyingParty } from './relying-party.ts'
 import type { SignInReason } from './sign-in-reason.ts'
+
+/** More than it takes: one address is not to push out everybody else's attempts. */
+const ATTEMPT_BYTES = 16 * 1024
 
 /** Where providers send people back to; each has a path of its own (RFC 9700 §4.4.2). */
 export function callbackUrl({ settings }: Pick<FederationParts, 'settings'>, id: string): string {
@@ -30,6 +34,10 @@ export async function depart(
     const { reason, detail } = reasonOf(ready)
     await refuse(parts, provider.id, reason, detail, clientOf(purpose))
     return { kind: 'refused', reason }
+  }
+  if (!parts.rowBudget.spend(issuerRequestOf(request).address, ATTEMPT_BYTES)) {
+    await refuse(parts, provider.id, 'provider_unreachable', 'too many sign-ins were begun there', clientOf(purpose))
+    return { kind: 'refused', reason: 'provider_unreachable' }
   }
   const attempt = {
     kind: 'attempt',

@@ -7,7 +7,10 @@ import type { ProviderFault } from './provider-fault.ts'
 
 /** What the parts of signing in by a provider share. */
 export interface FederationParts
-  extends Pick<IssuerContext, 'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'record' | 'tell'> {
+  extends Pick<
+    IssuerContext,
+    'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'rowBudget' | 'record' | 'tell'
+  > {
   readonly parties: Parties
   readonly attempts: Attempts
   /** Does work outside of the store's transaction in hand: what a provider was asked stands whatever becomes of the request. */
