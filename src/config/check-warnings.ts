@@ -1,4 +1,5 @@
 import { parseHost } from '../core/address.ts'
+import type { PathPattern } from '../core/pattern.ts'
 import { type Checking, hasOwnIssuer, present, type RouteDraft } from './check.ts'
 import type { Path } from './source.ts'
 
@@ -8,6 +9,7 @@ export function checkWarnings(checking: Checking): void {
     const path = ['routes', index]
     warnOfSharedOrigin(checking, path, route)
     warnOfGivenAway(checking, path, route)
+    warnOfLetterCase(checking, path, route)
     warnOfForeignSignIns(checking, path, route)
     if (route.upstream_tls?.verify === false)
       checking.warn(
@@ -68,4 +70,40 @@ function warnOfGivenAway(checking: Checking, path: Path, route: RouteDraft): voi
     [...path, 'set_headers'],
     `\`set_headers\` goes with requests that \`public\` (line ${checking.line([...path, 'public'])}) lets through without a token, too: what the header opens is open to everybody there`,
   )
+}
+
+type OwnedPattern = readonly [owner: string, place: Path, pattern: PathPattern]
+
+/** Two rules whose paths are one where letter case is ignored: nobody could tell which one is meant. */
+function warnOfLetterCase(checking: Checking, path: Path, route: RouteDraft): void {
+  if (route.case === 'sensitive') return
+  const seen = new Map<string, OwnedPattern[]>()
+  for (const each of patternsOf(path, route)) {
+    const [owner, place, { segments, folded }] = each
+    const key = folded.join('/')
+    const alike = seen.get(key) ?? []
+    seen.set(key, [...alike, each])
+    const twin = alike.find(
+      ([other, , pattern]) => other !== owner && pattern.segments.join('/') !== segments.join('/'),
+    )
+    if (twin === undefined) continue
+    checking.warn(
+      place,
+      `${checking.shown(place)} differs from the path in line ${checking.line(twin[1])} in letter case only: where the two decide otherwise, a request is 400; write \`case: sensitive\` if the server behind tells them apart`,
+    )
+  }
+}
+
+function patternsOf(path: Path, { public: open, rules }: RouteDraft): readonly OwnedPattern[] {
+  const inPublic = open === undefined || open === true ? [] : 'paths' in open ? open.paths : open
+  const place = open !== undefined && open !== true && 'paths' in open ? ['public', 'paths'] : ['public']
+  const ofRules = present(rules).flatMap(([index, rule]) =>
+    present(rule.paths).map(
+      ([at, pattern]): OwnedPattern => [`rule ${index}`, [...path, 'rules', index, 'paths', at], pattern],
+    ),
+  )
+  return [
+    ...present(inPublic).map(([at, pattern]): OwnedPattern => ['public', [...path, ...place, at], pattern]),
+    ...ofRules,
+  ]
 }

@@ -46,6 +46,17 @@ describe('What check warns of', () => {
     const unverified = `${APART.replace('http://127', 'https://127')}    upstream_tls: { verify: false }\n`
     assert.match(warningsOf(unverified).join('\n'), /^17:\d+: `upstream_tls.verify: false`/)
   })
+
+  it('rules whose paths differ in letter case only, where the route ignores it', () => {
+    const more = '      - methods: [write]\n        paths: [/Keys/**, /keys/**]\n        scopes: [photos:write]\n'
+    const text = `${APART}${more}    public: { paths: [/keys/**, /other] }\n`
+    assert.match(
+      warningsOf(text).join('\n'),
+      /^18:17: `\/Keys\/\*\*` differs from the path in line 20 in letter case only/,
+    )
+    assert.deepEqual(warningsOf(`${text}    case: sensitive\n`), [])
+    assert.deepEqual(warningsOf(`${APART}${more}    public: [/keys2/**]\n`), [])
+  })
 })
 
 describe('An upstream that is the gateway itself', () => {
