@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Command, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -102,7 +103,10 @@ function listenToSignals(server: Server, reloading: Reloading, log: Log): void {
     log.info('shutdown', { signal })
     notifySystemd('STOPPING=1')
     reloading.close()
-    await server.close()
+    server.drain()
+    const { delayMs, graceMs } = server.config.shutdown
+    await delay(delayMs)
+    await server.close(graceMs)
     await log.flush()
   }
   // Whatever fails on the way out, the process ends.

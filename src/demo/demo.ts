@@ -60,6 +60,7 @@ async function start(
     },
     store: server.store,
     reload: (next) => server.reload(next),
+    drain: () => server.drain(),
     close: async (graceMs) => {
       await server.close(graceMs)
       await closing.run()

@@ -14,7 +14,7 @@ export interface Maintenance {
 }
 
 /**
- * What has to be done from time to time: keys that come and go, rows that have expired, clients that registered themselves
+ * What has to be done from time to time: keys that come and go, clients that registered themselves
  * and were never used. @param tickKeys looks at the keys; also called when the store says that something has changed.
  */
 export function startMaintenance(context: IssuerContext, tickKeys: () => Promise<void>): Maintenance {
@@ -36,7 +36,6 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
   const unsubscribe = context.store.subscribe(look)
   const timers = [
     setInterval(look, LOOK_MS),
-    setInterval(() => run(() => context.store.sweep(seconds(context))), SWEEP_MS),
     setInterval(() => run(() => context.trail.flush()), SWEEP_MS),
     setInterval(() => run(() => expireLinks(context.store, seconds(context))), SWEEP_MS),
     setInterval(() => run(() => reapUnused(context)), REAP_MS),

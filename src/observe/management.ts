@@ -9,6 +9,8 @@ export interface ManagementOptions {
   readonly metrics: Pick<Metrics, 'read'>
   /** What keeps the server from serving, in words; undefined: ready. */
   readonly unready: () => string | undefined
+  /** What keeps the issuer from answering; undefined: nothing does, or there is none here. */
+  readonly issuerUnready: () => Promise<string | undefined>
 }
 
 export interface Management {
@@ -50,11 +52,11 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     return send(response, 405, 'GET or HEAD only\n')
   }
   if (path === '/healthz') return send(response, 200, 'ok\n')
-  if (path === '/readyz') {
-    const unready = options.unready()
+  if (path === '/readyz' || path === '/readyz/issuer') {
+    const unready = path === '/readyz' ? options.unready() : (options.unready() ?? (await options.issuerUnready()))
     return unready === undefined ? send(response, 200, 'ready\n') : send(response, 503, `not ready: ${unready}\n`)
   }
-  if (path !== '/metrics') return send(response, 404, 'try /metrics, /healthz or /readyz\n')
+  if (path !== '/metrics') return send(response, 404, 'try /metrics, /healthz, /readyz or /readyz/issuer\n')
   try {
     const { contentType, text } = await options.metrics.read()
     send(response, 200, text, contentType)

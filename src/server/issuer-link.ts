@@ -23,8 +23,10 @@ export interface IssuerLink {
   readonly revocations: Pick<Revocations, 'size' | 'isRevoked'>
   /** Why it can't be told which of our own issuer's tokens are revoked; undefined: it can. */
   unavailable(): string | undefined
-  /** Why the store that this process holds can't be written; undefined: it can. */
-  unwritable(): string | undefined
+  /** What keeps this process from serving. */
+  unready(): string | undefined
+  /** What keeps the issuer from answering: whatever else goes on, nobody can sign in. */
+  issuerUnready(): Promise<string | undefined>
   /** An authorization was used. @param now NumericDate, seconds. */
   noteUse(gid: string, now: number): void
   /** Calls back when the keys of our own issuer have to be read anew. */
@@ -82,6 +84,8 @@ export interface IssuerStateOptions
   extends Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'> {
   /** How old the knowledge of revocations may be. */
   readonly staleAfterMs: () => number
+  /** How long audit lines are kept. */
+  readonly auditSeconds: () => number
 }
 
 /** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
@@ -127,9 +131,9 @@ export async function openIssuerState(
   return { store, usage, revocations, health }
 }
 
-function sweepStore(store: Store, { log, now }: IssuerStateOptions): () => void {
+function sweepStore(store: Store, { log, now, auditSeconds }: IssuerStateOptions): () => void {
   const sweep = (): void => {
-    store.sweep(Math.floor(now() / 1_000)).catch((error: unknown) => {
+    store.sweep(Math.floor(now() / 1_000), auditSeconds()).catch((error: unknown) => {
       log.warn('store.fault', { fault: error instanceof Error ? error.message : String(error) })
     })
   }
@@ -146,7 +150,11 @@ export async function openOwnIssuerLink(
 ): Promise<IssuerLink> {
   const { now, onEvent, meter } = options
   const staleAfterMs = staleAfter(options)
-  const memory = await openIssuerState(config, { ...options, staleAfterMs }, closing)
+  const memory = await openIssuerState(
+    config,
+    { ...options, staleAfterMs, auditSeconds: () => options.current().audit.keepSeconds },
+    closing,
+  )
   const issuer = await mountIssuer(config, {
     store: memory.store,
     now,
@@ -168,18 +176,55 @@ export async function openOwnIssuerLink(
   return {
     issuer,
     revocations: memory.revocations,
-    unwritable: () => memory.health?.fault(),
+    unready: () => unreadiness(config, memory, following),
+    issuerUnready: async () => {
+      const known = memory.health?.fault() ?? memory.revocations.unavailable() ?? following?.unavailable()
+      return known ?? (memory.store === undefined ? undefined : silence(memory.store))
+    },
     unavailable: () => {
       if (mayGoOn(options)) return undefined
       return memory.revocations.unavailable() ?? following?.unavailable()
     },
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
-    useJti: undefined,
+    useJti: sharedProofs(config, memory.store),
     store: memory.store,
     feed,
     following,
   }
+}
+
+/**
+ * A gateway on its own serves nobody without its issuer, and a file that can't be written is this machine's fault. A database is
+ * everybody's: were readiness to follow it, an outage would take public routes and foreign issuers away with our own tokens.
+ */
+function unreadiness(
+  { issuer, store }: Config,
+  { health, revocations }: IssuerState,
+  following: Following | undefined,
+): string | undefined {
+  if (issuer.kind === 'upstream') return following?.unavailable()
+  return store.kind === 'postgres' ? undefined : (revocations.unavailable() ?? health?.fault())
+}
+
+const ANSWER_MS = 2_000
+
+/** What keeps the store from answering a question now; undefined: nothing does. */
+async function silence(store: Store): Promise<string | undefined> {
+  const late = new Promise<string>((resolve) => {
+    setTimeout(() => resolve('the store does not answer'), ANSWER_MS).unref()
+  })
+  const asked = store.position().then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : 'the store does not answer'),
+  )
+  return Promise.race([asked, late])
+}
+
+/** `dpop_replay: store`: a proof counts once over all instances. */
+function sharedProofs({ dpopReplay }: Config, store: Store | undefined): UseJti | undefined {
+  if (dpopReplay === 'instance' || store === undefined) return undefined
+  return (key, expiresAt) => store.addModel('GatewayProof', key, {}, Math.ceil(expiresAt)).catch(() => undefined)
 }
 
 function staleAfter({ current, feedTiming }: IssuerLinkOptions): () => number {

@@ -23,6 +23,8 @@ export interface Server {
   readonly store: Store | undefined
   /** Puts a checked file in force; rejects with a StartFault, and changes nothing, when it can't be. One after the other. */
   reload(config: Config): Promise<void>
+  /** Turns unready, and goes on all the same: balancers are to find out first. */
+  drain(): void
   /**
    * Turns unready, takes no new connections, lets running requests finish, closes tunnels, then everything else.
    * @param graceMs How long running requests may take, milliseconds.
@@ -50,8 +52,8 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   const parts = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { log, now, state, backing, recorder } = parts
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
-  const unready = () => backing.unavailable() ?? backing.unwritable()
-  const management = await manage(config, { state, metrics: parts.metrics, unready }, closing)
+  const { unready, issuerUnready } = backing
+  const management = await manage(config, { state, metrics: parts.metrics, unready, issuerUnready }, closing)
   const site = await createMetadataEndpoint({ resources: () => state.generation.config.resources })
   closing.add(() => site.close())
   const serveReserved = createReserved({
@@ -71,6 +73,9 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     },
     store: backing.store,
     reload: (next) => turn(() => applyConfig(next, parts)),
+    drain: () => {
+      state.closing = true
+    },
     close: (graceMs = GRACE_MS) => {
       // Followers hold their streams open for ever; they come back to whoever serves next.
       backing.feed?.close()
@@ -94,19 +99,23 @@ export interface ManageOptions {
   readonly metrics: Pick<Runtime['metrics'], 'read'>
   /** What keeps the server from serving besides its end. */
   readonly unready: () => string | undefined
+  /** What keeps the issuer from answering. */
+  readonly issuerUnready: () => Promise<string | undefined>
 }
 
 /** Opens the management listener where the file asks for one. Rejects with a StartFault when it can't bind. */
 export async function manage(
   { management: address }: Config,
-  { state, metrics, unready }: ManageOptions,
+  { state, metrics, unready, issuerUnready }: ManageOptions,
   closing: Closing,
 ): Promise<AddressInfo | undefined> {
   if (address === undefined) return undefined
   const unfit = () => (state.closing ? 'the server is closing' : unready())
-  const management = await openManagement({ address, metrics, unready: unfit }).catch((error: unknown) => {
-    throw bindFault('management', address, error)
-  })
+  const management = await openManagement({ address, metrics, unready: unfit, issuerUnready }).catch(
+    (error: unknown) => {
+      throw bindFault('management', address, error)
+    },
+  )
   closing.add(() => management.close())
   return management.address
 }

@@ -258,7 +258,7 @@ export interface Store extends ProviderStore, SessionStore, LinkStore {
    * Deletes what has expired, in small batches, and authorizations that nothing can renew any more; answers the number of
    * rows. To be called every minute or so.
    */
-  sweep(now: number): Promise<number>
+  sweep(now: number, auditSeconds?: number): Promise<number>
   close(): Promise<void>
 }
 

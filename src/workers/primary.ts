@@ -74,9 +74,8 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return sums.read()
     },
   }
-  const unready = () =>
-    workers.serving.size === 0 ? 'no worker process serves' : (backing.unavailable() ?? backing.unwritable())
-  const management = await manage(config, { state, metrics, unready }, closing)
+  const unready = () => (workers.serving.size === 0 ? 'no worker process serves' : backing.unready())
+  const management = await manage(config, { state, metrics, unready, issuerUnready: backing.issuerUnready }, closing)
   const turn = createSerialQueue()
   return {
     addresses,
@@ -86,6 +85,9 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     },
     store: backing.store,
     reload: (next) => turn(() => applyConfig(next, parts, (file, tls) => spread(primary, { config: file, tls }))),
+    drain: () => {
+      state.closing = true
+    },
     close: (graceMs = GRACE_MS) => close(primary, closing, graceMs),
   }
 }
@@ -140,7 +142,7 @@ function workersOptions(primary: Primary): WorkersOptions {
       sums.leave(worker)
     },
     onWord: (word, answer, worker) => {
-      if (word.kind === 'proof') answer(judgeProof(proofs, word))
+      if (word.kind === 'proof') void judgeProof(parts.backing, proofs, word).then(answer)
       if (word.kind === 'question') void answerQuestion(parts.backing.issuer.backChannel, word, answer)
       if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
       if (word.kind === 'metrics') sums.note(worker, word.values)
@@ -191,10 +193,12 @@ function publicKeysOf({ issuer }: IssuerLink): readonly Readonly<Record<string, 
   return issuer.own?.publicKeys() ?? []
 }
 
-function judgeProof(
+async function judgeProof(
+  { useJti }: Pick<IssuerLink, 'useJti'>,
   proofs: ReturnType<typeof createReplayGuard>,
   { ask, key, expiresAt, now }: Extract<WorkerMessage, { kind: 'proof' }>,
-): PrimaryMessage {
+): Promise<PrimaryMessage> {
+  if (useJti !== undefined) return { kind: 'proof', ask, answer: await useJti(key, expiresAt, now) }
   const use = proofs.use(key, expiresAt, now)
   return { kind: 'proof', ask, answer: use === 'full' ? undefined : use === 'first' }
 }

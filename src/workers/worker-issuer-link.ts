@@ -59,7 +59,8 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
       return {
         issuer,
         revocations,
-        unwritable: () => undefined,
+        unready: () => undefined,
+        issuerUnready: async () => undefined,
         unavailable: () =>
           performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
         noteUse: usage.note,

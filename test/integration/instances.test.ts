@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { askToken, Person, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
+import { askToken, Person, redeem as redeemAt, type TokenAnswer } from '../support/browser-less-person.ts'
 import { runAudgate } from '../support/command-line.ts'
 import { until } from '../support/gateway-under-test.ts'
 import { serve } from '../support/serving.ts'
@@ -14,6 +14,8 @@ before(async () => {
 })
 after(() => two.close())
 
+type Asked = ReturnType<typeof asked>
+
 const asked = () => ({
   clientId: 'app',
   redirectUri: REDIRECT,
@@ -24,8 +26,14 @@ const asked = () => ({
 /** A code, by pages that come from one instance and go to the other. */
 const code = () => new Person(two.publicUrl, 'alice').authorize(asked())
 
+/** A connection of its own for each: one that has been idle may be closed in the very moment in which it is used. */
+const headers = { connection: 'close' }
+
 const refresh = (origin: string, token: string | undefined): Promise<TokenAnswer> =>
-  askToken(origin, { grant_type: 'refresh_token', refresh_token: token, client_id: 'app' })
+  askToken(origin, { grant_type: 'refresh_token', refresh_token: token, client_id: 'app' }, headers)
+
+const redeem = (origin: string, attempt: { readonly code: string; readonly verifier: string }, options: Asked) =>
+  redeemAt(origin, attempt, { ...options, headers })
 
 async function signedIn(): Promise<TokenAnswer['body']> {
   const { status, body } = await redeem(two.b.url, await code(), asked())
@@ -65,8 +73,8 @@ describe('two instances on one database', () => {
   it('a code that is redeemed at one and again later at the other ends what came of it at both', async () => {
     const attempt = await code()
     const { body } = await redeem(two.a.url, attempt, asked())
-    // A request that is the first on its connection may have been on its way before the first answer.
-    await look(two.b.url, body.access_token ?? '')
+    // A request that is the first on its connection may have been on its way for half a second.
+    await new Promise((resolve) => setTimeout(resolve, 700))
     assert.equal((await redeem(two.b.url, attempt, asked())).body.error, 'invalid_grant')
     await until(async () => (await look(two.a.url, body.access_token ?? '')) === '401 revoked', 'refused at A', 1_000)
     await until(async () => (await look(two.b.url, body.access_token ?? '')) === '401 revoked', 'refused at B', 1_000)
@@ -107,6 +115,28 @@ describe('two instances on one database', () => {
     const asking = await counted(() => askIntrospection(two.a.url, access))
     assert.ok(asking.length <= 3, asking.join('\n'))
     assert.ok(!asking.some((each) => /INSERT|UPDATE|DELETE/.test(each)), asking.join('\n'))
+  })
+})
+
+describe('a database that goes away', () => {
+  const probe = async (path: string): Promise<number> => {
+    const answer = await fetch(`${two.b.managementUrl}${path}`)
+    await answer.text()
+    return answer.status
+  }
+
+  it('for a moment: known tokens go on, sign-in and tokens say 503 and when to come back; nothing is lost', async () => {
+    const { access_token: token = '', refresh_token: renewal } = await signedIn()
+    assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 200])
+    await two.postgres.crash(false)
+    assert.equal(await look(two.b.url, token), '200')
+    assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 503])
+    const refused = await refresh(two.b.url, renewal)
+    assert.deepEqual([refused.status, Number(refused.headers.get('retry-after')) > 0], [503, true])
+    await two.postgres.start()
+    assert.equal((await refresh(two.a.url, renewal)).status, 200)
+    await until(async () => (await probe('/readyz/issuer')) === 200, 'the issuer answers', 5_000)
+    assert.equal(await look(two.b.url, token), '200')
   })
 })
 

@@ -53,10 +53,10 @@ export function auditQueries(database: Database, origin: 'server' | 'command'): 
       const sql = `SELECT * FROM audits WHERE ${where}id > ? ORDER BY id LIMIT ?`
       return (await database.all(sql, ...(only === undefined ? [] : [only]), afterId, limit)).map(auditOf)
     },
-    sweep: async (now) => {
+    sweep: async (now, auditSeconds = AUDIT_SECONDS) => {
       // First noted, then done: what may be gone is known, whatever becomes of the clock.
       await database.run('UPDATE feed SET swept_at = ? WHERE swept_at < ?', now, now)
-      return (await sweepExpired(database, now)) + (await sweepAuthorizations(now))
+      return (await sweepExpired(database, now, auditSeconds)) + (await sweepAuthorizations(now))
     },
   }
 }
@@ -70,8 +70,8 @@ export async function insertAudit(
   await queries.run(sql, at, event, JSON.stringify(detail), origin)
 }
 
-async function sweepExpired(database: Database, now: number): Promise<number> {
-  let rows = await sweepAudits(database, now)
+async function sweepExpired(database: Database, now: number, auditSeconds: number): Promise<number> {
+  let rows = await sweepAudits(database, now - auditSeconds)
   for (const [table, key] of EXPIRING) {
     const expired = `SELECT ${key} FROM ${table} WHERE expires_at < ? LIMIT ? ${database.skipLocked}`
     const sql = `DELETE FROM ${table} WHERE (${key}) IN (${expired})`
@@ -81,9 +81,9 @@ async function sweepExpired(database: Database, now: number): Promise<number> {
   return rows
 }
 
-async function sweepAudits(database: Database, now: number): Promise<number> {
+async function sweepAudits(database: Database, before: number): Promise<number> {
   const old = 'DELETE FROM audits WHERE id IN (SELECT id FROM audits WHERE at < ? ORDER BY id LIMIT ?)'
-  let rows = await deleteInBatches(database, old, now - AUDIT_SECONDS)
+  let rows = await deleteInBatches(database, old, before)
   for (const [origin, most] of Object.entries(AUDIT_ROWS)) {
     const newest = 'SELECT id FROM audits WHERE origin = ? ORDER BY id DESC LIMIT 1 OFFSET ?'
     const row = await database.get(newest, origin, most)
