@@ -134,7 +134,7 @@ describe('paths and hosts, from outside', () => {
       '/whole/a#b',
       '/whole/a\x01b',
       '/whole/\xe9',
-      'http://gate.example.com/whole',
+      'http://other.example.com/whole',
       'gate.example.com:443',
       '*',
       'whole',
