@@ -17,6 +17,12 @@ export function checkWarnings(checking: Checking): void {
         '`upstream_tls.verify: false` takes any server for the upstream',
       )
   }
+  if (checking.draft.sessions?.shared_origin === true) {
+    checking.warn(
+      ['sessions', 'shared_origin'],
+      '`shared_origin: true`: scripts of one app can use the session of another on the same host, and on that of `public_url` approve consent',
+    )
+  }
   for (const [index, { insecure_http: insecure }] of present(checking.draft.trusted_issuers)) {
     if (insecure !== true) continue
     checking.warn(

@@ -58,7 +58,7 @@ export class ExchangedTokens<Facts> {
 }
 
 /** Nobody can be asked now. */
-export const NOBODY_ANSWERS: Evidence = unavailable('the issuer can’t be asked now', RETRY_SECONDS)
+export const NOBODY_ANSWERS: Evidence = unavailable('the issuer cannot be asked now', RETRY_SECONDS)
 
 /** The evidence where there is no token. @param unknown What it is called when there never was one, or it is over. */
 export function withoutToken(

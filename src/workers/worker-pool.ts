@@ -129,6 +129,7 @@ class WorkerPool implements Workers {
       case 'proof':
       case 'file':
       case 'metrics':
+      case 'question':
         return onWord(word, (answer) => send(worker, answer), worker.id)
     }
   }
