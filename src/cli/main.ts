@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   token: 'sign in by the device flow and print an access token',
   revoke: 'end what a client, a user or one token holds',
   keys: 'signing keys',
+  store: 'the store as a whole: check, migrate, after a restore',
+  instances: 'the processes that hold the store open',
   audit: 'what was done and refused, by whichever process',
 }
 

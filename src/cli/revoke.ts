@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { Store } from '../store/store.ts'
 import { BY, clientOrExit, type OpenStore, userOrExit, withStore } from './open-store.ts'
@@ -8,6 +9,7 @@ interface Options {
   readonly client?: string
   readonly user?: string
   readonly jti?: string
+  readonly everywhere?: boolean
 }
 
 /** `audgate revoke`: ends what is out; signing in anew works. */
@@ -17,6 +19,7 @@ export function command(): Command {
     .option('--client <id>', 'of this client')
     .option('--user <name>', 'of this user; with --client, of this user at that client')
     .option('--jti <jti>', 'this one access token')
+    .option('--everywhere', 'return when every instance has it, or trusts itself no more')
     .addOption(configOption())
     .action(revoke)
 }
@@ -30,7 +33,21 @@ async function revoke(options: Options): Promise<void> {
     if (jti !== undefined) await endToken(opened, jti)
     else if (user !== undefined) await endUser(opened, user, client)
     else if (client !== undefined) await endClient(opened, client)
+    if (options.everywhere === true) await untilEverywhere(opened.store)
   })
+}
+
+const LOOK_MS = 200
+/** An instance that is cut off counts its own time; this much lies between its last look and its last line. */
+const MARGIN_MS = 1_500
+
+/** Resolves when each instance has read that far, or was heard of so long ago that it takes no tokens any more. */
+async function untilEverywhere(store: Store): Promise<void> {
+  const { id } = await store.position()
+  const lacking = async () =>
+    (await store.instances()).filter((each) => each.position < id && each.silentMs < each.staleAfterMs + MARGIN_MS)
+  while ((await lacking()).length > 0) await delay(LOOK_MS)
+  printLine('Every instance has it, or trusts itself no more.')
 }
 
 async function endToken({ acts }: OpenStore, jti: string): Promise<void> {

@@ -10,6 +10,7 @@ import type { Closing } from './closing.ts'
 import { followCommands } from './command-trail.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import { createLastUse, type LastUse } from './last-use.ts'
 import { mountIssuer } from './mount-issuer.ts'
@@ -155,6 +156,12 @@ export async function openOwnIssuerLink(
     { ...options, staleAfterMs, auditSeconds: () => options.current().audit.keepSeconds },
     closing,
   )
+  if (memory.store !== undefined) {
+    const { store, revocations } = memory
+    const position = (): number => revocations.position
+    const heartbeat = startHeartbeat({ store, config, current: options.current, position, staleAfterMs })
+    closing.add(() => heartbeat.close())
+  }
   const issuer = await mountIssuer(config, {
     store: memory.store,
     now,

@@ -28,6 +28,8 @@ export interface Revocations {
   isRevoked(token: VerifiedToken): boolean
   /** Why an entry may be missing; undefined when none is. */
   unavailable(): string | undefined
+  /** Up to which id the store's revocations are known here. */
+  readonly position: number
   /** Milliseconds since the store was last asked by a question that it answered; 0 where no store is followed. */
   ageMs(): number
   /** Entries that come from elsewhere: a gateway on its own follows a feed. */
@@ -54,6 +56,9 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       return table.size
     },
     isRevoked: (token) => table.isRevoked(token),
+    get position() {
+      return knowledge.position()
+    },
     unavailable: knowledge.unavailable,
     ageMs: knowledge.ageMs,
     add,
@@ -94,6 +99,7 @@ interface Knowledge {
   learn(askedAt: Moment, page: RevocationPage): void
   fail(error: unknown): void
   ageMs(): number
+  position(): number
   unavailable(): string | undefined
   /** Tells when the answer of `unavailable` has changed. */
   tell(): void
@@ -102,6 +108,7 @@ interface Knowledge {
 function createKnowledge({ now, staleAfterMs, onState }: RevocationsOptions): Knowledge {
   let asOf: Moment | undefined
   let sweptAt = 0
+  let position = 0
   let fault = ''
   let said: string | undefined
   const moment = (): Moment => ({ monotonicMs: performance.now(), wallMs: now() })
@@ -118,11 +125,14 @@ function createKnowledge({ now, staleAfterMs, onState }: RevocationsOptions): Kn
   return {
     moment,
     ageMs,
+    position: () => position,
     unavailable,
     learn: (askedAt, page) => {
       fault = ''
       sweptAt = page.position.sweptAt
-      if (!page.more) asOf = askedAt
+      if (page.more) return
+      asOf = askedAt
+      position = page.position.id
     },
     fail: (error) => {
       fault = error instanceof Error ? error.message : 'unknown'

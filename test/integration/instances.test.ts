@@ -118,6 +118,34 @@ describe('two instances on one database', () => {
   })
 })
 
+describe('commands over all instances', () => {
+  it('`instances` shows both, current and with one file', async () => {
+    await until(async () => (await two.command(['instances'])).match(/ current/g)?.length === 2, 'both current', 10_000)
+    const { instances } = JSON.parse(await two.command(['instances', '--json']))
+    assert.deepEqual(
+      instances.map(({ name }: { readonly name: string }) => name),
+      ['a', 'b'],
+    )
+    assert.equal(new Set(instances.map(({ digest }: { readonly digest: string }) => digest)).size, 1)
+  })
+
+  it('`revoke --everywhere` returns when every instance has it', async () => {
+    const { access_token: token = '' } = await signedIn()
+    assert.match(await two.command(['revoke', '--client', 'app', '--everywhere']), /Every instance has it/)
+    assert.deepEqual([await look(two.a.url, token), await look(two.b.url, token)], ['401 revoked', '401 revoked'])
+  })
+
+  it('`store check` says that it can be read and written; after `store restored` everybody signs in again', async () => {
+    assert.match(await two.command(['store', 'check']), /can be read and written: 1 users, 1 clients/)
+    assert.match(await two.command(['store', 'migrate']), /up to date/)
+    const { access_token: token = '', refresh_token: renewal } = await signedIn()
+    await two.command(['store', 'restored'])
+    await until(async () => (await look(two.b.url, token)) === '401 revoked', 'the token of before', 1_500)
+    assert.equal((await refresh(two.a.url, renewal)).body.error, 'invalid_grant')
+    assert.equal(await look(two.a.url, (await signedIn()).access_token ?? ''), '200')
+  })
+})
+
 describe('a database that goes away', () => {
   const probe = async (path: string): Promise<number> => {
     const answer = await fetch(`${two.b.managementUrl}${path}`)

@@ -56,6 +56,7 @@ export function auditQueries(database: Database, origin: 'server' | 'command'): 
     sweep: async (now, auditSeconds = AUDIT_SECONDS) => {
       // First noted, then done: what may be gone is known, whatever becomes of the clock.
       await database.run('UPDATE feed SET swept_at = ? WHERE swept_at < ?', now, now)
+      await database.run(`DELETE FROM instances WHERE seen_at_ms < ${database.nowMs} - ${IDLE_SECONDS * 1_000}`)
       return (await sweepExpired(database, now, auditSeconds)) + (await sweepAuthorizations(now))
     },
   }

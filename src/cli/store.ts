@@ -1,0 +1,85 @@
+import { Command } from 'commander'
+import { openStore } from '../server/open-store.ts'
+import { type Store, StoreError } from '../store/store.ts'
+import { BY, type OpenStore, withStore } from './open-store.ts'
+import { configOption, fail, printLine, readConfigOrExit } from './output.ts'
+
+interface Options {
+  readonly config: string
+}
+
+const DAY_SECONDS = 86_400
+const TOLERANCE_SECONDS = 3_600
+
+/** `audgate store`: what is to be done with the store as a whole. */
+export function command(): Command {
+  const store = new Command('store').description(
+    'the store as a whole: look at it, bring it up to date, after a restore',
+  )
+  store
+    .command('check')
+    .description('say whether the store can be reached, read and written')
+    .addOption(configOption())
+    .action(check)
+  store
+    .command('migrate')
+    .description('bring the tables up to date; for `store.migrate: never`')
+    .addOption(configOption())
+    .action(migrate)
+  store
+    .command('restored')
+    .description('after a restore from a backup: end every sign-in, so that nothing revoked since lives again')
+    .addOption(configOption())
+    .action((options: Options) => withStore(options.config, false, restored))
+  return store
+}
+
+async function check(options: Options): Promise<void> {
+  await withStore(options.config, false, async ({ store, config }) => {
+    const { epoch, id } = await store.position()
+    await store.putValue('last written', new Date().toISOString())
+    const counts = [(await store.users()).length, (await store.clients()).length]
+    const where = config.store.kind === 'sqlite' ? config.store.path : `PostgreSQL database ${config.store.database}`
+    printLine(
+      `${where} can be read and written: ${counts[0]} users, ${counts[1]} clients, revocations up to ${id} (${epoch}).`,
+    )
+  })
+}
+
+async function migrate(options: Options): Promise<void> {
+  const config = readConfigOrExit(options.config)
+  const { store } = config
+  try {
+    const opened = await openStore({
+      ...config,
+      store: store.kind === 'postgres' ? { ...store, migrate: 'auto' } : store,
+    })
+    await opened.close()
+    printLine('The tables are up to date.')
+  } catch (error) {
+    if (error instanceof StoreError) return fail(`${error.message}: ${error.hint}`, 1)
+    throw error
+  }
+}
+
+/** People, clients and consents stay; whoever was signed in signs in again. */
+async function restored({ store, acts }: OpenStore): Promise<void> {
+  await store.renewEpoch()
+  for (const { sub } of await store.users()) await acts.signOutEverywhere(sub, BY)
+  for (const { id } of await store.clients()) await endTokens(store, id)
+  printLine(
+    'Every sign-in and every token of before has ended. People, clients and consents are as they were in the backup.',
+  )
+}
+
+async function endTokens(store: Store, clientId: string): Promise<void> {
+  const notBeforeMs = Date.now()
+  const expiresAt = Math.ceil(notBeforeMs / 1_000) + DAY_SECONDS + TOLERANCE_SECONDS
+  await store.act({
+    revocations: [{ kind: 'client', key: clientId, notBeforeMs, expiresAt }],
+    deleteConsents: [],
+    endAuthorizations: [{ clientId }],
+    endSessions: [],
+    audit: { event: 'store.restored', detail: { client: clientId, by: BY } },
+  })
+}
