@@ -22,6 +22,11 @@ export function checkProviders(checking: Checking): void {
   for (const [index, provider] of providers) {
     checkGroups(checking, [...place, index], provider, several)
     checkAllow(checking, [...place, index], provider)
+    warnOfTrust(checking, [...place, index], provider)
+  }
+  if (issuer.password === 'off' && providers.length === 1) {
+    const hint = '`hidden` keeps `/account?password` as the way in'
+    checking.warn(['issuer', 'password'], `while the only provider is down nobody can sign in; ${hint}`)
   }
   reportDoubles(
     checking,
@@ -70,6 +75,22 @@ function checkGroups(checking: Checking, path: Path, provider: ProviderDraft, se
     checking.at(
       [...path, 'groups'],
       `\`groups.take\` is missing: several providers name groups, and one name may mean two; ${hint}`,
+    )
+  }
+}
+
+/** What is allowed, and gives a stranger something. */
+function warnOfTrust(checking: Checking, path: Path, { email, allow }: ProviderDraft): void {
+  if (email === 'as_sent') {
+    checking.warn(
+      [...path, 'email'],
+      'an address that nobody has verified enters tokens: whoever writes it there has it here',
+    )
+  }
+  if (allow?.anyone === true) {
+    checking.warn(
+      [...path, 'allow', 'anyone'],
+      'everybody in the world can make an account here; groups decide what it is good for',
     )
   }
 }

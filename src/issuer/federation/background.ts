@@ -23,14 +23,17 @@ export interface Background {
 
 /** Asks providers for people who don't come by themselves: with a browser session, an open tunnel, or after a logout token. */
 export function startBackground(parts: FederationParts, asking: Asking): Background {
-  const state: { under: Promise<void> | undefined; again: boolean; closed: boolean } = {
+  const state: { under: Promise<void> | undefined; again: boolean; closed: boolean; foreign: boolean } = {
     under: undefined,
     again: false,
     closed: false,
+    foreign: false,
   }
   const run = async (): Promise<void> => {
     do {
       state.again = false
+      if (state.foreign) await endForeign(parts)
+      state.foreign = false
       await askWaiting(parts, asking)
       await endAbandoned(parts)
     } while (state.again && !state.closed)
@@ -53,7 +56,12 @@ export function startBackground(parts: FederationParts, asking: Asking): Backgro
   return {
     wake: () => void look(),
     look,
-    endForeign: () => endForeign(parts),
+    endForeign: () =>
+      endForeign(parts).catch((error: unknown) => {
+        // Its tokens are given no more by the file in force; those that live are ended at the next look.
+        state.foreign = true
+        parts.tell('issuer.fault', faultOf(error), 'error')
+      }),
     close: async () => {
       state.closed = true
       clearInterval(timer)

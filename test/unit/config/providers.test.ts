@@ -133,6 +133,25 @@ const CASES: readonly Case[] = [
 ]
 describeCases('what a provider needs', CASES)
 
+describe('a provider is warned of', () => {
+  const warningsOf = (text: string): string =>
+    configOf(text)
+      .warnings.map(({ line, message }) => `${line}: ${message}`)
+      .join('\n')
+  it('where an address that nobody has verified enters tokens', () => {
+    assert.match(warningsOf(withProviders(entry(SSO, 'email: as_sent'))), /^4: an address that nobody has verified/)
+  })
+  it('where everybody may come in', () => {
+    const text = withProviders(entry('https://accounts.google.com', 'allow: { anyone: true }'))
+    assert.match(warningsOf(text), /^4: everybody in the world/)
+  })
+  it('where it is the only way in', () => {
+    const text = withTopLines('issuer:', '  password: off', '  providers:', `    - ${entry(SSO)}`)
+    assert.match(warningsOf(text), /^3: while the only provider is down/)
+  })
+  it('and not otherwise', () => assert.doesNotMatch(warningsOf(withProviders(entry(SSO))), /^4:/m))
+})
+
 describe('a provider', () => {
   it('may say nothing for nothing: `on_unreachable: 0s`', () => {
     assert.equal(providerOf(SSO, 'on_unreachable: 0s').onUnreachableSeconds, 0)
