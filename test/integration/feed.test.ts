@@ -186,6 +186,55 @@ describe('the revocation feed', () => {
     })
   })
 
+  it('6,000 entries reach a new follower, and one that pauses while it reads; who is current lacks none', () =>
+    withStore(async (store) => {
+      const revocations = Array.from({ length: 6_000 }, (_, n) => ({
+        kind: 'jti' as const,
+        key: `${n}`.padStart(180, '.'),
+        notBeforeMs: 1,
+        expiresAt: soon(),
+      }))
+      const audit = { event: 'test', detail: {} }
+      await store.act({ revocations, deleteConsents: [], endAuthorizations: [], endSessions: [], audit })
+      const source = await startSource(store)
+      const followed = follow(source.url)
+      try {
+        await until('current', () => !followed.follower.stale)
+        assert.equal(new Set(followed.keys).size, 6_000)
+        const response = await fetch(source.url + FEED_PATH, { headers: { authorization: `Bearer ${TOKEN}` } })
+        const reader = response.body?.getReader()
+        const decoder = new TextDecoder()
+        let text = ''
+        for (let pauses = 0; !text.includes('event: current'); pauses += 1) {
+          const { value } = (await reader?.read()) ?? {}
+          text += decoder.decode(value, { stream: true })
+          if (pauses < 3) await delay(100)
+        }
+        assert.equal(text.match(/event: revocation/g)?.length, 6_000)
+        await reader?.cancel()
+      } finally {
+        followed.follower.close()
+        await source.close()
+      }
+    }))
+
+  it('a position of another epoch, as after a copy from a backup, brings everything in force', () =>
+    withStore(async (store) => {
+      await revoke(store, 'before')
+      const source = await startSource(store)
+      const followed = follow(source.url)
+      try {
+        await until('the entry', () => followed.keys.includes('before'))
+        await store.renewEpoch()
+        await revoke(store, 'after')
+        await until('both again', () => followed.keys.filter((key) => key === 'before').length === 2)
+        await until('the new one', () => followed.keys.includes('after'))
+      } finally {
+        followed.follower.close()
+        await source.close()
+      }
+    }))
+
   it('stays stale, and says so once, while the feed token is refused', () =>
     withStore(async (store) => {
       const source = await startSource(store)
