@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { issuedResources } from '../config/config.ts'
 import { addClient } from '../issuer/clients/clients.ts'
 import { reservedClient } from '../issuer/clients/reserved.ts'
 import type { ClientRecord, ClientType } from '../store/store.ts'
@@ -50,7 +51,7 @@ export function command(): Command {
 
 async function add(id: string, options: AddOptions): Promise<void> {
   await withStore(options.config, true, async ({ config, store }) => {
-    const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
+    const resources = issuedResources(config)
     const input = {
       id,
       type: options.type,

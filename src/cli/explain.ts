@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import { evidenceOf, explainingVerifier } from '../explain/evidence.ts'
+import { headOf } from '../explain/asked.ts'
+import { evidenceOf } from '../explain/evidence.ts'
 import { type Explanation, explain, type ShownAnswer, type Verdict } from '../explain/explain.ts'
 import { Credentials } from '../gateway/credentials.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
@@ -12,6 +13,7 @@ import { RequestRecord } from '../gateway/request-log.ts'
 import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import { NO_ISSUER } from '../server/issuer-mount.ts'
 import { StoreError } from '../store/store.ts'
+import { explainingVerifier } from './explaining-verifier.ts'
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
 
 /** An explanation for people, line by line. */
@@ -125,20 +127,10 @@ function parseClaims(text: string): Readonly<Record<string, unknown>> {
   return fail('--claims is no JSON object: write it like {"aud":"…","scope":"…"}', 2)
 }
 
-/** The URL is taken apart and not normalized: what its path means is what is asked. */
 function askedOf(config: Config, method: string, url: string, token: string | undefined): RequestHead {
-  const full = url.startsWith('/') ? `${config.publicOrigin}${url}` : url
-  const [, scheme = '', authority = '', target = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(full) ?? []
-  if (authority === '') return fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) return fail(`${method} is no HTTP method`, 2)
-  return {
-    method,
-    target: target.startsWith('/') ? target : `/${target}`,
-    rawHeaders: ['Host', authority, ...(token === undefined ? [] : ['Authorization', `Bearer ${token}`])],
-    httpVersion: '1.1',
-    peerAddress: '127.0.0.1',
-    tls: scheme.toLowerCase() === 'https',
-  }
+  const asked = headOf(config.publicOrigin, method, url, { token })
+  return asked ?? fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)
 }
 
 function exitCodeOf({ verdict }: Explanation): number {

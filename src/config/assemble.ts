@@ -5,6 +5,7 @@ import type { PathPattern } from '../core/pattern.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
 import type { Access, Route, Rule, Upstream, UpstreamTls } from '../core/route.ts'
 import { METADATA_PATH, reservedPaths } from '../core/router.ts'
+import { assembleAdmin } from './assemble-admin.ts'
 import { assembleProvider } from './assemble-provider.ts'
 import type { Authorities } from './authorities.ts'
 import type {
@@ -151,7 +152,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     publicOrigin: origin,
     // In the form that requests' hosts are compared in: without a final dot.
     publicHost: parseHost(publicName) ?? publicName,
-    reservedPaths: reservedPaths({ issuer: checked.issuer !== false, admin: checked.issuer !== false }),
+    reservedPaths: reservedPaths({ issuer: checked.issuer !== false, admin: hasAdmin(checked) }),
     listen: 'path' in checked.listen ? { path: beside(checked.listen.path) } : checked.listen,
     management: checked.management,
     tls: checked.tls === undefined ? undefined : { cert: beside(checked.tls.cert), key: beside(checked.tls.key) },
@@ -173,6 +174,8 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     appPasswords: { maxSeconds: checked.app_passwords.max, unusedSeconds: checked.app_passwords.unused },
     tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
     issuer: assembleIssuer(checked.issuer, beside),
+    admin: assembleAdmin(checked, publicUrl, origin),
+    mail: checked.mail,
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
     routes: checked.routes.map((route) => assembleRoute(route, resources, authorities)),
@@ -204,6 +207,11 @@ function assembleStore(store: CheckedFile['store'], beside: (path: string) => st
   return { ...address, pool, pooler, ca: ca === undefined ? undefined : beside(ca), timeoutMs: timeout, migrate }
 }
 
+/** A gateway on its own keeps the path, too: the pages are those of the audgate that it follows. */
+function hasAdmin({ issuer, admin }: CheckedFile): boolean {
+  return issuer !== false && admin !== false
+}
+
 function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) => string): IssuerConfig {
   if (issuer === false) return { kind: 'off' }
   if ('upstream' in issuer) {
@@ -219,6 +227,7 @@ function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) =>
     clientMetadataDocuments: issuer.client_metadata_documents === 'on',
     password: issuer.password,
     providers: issuer.providers.map((provider) => assembleProvider(provider, beside)),
+    links: { inviteSeconds: issuer.links.invite, recoverSeconds: issuer.links.recover },
   } satisfies EmbeddedIssuer
 }
 

@@ -111,7 +111,10 @@ function checkReserved(checking: Checking, path: Path, route: RouteDraft): void 
   const form = comparable(route.path)
   const taken = (
     ours
-      ? reservedPaths({ issuer: hasOwnIssuer(checking.draft), admin: hasOwnIssuer(checking.draft) })
+      ? reservedPaths({
+          issuer: hasOwnIssuer(checking.draft),
+          admin: hasOwnIssuer(checking.draft) && checking.draft.admin !== false,
+        })
       : [METADATA_PATH]
   ).find((reserved) => isWithin(reserved, form))
   if (taken === undefined) return

@@ -50,6 +50,7 @@ export interface EmbeddedIssuer {
   readonly clientMetadataDocuments: boolean
   readonly password: PasswordSignIn
   readonly providers: readonly IdentityProvider[]
+  readonly links: LinkSettings
 }
 
 /** A gateway on its own: another audgate holds the issuer. */
@@ -115,6 +116,40 @@ export interface TicketSettings {
   readonly maxSeconds: number
 }
 
+/** Lives of one-time links. */
+export interface LinkSettings {
+  readonly inviteSeconds: number
+  readonly recoverSeconds: number
+}
+
+/** The operator's page and its API. */
+export interface AdminSettings {
+  /** Whose members may see and change everything. */
+  readonly groups: readonly string[]
+  /** Whose members may see everything. */
+  readonly readers: readonly string[]
+  /** The least that a sign-in must have been. */
+  readonly require: 'pwd' | 'mfa' | 'phr'
+  /** Age of the sign-in for acts that give access. */
+  readonly freshSeconds: number
+  /** How long the page stays open that is not used. */
+  readonly sessionSeconds: number
+  /** Networks that it may be opened from; empty: everywhere. */
+  readonly from: readonly string[]
+  /** 0: refusals are kept in memory only. */
+  readonly keepRefusalsSeconds: number
+  /** What its tokens are made for; not among {@link Config.resources}. */
+  readonly resource: Resource
+  /** What it is judged by; not among {@link Config.routes}. */
+  readonly route: Route
+}
+
+/** A mail server. `smtp` may hold a password: never logged, never shown. */
+export interface MailSettings {
+  readonly smtp: string
+  readonly from: string
+}
+
 /** Values of the environment, or of files that it names, that the server needs; never logged. */
 export interface Secrets {
   /** AUDGATE_SECRET: encrypts signing keys at rest; undefined: a 0600 file beside the SQLite file. */
@@ -165,10 +200,19 @@ export interface Config {
   readonly sessions: SessionSettings
   readonly appPasswords: AppPasswordSettings
   readonly tickets: TicketSettings
+  /** Undefined: `/admin` belongs to nobody here. */
+  readonly admin: AdminSettings | undefined
+  readonly mail: MailSettings | undefined
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly resources: readonly Resource[]
   readonly routes: readonly Route[]
   readonly secrets: Secrets
+}
+
+/** What the embedded issuer's tokens may be made for by the file and by what is built in, in this order. */
+export function issuedResources({ resources, publicUrl, admin }: Config): readonly Resource[] {
+  const own = resources.filter(({ issuers }) => issuers.includes(publicUrl))
+  return admin === undefined ? own : [...own, admin.resource]
 }
 
 /** A problem with its place; line and column count from 1. */

@@ -195,8 +195,25 @@ function settingChanges(before: Config, after: Config): string[] {
     'app_passwords.unused': `${config.appPasswords.unusedSeconds}s`,
     'tickets.default': `${config.tickets.defaultSeconds}s`,
     'tickets.max': `${config.tickets.maxSeconds}s`,
+    ...adminSettings(config),
   })
   return valueChanges(settings(before), settings(after))
+}
+
+/** The mail server is told by name only: its address holds a password. */
+function adminSettings({ admin, mail }: Config): Record<string, string> {
+  const shared = { admin: admin === undefined ? 'off' : 'on', mail: mail === undefined ? 'off' : `from ${mail.from}` }
+  if (admin === undefined) return shared
+  return {
+    ...shared,
+    'admin.groups': admin.groups.join(', '),
+    'admin.readers': admin.readers.join(', ') || 'none',
+    'admin.require': admin.require,
+    'admin.fresh': `${admin.freshSeconds}s`,
+    'admin.session': `${admin.sessionSeconds}s`,
+    'admin.from': admin.from.join(', ') || 'everywhere',
+    'admin.keep_refusals': `${admin.keepRefusalsSeconds}s`,
+  }
 }
 
 function issuerChanges(before: IssuerConfig, after: IssuerConfig): string[] {
@@ -230,6 +247,8 @@ function issuerSettings(issuer: IssuerConfig): Record<string, string> {
         registration: issuer.registration,
         client_metadata_documents: issuer.clientMetadataDocuments ? 'on' : 'off',
         password: issuer.password,
+        'links.invite': `${issuer.links.inviteSeconds}s`,
+        'links.recover': `${issuer.links.recoverSeconds}s`,
       }
   }
 }

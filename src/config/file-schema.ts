@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LISTEN_FORM, parseListen, parseNetwork, parseTcpAddress } from './addresses.ts'
+import { ADMIN, LINKS, MAIL } from './admin-schema.ts'
 import {
   booleanLeaf,
   faulty,
@@ -54,6 +55,7 @@ const EMBEDDED = z
       .array(PROVIDER)
       .meta({ description: 'OpenID providers that people sign in at, whose groups count here.' })
       .prefault([]),
+    links: LINKS.prefault({}),
   })
   .meta({ description: 'The embedded issuer.' })
 
@@ -257,6 +259,8 @@ export const FILE = z
     sessions: SESSIONS.prefault({}),
     app_passwords: APP_PASSWORDS.prefault({}),
     tickets: TICKETS.prefault({}),
+    admin: ADMIN.prefault({}),
+    mail: MAIL.optional(),
     trusted_issuers: z
       .array(TRUSTED_ISSUER)
       .meta({ description: 'Tokens from elsewhere; nothing is trusted unless named here.' })

@@ -184,7 +184,8 @@ const ISSUER_PATHS: readonly string[] = [
   '/oauth',
   '/account',
 ]
-const ADMIN_PATH = '/admin'
+/** The operator's page and, below it, its API. */
+export const ADMIN_PATH = '/admin'
 
 /** First segments of all paths that may be reserved, whatever the file says. */
 export const RESERVED_ROOTS: readonly string[] = ['/.well-known', '/oauth', '/account', ADMIN_PATH, '/.audgate']

@@ -64,7 +64,7 @@ export type Evidence =
   /** Keys, or the state of revocations, could not be had: fail closed. */
   | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterSeconds: number }
 
-/** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims` and tests only. */
+/** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims`, the operator's API for tokens that nobody holds, a primary for what its workers verified, and tests only. */
 export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified | 'memo'>): VerifiedToken {
   return { ...fields, memo: { cleared: undefined, added: undefined } } as VerifiedToken
 }

@@ -61,6 +61,7 @@ async function start(
     store: server.store,
     reload: (next) => server.reload(next),
     drain: () => server.drain(),
+    refusedFile: (problems) => server.refusedFile(problems),
     close: async (graceMs) => {
       await server.close(graceMs)
       await closing.run()

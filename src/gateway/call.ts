@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Denial, Reason } from '../core/denial.ts'
+import type { VerifiedToken } from '../core/token.ts'
 import type { ForwardOutcome } from '../proxy/outcome.ts'
 import type { ActiveConfig } from './active-config.ts'
 import type { Incoming } from './incoming.ts'
@@ -27,6 +28,8 @@ export interface ReservedRequest {
   readonly routing: Extract<Routing, { kind: 'reserved' }>
   readonly head: RequestHead
   readonly policy: Policy
+  /** What permitted it; undefined where nobody was asked for one. */
+  readonly token?: VerifiedToken | undefined
   /** Ends the request with an answer of the gateway's own. */
   readonly refuse: (denial: Denial) => void
 }

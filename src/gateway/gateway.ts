@@ -3,7 +3,7 @@ import type { Answer } from '../core/answer.ts'
 import type { Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import type { SignInStep } from '../core/sign-in-answer.ts'
-import type { Evidence } from '../core/token.ts'
+import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import { forward } from '../proxy/forward.ts'
 import type { ForwardOutcome } from '../proxy/outcome.ts'
@@ -112,7 +112,7 @@ export class Gateway {
     }
   }
 
-  #reserved(call: Call, routing: ReservedRequest['routing']) {
+  #reserved(call: Call, routing: ReservedRequest['routing'], token?: VerifiedToken) {
     const { head, request, response, awaitsContinue } = call.incoming
     // Who answers here takes origin-form only.
     request.url = routing.target.path + routing.target.query
@@ -120,7 +120,7 @@ export class Gateway {
     const refuse = (denied: Denial): void => this.#deny(call, denied)
     const { record } = call
     const { policy } = call.active
-    this.#options.serveReserved({ request, response, record, routing, head, policy, refuse })
+    this.#options.serveReserved({ request, response, record, routing, head, policy, refuse, token })
   }
 
   #judge(call: Call, match: RouteMatch) {
@@ -154,6 +154,7 @@ export class Gateway {
   #conclude(call: Call, match: RouteMatch, evidence: Evidence) {
     if (hasLeft(call)) return this.#end(call, { outcome: 'client_closed', reason: undefined, ...NO_BYTES })
     if (evidence.kind === 'verified') call.record.token = evidence.token
+    else call.record.evidence = evidence
     this.#follow(call, match, judgeEvidence(match, call.incoming.head, evidence, this.#now()))
   }
 
@@ -172,7 +173,7 @@ export class Gateway {
     const { active, incoming, record } = call
     const { head, request, response, upgrade } = incoming
     const upstreams = active.upstreams.get(match.route)
-    if (upstreams === undefined) throw new Error('a route without upstreams was selected')
+    if (upstreams === undefined) return this.#serveOwn(call, match, permit)
     const now = this.#now()
     const member = upstreams.choose()
     const onTunnel = upgrade === undefined ? undefined : () => this.#options.recorder.release(record)
@@ -188,6 +189,14 @@ export class Gateway {
     const input = new Forwarding(permitted, upstreams, member, prepared)
     if (upgrade !== undefined) return this.#tunnel(call, permit, input, upgrade.early)
     forward(permit, input, request, response, (outcome) => this.#finish(call, outcome))
+  }
+
+  /** What is permitted and leads nowhere else is answered here. */
+  #serveOwn(call: Call, { host, target, client, route }: RouteMatch, { token }: Permit) {
+    if (route !== call.active.config.admin?.route) throw new Error('a route without upstreams was selected')
+    if (token?.gid !== undefined) this.#options.noteUse(token.gid, this.#now())
+    call.record.decidedAt = performance.now()
+    this.#reserved(call, { kind: 'reserved', host, target, client }, token)
   }
 
   #tunnel(call: Call, permit: Permit, input: Forwarding, early: Buffer) {

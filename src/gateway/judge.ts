@@ -3,11 +3,11 @@ import { judgePreflight } from '../core/cors.ts'
 import { judgeDestination } from '../core/dav.ts'
 import { decide, denyIdentity, type Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
-import { type ResolvedClient, resolveClient } from '../core/forwarded.ts'
+import { isTrustedPeer, type ResolvedClient, resolveClient } from '../core/forwarded.ts'
 import { matchesPattern } from '../core/pattern.ts'
 import { upstreamRequestHeaders } from '../core/request-headers.ts'
 import type { Route, Upstream } from '../core/route.ts'
-import { BROWSER_PATH, relativeTo, reservation } from '../core/router.ts'
+import { ADMIN_PATH, BROWSER_PATH, isWithin, relativeTo, reservation } from '../core/router.ts'
 import { allowedMethods, isPublic } from '../core/rule-match.ts'
 import { parseTarget, type Target } from '../core/target.ts'
 import { mayHoldTicket, readTicket, type TicketTarget, withoutTicket } from '../core/ticket-url.ts'
@@ -175,7 +175,7 @@ function place(
     const text = 'the path leads to a reserved path when it is decoded once more'
     return { kind: 'deny', denial: denial('ambiguous_path', text), client, target }
   }
-  if (reserved === 'reserved') return { kind: 'reserved', host, target, client }
+  if (reserved === 'reserved') return placeReserved(policy, host, target, client)
   const selection = router.select(host, target)
   switch (selection.kind) {
     case 'none':
@@ -198,6 +198,21 @@ export function isSignOut({ route, target }: RouteMatch): boolean {
 export function signOutRouting({ host, client }: RouteMatch): Extract<Routing, { kind: 'reserved' }> {
   const path = `${BROWSER_PATH}/sign-out`
   return { kind: 'reserved', host, client, target: { path, query: '', readings: [path], encodedSlash: false } }
+}
+
+/** The operator's API is a route among the reserved paths; its place is nowhere for who comes from elsewhere. */
+function placeReserved({ admin }: Policy, host: string, target: Target, client: ResolvedClient): Routing {
+  const [path = '/', ...others] = target.readings
+  if (admin === undefined || !isWithin(ADMIN_PATH, path)) return { kind: 'reserved', host, target, client }
+  if (admin.from.length > 0 && !isTrustedPeer(client.address, admin.from))
+    return { kind: 'deny', denial: denial('no_route', 'there is nothing at this reserved path'), client, target }
+  const isApi = isWithin(admin.route.path, path)
+  if (others.some((other) => isWithin(admin.route.path, other) !== isApi)) {
+    const text = 'the path leads to another reserved path when it is decoded once more'
+    return { kind: 'deny', denial: denial('ambiguous_path', text), client, target }
+  }
+  if (!isApi) return { kind: 'reserved', host, target, client }
+  return { kind: 'route', route: admin.route, host, target, client, ticket: undefined }
 }
 
 function traceDenial({ route, target }: RouteMatch): Denial {

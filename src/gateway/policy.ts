@@ -3,6 +3,7 @@ import type { Config, TicketSettings } from '../config/config.ts'
 import { parseTrustedPeers, type TrustedPeer } from '../core/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/header-policy.ts'
 import { createOwnAuthorities, type OwnAuthorities } from '../core/own-authorities.ts'
+import type { Route } from '../core/route.ts'
 import { createRouter, type Router } from '../core/router.ts'
 
 /** What routes.yaml says of requests, made ready once per reload. */
@@ -18,6 +19,16 @@ export interface Policy {
   /** Scheme and port that every host has in browsers: those of `public_url`. */
   readonly publicOrigin: { readonly protocol: string; readonly port: string }
   readonly tickets: TicketSettings
+  /** Undefined: there is no operator's page here. */
+  readonly admin: AdminPlace | undefined
+}
+
+/** What of the reserved paths is the operator's. */
+export interface AdminPlace {
+  /** Of the API: judged like any other. */
+  readonly route: Route
+  /** Who may come; empty: everybody. */
+  readonly from: readonly TrustedPeer[]
 }
 
 /** A host (lower case, without port) as an origin, as browsers know it. */
@@ -57,7 +68,9 @@ const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '::1']
 /** The policy of a checked file; needs no connections. */
 export function createPolicy(config: Config): Policy {
   const publicUrl = new URL(config.publicUrl)
+  const { admin } = config
   return {
+    admin: admin && { route: admin.route, from: parseTrustedPeers(admin.from) },
     router: createRouter(config.routes, config.reservedPaths),
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,

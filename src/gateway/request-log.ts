@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Denial, Reason } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
 import { maskTicket } from '../core/ticket-url.ts'
-import type { VerifiedToken } from '../core/token.ts'
+import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics, Outcome } from '../observe/metrics.ts'
 import type { Routing } from './judge.ts'
@@ -40,6 +40,8 @@ export class RequestRecord {
   reason: Reason | undefined
   /** The answer in place of a refusal: too many were tried. */
   throttled: Denial | undefined
+  /** What a credential proved that is no good token. */
+  evidence: Evidence | undefined
   decidedAt: number | undefined
   status: number | undefined
   detail: string | undefined
@@ -93,9 +95,16 @@ export interface Recorder {
   setAccessLog(kind: AccessLog): void
 }
 
+/** Takes down what requests came to. */
+export interface Witness {
+  /** Whether it wants requests that passed, too. */
+  readonly passes: boolean
+  saw(record: RequestRecord, ending: Ending, totalMs: number): void
+}
+
 export type AccessLog = 'all' | 'refused' | 'off'
 
-export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog): Recorder {
+export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog, witness?: Witness): Recorder {
   const waiting: (() => void)[] = []
   const state = { accessLog, running: 0 }
   const release = (record: RequestRecord): void => {
@@ -119,6 +128,8 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog)
       const totalMs = performance.now() - record.startedAt
       count(metrics, record, ending, totalMs)
       if (isLogged(state.accessLog, ending.outcome)) log.request(lineOf(record, ending, totalMs))
+      if (witness !== undefined && (witness.passes || isLogged('refused', ending.outcome)))
+        witness.saw(record, ending, totalMs)
       release(record)
     },
     release,

@@ -1,8 +1,10 @@
 import type Provider from 'oidc-provider'
 import { createAuditTrail } from './audit-trail.ts'
+import { keepAdminClient } from './clients/admin-client.ts'
 import { createDocumentSource } from './clients/document-source.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
+import { createOperations } from './create-operations.ts'
 import { createFederation } from './federation/create-federation.ts'
 import { issuerRequestOf } from './http/request.ts'
 import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
@@ -39,6 +41,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
   let keys = signingKeys(current, dependencies)
   await keys.tick()
   const context = createContext(() => current, dependencies)
+  await keepAdminClient(context)
   // The file may have changed while nothing ran.
   await context.federation.reconfigured()
   const workings = createWorkings(
@@ -75,11 +78,13 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
         const nextKeys = needsEngine(current, next) ? signingKeys(next, dependencies) : undefined
         await nextKeys?.tick()
         current = next
+        await keepAdminClient(context)
         await context.federation.reconfigured()
         if (nextKeys === undefined) return
         keys = nextKeys
         renew()
       }),
+    operations: createOperations(context, () => keys),
     providerAges: () => context.federation.ages(),
     askProviders: () => context.federation.look(),
     close: async () => {

@@ -3,6 +3,7 @@ import type { BackChannelKind, BackChannelTerms } from '../core/back-channel.ts'
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
+import type { IssuerOperations } from './operations.ts'
 
 /** What routes.yaml says of the embedded issuer; lifetimes in seconds. */
 export interface IssuerSettings {
@@ -30,6 +31,8 @@ export interface IssuerSettings {
   readonly adminGroups: readonly string[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
+  /** Whether the operator's page is served; default: it isn't. */
+  readonly hasAdmin?: boolean
 }
 
 export interface IssuerDependencies {
@@ -89,6 +92,7 @@ export interface Issuer {
   providerAges(): Promise<ReadonlyMap<string, number>>
   /** Asks the providers of those who wait for it, as is done every few seconds; answers when it is done. */
   askProviders(): Promise<void>
+  readonly operations: IssuerOperations
   /** New settings from routes.yaml; running interactions go on. */
   reconfigure(settings: IssuerSettings): Promise<void>
   /** Stops timers; does not close the store. */

@@ -1,6 +1,6 @@
 import { personKey, type Revocation } from '../core/revocation.ts'
 import { lookupKey } from '../store/sealed-payload.ts'
-import type { NewRevocation, RevocationAct, Store } from '../store/store.ts'
+import type { NewRevocation, RevocationAct, Store, UserRecord } from '../store/store.ts'
 import { APP_PASSWORD_CLIENT } from './clients/reserved.ts'
 
 /** Entries outlive the last token that they can touch by this much: clocks differ, and are set back. */
@@ -9,7 +9,7 @@ const TOLERANCE_SECONDS = 3600
 const LONGEST_TOKEN_SECONDS = 86_400
 
 export interface ActOptions {
-  readonly store: Store
+  readonly store: Pick<Store, 'act' | 'userBySub' | 'unit' | 'voidLinksMadeBy'>
   /** Milliseconds. */
   readonly now: () => number
   /** Whose members are administrators; undefined: it isn't known, and whoever loses any group may have been one. */
@@ -62,6 +62,12 @@ export interface RevocationActs {
   enableUser(sub: string, by: string): Promise<readonly Revocation[]>
   /** Sets the groups; tokens that carry one that is taken away end. Groups are NOT checked. */
   changeGroups(sub: string, groups: readonly string[], by: string): Promise<readonly Revocation[]>
+  /** Sets what `change` has, tokens that carry a group that is taken away end. Nothing is checked. */
+  changeUser(
+    sub: string,
+    change: Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups'>>,
+    by: string,
+  ): Promise<readonly Revocation[]>
   /**
    * Ends sign-ins by a provider: their browser sessions, authorizations and tokens. @param keepNative spares native clients, and the
    * sign-in with them. @param why for the audit.
@@ -185,7 +191,10 @@ function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAu
 function settingActs(
   acting: Acting,
   { store, adminGroups }: ActOptions,
-): Pick<RevocationActs, 'disableUser' | 'enableUser' | 'changeGroups' | 'changePassword' | 'setUpByLink'> {
+): Pick<
+  RevocationActs,
+  'disableUser' | 'enableUser' | 'changeGroups' | 'changeUser' | 'changePassword' | 'setUpByLink'
+> {
   return {
     disableUser: (sub, by) =>
       withLinks(store, sub, true, () =>
@@ -208,6 +217,20 @@ function settingActs(
           revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
           setUser: { sub, groups },
           audit: line('user.groups_changed', { sub, groups, removed, by }),
+        })),
+      )
+    },
+    changeUser: async (sub, change, by) => {
+      const before = (await store.userBySub(sub))?.groups ?? []
+      const removed = change.groups === undefined ? [] : before.filter((group) => !change.groups?.includes(group))
+      const fields = Object.keys(change)
+      const groups = change.groups === undefined ? {} : { groups: change.groups, removed }
+      const steppedDown = removed.some((group) => adminGroups?.().includes(group) ?? true)
+      return withLinks(store, sub, steppedDown, () =>
+        acting((stamp) => ({
+          revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
+          setUser: { sub, ...change },
+          audit: line('user.changed', { sub, fields, ...groups, by }),
         })),
       )
     },
@@ -236,7 +259,7 @@ function settingActs(
 }
 
 /** The links that an administrator has made go with the office. */
-function withLinks<T>(store: Store, sub: string, go: boolean, act: () => Promise<T>): Promise<T> {
+function withLinks<T>(store: ActOptions['store'], sub: string, go: boolean, act: () => Promise<T>): Promise<T> {
   const work = async (): Promise<T> => {
     const result = await act()
     await store.voidLinksMadeBy(sub)

@@ -3,9 +3,9 @@ import type { Config } from '../config/config.ts'
 import { describeChanges } from '../config/diff.ts'
 import { activateConfig, retireConfig } from '../gateway/active-config.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
+import { trustedIssuers } from '../gateway/trusted-issuers.ts'
 import type { Runtime } from './runtime.ts'
 import { readTls, StartFault } from './start-fault.ts'
-import { trustedIssuers } from './trusted-issuers.ts'
 
 /** Settings that are bound to something opened at the start; a changed one is named in the log and holds after a restart. */
 const BOUND: Readonly<Record<string, (config: Config) => unknown>> = {
@@ -33,7 +33,7 @@ export async function applyConfig(
   parts: Runtime,
   spread: (next: Config, tls: TlsMaterial | undefined) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  const { state, log, backing, metrics } = parts
+  const { state, log, backing, metrics, history } = parts
   const { config: before } = state.generation
   const fixed = changed(FIXED, before, next)
   if (fixed.length > 0)
@@ -44,8 +44,9 @@ export async function applyConfig(
   await spread(next, tls)
   metrics.reload(true)
   log.info('reload', { changes: describeChanges(before, next) })
-  for (const name of changed(BOUND, before, next))
-    log.warn('reload.restart', { setting: name, detail: `${name} changed: needs a restart` })
+  const waiting = changed(BOUND, before, next)
+  history.applied(next.file, waiting)
+  for (const name of waiting) log.warn('reload.restart', { setting: name, detail: `${name} changed: needs a restart` })
 }
 
 /** Swaps a file in that {@link applyConfig} has found good; says nothing. */

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import { denial } from '../core/denial.ts'
 import type { BackChannel } from '../gateway/back-channel.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
+import type { IssuerOperations } from '../issuer/operations.ts'
 import type { PublishedKey } from '../token/trusted-issuer.ts'
 
 /** What answers the issuer's paths: the embedded issuer, nobody, or the audgate that a gateway on its own stands before. */
@@ -16,6 +17,8 @@ export interface IssuerMount {
   readonly providerAges?: () => Promise<ReadonlyMap<string, number>>
   /** What credentials that are no tokens are exchanged by. */
   readonly backChannel: BackChannel
+  /** Undefined when this process holds no issuer. */
+  readonly operations: IssuerOperations | undefined
   onKeysChanged(listener: () => void): void
   /** An upstream of the issuer has been found not to answer; undefined where there is none. */
   readonly upstreamFailed?: ((origin: string) => void) | undefined
@@ -29,6 +32,7 @@ export const NO_ISSUER: IssuerMount = {
   own: undefined,
   answer: undefined,
   backChannel: { ask: () => Promise.reject(new Error('there is no issuer')) },
+  operations: undefined,
   onKeysChanged: () => undefined,
   reconfigure: () => Promise.resolve(),
   close: () => Promise.resolve(),

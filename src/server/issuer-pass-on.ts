@@ -37,6 +37,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
     own: undefined,
     answer: undefined,
     backChannel: remoteBackChannel(choice, config.secrets.feedToken ?? ''),
+    operations: undefined,
     onKeysChanged: () => undefined,
     upstreamFailed: choice.failed,
     reconfigure: () => Promise.resolve(),

@@ -1,4 +1,4 @@
-import type { Config, EmbeddedIssuer } from '../config/config.ts'
+import { type Config, type EmbeddedIssuer, issuedResources } from '../config/config.ts'
 import { appPasswordPlaces, sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import { hasAdministrator } from '../issuer/people/links.ts'
@@ -55,6 +55,7 @@ async function mountEmbedded(
     backChannel: issuer.backChannel,
     answer: (request, response, address) => issuer.handle(request, response, address),
     providerAges: () => issuer.providerAges(),
+    operations: issuer.operations,
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
       if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
@@ -75,7 +76,6 @@ async function warnWithoutAdministrator(config: Config, store: Store, onEvent: M
 const ADMIN_GROUPS: readonly string[] = ['admins']
 
 function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
-  const resources = config.resources.filter((resource) => resource.issuers.includes(config.publicUrl))
   return {
     ...settings,
     identifier: config.publicUrl,
@@ -84,7 +84,8 @@ function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): I
     appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
     appPasswordPlaces: appPasswordPlaces(config),
     sessionOrigins: sessionOrigins(config),
-    adminGroups: ADMIN_GROUPS,
-    resources,
+    adminGroups: config.admin?.groups ?? ADMIN_GROUPS,
+    resources: issuedResources(config),
+    hasAdmin: config.admin !== undefined,
   }
 }

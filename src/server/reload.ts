@@ -24,11 +24,11 @@ export function keepReloading({ server, log, load }: ReloadOptions): Reloading {
   const state = { watching: watch(filesOf(server)), closed: false }
   const now = async (): Promise<void> => {
     const result = load()
-    if (!result.ok) return refuse(log, result.problems.map(problemText))
+    if (!result.ok) return refuse(server, log, result.problems.map(problemText))
     try {
       await server.reload(result.config)
     } catch (error) {
-      return refuse(log, [error instanceof StartFault ? error.message : String(error)])
+      return refuse(server, log, [error instanceof StartFault ? error.message : String(error)])
     }
     tellWarnings(result.config, log)
     const files = filesOf(server)
@@ -58,7 +58,8 @@ export function tellWarnings({ warnings }: Config, log: Log): void {
     log.warn('config.warning', { place: `${file}:${line}:${column}`, detail: message })
 }
 
-function refuse(log: Log, problems: readonly string[]): void {
+function refuse(server: Server, log: Log, problems: readonly string[]): void {
+  server.refusedFile(problems)
   log.error('reload.refused', { problems, detail: 'the old file stays in force' })
 }
 

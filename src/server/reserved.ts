@@ -13,6 +13,8 @@ export interface ReservedOptions {
   /** Answers what browsers need of the gateway itself. */
   readonly browser: (reserved: ReservedRequest) => void
   readonly issuer: IssuerMount
+  /** Answers the operator's API where this process holds it. */
+  readonly admin: ((reserved: ReservedRequest) => void) | undefined
   /** Undefined where this process holds no store. */
   readonly feed: Feed | undefined
 }
@@ -22,7 +24,7 @@ const IDLE_MS = 300_000
 
 /** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
 export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
-  const { recorder, site, browser, issuer, feed } = options
+  const { recorder, site, browser, issuer, feed, admin } = options
   return (reserved) => {
     const { request, response, record, routing } = reserved
     const [path = '/'] = routing.target.readings
@@ -34,6 +36,8 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
       recorder.end(record, { ...ending, reason: record.reason, bytesIn: 0, bytesOut: 0 })
     })
     if (isWithin(METADATA_PATH, path)) record.place = '(metadata)'
+    // Only what was permitted has a token.
+    if (reserved.token !== undefined && admin !== undefined) return admin(reserved)
     switch (answererOf(path, feed)) {
       case 'site':
         return site(reserved)

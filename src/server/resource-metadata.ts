@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
+import type { Config } from '../config/config.ts'
 import { parseHost } from '../core/address.ts'
 import { denial } from '../core/denial.ts'
 import type { Resource } from '../core/resource.ts'
@@ -17,6 +18,11 @@ export interface MetadataEndpoint {
   /** @param requestId Stands in its refusals. */
   handle(request: IncomingMessage, response: ServerResponse, requestId: string): void
   close(): Promise<void>
+}
+
+/** What documents are served for: the file's resources, and that of the operator's API. */
+export function knownResources({ resources, admin }: Config): readonly Resource[] {
+  return admin === undefined ? resources : [...resources, admin.resource]
 }
 
 // Documents change with routes.yaml only; clients may keep them for a short while.

@@ -1,17 +1,20 @@
+import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
 import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../gateway/active-config.ts'
 import { Credentials } from '../gateway/credentials.ts'
 import type { Listener } from '../gateway/listener.ts'
 import { createRecorder, type Recorder } from '../gateway/request-log.ts'
+import { trustedIssuers } from '../gateway/trusted-issuers.ts'
 import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import type { KeyEvent } from '../token/key-set.ts'
 import { createVerifier, type MissingClaim, type Verifier } from '../token/verifier.ts'
+import { createWitness, type DecisionWitness } from './admin/witness.ts'
 import type { Closing } from './closing.ts'
+import { createFileHistory, type FileHistory } from './file-history.ts'
 import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink } from './issuer-link.ts'
-import { trustedIssuers } from './trusted-issuers.ts'
 
 const TUNNEL_USE_MS = 60_000
 
@@ -33,6 +36,11 @@ export interface Runtime extends ServerDependencies {
   readonly credentials: Credentials
   readonly metrics: Metrics
   readonly recorder: Recorder
+  /** Takes down what requests came to, and hands it to {@link Runtime.kept}. */
+  readonly witness: DecisionWitness
+  readonly history: FileHistory
+  /** Who keeps what was taken down; set when that is open. */
+  readonly kept: { hand: (batch: readonly Decision[]) => void }
   /** Changes with reloads and at the end. */
   readonly state: ServerState
 }
@@ -66,6 +74,10 @@ export async function openRuntime(
     call: (provider, kind, outcome) => counters.metrics?.providerCall(provider, kind, outcome),
     signIn: (provider, outcome, reason) => counters.metrics?.providerSignIn(provider, outcome, reason),
   }
+  const kept: { hand: (batch: readonly Decision[]) => void } = { hand: () => undefined }
+  const witness = createWitness(now, (batch) => kept.hand(batch))
+  closing.add(() => witness.close())
+  const history = createFileHistory(config.file, now)
   const backing = await open(config, { log, now, tunnels, onEvent, meter, current, feedTiming }, closing)
   closing.add(noteTunnels(tunnels, backing, now))
   const verifier = openVerifier(config, backing, log, startedAt)
@@ -73,9 +85,9 @@ export async function openRuntime(
   backing.onKeysChanged(() => verifier.keysChanged(config.publicUrl))
   const metrics = openMetrics(() => recorder, { tunnels, backing, verifier, state, now })
   counters.metrics = metrics
-  const recorder = createRecorder(log, metrics, config.accessLog)
+  const recorder = createRecorder(log, metrics, config.accessLog, witness)
   const credentials = new Credentials(verifier, backing.issuer.backChannel)
-  return { log, now, tunnels, backing, verifier, credentials, metrics, recorder, state }
+  return { log, now, tunnels, backing, verifier, credentials, metrics, recorder, state, witness, history, kept }
 }
 
 /** Nothing tells when a token's time is over, so it is looked at. Answers what stops that. */

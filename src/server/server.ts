@@ -2,12 +2,14 @@ import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/config.ts'
 import { openManagement } from '../observe/management.ts'
 import type { Store } from '../store/store.ts'
+import { answerAdmin, mountAdmin } from './admin/mount-admin.ts'
+import { trafficOf } from './admin/traffic.ts'
 import { applyConfig } from './apply-config.ts'
 import { type Closing, createClosing } from './closing.ts'
 import { browserEndpoints, closeFront, openFront } from './front.ts'
 import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
-import { createMetadataEndpoint } from './resource-metadata.ts'
+import { createMetadataEndpoint, knownResources } from './resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from './runtime.ts'
 import { bindFault, hasEnded, readTls, startFault } from './start-fault.ts'
 import { clearStaleSocket } from './unix-socket.ts'
@@ -25,6 +27,8 @@ export interface Server {
   reload(config: Config): Promise<void>
   /** Turns unready, and goes on all the same: balancers are to find out first. */
   drain(): void
+  /** A file could not be put in force: the operator's page shows why. */
+  refusedFile(problems: readonly string[]): void
   /**
    * Turns unready, takes no new connections, lets running requests finish, closes tunnels, then everything else.
    * @param graceMs How long running requests may take, milliseconds.
@@ -54,9 +58,22 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
   const { unready, issuerUnready } = backing
   const management = await manage(config, { state, metrics: parts.metrics, unready, issuerUnready }, closing)
-  const site = await createMetadataEndpoint({ resources: () => state.generation.config.resources })
+  const site = await createMetadataEndpoint({ resources: () => knownResources(state.generation.config) })
   closing.add(() => site.close())
+  const admin = await mountAdmin(
+    parts,
+    {
+      traffic: async () => trafficOf([await parts.metrics.values()]),
+      workers: 1,
+    },
+    closing,
+  )
+  if (admin !== undefined) {
+    parts.kept.hand = admin.decisions
+    admin.onWatched((watched) => parts.witness.watch(watched))
+  }
   const serveReserved = createReserved({
+    admin: admin && ((reserved) => answerAdmin(admin, reserved)),
     recorder,
     site: ({ request, response, record }) => site.handle(request, response, record.id),
     browser: browserEndpoints(parts),
@@ -76,6 +93,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     drain: () => {
       state.closing = true
     },
+    refusedFile: (problems) => parts.history.refused(problems),
     close: (graceMs = GRACE_MS) => {
       // Followers hold their streams open for ever; they come back to whoever serves next.
       backing.feed?.close()

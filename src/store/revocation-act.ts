@@ -33,7 +33,9 @@ export interface RevocationAct extends EndsSessions {
   }[]
   /** Browser sessions at the issuer to end, with all interactions of the person; the session `exceptUid` is spared. */
   readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
-  readonly setUser?: { readonly sub: string } & Partial<Pick<UserRecord, 'disabled' | 'groups' | 'passwordHash'>>
+  readonly setUser?: { readonly sub: string } & Partial<
+    Pick<UserRecord, 'displayName' | 'email' | 'disabled' | 'groups' | 'passwordHash'>
+  >
   /** With their browser sessions and authorizations, whose tokens are refused until then. */
   readonly endProviderSignIns?: readonly (EndProviderSignIn & {
     readonly notBeforeMs: number

@@ -1,35 +1,22 @@
 import type { Revocation } from '../core/revocation.ts'
 import type { LinkStore } from './link-store.ts'
+import type { ListStore } from './list-store.ts'
 import type { ProviderStore } from './provider-store.ts'
+import type { AuditOrigin, AuditRecord, AuthorizationRecord, ClientRecord } from './records.ts'
 import type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
 import type { SessionStore } from './session-store.ts'
 import type { UserRecord } from './user-record.ts'
 
+export type {
+  AuditOrigin,
+  AuditRecord,
+  AuthorizationRecord,
+  ClientRecord,
+  ClientType,
+  SessionRecord,
+} from './records.ts'
 export type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
 export type { UserRecord } from './user-record.ts'
-
-export type ClientType = 'native' | 'spa' | 'web' | 'service'
-
-export interface ClientRecord {
-  readonly id: string
-  readonly type: ClientType
-  readonly name: string
-  readonly redirectUris: readonly string[]
-  readonly postLogoutRedirectUris: readonly string[]
-  /** Consent is asked of third-party and self-registered clients. */
-  readonly thirdParty: boolean
-  /** How it came: by the operator, by RFC 7591 registration, or by a client metadata document. */
-  readonly origin: 'operator' | 'registration' | 'document'
-  /** SHA-256 of the secret, base64url; undefined for public clients. */
-  readonly secretHash: string | undefined
-  /** What a `service` client may have by client_credentials. */
-  readonly allow: readonly { readonly resource: string; readonly scopes: readonly string[] }[]
-  /** `client revoke` was said: gets nothing until `client restore`. */
-  readonly revoked: boolean
-  readonly createdAt: number
-  /** What a self-registered client sent, beyond the columns; empty for others. */
-  readonly metadata: Readonly<Record<string, unknown>>
-}
 
 /** What one person allowed one client at one resource (`resource` '' holds the OpenID scopes). */
 export interface ConsentRecord {
@@ -40,21 +27,6 @@ export interface ConsentRecord {
   /** Left out by the person; not asked again unless `prompt=consent`. */
   readonly rejected: readonly string[]
   readonly since: number
-}
-
-/** One authorization: a sign-in of one client for one person, the family of its refresh tokens. */
-export interface AuthorizationRecord {
-  /** The `gid` claim. */
-  readonly gid: string
-  readonly sub: string
-  readonly clientId: string
-  /** Resource → scopes of the grant. */
-  readonly resources: Readonly<Record<string, readonly string[]>>
-  /** What the person knows the device by (from User-Agent, or `device flow`). */
-  readonly label: string
-  readonly createdAt: number
-  readonly lastUsedAt: number | undefined
-  readonly ended: boolean
 }
 
 /** A row of the authorization server library's storage. Keys are hashed by the store; secrets never rest in clear. */
@@ -79,18 +51,6 @@ export interface SigningKeyRecord {
   readonly activateAt: number
   /** When `retiring` is dropped. */
   readonly retireAt: number | undefined
-}
-
-/** Who caused a line: the server in its work, a stranger who was refused, or a command. */
-export type AuditOrigin = 'server' | 'stranger' | 'command'
-
-export interface AuditRecord {
-  readonly id: number
-  readonly origin: AuditOrigin
-  readonly at: number
-  readonly event: string
-  /** Never a token, code, secret or password. */
-  readonly detail: Readonly<Record<string, unknown>>
 }
 
 /** A process that holds the store open. */
@@ -121,7 +81,7 @@ export interface HeldByUnit {
 }
 
 /** What is remembered (`test/contract` holds every engine to it). A method is one atomic step, or throws `StoreError` and leaves nothing. */
-export interface Store extends ProviderStore, SessionStore, LinkStore {
+export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore {
   // people
   addUser(user: UserRecord): Promise<'added' | 'exists'>
   userByName(username: string): Promise<UserRecord | undefined>

@@ -94,6 +94,7 @@ export interface MetricSums {
   /** It has ended: what it counted stays in the sums, what it held is gone. */
   leave(worker: number): void
   read: Metrics['read']
+  values: Metrics['values']
 }
 
 /** @param own Of this process. */
@@ -107,6 +108,7 @@ export function createMetricSums(own: Metrics): MetricSums {
       latest.delete(worker)
       past.values = past.values.then((before) => sum([before, counted]).getMetricsAsJSON())
     },
+    values: async () => sum([await own.values(), await past.values, ...latest.values()]).getMetricsAsJSON(),
     read: async () => {
       const all = sum([await own.values(), await past.values, ...latest.values()])
       return { contentType: all.contentType, text: await all.metrics() }

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
 import type { BackChannelKind } from '../core/back-channel.ts'
 import type { Revocation } from '../core/revocation.ts'
@@ -37,6 +38,8 @@ export type PrimaryMessage =
   /** Undefined: nobody could answer. */
   | { readonly kind: 'answer'; readonly ask: number; readonly answer: unknown }
   | { readonly kind: 'metrics'; readonly ask: number }
+  /** Somebody looks at decisions, so that those that passed are wanted, too; or nobody does. */
+  | { readonly kind: 'watch'; readonly watched: boolean }
   | { readonly kind: 'close'; readonly graceMs: number }
 
 /** What a worker says to the primary. */
@@ -48,6 +51,7 @@ export type WorkerMessage =
   | { readonly kind: 'fault'; readonly message: string }
   /** Authorizations and when they were last used (NumericDate, seconds). */
   | { readonly kind: 'used'; readonly uses: ReadonlyMap<string, number> }
+  | { readonly kind: 'decisions'; readonly decisions: readonly Decision[] }
   /** Is this DPoP proof used for the first time? */
   | {
       readonly kind: 'proof'

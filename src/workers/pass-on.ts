@@ -7,8 +7,10 @@ import { createProxyServer } from 'http-proxy'
 import { denial } from '../core/denial.ts'
 import { cgiName } from '../core/fields.ts'
 import { parseTarget } from '../core/target.ts'
+import { sealVerifiedToken, type VerifiedToken } from '../core/token.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
 import { MAX_HEADER_BYTES } from '../gateway/framing.ts'
+import type { AdminMount } from '../server/admin/mount-admin.ts'
 import type { Closing } from '../server/closing.ts'
 import type { IssuerLink } from '../server/issuer-link.ts'
 import { answererOf } from '../server/reserved.ts'
@@ -53,10 +55,11 @@ export function createPassOn(innerPath: string): PassOn {
 }
 
 /** Puts a request in the terms of the primary: the library sends what it finds in `headers` and `url`. */
-function prepare({ request, routing, record }: ReservedRequest): void {
+function prepare({ request, routing, record, token }: ReservedRequest): void {
   const { client, target } = routing
   for (const name of Object.keys(request.headers)) if (KEPT_HERE.has(cgiName(name))) delete request.headers[name]
-  request.headers[INNER_FIELD] = `${client.address} ${record.id}`
+  const permitted = token === undefined ? '' : ` ${writtenToken(token)}`
+  request.headers[INNER_FIELD] = `${client.address} ${record.id}${permitted}`
   // The proxy takes origin-form only.
   request.url = target.path + target.query
 }
@@ -69,6 +72,18 @@ function bodyOf(request: IncomingMessage): { readonly buffer?: Stream } {
   return { buffer: Readable.from([]) }
 }
 
+/** What a worker has verified, for the primary alone: the socket stands in a folder that no other user can enter. */
+function writtenToken({ memo: _, scope, ...token }: VerifiedToken): string {
+  return Buffer.from(JSON.stringify({ ...token, scope: [...scope] })).toString('base64url')
+}
+
+function readToken(written: string): VerifiedToken {
+  const { scope, ...token }: Omit<VerifiedToken, 'memo' | 'scope'> & { readonly scope: readonly string[] } = JSON.parse(
+    Buffer.from(written, 'base64url').toString(),
+  )
+  return sealVerifiedToken({ ...token, scope: new Set(scope) })
+}
+
 /**
  * Answers the reserved paths that workers pass on, on a socket in a folder of its own that no other user can enter. Answers the
  * socket's path.
@@ -76,6 +91,7 @@ function bodyOf(request: IncomingMessage): { readonly buffer?: Stream } {
 export async function openInner(
   backing: IssuerLink,
   options: MetadataEndpointOptions,
+  admin: AdminMount | undefined,
   closing: Closing,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'audgate-'))
@@ -85,7 +101,7 @@ export async function openInner(
   const path = join(folder, 'primary.sock')
   // A worker has held the client to its limits, and adds a field of its own.
   const limits = { maxHeaderSize: 2 * MAX_HEADER_BYTES, requestTimeout: 0, requireHostHeader: false }
-  const server = createServer(limits, (request, response) => serve(request, response, backing, site))
+  const server = createServer(limits, (request, response) => serve(request, response, backing, { site, admin }))
   server.on('clientError', (_, socket) => socket.destroy())
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -102,10 +118,12 @@ function serve(
   request: IncomingMessage,
   response: ServerResponse,
   { feed, issuer }: IssuerLink,
-  site: MetadataEndpoint,
+  { site, admin }: { readonly site: MetadataEndpoint; readonly admin: AdminMount | undefined },
 ) {
-  const [address = '', requestId = ''] = String(request.headers[INNER_FIELD] ?? '').split(' ')
+  const [address = '', requestId = '', permitted] = String(request.headers[INNER_FIELD] ?? '').split(' ')
   delete request.headers[INNER_FIELD]
+  const token = permitted === undefined ? undefined : readToken(permitted)
+  if (token !== undefined && admin !== undefined) return admin.handle(request, response, { token, address, requestId })
   // Judged by the worker already; read again only to tell whose it is.
   const parsed = parseTarget(request.url ?? '')
   const [path = '/'] = parsed.ok ? parsed.target.readings : []

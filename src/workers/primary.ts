@@ -1,9 +1,12 @@
 import type { Config, Secrets } from '../config/config.ts'
 import type { BackChannel } from '../gateway/back-channel.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
+import { type AdminMount, mountAdmin } from '../server/admin/mount-admin.ts'
+import { trafficOf } from '../server/admin/traffic.ts'
 import { applyConfig } from '../server/apply-config.ts'
 import { type Closing, createClosing } from '../server/closing.ts'
 import { type IssuerLink, type OpenIssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
+import { knownResources } from '../server/resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
 import { createSerialQueue, GRACE_MS, manage, type Server } from '../server/server.ts'
 import { hasEnded, readTls, startFault } from '../server/start-fault.ts'
@@ -35,6 +38,7 @@ interface Primary {
   readonly sums: MetricSums
   readonly ledger: Ledger
   readonly innerPath: string
+  readonly admin: AdminMount | undefined
   /** Workers that were asked for at the start; a file that says otherwise holds after a restart. */
   readonly count: number
   /** Certificates in force. */
@@ -84,6 +88,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return state.generation.config
     },
     store: backing.store,
+    refusedFile: (problems) => parts.history.refused(problems),
     reload: (next) => turn(() => applyConfig(next, parts, (file, tls) => spread(primary, { config: file, tls }))),
     drain: () => {
       state.closing = true
@@ -112,14 +117,31 @@ async function openPrimary(config: Config, dependencies: ServerDependencies, clo
     )
   const parts = await openRuntime(config, dependencies, closing, open)
   const { backing, state, metrics, now } = parts
+  const answers = createGather()
+  const sums = createMetricSums(metrics)
+  const traffic = async () => {
+    const { primary } = told
+    const { workers } = primary ?? {}
+    if (workers !== undefined)
+      await answers.gather(workers.serving, METRICS_MS, (ask) => workers.tell({ kind: 'metrics', ask }))
+    return trafficOf([await sums.values()])
+  }
+  const admin = await mountAdmin(parts, { traffic, workers: config.workers }, closing)
+  admin?.onWatched((watched) => told.primary?.workers?.tell({ kind: 'watch', watched }))
   const sweep = setInterval(() => ledger.entries(now() / 1_000), SWEEP_MS)
   sweep.unref()
   closing.add(() => clearInterval(sweep))
-  const innerPath = await openInner(backing, { resources: () => state.generation.config.resources }, closing)
+  const innerPath = await openInner(
+    backing,
+    { resources: () => knownResources(state.generation.config) },
+    admin,
+    closing,
+  )
   const shared = {
     parts,
-    answers: createGather(),
-    sums: createMetricSums(metrics),
+    answers,
+    sums,
+    admin,
     ledger,
     innerPath,
     count: config.workers,
@@ -145,6 +167,7 @@ function workersOptions(primary: Primary): WorkersOptions {
       if (word.kind === 'proof') void judgeProof(parts.backing, proofs, word).then(answer)
       if (word.kind === 'question') void answerQuestion(parts.backing.issuer.backChannel, word, answer)
       if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
+      if (word.kind === 'decisions') primary.admin?.decisions(word.decisions)
       if (word.kind === 'metrics') sums.note(worker, word.values)
       if (word.kind === 'metrics' || word.kind === 'file') answers.settle(word.ask, worker)
     },

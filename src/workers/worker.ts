@@ -33,7 +33,8 @@ export function runWorker({ link, log, onEnd }: WorkerOptions): void {
     const backing = createWorkerIssuerLink(briefing, link, passOn)
     state.hear = backing.hear
     state.serving = open(briefing, log, backing.open, passOn)
-    state.serving.then(({ state: { listener } }) => {
+    state.serving.then(({ state: { listener }, kept }) => {
+      kept.hand = (decisions) => link.say({ kind: 'decisions', decisions })
       link.say({ kind: 'listening', addresses: listener?.addresses ?? [] })
     }, failed)
   }
@@ -52,6 +53,7 @@ export function runWorker({ link, log, onEnd }: WorkerOptions): void {
     if (word.kind === 'metrics') {
       withServing(async ({ metrics }) => link.say({ kind: 'metrics', ask: word.ask, values: await metrics.values() }))
     }
+    if (word.kind === 'watch') withServing(({ witness }) => witness.watch(word.watched))
     if (word.kind === 'close') {
       withServing(async (serving) => {
         await closeFront(serving, serving.closing, word.graceMs)
@@ -83,6 +85,7 @@ async function open(
       browser: browserEndpoints(parts),
       issuer: backing.issuer,
       feed: undefined,
+      admin: passOn,
     })
     await openFront(parts, { tls, serveReserved }, closing)
     return { ...parts, closing }

@@ -15,8 +15,8 @@ interface Room {
 
 const NETWORK = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:tls', 'node:dgram', 'node:dns']
 const BELOW_GATEWAY = ['core', 'config', 'token', 'proxy', 'observe']
-const BELOW_SERVER = [...BELOW_GATEWAY, 'store', 'issuer', 'gateway']
-const BELOW_CLI = [...BELOW_SERVER, 'server', 'workers', 'explain']
+const BELOW_SERVER = [...BELOW_GATEWAY, 'store', 'issuer', 'gateway', 'explain', 'admin']
+const BELOW_CLI = [...BELOW_SERVER, 'server', 'workers']
 
 const ROOMS: Readonly<Record<string, Room>> = {
   core: { rooms: [], packages: [], without: ['*'] },
@@ -33,7 +33,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },
   server: { rooms: BELOW_SERVER, packages: ['fastify', '@fastify/http-proxy', 'undici'], without: ['node:sqlite'] },
   workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['http-proxy', 'prom-client'], without: ['node:sqlite'] },
-  explain: { rooms: [...BELOW_SERVER, 'server'], packages: [], without: ['node:sqlite'] },
+  explain: { rooms: [...BELOW_GATEWAY, 'gateway'], packages: [], without: ['node:sqlite', 'node:fs'] },
+  admin: {
+    rooms: ['core', 'store'],
+    packages: ['fastify', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
+    without: ['node:sqlite', 'node:fs'],
+  },
   samples: { rooms: [], packages: [], without: ['node:sqlite'] },
   demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
   deploy: { rooms: [], packages: [], without: NETWORK },

@@ -3,7 +3,7 @@ import type { Resource } from '../../core/resource.ts'
 import type { ClientRecord, ClientType, Store } from '../../store/store.ts'
 import { displayNameProblem, SUB_PREFIX } from '../people/people.ts'
 import { redirectUriProblem } from './client-uri.ts'
-import { reservedClient } from './reserved.ts'
+import { ADMIN_CLIENT, reservedClient } from './reserved.ts'
 
 /** Lets scanners of source code and logs recognise a secret that has leaked. */
 const PREFIX = 'agcs_'
@@ -119,7 +119,8 @@ function clientIdProblem(id: string): string | undefined {
   if (!/^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$/.test(id)) {
     return 'The client id must have 1 to 64 letters, digits or . _ ~ - and begin with a letter or digit.'
   }
-  if (reservedClient(id) !== undefined) return `The client id ${id} is the gateway’s own: choose another.`
+  if (reservedClient(id) !== undefined || id === ADMIN_CLIENT)
+    return `The client id ${id} is the gateway’s own: choose another.`
   return id.startsWith(SUB_PREFIX) ? `The client id must not begin with ${SUB_PREFIX}.` : undefined
 }
 

@@ -6,6 +6,9 @@ export const BROWSER_CLIENT = 'browser'
 /** Programs that come with an app password. */
 export const APP_PASSWORD_CLIENT = 'app-password'
 
+/** The operator's pages; its record stands in the store. */
+export const ADMIN_CLIENT = 'audgate-admin'
+
 const RESERVED: ReadonlyMap<string, string> = new Map([
   [BROWSER_CLIENT, 'Web browser'],
   [APP_PASSWORD_CLIENT, 'App password'],

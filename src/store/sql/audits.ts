@@ -25,6 +25,7 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['revocations', 'id'],
   ['browser_sessions', 'id'],
   ['app_passwords', 'id'],
+  ['refusals', 'id'],
 ]
 
 /** Sign-ins by a provider that have ended, and those that nothing came from or is left of. */
@@ -133,7 +134,7 @@ async function deleteInBatches(database: Database, sql: string, before: number):
   }
 }
 
-function auditOf(row: Row): AuditRecord {
+export function auditOf(row: Row): AuditRecord {
   return {
     id: integer(row, 'id'),
     at: integer(row, 'at'),

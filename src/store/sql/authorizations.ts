@@ -91,7 +91,7 @@ function consentOf(row: Row): ConsentRecord {
   }
 }
 
-function authorizationOf(row: Row): AuthorizationRecord {
+export function authorizationOf(row: Row): AuthorizationRecord {
   const resources: AuthorizationRecord['resources'] = JSON.parse(text(row, 'resources'))
   const lastUsedAt = optionalInteger(row, 'last_used_at')
   return {

@@ -91,7 +91,7 @@ function columnsOf(client: ClientRecord): (string | number | null)[] {
   ]
 }
 
-function clientOf(row: Row): ClientRecord {
+export function clientOf(row: Row): ClientRecord {
   const allow: ClientRecord['allow'] = JSON.parse(text(row, 'allow'))
   return {
     id: text(row, 'id'),

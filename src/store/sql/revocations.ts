@@ -230,7 +230,7 @@ function gone(what: string): StoreError {
   return new StoreError(`${what} is not there any more`, 'look at `audgate user list` and `audgate client list`')
 }
 
-function revocationOf(row: Row): Revocation {
+export function revocationOf(row: Row): Revocation {
   return {
     id: integer(row, 'id'),
     kind: oneOf(row, 'kind', REVOCATION_KINDS),

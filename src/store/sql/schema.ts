@@ -142,4 +142,14 @@ CREATE TABLE instances (
   seen_at_ms INTEGER NOT NULL
 ) STRICT;
 `,
+  `
+CREATE TABLE refusals (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  request_id TEXT NOT NULL UNIQUE,
+  facts TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX refusals_by_expiry ON refusals (expires_at);
+CREATE INDEX audits_by_event ON audits (event, id);
+`,
 ]

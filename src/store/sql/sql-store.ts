@@ -8,10 +8,12 @@ import type { Engine } from './database.ts'
 import { instanceQueries } from './instances.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
 import { linkQueries } from './links.ts'
+import { listQueries } from './lists.ts'
 import { lockForUnit } from './locks.ts'
 import { modelQueries } from './models.ts'
 import { providerLinkQueries } from './provider-links.ts'
 import { providerSignInQueries } from './provider-sign-ins.ts'
+import { refusalQueries } from './refusals.ts'
 import { revocationQueries } from './revocations.ts'
 import { createUnitsOfWork } from './unit-of-work.ts'
 import { userQueries } from './users.ts'
@@ -39,6 +41,8 @@ export function sqlStore(
     ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
     ...auditQueries(database, origin),
     ...linkQueries(database),
+    ...listQueries(database),
+    ...refusalQueries(database),
     ...providerLinkQueries(database),
     ...providerSignInQueries(database),
     unit,

@@ -61,7 +61,7 @@ export async function insertUser(queries: Queries, user: UserRecord): Promise<bo
 }
 
 /** NFKC on both sides of the lower case, because some letters decompose only after it. */
-function usernameKey(username: string): string {
+export function usernameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
 
@@ -70,7 +70,7 @@ function first(rows: readonly Row[]): UserRecord | undefined {
   return row === undefined ? undefined : userOf(row)
 }
 
-function userOf(row: Row): UserRecord {
+export function userOf(row: Row): UserRecord {
   return {
     sub: text(row, 'sub'),
     username: text(row, 'username'),

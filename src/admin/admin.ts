@@ -1,0 +1,96 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { addAccess } from './api/access.ts'
+import { API_PREFIX, type App, createApp } from './api/app.ts'
+import { addAudit } from './api/audit.ts'
+import { addAuthorizationReads } from './api/authorizations.ts'
+import { addClientReads } from './api/clients.ts'
+import { addDecisions } from './api/decisions.ts'
+import { addGroups } from './api/groups.ts'
+import { addOverview } from './api/overview.ts'
+import { addPeopleReads } from './api/people.ts'
+import { addPolicyReads } from './api/policy-reads.ts'
+import { addSystem } from './api/system.ts'
+import type { Caller } from './caller.ts'
+import type { AdminDependencies } from './dependencies.ts'
+import { createTrafficSeries, type TrafficSeries } from './traffic.ts'
+
+/** A call from this process. */
+export interface AdminCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Below `/admin/api/v1`, with its query. */
+  readonly path: string
+  readonly body?: object | undefined
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface AdminAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** What the JSON says; undefined where there is none. */
+  readonly body: unknown
+}
+
+/** The operator's API. */
+export interface Admin {
+  /** Answers a request that has been judged: its caller may come in. */
+  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): void
+  /** The same for a call from this process. The token has been judged for this very method and path. */
+  call(call: AdminCall, caller: Caller): Promise<AdminAnswer>
+  close(): Promise<void>
+}
+
+/** The API on what is handed in; listens on nothing by itself. */
+export async function createAdmin(dependencies: AdminDependencies): Promise<Admin> {
+  const callers = new AsyncLocalStorage<Caller>()
+  const app = await createApp(dependencies, callers)
+  const series = createTrafficSeries(dependencies.traffic, dependencies.now)
+  await app.register(async (api: App) => addOperations(api, dependencies, series), { prefix: API_PREFIX })
+  await app.ready()
+  return {
+    handle: (request, response, caller) => callers.run(caller, () => app.routing(request, response)),
+    call: async ({ method, path, body, headers = {} }, caller) => {
+      const answer = await callers.run(caller, () =>
+        app.inject({ method, url: `${API_PREFIX}${path}`, headers, ...(body === undefined ? {} : { payload: body }) }),
+      )
+      const text = answer.body
+      const fields = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
+      return {
+        status: answer.statusCode,
+        headers: Object.fromEntries(fields),
+        body: text === '' ? undefined : read(text),
+      }
+    },
+    close: async () => {
+      series.close()
+      await app.close()
+    },
+  }
+}
+
+function addOperations(app: App, dependencies: AdminDependencies, series: TrafficSeries): void {
+  addOverview(app, dependencies, series)
+  addDecisions(app, dependencies)
+  addPolicyReads(app, dependencies)
+  addAccess(app, dependencies)
+  addPeopleReads(app, dependencies)
+  addGroups(app, dependencies)
+  addClientReads(app, dependencies)
+  addAuthorizationReads(app, dependencies)
+  addAudit(app, dependencies)
+  addSystem(app, dependencies)
+  app.get(
+    '/openapi.json',
+    { config: { access: { scope: 'r' } }, schema: { response: { 200: z.record(z.string(), z.unknown()) } } },
+    async () => ({ ...app.swagger() }),
+  )
+}
+
+function read(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,109 @@
+import type { AsyncLocalStorage } from 'node:async_hooks'
+import { createServer } from 'node:http'
+import swagger from '@fastify/swagger'
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import {
+  hasZodFastifySchemaValidationErrors,
+  isResponseSerializationError,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
+import { StoreError } from '../../store/store.ts'
+import type { Caller } from '../caller.ts'
+import type { AdminDependencies } from '../dependencies.ts'
+import { notFound, Problem, problemDocument } from '../problem.ts'
+import { type Access, demand } from './demand.ts'
+import { createRates } from './rates.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller
+  }
+  interface FastifyContextConfig {
+    access?: Access
+  }
+}
+
+/** Below the path of the resource. */
+export const API_PREFIX = '/admin/api/v1'
+const LARGEST_BODY = 64 * 1024
+
+/** Fastify as the API uses it: zod schemas validate, serialize and describe. */
+export async function createApp(dependencies: AdminDependencies, callers: AsyncLocalStorage<Caller>) {
+  const app = fastify({
+    // Fastify wants a server to hold; requests come from the gateway's listener.
+    serverFactory: (handler) => createServer(handler),
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 2_048 },
+    logger: false,
+    bodyLimit: LARGEST_BODY,
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.removeContentTypeParser('text/plain')
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendProblem(problemOf(error, dependencies), request, reply),
+  )
+  app.setNotFoundHandler((request, reply) => sendProblem(notFound('path'), request, reply))
+  const rates = createRates(dependencies.now)
+  app.addHook('onRequest', async (request, reply) => {
+    const caller = callers.getStore()
+    if (caller === undefined) throw new Error('a request without a caller')
+    request.caller = caller
+    reply.headers({
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': caller.requestId,
+    })
+    rates.spend(caller, request.routeOptions.config.access?.scope ?? 'r')
+    demand(request.caller, request.routeOptions.config.access, dependencies)
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'audgate administration', version: '1', description: 'People, clients, decisions and access.' },
+      servers: [{ url: dependencies.origin }],
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  })
+  return app
+}
+
+export type App = Awaited<ReturnType<typeof createApp>>
+
+function problemOf(error: FastifyError, { warn }: AdminDependencies): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof StoreError) {
+    return new Problem(503, 'store_unavailable', 'the store can’t be used now; try again', {
+      headers: { 'Retry-After': '5' },
+    })
+  }
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const errors = error.validation.map(({ instancePath, message = 'is not read here' }) => ({
+      path: instancePath.replace(/^\//, '').replaceAll('/', '.'),
+      message,
+    }))
+    const [first] = errors
+    return new Problem(400, 'invalid_request', `${first?.path ?? ''}: ${first?.message ?? ''}`, { errors })
+  }
+  if (error.statusCode === 413) return new Problem(413, 'body_too_large', 'the body is too large')
+  if (error.statusCode === 415) return new Problem(415, 'unsupported_media_type', 'send application/json')
+  if (error.statusCode === 400) return new Problem(400, 'invalid_request', 'the body is no JSON that is read here')
+  const fault = isResponseSerializationError(error)
+    ? JSON.stringify(error.cause.issues)
+    : (error.stack ?? error.message)
+  warn('admin.fault', { fault })
+  return new Problem(500, 'internal_error', 'this is a fault of the gateway; its log says more')
+}
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const text = JSON.stringify(problemDocument(problem, request.caller.requestId))
+  return reply
+    .code(problem.status)
+    .headers({ 'Content-Type': 'application/problem+json', ...problem.extras.headers })
+    .serializer((payload: string) => payload)
+    .send(text)
+}

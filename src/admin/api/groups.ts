@@ -1,0 +1,50 @@
+import { z } from 'zod'
+import { groupsNamedBy } from '../../core/resource.ts'
+import type { UserRecord } from '../../store/store.ts'
+import type { AdminDependencies } from '../dependencies.ts'
+import type { App } from './app.ts'
+import { listOf } from './page.ts'
+import { GIVES, givesOf } from './people.ts'
+
+const SLICE = 500
+
+const GROUP = z.object({
+  name: z.string(),
+  members: z.number().describe('People in it.'),
+  gives: z.array(GIVES),
+})
+
+/** Groups: those that people are in, and those that the file names. */
+export function addGroups(app: App, dependencies: AdminDependencies): void {
+  const { store, view } = dependencies
+  app.get(
+    '/groups',
+    {
+      config: { access: { scope: 'r' } },
+      schema: { querystring: z.strictObject({}), response: { 200: listOf(GROUP) } },
+    },
+    async () => {
+      const { resources } = view()
+      const members = new Map<string, number>(resources.flatMap(groupsNamedBy).map((group) => [group, 0]))
+      for await (const user of everybody(store)) {
+        for (const group of user.groups) members.set(group, (members.get(group) ?? 0) + 1)
+      }
+      const names = [...members.keys()].sort()
+      return {
+        items: names.map((name) => ({ name, members: members.get(name) ?? 0, gives: givesOf(resources, [name]) })),
+      }
+    },
+  )
+}
+
+/** All people, slice by slice. */
+export async function* everybody(store: AdminDependencies['store']): AsyncGenerator<UserRecord> {
+  for (let after = ''; ; ) {
+    const users = await store.usersAfter(after, SLICE)
+    yield* users
+    const last = users.at(-1)
+    if (last === undefined || users.length < SLICE) return
+    after = last.username
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { invalid } from '../problem.ts'
+
+const MOST = 200
+/** Rows that are looked at before others get their turn, and in one call at most. */
+const SLICE = 500
+const MOST_LOOKED_AT = 20_000
+
+/** What every list takes. */
+export const PAGE = {
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .transform((limit) => Math.min(limit, MOST))
+    .default(50)
+    .describe('At most so many; above 200 is 200.'),
+  cursor: z.string().max(512).optional().describe('What the answer before gave as `next`.'),
+}
+
+/** A list's answer. */
+export function listOf<T extends z.ZodType>(item: T) {
+  return z.object({
+    items: z.array(item),
+    next: z.string().optional().describe('The `cursor` of the items that follow; none: this is the end.'),
+  })
+}
+
+/** A time for people and programs. @param seconds NumericDate. */
+export function timeOf(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString()
+}
+
+export const TIME = z.string().describe('RFC 3339, UTC.')
+
+export function cursorOf(key: string | number): string {
+  return Buffer.from(JSON.stringify([key])).toString('base64url')
+}
+
+/** The key behind a cursor; throws the problem for one that is none of ours. */
+export function keyOf<T extends 'string' | 'number'>(cursor: string, kind: T): T extends 'string' ? string : number
+export function keyOf(cursor: string, kind: string): string | number {
+  try {
+    const [key]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    if (typeof key === kind && (typeof key === 'string' || typeof key === 'number')) return key
+  } catch {
+    // Said below.
+  }
+  throw invalid('cursor', 'is none that was given here; begin without one')
+}
+
+export interface Walk<Row, Key extends string | number> {
+  readonly from: Key
+  readonly limit: number
+  /** The rows after a key, in its order. */
+  readonly read: (after: Key, limit: number) => Promise<readonly Row[]>
+  readonly keyOf: (row: Row) => Key
+  readonly fits: (row: Row) => boolean
+}
+
+/** Walks rows in slices until enough fit; a list that is looked through for long goes on with the next call. */
+export async function walk<Row, Key extends string | number>({
+  from,
+  limit,
+  read,
+  keyOf: key,
+  fits,
+}: Walk<Row, Key>): Promise<{ readonly items: readonly Row[]; readonly next?: string }> {
+  const items: Row[] = []
+  let after = from
+  for (let looked = 0; looked < MOST_LOOKED_AT; looked += SLICE) {
+    const rows = await read(after, SLICE)
+    for (const row of rows) {
+      if (items.length === limit) return { items, next: cursorOf(after) }
+      after = key(row)
+      if (fits(row)) items.push(row)
+    }
+    if (rows.length < SLICE) return { items }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { items, next: cursorOf(after) }
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod'
+import { grantableScopes, groupsThatGive, type Resource } from '../../core/resource.ts'
+import type { UserRecord } from '../../store/store.ts'
+import type { AdminDependencies } from '../dependencies.ts'
+import { tagOf } from '../tag.ts'
+import type { App } from './app.ts'
+import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
+import { personOf } from './person.ts'
+
+/** What one resource gives somebody, and by which of their groups. */
+export const GIVES = z.object({
+  resource: z.string(),
+  name: z.string(),
+  scopes: z.array(z.object({ scope: z.string(), by: z.array(z.string()) })),
+})
+
+/** A person as the API shows one. */
+export const PERSON = z.object({
+  sub: z.string(),
+  username: z.string(),
+  name: z.string().optional(),
+  email: z.string().optional(),
+  groups: z.array(z.string()),
+  state: z.enum(['active', 'disabled']),
+  created_at: TIME,
+})
+
+export const PERSON_DETAIL = PERSON.extend({
+  gives: z.array(GIVES),
+  factors: z.array(z.object({ id: z.string(), kind: z.string() })),
+  counts: z.object({ authorizations: z.number(), sessions: z.number() }),
+  sign_ins: z.array(z.object({ at: TIME, event: z.string(), address: z.string().optional() })),
+})
+
+export function shownPerson(user: UserRecord): z.output<typeof PERSON> {
+  return {
+    sub: user.sub,
+    username: user.username,
+    ...(user.displayName === undefined ? {} : { name: user.displayName }),
+    ...(user.email === undefined ? {} : { email: user.email }),
+    groups: [...user.groups],
+    state: user.disabled ? 'disabled' : 'active',
+    created_at: timeOf(user.createdAt),
+  }
+}
+
+/** What these groups give, resource by resource. */
+export function givesOf(resources: readonly Resource[], groups: readonly string[]): z.output<typeof GIVES>[] {
+  return resources.flatMap((resource) => {
+    const scopes = grantableScopes(resource, groups).map((scope) => ({
+      scope,
+      by: groupsThatGive(resource, scope).filter((group) => groups.includes(group)),
+    }))
+    return scopes.length === 0 ? [] : [{ resource: resource.identifier, name: resource.name, scopes }]
+  })
+}
+
+/** A person with all that the page of one shows. */
+export async function personDetail(
+  { store, view }: AdminDependencies,
+  user: UserRecord,
+): Promise<z.output<typeof PERSON_DETAIL>> {
+  const [authorizations, sessions, audits] = await Promise.all([
+    store.authorizations({ sub: user.sub }),
+    store.sessions(user.sub),
+    store.auditsOf('login.success', Number.MAX_SAFE_INTEGER, 500),
+  ])
+  const signIns = audits.filter(({ detail }) => detail.sub === user.sub).slice(0, 20)
+  return {
+    ...shownPerson(user),
+    gives: givesOf(view().resources, user.groups),
+    factors: user.passwordHash === undefined ? [] : [{ id: 'password', kind: 'password' }],
+    counts: { authorizations: authorizations.filter(({ ended }) => !ended).length, sessions: sessions.length },
+    sign_ins: signIns.map(({ at, event, detail }) => ({
+      at: timeOf(at),
+      event,
+      ...(typeof detail.address === 'string' ? { address: detail.address } : {}),
+    })),
+  }
+}
+
+const QUERY = z.strictObject({
+  ...PAGE,
+  q: z.string().max(128).optional().describe('Part of the user name, name or mail address.'),
+  group: z.string().max(64).optional(),
+  state: z.enum(['active', 'disabled']).optional(),
+})
+
+/** Operations that read people and groups. */
+export function addPeopleReads(app: App, dependencies: AdminDependencies): void {
+  const { store } = dependencies
+  const access = { scope: 'r' } as const
+  app.get(
+    '/people',
+    { config: { access }, schema: { querystring: QUERY, response: { 200: listOf(PERSON) } } },
+    async ({ query }) => {
+      const { items, ...rest } = await walk<UserRecord, string>({
+        from: query.cursor === undefined ? '' : keyOf(query.cursor, 'string'),
+        limit: query.limit,
+        read: (after, limit) => store.usersAfter(after, limit),
+        keyOf: ({ username }) => username,
+        fits: (user) => matches(user, query),
+      })
+      return { items: items.map(shownPerson), ...rest }
+    },
+  )
+  app.get(
+    '/people/:sub',
+    { config: { access }, schema: { params: SUB, response: { 200: PERSON_DETAIL } } },
+    async ({ params }, reply) => {
+      const user = await personOf(store, params.sub)
+      reply.header('ETag', tagOf(user))
+      return personDetail(dependencies, user)
+    },
+  )
+  app.get(
+    '/people/:sub/factors',
+    {
+      config: { access },
+      schema: { params: SUB, response: { 200: listOf(z.object({ id: z.string(), kind: z.string() })) } },
+    },
+    async ({ params }) => {
+      const user = await personOf(store, params.sub)
+      return { items: user.passwordHash === undefined ? [] : [{ id: 'password', kind: 'password' }] }
+    },
+  )
+  app.get(
+    '/people/:sub/sessions',
+    {
+      config: { access },
+      schema: { params: SUB, response: { 200: listOf(z.object({ id: z.string(), until: TIME })) } },
+    },
+    async ({ params }) => {
+      const user = await personOf(store, params.sub)
+      const sessions = await store.sessions(user.sub)
+      return { items: sessions.map(({ id, expiresAt }) => ({ id, until: timeOf(expiresAt) })) }
+    },
+  )
+}
+
+export const SUB = z.strictObject({ sub: z.string().max(256) })
+
+function matches(user: UserRecord, { q, group, state }: z.output<typeof QUERY>): boolean {
+  if (group !== undefined && !user.groups.includes(group)) return false
+  if (state !== undefined && user.disabled !== (state === 'disabled')) return false
+  if (q === undefined) return true
+  const text = [user.username, user.displayName, user.email].filter((each) => each !== undefined).join('\n')
+  return text.normalize('NFKC').toLowerCase().includes(q.normalize('NFKC').toLowerCase())
+}

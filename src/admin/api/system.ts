@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import type { SigningKeyRecord } from '../../store/store.ts'
+import type { AdminDependencies } from '../dependencies.ts'
+import { conflict } from '../problem.ts'
+import type { App } from './app.ts'
+import { listOf, TIME, timeOf } from './page.ts'
+import { whyOf } from './why.ts'
+
+const KEY = z.object({
+  kid: z.string(),
+  alg: z.string(),
+  state: z.enum(['pending', 'active', 'retiring']),
+  since: TIME,
+  until: TIME.optional().describe('When a retiring one is dropped.'),
+})
+
+const SYSTEM = z.object({
+  version: z.string(),
+  started_at: TIME,
+  uptime_seconds: z.number(),
+  workers: z.number(),
+  instances: z.number(),
+  config: z.object({
+    file: z.string(),
+    digest: z.string(),
+    since: TIME,
+    last_refused: z.object({ at: TIME, problems: z.array(z.string()) }).optional(),
+    restart_for: z.array(z.string()),
+  }),
+  store: z.object({ kind: z.string(), fault: z.string().optional() }),
+  feed: z.object({ followers: z.number() }),
+})
+
+/** The process, its file and its keys. */
+export function addSystem(app: App, { store, issuer, system, now }: AdminDependencies): void {
+  const none = z.strictObject({})
+  app.get(
+    '/system',
+    { config: { access: { scope: 'r' } }, schema: { querystring: none, response: { 200: SYSTEM } } },
+    async () => {
+      const { startedAt, config, store: state, ...facts } = system()
+      const { lastRefused, restartFor, since, ...file } = config
+      const refused = lastRefused && { at: timeOf(lastRefused.at / 1_000), problems: [...lastRefused.problems] }
+      return {
+        ...facts,
+        started_at: timeOf(startedAt / 1_000),
+        uptime_seconds: Math.max(0, Math.floor((now() - startedAt) / 1_000)),
+        instances: 1,
+        config: {
+          ...file,
+          since: timeOf(since / 1_000),
+          ...(refused === undefined ? {} : { last_refused: refused }),
+          restart_for: [...restartFor],
+        },
+        store: { kind: state.kind, ...(state.fault === undefined ? {} : { fault: state.fault }) },
+      }
+    },
+  )
+  app.get(
+    '/keys',
+    { config: { access: { scope: 'r' } }, schema: { querystring: none, response: { 200: listOf(KEY) } } },
+    async () => ({ items: (await store.signingKeys()).map(shownKey) }),
+  )
+  app.post(
+    '/keys/rotate',
+    {
+      config: { access: { scope: 'w', fresh: true, persons: true } },
+      schema: { body: z.strictObject({}).nullish(), response: { 201: KEY } },
+    },
+    async (request, reply) => {
+      const key = await issuer.rotateKeys(whyOf(request.caller))
+      if (key === undefined) throw conflict('pending_key', 'a new key is published already and begins to sign soon')
+      return reply.code(201).send(shownKey(key))
+    },
+  )
+}
+
+function shownKey({ kid, alg, state, activateAt, retireAt }: SigningKeyRecord): z.output<typeof KEY> {
+  return { kid, alg, state, since: timeOf(activateAt), ...(retireAt === undefined ? {} : { until: timeOf(retireAt) }) }
+}

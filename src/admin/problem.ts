@@ -1,0 +1,67 @@
+/** What is wrong with one member of a body or query. */
+export interface MemberProblem {
+  readonly path: string
+  readonly message: string
+}
+
+export interface ProblemExtras {
+  readonly errors?: readonly MemberProblem[]
+  readonly headers?: Readonly<Record<string, string>>
+  /** Further members of the document. */
+  readonly members?: Readonly<Record<string, unknown>>
+}
+
+/** An answer that is no success (RFC 9457). `message` is for people; `reason` is for programs. */
+export class Problem extends Error {
+  readonly status: number
+  readonly reason: string
+  readonly extras: ProblemExtras
+
+  constructor(status: number, reason: string, message: string, extras: ProblemExtras = {}) {
+    super(message)
+    this.status = status
+    this.reason = reason
+    this.extras = extras
+  }
+}
+
+export function notFound(what: string): Problem {
+  return new Problem(404, 'not_found', `there is no such ${what}`)
+}
+
+export function invalid(path: string, message: string): Problem {
+  return new Problem(400, 'invalid_request', `${path}: ${message}`, { errors: [{ path, message }] })
+}
+
+export function conflict(reason: string, message: string): Problem {
+  return new Problem(409, reason, message)
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  428: 'Precondition Required',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** The document of a problem. */
+export function problemDocument({ status, reason, message, extras }: Problem, requestId: string): object {
+  return {
+    type: 'about:blank',
+    title: TITLES[status] ?? 'Error',
+    status,
+    detail: message,
+    reason,
+    request_id: requestId,
+    ...(extras.errors === undefined ? {} : { errors: extras.errors }),
+    ...extras.members,
+  }
+}

@@ -1,0 +1,24 @@
+import type { RequestHead } from '../gateway/request-head.ts'
+
+/**
+ * The head of a request that is only thought of; undefined where the URL or the method is none. The URL is taken apart and not normalized: what
+ * its path means is what is asked. @param origin What a path alone is below.
+ */
+export function headOf(
+  origin: string,
+  method: string,
+  url: string,
+  { token, address = '127.0.0.1' }: { readonly token?: string | undefined; readonly address?: string | undefined } = {},
+): RequestHead | undefined {
+  const full = url.startsWith('/') ? `${origin}${url}` : url
+  const [, scheme = '', authority = '', target = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(full) ?? []
+  if (authority === '' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) return undefined
+  return {
+    method,
+    target: target.startsWith('/') ? target : `/${target}`,
+    rawHeaders: ['Host', authority, ...(token === undefined ? [] : ['Authorization', `Bearer ${token}`])],
+    httpVersion: '1.1',
+    peerAddress: address,
+    tls: scheme.toLowerCase() === 'https',
+  }
+}

@@ -1,0 +1,141 @@
+import { matchResource } from '../core/resource.ts'
+import type { RevocationAct } from '../store/store.ts'
+import { adminClientSecret } from './clients/admin-client.ts'
+import { addClient } from './clients/clients.ts'
+import type { IssuerContext } from './context.ts'
+import type { SigningKeys } from './keys/signing-keys.ts'
+import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
+import { addUser, displayNameProblem, emailProblem, groupsProblem } from './people/people.ts'
+import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
+import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
+
+/** What acts of the command line are called when an operator does them here. */
+const EVENTS: Readonly<Record<string, string>> = {
+  'tokens.revoked': 'client.ended',
+  'authorization.revoked': 'authorization.ended',
+  'session.ended_everywhere': 'session.ended',
+  'user.groups_changed': 'user.changed',
+}
+
+/** @param keys Of the algorithm in force. */
+export function createOperations(context: IssuerContext, keys: () => SigningKeys): IssuerOperations {
+  const { store, now, settings } = context
+  const record: IssuerOperations['record'] = (event, detail, why) => context.record(event, { ...detail, ...told(why) })
+  /** A change and its line, or neither. */
+  const changing = <T>(
+    work: () => Promise<T>,
+    isDone: (result: T) => boolean,
+    event: string,
+    of: (result: T) => Detail,
+    why: Why,
+  ) =>
+    store.unit(async () => {
+      const result = await work()
+      if (isDone(result)) await record(event, of(result), why)
+      return result
+    }, isDone)
+  return {
+    record,
+    addPerson: (input, why) =>
+      changing(
+        () => addUser(store, { ...input, passwordHash: undefined }, now()),
+        ({ kind }) => kind === 'added',
+        'user.added',
+        (added) => (added.kind === 'added' ? { sub: added.user.sub, groups: added.user.groups } : {}),
+        why,
+      ),
+    changePerson: async (sub, change, why) => {
+      await actsFor(context, why).changeUser(sub, change, why.by)
+    },
+    addClient: (input, why) =>
+      changing(
+        () => addClient(store, input, settings().resources, now()),
+        ({ kind }) => kind === 'added',
+        'client.added',
+        () => ({ client: input.id, type: input.type }),
+        why,
+      ),
+    putClient: async (client, event, why) => {
+      await changing(
+        () => store.putClient(client),
+        () => true,
+        event,
+        () => ({ client: client.id }),
+        why,
+      )
+    },
+    deleteClient: (id, why) =>
+      changing(
+        () => store.deleteClient(id),
+        (done) => done,
+        'client.deleted',
+        () => ({ client: id }),
+        why,
+      ),
+    endSession: (sub, id, why) =>
+      changing(
+        () => store.endSession(sub, id),
+        (done) => done,
+        'session.ended',
+        () => ({ sub, session: id }),
+        why,
+      ),
+    acts: (why) => actsFor(context, why),
+    rotateKeys: async (why) => {
+      const pending = (await store.signingKeys()).some(
+        ({ state, alg }) => state === 'pending' && alg === settings().signingAlg,
+      )
+      if (pending) return undefined
+      const key = await keys().rotate()
+      await record('keys.rotated', { kid: key.kid }, why)
+      return key
+    },
+    preview: (holder, resource, scopes) => preview(context, holder, resource, scopes),
+    adminClientSecret: () => adminClientSecret(context.masterKey),
+    problemOfPerson,
+  }
+}
+
+type Detail = Readonly<Record<string, unknown>>
+
+function told({ by, requestId, address }: Why): Detail {
+  return { by, request_id: requestId, address }
+}
+
+/** The acts, each with who did it from where in its line. */
+function actsFor(context: IssuerContext, why: Why): RevocationActs {
+  const { store, now } = context
+  const act = async (change: RevocationAct) => {
+    const event = EVENTS[change.audit.event] ?? change.audit.event
+    const detail = { ...change.audit.detail, ...told(why) }
+    const entries = await store.act({ ...change, audit: { event, detail } })
+    context.tell(event, detail)
+    return entries
+  }
+  return createRevocationActs({
+    store: { act, userBySub: store.userBySub, unit: store.unit, voidLinksMadeBy: store.voidLinksMadeBy },
+    now,
+    adminGroups: () => context.settings().adminGroups,
+  })
+}
+
+function problemOfPerson({ displayName, email, groups }: PersonChange): string | undefined {
+  return displayNameProblem(displayName) ?? emailProblem(email) ?? groupsProblem(groups ?? [])
+}
+
+/** By the rules of the authorization and the token endpoint: a person consents to all that they may give. */
+function preview(context: IssuerContext, holder: WouldBe, named: string, scopes: readonly string[]): IssuePreview {
+  const { resources } = context.settings()
+  const resource = matchResource(resources, named)
+  const asked = scopes.length > 0 ? scopes : [...(resource?.scopes.keys() ?? [])]
+  const ask = readResourceRequest(resources, [named], asked, false)
+  if (ask.kind === 'refused') return { given: [], leftOut: [], refused: ask.description }
+  const offers = offer(ask.shares, holder)
+  const leftOut = offers.flatMap(({ withheld }) => withheld)
+  const judged =
+    holder.kind === 'service'
+      ? judgeService(resources, [named], asked, holder)
+      : judgeToken(resources, { granted: offers, openId: false, named, scope: undefined }, holder)
+  if (judged.kind === 'token') return { given: judged.scopes, leftOut, refused: undefined }
+  return { given: [], leftOut, refused: judged.kind === 'refused' ? judged.description : 'nothing was asked for' }
+}

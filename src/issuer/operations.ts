@@ -1,0 +1,48 @@
+import type { ClientRecord, SigningKeyRecord, UserRecord } from '../store/store.ts'
+import type { AddedClient, NewClient } from './clients/clients.ts'
+import type { AddedUser, NewUser } from './people/people.ts'
+import type { RevocationActs } from './revocation-acts.ts'
+
+/** Who does something, for its audit line. */
+export interface Why {
+  /** A `sub`, or `client:ID`. */
+  readonly by: string
+  readonly requestId: string
+  readonly address: string
+}
+
+/** Who a token would be made for. */
+export type WouldBe =
+  | { readonly kind: 'person'; readonly groups: readonly string[] }
+  | { readonly kind: 'service'; readonly allow: ClientRecord['allow'] }
+
+/** What would be issued of one resource, and which groups would do for the rest. */
+export interface IssuePreview {
+  readonly given: readonly string[]
+  readonly leftOut: readonly { readonly scope: string; readonly groups: readonly string[] }[]
+  /** Why there is no token at all. */
+  readonly refused: string | undefined
+}
+
+/** What an operator does at the issuer. Everything that changes something is one transaction with one audit line. */
+export interface IssuerOperations {
+  addPerson(input: Omit<NewUser, 'passwordHash'>, why: Why): Promise<AddedUser>
+  /** Sets what `change` has; a group that is taken away ends what it gave. Nothing is checked. */
+  changePerson(sub: string, change: PersonChange, why: Why): Promise<void>
+  addClient(input: NewClient, why: Why): Promise<AddedClient>
+  /** Puts a whole record in the place of what is there. Nothing is checked. */
+  putClient(client: ClientRecord, event: string, why: Why): Promise<void>
+  deleteClient(id: string, why: Why): Promise<boolean>
+  endSession(sub: string, id: string, why: Why): Promise<boolean>
+  /** The acts of revocation, each audited with `why` under the event that the acts' own name is mapped to. */
+  acts(why: Why): RevocationActs
+  rotateKeys(why: Why): Promise<SigningKeyRecord | undefined>
+  record(event: string, detail: Readonly<Record<string, unknown>>, why: Why): Promise<void>
+  /** What the token endpoint would give. Asked with no scopes: all of the resource's. */
+  preview(holder: WouldBe, resource: string, scopes: readonly string[]): IssuePreview
+  /** Of the built-in client that the pages are; its secret never leaves the process. */
+  adminClientSecret(): string
+  problemOfPerson(change: PersonChange): string | undefined
+}
+
+export type PersonChange = Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups'>>

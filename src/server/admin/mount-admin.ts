@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Admin, type AdminAnswer, type AdminCall, createAdmin } from '../../admin/admin.ts'
+import type { Caller } from '../../admin/caller.ts'
+import { createDecisionBook, type DecisionBook } from '../../admin/decisions/book.ts'
+import type { Decision } from '../../admin/decisions/decision.ts'
+import type { AdminDependencies, AdminView, Traffic } from '../../admin/dependencies.ts'
+import { type Config, issuedResources } from '../../config/config.ts'
+import { decide } from '../../core/decide.ts'
+import type { Denial } from '../../core/denial.ts'
+import { parseTarget } from '../../core/target.ts'
+import type { ReservedRequest } from '../../gateway/call.ts'
+import type { IssuerOperations } from '../../issuer/operations.ts'
+import type { Store } from '../../store/store.ts'
+import type { Closing } from '../closing.ts'
+import type { Runtime } from '../runtime.ts'
+import { checkConfig } from './config-check.ts'
+import { adminJudge } from './judge.ts'
+import { createKeeper } from './keeper.ts'
+
+const API = '/admin/api/v1'
+const { version: VERSION }: { readonly version: string } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+)
+
+/** A call that a page makes for the person whose token it has. */
+export interface PageCall extends AdminCall {
+  readonly token: string
+  readonly address: string
+  readonly requestId: string
+}
+
+/** The operator's API in the process that has the store. */
+export interface AdminMount {
+  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): void
+  /** Judges the token as the gateway does, then answers; a refusal is an answer, too. */
+  ask(call: PageCall): Promise<AdminAnswer>
+  /** Takes in what requests came to. */
+  decisions(batch: readonly Decision[]): void
+  onWatched(listener: (watched: boolean) => void): void
+}
+
+export interface AdminMountOptions {
+  readonly traffic: () => Promise<Traffic>
+  readonly workers: number
+}
+
+/** Answers a request that the gateway has let in. */
+export function answerAdmin(admin: AdminMount, { request, response, record, routing, token }: ReservedRequest): void {
+  if (token === undefined) throw new TypeError('the operator’s API was reached without a token')
+  admin.handle(request, response, { token, address: routing.client.address, requestId: record.id })
+}
+
+/** Undefined where this process holds no issuer. */
+export async function mountAdmin(
+  parts: Runtime,
+  options: AdminMountOptions,
+  closing: Closing,
+): Promise<AdminMount | undefined> {
+  const { backing, now, log } = parts
+  const { store, issuer } = backing
+  if (store === undefined || issuer.operations === undefined) return undefined
+  const book = createDecisionBook(now)
+  const keeper = createKeeper({
+    store,
+    now,
+    seconds: () => parts.state.generation.config.admin?.keepRefusalsSeconds ?? 0,
+    onFault: (error) => log.warn('store.fault', { fault: String(error) }),
+  })
+  closing.add(() => keeper.close())
+  const admin = await createAdmin(dependenciesOf(parts, store, issuer.operations, book, options))
+  closing.add(() => admin.close())
+  return {
+    handle: (request, response, caller) => admin.handle(request, response, caller),
+    ask: (call) => ask(parts, admin, call),
+    decisions: (batch) => {
+      book.add(batch)
+      keeper.add(batch)
+    },
+    onWatched: (listener) => book.onWatched(listener),
+  }
+}
+
+function dependenciesOf(
+  parts: Runtime,
+  store: Store,
+  issuer: IssuerOperations,
+  decisions: DecisionBook,
+  { traffic, workers }: AdminMountOptions,
+): AdminDependencies {
+  const { backing, now, log, state, history } = parts
+  const startedAt = parts.startedAt ?? now()
+  return {
+    now,
+    store,
+    issuer,
+    decisions,
+    traffic,
+    origin: state.generation.config.publicOrigin,
+    view: () => viewOf(state.generation.config),
+    judge: adminJudge(parts),
+    system: () => ({
+      version: VERSION,
+      startedAt,
+      workers,
+      config: { file: state.generation.config.file, ...history.facts() },
+      store: { kind: state.generation.config.store.kind, fault: backing.unwritable() },
+      feed: { followers: backing.feed?.followers ?? 0 },
+    }),
+    checkConfig: (text) => checkConfig(text, state.generation.config),
+    isRevoked: (token) => backing.revocations.isRevoked(token),
+    upstreams: (id) => upstreamsOf(parts, id),
+    warn: (event, detail) => log.warn(event, detail),
+  }
+}
+
+function viewOf(config: Config): AdminView {
+  const { admin } = config
+  if (admin === undefined) throw new TypeError('the operator’s API was asked where the file turns it off')
+  return {
+    publicUrl: config.publicUrl,
+    groups: admin.groups,
+    readers: admin.readers,
+    require: admin.require,
+    freshSeconds: admin.freshSeconds,
+    resources: [...config.resources, admin.resource],
+    issued: issuedResources(config),
+    routes: config.routes,
+    lineOf: () => undefined,
+    resource: admin.resource,
+  }
+}
+
+function upstreamsOf({ state }: Runtime, id: string): ReturnType<AdminDependencies['upstreams']> {
+  const { config, upstreams } = state.generation
+  const route = config.routes.find((each) => each.id === id)
+  if (route === undefined) return []
+  const group = upstreams.get(route)
+  // Where worker processes carry the requests, this one knows nothing of upstreams.
+  const isHere = config.workers === 1 && group !== undefined
+  return route.upstreams.map(({ protocol, authority, basePath, socketPath }, index) => ({
+    url: socketPath === undefined ? `${protocol}//${authority}${basePath}` : `unix:${socketPath}`,
+    state: isHere ? (group.members[index]?.seemsAlive(group.clock()) === false ? 'down' : 'up') : 'unknown',
+  }))
+}
+
+async function ask({ state, verifier, now }: Runtime, admin: Admin, call: PageCall): Promise<AdminAnswer> {
+  const { token, method, path, address, requestId } = call
+  const route = state.generation.config.admin?.route
+  const parsed = parseTarget(`${API}${path}`)
+  if (route === undefined || !parsed.ok) return { status: 404, headers: {}, body: { reason: 'not_found' } }
+  const seconds = now() / 1_000
+  const evidence = await verifier.verify({ scheme: 'bearer', token }, seconds)
+  const decision = decide(route, method, parsed.target, evidence, seconds)
+  if (decision.kind === 'deny') return refusal(decision.denial, requestId)
+  const { token: verified } = decision.permit
+  if (verified === undefined) throw new TypeError('the operator’s API let somebody in without a token')
+  return admin.call(call, { token: verified, address, requestId })
+}
+
+function refusal({ status, reason, description }: Denial, requestId: string): AdminAnswer {
+  return { status, headers: {}, body: { status, reason, detail: description, request_id: requestId } }
+}

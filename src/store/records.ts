@@ -1,0 +1,56 @@
+export type ClientType = 'native' | 'spa' | 'web' | 'service'
+
+export interface ClientRecord {
+  readonly id: string
+  readonly type: ClientType
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly postLogoutRedirectUris: readonly string[]
+  /** Consent is asked of third-party and self-registered clients. */
+  readonly thirdParty: boolean
+  /** How it came: by the operator, by RFC 7591 registration, or by a client metadata document. */
+  readonly origin: 'operator' | 'registration' | 'document'
+  /** SHA-256 of the secret, base64url; undefined for public clients. */
+  readonly secretHash: string | undefined
+  /** What a `service` client may have by client_credentials. */
+  readonly allow: readonly { readonly resource: string; readonly scopes: readonly string[] }[]
+  /** `client revoke` was said: gets nothing until `client restore`. */
+  readonly revoked: boolean
+  readonly createdAt: number
+  /** What a self-registered client sent, beyond the columns; empty for others. */
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** One authorization: a sign-in of one client for one person, the family of its refresh tokens. */
+export interface AuthorizationRecord {
+  /** The `gid` claim. */
+  readonly gid: string
+  readonly sub: string
+  readonly clientId: string
+  /** Resource → scopes of the grant. */
+  readonly resources: Readonly<Record<string, readonly string[]>>
+  /** What the person knows the device by (from User-Agent, or `device flow`). */
+  readonly label: string
+  readonly createdAt: number
+  readonly lastUsedAt: number | undefined
+  readonly ended: boolean
+}
+
+/** A browser session at the issuer. Its id is a hash: with it nobody can be that browser. */
+export interface SessionRecord {
+  readonly id: string
+  /** NumericDate, seconds. */
+  readonly expiresAt: number
+}
+
+/** Who caused a line: the server in its work, a stranger who was refused, or a command. */
+export type AuditOrigin = 'server' | 'stranger' | 'command'
+
+export interface AuditRecord {
+  readonly id: number
+  readonly origin: AuditOrigin
+  readonly at: number
+  readonly event: string
+  /** Never a token, code, secret or password. */
+  readonly detail: Readonly<Record<string, unknown>>
+}
