@@ -2,8 +2,9 @@ import { parsePattern } from '../core/pattern.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../core/resource.ts'
 import type { Route, Rule } from '../core/route.ts'
 import { METADATA_PATH } from '../core/router.ts'
-import type { CheckedFile } from './assemble.ts'
 import type { AdminSettings } from './config.ts'
+import type { Complete } from './draft.ts'
+import type { FILE } from './file-schema.ts'
 import { methodSet } from './route-schema.ts'
 
 /** Where the API lies on the origin of `public_url`; its resource is named by it, too. */
@@ -14,6 +15,8 @@ const WRITE = 'admin:write' as Scope
 /** POSTs that change nothing. */
 const ASKING = ['/v1/access/try', '/v1/tokens/explain', '/v1/config/check']
 const LARGEST_BODY = 384 * 1024
+
+type CheckedFile = Complete<typeof FILE>
 
 /** The operator's page as the file wants it; undefined: `/admin` belongs to nobody. */
 export function assembleAdmin(

@@ -1,6 +1,7 @@
 import type { IdentityProvider } from '../core/identity-provider.ts'
 import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
+import { adminSettings } from './admin-settings.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
 import { storeText } from './store-schema.ts'
 
@@ -198,22 +199,6 @@ function settingChanges(before: Config, after: Config): string[] {
     ...adminSettings(config),
   })
   return valueChanges(settings(before), settings(after))
-}
-
-/** The mail server is told by name only: its address holds a password. */
-function adminSettings({ admin, mail }: Config): Record<string, string> {
-  const shared = { admin: admin === undefined ? 'off' : 'on', mail: mail === undefined ? 'off' : `from ${mail.from}` }
-  if (admin === undefined) return shared
-  return {
-    ...shared,
-    'admin.groups': admin.groups.join(', '),
-    'admin.readers': admin.readers.join(', ') || 'none',
-    'admin.require': admin.require,
-    'admin.fresh': `${admin.freshSeconds}s`,
-    'admin.session': `${admin.sessionSeconds}s`,
-    'admin.from': admin.from.join(', ') || 'everywhere',
-    'admin.keep_refusals': `${admin.keepRefusalsSeconds}s`,
-  }
 }
 
 function issuerChanges(before: IssuerConfig, after: IssuerConfig): string[] {

@@ -29,6 +29,7 @@ import {
   type Judgment,
   judgeEvidence,
   judgeWithoutToken,
+  ownRouting,
   type RouteMatch,
   type Routing,
   routeRequest,
@@ -173,7 +174,7 @@ export class Gateway {
     const { active, incoming, record } = call
     const { head, request, response, upgrade } = incoming
     const upstreams = active.upstreams.get(match.route)
-    if (upstreams === undefined) return this.#serveOwn(call, match, permit)
+    if (upstreams === undefined) return this.#reserved(call, ownRouting(active.policy, match), permit.token)
     const now = this.#now()
     const member = upstreams.choose()
     const onTunnel = upgrade === undefined ? undefined : () => this.#options.recorder.release(record)
@@ -189,14 +190,6 @@ export class Gateway {
     const input = new Forwarding(permitted, upstreams, member, prepared)
     if (upgrade !== undefined) return this.#tunnel(call, permit, input, upgrade.early)
     forward(permit, input, request, response, (outcome) => this.#finish(call, outcome))
-  }
-
-  /** What is permitted and leads nowhere else is answered here. */
-  #serveOwn(call: Call, { host, target, client, route }: RouteMatch, { token }: Permit) {
-    if (route !== call.active.config.admin?.route) throw new Error('a route without upstreams was selected')
-    if (token?.gid !== undefined) this.#options.noteUse(token.gid, this.#now())
-    call.record.decidedAt = performance.now()
-    this.#reserved(call, { kind: 'reserved', host, target, client }, token)
   }
 
   #tunnel(call: Call, permit: Permit, input: Forwarding, early: Buffer) {

@@ -215,6 +215,13 @@ function placeReserved({ admin }: Policy, host: string, target: Target, client: 
   return { kind: 'route', route: admin.route, host, target, client, ticket: undefined }
 }
 
+/** What is permitted and has no upstream is answered here. Throws for what should have one. */
+export function ownRouting({ admin }: Policy, match: RouteMatch): Extract<Routing, { kind: 'reserved' }> {
+  const { route, host, target, client } = match
+  if (route !== admin?.route) throw new Error('a route without upstreams was selected')
+  return { kind: 'reserved', host, target, client }
+}
+
 function traceDenial({ route, target }: RouteMatch): Denial {
   const allow = allowedMethods(route, target)
   return denial('method_not_allowed', 'TRACE is never passed on', { allow })

@@ -1,12 +1,19 @@
 import { personKey, type Revocation } from '../core/revocation.ts'
 import { lookupKey } from '../store/sealed-payload.ts'
-import type { NewRevocation, RevocationAct, Store, UserRecord } from '../store/store.ts'
+import type { Store, UserRecord } from '../store/store.ts'
+import {
+  type Acting,
+  type Change,
+  entry,
+  everything,
+  line,
+  type Stamp,
+  stampOf,
+  TOLERANCE_SECONDS,
+  whole,
+} from './acting.ts'
 import { APP_PASSWORD_CLIENT } from './clients/reserved.ts'
-
-/** Entries outlive the last token that they can touch by this much: clocks differ, and are set back. */
-const TOLERANCE_SECONDS = 3600
-/** The longest `access_token_ttl` that routes.yaml may say: a token may have been made under another file than today's. */
-const LONGEST_TOKEN_SECONDS = 86_400
+import { type ProviderActs, providerActs } from './provider-acts.ts'
 
 export interface ActOptions {
   readonly store: Pick<Store, 'act' | 'userBySub' | 'unit' | 'voidLinksMadeBy'>
@@ -24,19 +31,11 @@ export interface InHand {
   readonly keepAppPasswords?: boolean
 }
 
-/** A sign-in by a provider, and whose it is. */
-export interface SignInOf {
-  readonly id: string
-  readonly sub: string
-}
-
-type Change = Partial<RevocationAct> & Pick<RevocationAct, 'audit'>
-
 /**
  * The acts of revocation, each one transaction with its audit line. Every method answers the entries that are in force by
  * it; `by` says who acted, for the audit. None checks that the person or client exists, save where it sets something.
  */
-export interface RevocationActs {
+export interface RevocationActs extends ProviderActs {
   /** Ends what the client has, and gives it nothing until {@link RevocationActs.restoreClient}. */
   revokeClient(clientId: string, by: string): Promise<readonly Revocation[]>
   restoreClient(clientId: string, by: string): Promise<readonly Revocation[]>
@@ -68,23 +67,6 @@ export interface RevocationActs {
     change: Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups'>>,
     by: string,
   ): Promise<readonly Revocation[]>
-  /**
-   * Ends sign-ins by a provider: their browser sessions, authorizations and tokens. @param keepNative spares native clients, and the
-   * sign-in with them. @param why for the audit.
-   */
-  endProviderSignIns(
-    signIns: readonly SignInOf[],
-    keepNative: boolean,
-    why: Readonly<Record<string, unknown>>,
-  ): Promise<readonly Revocation[]>
-  /** Takes an identity from its account, with everything that came from it: `signIns` are its own. */
-  unlinkProvider(
-    link: { readonly issuer: string; readonly person: string },
-    signIns: readonly SignInOf[],
-    why: Readonly<Record<string, unknown>>,
-  ): Promise<readonly Revocation[]>
-  /** Refuses the tokens that these clients have of the person now; what they live by stands, and gives them others. */
-  refuseTokens(sub: string, clientIds: readonly string[], by: string): Promise<readonly Revocation[]>
   /** Sets the password and ends all sessions and tokens but those in hand. */
   changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
   /** Sets the password by a one-time link, and ends all sessions and tokens. @param detail of the link, for the audit. */
@@ -102,13 +84,6 @@ export function createRevocationActs(options: ActOptions): RevocationActs {
     ...settingActs(acting, options),
     ...providerActs(acting),
   }
-}
-
-type Acting = (change: (stamp: Stamp) => Change) => Promise<readonly Revocation[]>
-
-interface Stamp {
-  readonly notBeforeMs: number
-  readonly expiresAt: number
 }
 
 function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'restoreClient' | 'endClient'> {
@@ -266,55 +241,4 @@ function withLinks<T>(store: ActOptions['store'], sub: string, go: boolean, act:
     return result
   }
   return go ? store.unit(work, () => true) : act()
-}
-
-function providerActs(acting: Acting): Pick<RevocationActs, 'endProviderSignIns' | 'unlinkProvider' | 'refuseTokens'> {
-  return {
-    endProviderSignIns: (signIns, keepNative, why) =>
-      acting((stamp) => ({
-        endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative, ...stamp })),
-        audit: line('federation.ended', why),
-      })),
-    unlinkProvider: ({ issuer, person }, signIns, why) =>
-      acting((stamp) => ({
-        endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative: false, ...stamp })),
-        deleteProviderLinks: [{ issuer, person }],
-        audit: line('federation.unlinked', why),
-      })),
-    refuseTokens: (sub, clientIds, by) =>
-      acting((stamp) => ({
-        revocations: clientIds.map((id) => entry('sub_client', personKey(sub, id), stamp)),
-        audit: line('tokens.refused', { sub, clients: clientIds, by }),
-      })),
-  }
-}
-
-/**
- * All tokens and sessions of a person. The entries by authorization catch a token that was decided on before the act and
- * stamped after it, which the entry by time lets pass.
- */
-function everything(sub: string, stamp: Stamp) {
-  return {
-    revocations: [entry('sub', sub, stamp)],
-    endAuthorizations: [{ sub, revokeTokens: stamp }],
-    endSessions: [{ sub }],
-  }
-}
-
-function whole(change: Change): RevocationAct {
-  return { revocations: [], deleteConsents: [], endAuthorizations: [], endSessions: [], ...change }
-}
-
-function stampOf(options: ActOptions): Stamp {
-  const notBeforeMs = Math.floor(options.now())
-  const seconds = LONGEST_TOKEN_SECONDS + TOLERANCE_SECONDS
-  return { notBeforeMs, expiresAt: Math.ceil(notBeforeMs / 1000) + seconds }
-}
-
-function entry(kind: NewRevocation['kind'], key: string, stamp: Stamp): NewRevocation {
-  return { kind, key, ...stamp }
-}
-
-function line(event: string, detail: Readonly<Record<string, unknown>>): RevocationAct['audit'] {
-  return { event, detail }
 }

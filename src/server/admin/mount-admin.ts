@@ -71,7 +71,10 @@ export async function mountAdmin(
   const admin = await createAdmin(dependenciesOf(parts, store, issuer.operations, book, options))
   closing.add(() => admin.close())
   return {
-    handle: (request, response, caller) => admin.handle(request, response, caller),
+    handle: (request, response, caller) => {
+      if (caller.token.gid !== undefined) backing.noteUse(caller.token.gid, now() / 1_000)
+      admin.handle(request, response, caller)
+    },
     ask: (call) => ask(parts, admin, call),
     decisions: (batch) => {
       book.add(batch)

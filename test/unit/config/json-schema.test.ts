@@ -57,6 +57,7 @@ describe('JSON Schema of routes.yaml', () => {
     ]
     wanted.push('resources.grants', 'routes', 'routes.rules', 'routes.cors', 'routes.timeouts', 'routes.upstream_tls')
     wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public', 'store', 'shutdown', 'audit')
+    wanted.push('admin', 'issuer.links', 'mail')
     wanted.push(
       'issuer.providers',
       ...['groups', 'username', 'allow', 'connect'].map((key) => `issuer.providers.${key}`),

@@ -172,6 +172,11 @@ describe('routes.yaml as a whole', () => {
     assert.equal(config.accessLog, 'all')
     assert.equal(config.maxConnections, 10_000)
     assert.equal(config.workers, 1)
+    assert.deepEqual(config.admin?.groups, ['admins'])
+    assert.deepEqual(
+      [config.admin?.freshSeconds, config.admin?.keepRefusalsSeconds, config.mail],
+      [600, 604_800, undefined],
+    )
     assert.deepEqual(config.issuer, {
       kind: 'embedded',
       signingAlg: 'ES256',
@@ -182,6 +187,7 @@ describe('routes.yaml as a whole', () => {
       clientMetadataDocuments: false,
       password: 'on',
       providers: [],
+      links: { inviteSeconds: 259_200, recoverSeconds: 3_600 },
     })
     const [route] = config.routes
     assert.equal(route?.host, undefined)
