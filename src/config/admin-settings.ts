@@ -1,4 +1,4 @@
-import type { Config } from './config.ts'
+import type { Config, LinkSettings } from './config.ts'
 
 /** What the file says of the operator's page, to tell what differs. The mail server is told by name only: its address holds a password. */
 export function adminSettings({ admin, mail }: Config): Record<string, string> {
@@ -14,4 +14,9 @@ export function adminSettings({ admin, mail }: Config): Record<string, string> {
     'admin.from': admin.from.join(', ') || 'everywhere',
     'admin.keep_refusals': `${admin.keepRefusalsSeconds}s`,
   }
+}
+
+/** Lives of one-time links, to tell what differs. */
+export function linkSettings({ inviteSeconds, recoverSeconds }: LinkSettings): Record<string, string> {
+  return { 'links.invite': `${inviteSeconds}s`, 'links.recover': `${recoverSeconds}s` }
 }

@@ -107,7 +107,7 @@ function dependenciesOf(
       startedAt,
       workers,
       config: { file: state.generation.config.file, ...history.facts() },
-      store: { kind: state.generation.config.store.kind, fault: backing.unwritable() },
+      store: { kind: state.generation.config.store.kind, fault: backing.unready() },
       feed: { followers: backing.feed?.followers ?? 0 },
     }),
     checkConfig: (text) => checkConfig(text, state.generation.config),
