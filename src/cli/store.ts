@@ -1,5 +1,9 @@
+import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { readSecrets } from '../config/secrets.ts'
+import { parseStore } from '../config/store-schema.ts'
 import { openStore } from '../server/open-store.ts'
+import { type CopyEnd, copyStore } from '../store/copy-store.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import { BY, type OpenStore, withStore } from './open-store.ts'
 import { configOption, fail, printLine, readConfigOrExit } from './output.ts'
@@ -27,6 +31,12 @@ export function command(): Command {
     .addOption(configOption())
     .action(migrate)
   store
+    .command('copy')
+    .description('copy everything into an empty store; stop the servers first')
+    .requiredOption('--from <url>', '`sqlite:PATH` or `postgres://USER@HOST/DATABASE`')
+    .requiredOption('--to <url>', 'the same; AUDGATE_STORE_PASSWORD is the password of either')
+    .action(copy)
+  store
     .command('restored')
     .description('after a restore from a backup: end every sign-in, so that nothing revoked since lives again')
     .addOption(configOption())
@@ -44,6 +54,29 @@ async function check(options: Options): Promise<void> {
       `${where} can be read and written: ${counts[0]} users, ${counts[1]} clients, revocations up to ${id} (${epoch}).`,
     )
   })
+}
+
+async function copy({ from, to }: { readonly from: string; readonly to: string }): Promise<void> {
+  const ends = [endOf('--from', from), endOf('--to', to)] as const
+  try {
+    const rows = await copyStore(...ends)
+    printLine(
+      `${rows} rows are copied. What is sealed in them wants the same AUDGATE_SECRET, or AUDGATE_KEY_FILE with the key file of the store.`,
+    )
+  } catch (error) {
+    if (error instanceof StoreError) return fail(`${error.message}: ${error.hint}`, 1)
+    throw error
+  }
+}
+
+function endOf(option: string, text: string): CopyEnd {
+  const address = parseStore(text)
+  if (!address.ok) return fail(`${option} ${address.fault}`, 2)
+  const { value } = address
+  if (value.kind === 'sqlite') return { kind: 'sqlite', path: resolve(value.path) }
+  const password = readSecrets(process.env).secrets.storePassword
+  const defaults = { pool: 2, pooler: 'none', ca: undefined, timeoutMs: 60_000, migrate: 'auto' } as const
+  return { kind: 'postgres', options: { ...value, ...defaults, password, instance: 'copy', now: Date.now } }
 }
 
 async function migrate(options: Options): Promise<void> {

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { copyStore } from '../../src/store/copy-store.ts'
 import { openPostgresStore } from '../../src/store/postgres.ts'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { type PostgresUnderTest, startPostgres } from '../support/postgres.ts'
 import { storeContract } from './store.contract.ts'
+import { aClient, anAct, aUser } from './store-records.ts'
 
 describe('PostgreSQL store', () => {
   let postgres: PostgresUnderTest
@@ -25,9 +31,28 @@ describe('PostgreSQL store', () => {
     storeContract(makeStore, fill)
   })
 
-  it('answers', async () => {
-    const store = await openPostgresStore(await postgres.database())
-    assert.deepEqual(await store.users(), [])
+  it('a copy of a file has everything that was in it, and goes on from there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'audgate-copy-'))
+    const path = join(folder, 'audgate.db')
+    const file = await openSqliteStore(path)
+    await file.addUser(aUser({ sub: 'u' }))
+    await file.addClient(aClient({ id: 'c' }))
+    await file.putModel('RefreshToken', 'rt', { n: 1 }, { grantId: 'G', accountId: 'u' }, 2_000_000_000)
+    const entry = { kind: 'client', key: 'c', notBeforeMs: 7, expiresAt: 2_000_000_000 } as const
+    const entries = await file.act(anAct({ revocations: [entry] }))
+    const lines = await file.audits(9)
+    await file.close()
+    const options = await postgres.database()
+    assert.ok((await copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options })) >= 6)
+    const store = await openPostgresStore(options)
+    assert.deepEqual(await store.userBySub('u'), aUser({ sub: 'u' }))
+    assert.deepEqual(await store.model('RefreshToken', 'rt'), { n: 1 })
+    assert.deepEqual(await store.revocations(0, 1), entries)
+    assert.deepEqual(await store.audits(9), lines)
+    const [next] = await store.act(anAct({ revocations: [{ ...entry, key: 'd' }] }))
+    assert.equal(next?.id, (entries[0]?.id ?? 0) + 1)
     await store.close()
+    await assert.rejects(copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options }), /has users already/)
+    rmSync(folder, { recursive: true })
   })
 })
