@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { ALICE, type Arrived, type BrowserGateway, startBrowserGateway } from '../support/browser-gateway.ts'
+import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { until } from '../support/gateway-under-test.ts'
+
+const WORKER = `self.addEventListener('install', () => self.skipWaiting())
+self.addEventListener('activate', (event) => event.waitUntil(clients.claim()))
+self.addEventListener('fetch', (event) => event.respondWith(fetch(event.request)))`
+const TEXTS: Readonly<Record<string, readonly [type: string, text: string]>> = {
+  '/worker.js': ['text/javascript', WORKER],
+  '/worker': ['text/html', '<title>worker</title><script>navigator.serviceWorker.register("/worker.js")</script>'],
+  '/app': ['text/html', '<title>app</title><p id=at></p><script>at.textContent = location.hash</script>'],
+  '/form': [
+    'text/html',
+    '<title>form</title><form method=post action=/send><input name=note><button>Send</button></form>',
+  ],
+  '/send': ['text/html', '<title>sent</title>'],
+}
+
+function answer({ url }: Arrived) {
+  const [type, body] = TEXTS[url.split('?')[0] ?? ''] ?? ['text/html', '<title>other</title>']
+  return { headers: { 'content-type': type }, body }
+}
+
+describe('sessions in Chromium', () => {
+  let box: BrowserGateway
+  let chromium: StartedChromium
+  let page: Page
+
+  before(async () => {
+    box = await startBrowserGateway({ answer })
+    chromium = await startChromium()
+    page = await chromium.context.newPage()
+  })
+  after(async () => {
+    await chromium.close()
+    await box.close()
+  })
+
+  async function signIn(at: Page = page): Promise<void> {
+    await at.getByLabel('Username').fill(ALICE.username)
+    await at.getByLabel('Password').fill(ALICE.password)
+    await at.getByRole('button', { name: 'Sign in' }).click()
+  }
+  /** The gateway's sessions end, and the browser's at the issuer. */
+  async function end(): Promise<void> {
+    await chromium.context.clearCookies()
+  }
+
+  it('#/albums/42 in a URL survives signing in', async () => {
+    await page.goto(`${box.photos}/app?x=1#/albums/42`)
+    await signIn()
+    await page.waitForURL(`${box.photos}/app?x=1#/albums/42`)
+    assert.equal(await page.locator('#at').textContent(), '#/albums/42')
+    await end()
+  })
+
+  it('a form posted without a session says that nothing was sent; after signing in in another tab, reload sends it', async () => {
+    await page.goto(`${box.photos}/form`)
+    await signIn()
+    await page.waitForURL(`${box.photos}/form`)
+    await end()
+    await page.getByRole('textbox').fill('kept')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('Nothing was sent').first().waitFor()
+    assert.ok(!box.arrived.some(({ url }) => url === '/send'))
+    const [tab] = await Promise.all([
+      chromium.context.waitForEvent('page'),
+      page.getByRole('link', { name: 'Sign in in another tab' }).click(),
+    ])
+    await signIn(tab)
+    await tab.waitForURL((url) => url.hostname === 'photos.localhost')
+    await page.reload()
+    await until(() => box.arrived.some(({ url }) => url === '/send'), 'the form')
+    const sent = box.arrived.filter(({ url }) => url === '/send')
+    assert.deepEqual(
+      sent.map(({ method, body }) => [method, body]),
+      [['POST', 'note=kept']],
+    )
+    await tab.close()
+  })
+
+  it('with a service worker that passes every request on, an expired session ends at the sign-in page and then at the page', async () => {
+    await page.goto(`${box.photos}/worker`)
+    await page.waitForFunction('navigator.serviceWorker.controller !== null')
+    await end()
+    await page.goto(`${box.photos}/app#/behind`)
+    await page.getByLabel('Username').waitFor()
+    await signIn()
+    await page.waitForURL((url) => url.hostname === 'photos.localhost' && url.pathname === '/app')
+    assert.equal(await page.title(), 'app')
+  })
+})
