@@ -190,6 +190,7 @@ function settingActs(
       return withLinks(store, sub, steppedDown, () =>
         acting((stamp) => ({
           revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
+          lostGroups: { notBeforeMs: stamp.notBeforeMs, expiresAt: stamp.expiresAt },
           setUser: { sub, groups },
           audit: line('user.groups_changed', { sub, groups, removed, by }),
         })),
@@ -204,6 +205,7 @@ function settingActs(
       return withLinks(store, sub, steppedDown, () =>
         acting((stamp) => ({
           revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
+          lostGroups: { notBeforeMs: stamp.notBeforeMs, expiresAt: stamp.expiresAt },
           setUser: { sub, ...change },
           audit: line('user.changed', { sub, fields, ...groups, by }),
         })),

@@ -33,6 +33,8 @@ export interface RevocationAct extends EndsSessions {
   }[]
   /** Browser sessions at the issuer to end, with all interactions of the person; the session `exceptUid` is spared. */
   readonly endSessions: readonly { readonly sub: string; readonly exceptUid?: string | undefined }[]
+  /** Tokens with a group that `setUser.groups` takes away, as the store has it in that moment, are refused until then. */
+  readonly lostGroups?: { readonly notBeforeMs: number; readonly expiresAt: number }
   readonly setUser?: { readonly sub: string } & Partial<
     Pick<UserRecord, 'displayName' | 'email' | 'disabled' | 'groups' | 'passwordHash'>
   >

@@ -433,6 +433,16 @@ function acts(under: Under): void {
     assert.equal((await under.store.audits(1))[0]?.event, 'user.disabled')
   })
 
+  it('refuses tokens with a group that the person has in that moment and no longer, whoever gave it', async () => {
+    await under.store.addUser(aUser({ sub: 'u', groups: ['photos', 'given meanwhile'] }))
+    const lostGroups = { notBeforeMs: 1, expiresAt: EXPIRES }
+    const entries = await under.store.act(anAct({ setUser: { sub: 'u', groups: ['photos'] }, lostGroups }))
+    assert.deepEqual(
+      entries.map(({ kind, key }) => `${kind} ${key}`),
+      ['sub_group u given meanwhile'],
+    )
+  })
+
   it('an act that cannot be carried out wholly changes nothing', async () => {
     await populate()
     const act = anAct({

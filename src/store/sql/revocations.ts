@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { REVOCATION_KINDS, type Revocation } from '../../core/revocation.ts'
+import { personKey, REVOCATION_KINDS, type Revocation } from '../../core/revocation.ts'
 import { lookupKey } from '../sealed-payload.ts'
 import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
 import { insertAudit } from './audits.ts'
@@ -7,7 +7,7 @@ import { dropBrowserSessions } from './browser-sessions.ts'
 import { setClientRevoked } from './clients.ts'
 import type { Database, Queries } from './database.ts'
 import { locksOfAct } from './locks.ts'
-import { integer, oneOf, type Row, text, type Where, whereAll } from './row.ts'
+import { integer, oneOf, type Row, strings, text, type Where, whereAll } from './row.ts'
 import { updateUser } from './users.ts'
 
 type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
@@ -87,9 +87,22 @@ async function carryOut(
   }
   for (const ended of act.endBrowserSessions ?? []) entries.push(...(await endBrowserSessions(queries, ended)))
   for (const ended of act.endAppPasswords ?? []) entries.push(...(await endAppPasswords(queries, ended)))
+  entries.push(...(await lostGroups(queries, act)))
   await setRecords(queries, act)
   await insertAudit(queries, { ...act.audit, ...by })
   return entries
+}
+
+/** What two changes side by side took away is found here, where one comes after the other. */
+async function lostGroups(queries: Queries, act: RevocationAct): Promise<readonly NewRevocation[]> {
+  const { setUser, lostGroups: stamp } = act
+  if (setUser?.groups === undefined || stamp === undefined) return []
+  const row = await queries.get('SELECT groups FROM users WHERE sub = ?', setUser.sub)
+  const lost = (row === undefined ? [] : strings(row, 'groups')).filter((group) => !setUser.groups?.includes(group))
+  const keys = lost.map((group) => personKey(setUser.sub, group))
+  return keys
+    .filter((key) => !act.revocations.some((each) => each.kind === 'sub_group' && each.key === key))
+    .map((key) => ({ kind: 'sub_group', key, ...stamp }))
 }
 
 async function setRecords(queries: Queries, act: RevocationAct): Promise<void> {
