@@ -9,6 +9,8 @@ import { originOf } from './policy.ts'
 import { returnPlace } from './return-place.ts'
 import { beginSignIn, redirectTo } from './sign-ins.ts'
 
+/** Tabs that begin at once, before there is a cookie, bring one each: a late one can take the place of that which another tab went by. */
+const MOST_TRIES = 5
 const PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description'] as const
 
 /**
@@ -30,7 +32,7 @@ export async function takeCallback(call: BrowserCall): Promise<BrowserAnswer> {
     case 'token':
       return signedIn(call, answer, idHash)
     case 'missed':
-      return missed(call, answer)
+      return missed(call, answer, flow !== undefined)
     case 'denied':
       return refused(answer.detail)
     case 'failed':
@@ -76,13 +78,16 @@ async function signedIn(
 async function missed(
   { reserved, backChannel }: BrowserCall,
   { target, resource, again, isSignedIn }: Extract<CallbackAnswer, { kind: 'missed' }>,
+  keepsCookies: boolean,
 ): Promise<BrowserAnswer> {
   const { policy, head, routing } = reserved
   const place = returnPlace(policy, routing.host, target)
   if (place === undefined) return failed('no route of this host accepts sessions any more')
   const path = place.target.path + place.target.query
   if (isSignedIn) return { answer: redirectTo(originOf(policy, routing.host) + path) }
-  if (again > 0) return failed('this browser does not keep the cookie that a sign-in needs, or took too long again')
+  if (again >= (keepsCookies ? MOST_TRIES : 1)) {
+    return failed('this browser does not keep the cookie that a sign-in needs, or took too long again')
+  }
   const ask = { host: routing.host, resource, target: path, again: again + 1 }
   return { answer: await beginSignIn(policy, backChannel, ask, head.rawHeaders) }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { lookupKey } from '../../src/store/sealed-payload.ts'
 import { ALICE, BOB, type BrowserGateway, Jar, PAGE, startBrowserGateway } from '../support/browser-gateway.ts'
@@ -82,6 +83,20 @@ describe('signing in', () => {
     assert.equal(again.location, `${box.photos}/x`)
     replayed.jar.cookies.get('photos.localhost')?.delete('audgate_web')
     await without(replayed.jar, replayed.callback)
+  })
+  it('late answers to tabs that began before there was a cookie change the flow cookie twice: the sign-in still ends', async () => {
+    const { box } = shared
+    const jar = await signedInAtIssuer()
+    let next = await jar.send(`${box.photos}/late`, { headers: PAGE })
+    for (let late = 0; late < 2; late += 1) {
+      while (!next.location?.startsWith(`${box.photos}/.audgate/callback`)) {
+        next = await jar.send(new URL(next.location ?? '', next.url).href, { headers: PAGE })
+      }
+      jar.set(box.photos, 'audgate_flow', randomBytes(16).toString('base64url'))
+      next = await jar.send(next.location, { headers: PAGE })
+      assert.equal(next.status, 302, next.text)
+    }
+    assert.equal((await jar.open(next.location ?? '')).url, `${box.photos}/late`)
   })
   it('return_to of another host, scheme, //host, /\\host, or with controls never becomes a Location', async () => {
     const { box } = shared
