@@ -17,6 +17,7 @@ interface AddOptions extends Common {
   readonly redirectUri: readonly string[]
   readonly thirdParty?: boolean
   readonly allow: readonly string[]
+  readonly stepUp: 'keep' | 'reauthorize'
 }
 
 /** `audgate client`: registered clients. */
@@ -32,6 +33,11 @@ export function command(): Command {
     .option('--redirect-uri <uri>', 'where it may be sent back to; repeat for several', append, [])
     .option('--third-party', 'ask people for consent')
     .option('--allow <resource=scopes>', 'what a service client may have: RESOURCE=scope,scope; repeat', append, [])
+    .addOption(
+      new Option('--step-up <way>', 'what a refresh gets while a request waits for a better sign-in')
+        .choices(['keep', 'reauthorize'])
+        .default('keep'),
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(add)
@@ -59,6 +65,7 @@ async function add(id: string, options: AddOptions): Promise<void> {
       redirectUris: options.redirectUri,
       thirdParty: options.thirdParty === true,
       allow: options.allow,
+      stepUp: options.stepUp,
     }
     const added = await addClient(store, input, resources, Date.now())
     if (added.kind === 'invalid') return fail(added.problem, 2)

@@ -1,3 +1,4 @@
+import type { Denial } from './denial.ts'
 import { LEVELS, type Level, reaches, type SignInNeed, type SignInWish } from './levels.ts'
 import { clockToleranceSeconds, type VerifiedToken } from './token.ts'
 
@@ -16,6 +17,21 @@ export function signInFault(
   if (maxAge !== undefined && !isFresh(token, maxAge, now)) lacks.push(ageText(maxAge, token, now))
   if (lacks.length === 0) return undefined
   return { detail: lacks.join('; '), wish: { acrValues: acr === undefined ? [] : valuesFor(acr, token), maxAge } }
+}
+
+/** A request that was refused for its sign-in alone: whose it was, by which client, and what would have done. */
+export interface WeakSignIn {
+  readonly sub: string
+  readonly clientId: string
+  readonly need: SignInNeed
+}
+
+/** What the issuer is to be told of a refusal; undefined: nothing, or nothing of its. */
+export function weakSignInOf(denied: Denial, token: VerifiedToken | undefined): WeakSignIn | undefined {
+  const wish = denied.challenge?.signIn
+  if (wish === undefined || token?.embedded !== true || token.username === undefined) return undefined
+  const need = { acr: LEVELS.find((level) => wish.acrValues.includes(level)), maxAge: wish.maxAge }
+  return { sub: token.subject, clientId: token.clientId, need }
 }
 
 /** When the person behind the token signed in, for people. @param now NumericDate, seconds. */

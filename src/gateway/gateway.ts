@@ -51,8 +51,9 @@ export interface GatewayOptions {
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** An authorization was used. @param now NumericDate, seconds. */
+  /** An authorization was used (`now`: NumericDate, seconds); below: a token was refused for the sign-in behind it. */
   readonly noteUse: (gid: string, now: number) => void
+  readonly noteWeakSignIn: (denied: Denial, token: VerifiedToken | undefined) => void
   /** Answers a request for a reserved path. */
   readonly serveReserved: (reserved: ReservedRequest) => void
 }
@@ -240,6 +241,7 @@ export class Gateway {
     const { incoming, record } = call
     const { head } = incoming
     record.refused(denied)
+    if (denied.challenge?.signIn !== undefined) this.#options.noteWeakSignIn(denied, record.token)
     const step = this.#stepFor(call, denied)
     if (step?.kind === 'sign_in') return this.#signIn(call, denied)
     const answer = step?.answer ?? answerFor(denied, { ...head, requestId: record.id, route: record.route })

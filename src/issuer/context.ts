@@ -6,6 +6,7 @@ import type { Federation } from './federation/federation.ts'
 import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
+import type { StepUps } from './people/step-ups.ts'
 import type { SignIn } from './people/throttle.ts'
 import type { RevocationActs } from './revocation-acts.ts'
 import type { RowBudget } from './row-budget.ts'
@@ -30,6 +31,7 @@ export interface IssuerContext {
   readonly passwords: Passwords
   readonly signIn: SignIn
   readonly buckets: Buckets
+  readonly stepUps: StepUps
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget
   readonly federation: Federation

@@ -16,6 +16,7 @@ import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import { startMaintenance } from './maintenance.ts'
 import { createBuckets } from './people/buckets.ts'
 import { createPasswords } from './people/passwords.ts'
+import { createStepUps } from './people/step-ups.ts'
 import { createSignIn } from './people/throttle.ts'
 import { auditEngine } from './provider/audit.ts'
 import { formPostPage, metadataDocument, storeFaults } from './provider/middleware.ts'
@@ -85,6 +86,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
         renew()
       }),
     operations: createOperations(context, () => keys),
+    noteWeakSignIn: (refusal) => context.stepUps.note(refusal),
     providerAges: () => context.federation.ages(),
     askProviders: () => context.federation.look(),
     close: async () => {
@@ -121,6 +123,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
+    stepUps: createStepUps(now),
     rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WeakSignIn } from '../core/assurance.ts'
 import type { BackChannelKind, BackChannelTerms } from '../core/back-channel.ts'
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
@@ -88,6 +89,8 @@ export interface Issuer {
   publicKeys(): readonly Readonly<Record<string, unknown>>[]
   /** Called when {@link publicKeys} has changed. */
   onKeysChanged(listener: () => void): void
+  /** A request was refused because the sign-in behind its token was too weak or too old. */
+  noteWeakSignIn(refusal: WeakSignIn): void
   /** Of each provider, how long its longest unasked live sign-in has not been asked for. Seconds. */
   providerAges(): Promise<ReadonlyMap<string, number>>
   /** Asks the providers of those who wait for it, as is done every few seconds; answers when it is done. */

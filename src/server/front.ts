@@ -1,3 +1,6 @@
+import { weakSignInOf } from '../core/assurance.ts'
+import type { Denial } from '../core/denial.ts'
+import type { VerifiedToken } from '../core/token.ts'
 import { BrowserEndpoints } from '../gateway/browser-endpoints.ts'
 import type { Call, ReservedRequest } from '../gateway/call.ts'
 import type { ParserHandlers } from '../gateway/full-parser.ts'
@@ -56,8 +59,23 @@ function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']
   const { recorder, backing, state, credentials, log, now, tunnels } = parts
   const { backChannel } = backing.issuer
   const active = () => state.generation
+  const noteWeakSignIn = (denied: Denial, token: VerifiedToken | undefined) => {
+    const weak = weakSignInOf(denied, token)
+    if (weak !== undefined) backing.noteWeakSignIn(weak)
+  }
   const noteUse = (gid: string, at: number) => backing.noteUse(gid, at)
-  const gateway = new Gateway({ active, credentials, backChannel, recorder, tunnels, log, now, noteUse, serveReserved })
+  const gateway = new Gateway({
+    active,
+    credentials,
+    backChannel,
+    recorder,
+    tunnels,
+    log,
+    now,
+    noteUse,
+    noteWeakSignIn,
+    serveReserved,
+  })
   return {
     request: (incoming) => {
       // What is answered now is the last on its connection.

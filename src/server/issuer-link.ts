@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import type { WeakSignIn } from '../core/assurance.ts'
 import type { Revocation } from '../core/revocation.ts'
 import type { BackChannel } from '../gateway/back-channel.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
@@ -30,6 +31,8 @@ export interface IssuerLink {
   issuerUnready(): Promise<string | undefined>
   /** An authorization was used. @param now NumericDate, seconds. */
   noteUse(gid: string, now: number): void
+  /** A request was refused for the sign-in behind its token. */
+  noteWeakSignIn(refusal: WeakSignIn): void
   /** Calls back when the keys of our own issuer have to be read anew. */
   onKeysChanged(listener: () => void): void
   /** Undefined: proofs are remembered here. */
@@ -192,6 +195,7 @@ export async function openOwnIssuerLink(
       if (mayGoOn(options)) return undefined
       return memory.revocations.unavailable() ?? following?.unavailable()
     },
+    noteWeakSignIn: (refusal) => issuer.noteWeakSignIn?.(refusal),
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
     useJti: sharedProofs(config, memory.store),

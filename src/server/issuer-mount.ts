@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/config.ts'
+import type { WeakSignIn } from '../core/assurance.ts'
 import { denial } from '../core/denial.ts'
 import type { BackChannel } from '../gateway/back-channel.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
@@ -20,6 +21,8 @@ export interface IssuerMount {
   /** Undefined when this process holds no issuer. */
   readonly operations: IssuerOperations | undefined
   onKeysChanged(listener: () => void): void
+  /** A request was refused for the sign-in behind its token; undefined: nobody here remembers it. */
+  readonly noteWeakSignIn?: ((refusal: WeakSignIn) => void) | undefined
   /** An upstream of the issuer has been found not to answer; undefined where there is none. */
   readonly upstreamFailed?: ((origin: string) => void) | undefined
   reconfigure(config: Config): Promise<void>

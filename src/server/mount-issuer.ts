@@ -56,6 +56,7 @@ async function mountEmbedded(
     answer: (request, response, address) => issuer.handle(request, response, address),
     providerAges: () => issuer.providerAges(),
     operations: issuer.operations,
+    noteWeakSignIn: (refusal) => issuer.noteWeakSignIn(refusal),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
       if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))

@@ -16,6 +16,8 @@ export interface ClientRecord {
   readonly allow: readonly { readonly resource: string; readonly scopes: readonly string[] }[]
   /** `client revoke` was said: gets nothing until `client restore`. */
   readonly revoked: boolean
+  /** `reauthorize`: a refresh is refused while one of its requests waits for a better sign-in; undefined: it goes on. */
+  readonly stepUp?: 'reauthorize' | undefined
   readonly createdAt: number
   /** What a self-registered client sent, beyond the columns; empty for others. */
   readonly metadata: Readonly<Record<string, unknown>>

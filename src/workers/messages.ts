@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
+import type { WeakSignIn } from '../core/assurance.ts'
 import type { BackChannelKind } from '../core/back-channel.ts'
 import type { Revocation } from '../core/revocation.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
@@ -52,6 +53,8 @@ export type WorkerMessage =
   /** Authorizations and when they were last used (NumericDate, seconds). */
   | { readonly kind: 'used'; readonly uses: ReadonlyMap<string, number> }
   | { readonly kind: 'decisions'; readonly decisions: readonly Decision[] }
+  /** A request was refused for the sign-in behind its token. */
+  | { readonly kind: 'weak_sign_in'; readonly refusal: WeakSignIn }
   /** Is this DPoP proof used for the first time? */
   | {
       readonly kind: 'proof'

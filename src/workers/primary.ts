@@ -168,6 +168,7 @@ function workersOptions(primary: Primary): WorkersOptions {
       if (word.kind === 'question') void answerQuestion(parts.backing.issuer.backChannel, word, answer)
       if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
       if (word.kind === 'decisions') primary.admin?.decisions(word.decisions)
+      if (word.kind === 'weak_sign_in') parts.backing.noteWeakSignIn(word.refusal)
       if (word.kind === 'metrics') sums.note(worker, word.values)
       if (word.kind === 'metrics' || word.kind === 'file') answers.settle(word.ask, worker)
     },

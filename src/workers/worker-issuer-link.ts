@@ -64,6 +64,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         unavailable: () =>
           performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
         noteUse: usage.note,
+        noteWeakSignIn: (refusal) => link.say({ kind: 'weak_sign_in', refusal }),
         onKeysChanged: (listener) => void keyListeners.push(listener),
         useJti: proofs.use,
         store: undefined,

@@ -5,6 +5,7 @@ import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
+import { levelOfMethods } from '../people/sign-in-methods.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
 
 /** Who a browser is signed in as. */
@@ -70,7 +71,8 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const session = new provider.Session()
       // What the same person has open at the gateway's hosts goes on under the new session.
       if (before.accountId === sub) await context.store.moveIssuerSession(lookupKey(before.uid), lookupKey(session.uid))
-      const how = { ...(amr && { amr: [...amr] }), ...(origin?.acr !== undefined && { acr: origin.acr }) }
+      const acr = origin === undefined ? levelOfMethods(amr ?? []) : origin.acr
+      const how = { ...(amr && { amr: [...amr] }), ...(acr !== undefined && { acr }) }
       session.loginAccount({ accountId: sub, ...how, loginTs: origin?.authTime ?? seconds(context) })
       if (origin !== undefined) await context.store.bindSession(session.uid, origin.signIn)
       await session.save(idleSeconds)

@@ -33,6 +33,8 @@ export interface NewClient {
   readonly name?: string | undefined
   readonly redirectUris: readonly string[]
   readonly thirdParty: boolean
+  /** What becomes of a refresh while a request waits for a better sign-in. */
+  readonly stepUp?: 'keep' | 'reauthorize' | undefined
   /** What a `service` client may have, each as `RESOURCE=scope,scope`. */
   readonly allow: readonly string[]
 }
@@ -76,6 +78,7 @@ export async function addClient(
     secretHash: secret === undefined ? undefined : hashClientSecret(secret),
     allow,
     revoked: false,
+    ...(input.stepUp === 'reauthorize' && { stepUp: 'reauthorize' }),
     createdAt: Math.floor(now / 1000),
     metadata: {},
   }

@@ -9,7 +9,13 @@ const REQUESTS: ReadonlySet<string> = new Set([
 ])
 
 /** Means something to OpenID Connect only; the library refuses it with other requests, in which clients send it all the same. */
-const OPENID_ONLY = ['acr_values', 'claims', 'claims_locales', 'id_token_hint', 'nonce'] as const
+const OPENID_ONLY = ['claims', 'claims_locales', 'id_token_hint', 'nonce'] as const
+
+/**
+ * What a client asks of the sign-in (RFC 9470 §4), and the name it goes by in a request without `openid`, in which the library refuses the
+ * first.
+ */
+export const SIGN_IN_WISHES = { acr_values: 'wished_acr_values', max_age: 'wished_max_age' } as const
 
 /** Which scope a claim belongs to that can be asked for by itself (OpenID Connect Core §5.5). */
 const SCOPE_OF_CLAIM: ReadonlyMap<string, string> = new Map([
@@ -39,7 +45,10 @@ export function readAuthorizationParameters(
   readPrompt(read)
   const openId = (read.get('scope') ?? '').split(' ').includes('openid')
   if (openId) addClaimScopes(read)
-  else for (const name of OPENID_ONLY) read.delete(name)
+  else {
+    for (const name of OPENID_ONLY) read.delete(name)
+    renameWishes(read)
+  }
   return read
 }
 
@@ -58,6 +67,13 @@ function readPrompt(read: URLSearchParams): void {
   const known = [...new Set(values)].filter((value) => ['none', 'login', 'consent'].includes(value))
   if (known.length === 0) read.delete('prompt')
   else read.set('prompt', known.join(' '))
+}
+
+function renameWishes(read: URLSearchParams): void {
+  for (const [name, wish] of Object.entries(SIGN_IN_WISHES)) {
+    for (const value of read.getAll(name)) read.append(wish, value)
+    read.delete(name)
+  }
 }
 
 function addClaimScopes(read: URLSearchParams): void {

@@ -7,6 +7,7 @@ import { withGroups } from '../tokens/provider-groups.ts'
 import { type AuthorizationView, consentingClient, viewAuthorization } from './authorization-view.ts'
 import { keepsOpener } from './opener.ts'
 import { standingOf } from './provider-session.ts'
+import { stepUpCheck } from './sign-in-need.ts'
 
 const { base, Check, Prompt } = interactionPolicy
 type Policy = ReturnType<typeof base>
@@ -32,7 +33,7 @@ export function createAuthorizing(context: IssuerContext): Authorizing {
     },
     policy: noteOpener(
       context,
-      pages((ctx) => views.get(ctx)),
+      pages(context, (ctx) => views.get(ctx)),
     ),
   }
 }
@@ -103,13 +104,17 @@ function noteOpener(context: IssuerContext, policy: Policy): Policy {
   return policy
 }
 
-function pages(viewed: (ctx: KoaContextWithOIDC) => AuthorizationView | undefined): Policy {
+function pages(context: IssuerContext, viewed: (ctx: KoaContextWithOIDC) => AuthorizationView | undefined): Policy {
   const policy = base()
   policy.get('login')?.checks.add(
     new Check('account_gone', 'the account can no longer be used', 'login_required', ({ oidc }) => {
       return oidc.session?.accountId !== undefined && oidc.account === undefined
     }),
   )
+  // Essential levels are asked like all others, by the check that knows what a person can do about them.
+  policy.get('login')?.checks.remove('essential_acr')
+  policy.get('login')?.checks.remove('essential_acrs')
+  policy.get('login')?.checks.add(stepUpCheck(context))
   policy.remove('consent')
   policy.add(
     new Prompt(

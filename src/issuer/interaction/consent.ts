@@ -10,6 +10,7 @@ import { type AuthorizationView, answeredConsents, isAsked, startsTicked } from 
 import { finish, type InteractionContext, sendInteractionPage, viewOf } from './context.ts'
 import { pageClient } from './provider-pages.ts'
 import { formTarget, showSignIn } from './sign-in.ts'
+import { STEP_UP } from './sign-in-need.ts'
 
 /** The page that says why the person may have nothing of what was asked, and which groups would do. */
 export async function showDenied(visit: InteractionContext): Promise<void> {
@@ -41,6 +42,11 @@ export async function showDenied(visit: InteractionContext): Promise<void> {
 /** Goes back to the client with `access_denied`. */
 export async function denyAccess(visit: InteractionContext): Promise<void> {
   const { context, client, interaction, user } = visit
+  if (interaction.prompt.reasons.includes(STEP_UP) && interaction.lastSubmission?.login !== undefined) {
+    await context.record('authorization.unmet', { sub: user?.sub, client: client.id })
+    const text = 'this account cannot sign in the way that is needed'
+    return finish(visit, { error: 'unmet_authentication_requirements', error_description: text })
+  }
   const denied = interaction.prompt.name === 'denied'
   if (interaction.prompt.name === 'consent') {
     await context.record('consent.denied', { sub: user?.sub, client: client.id })

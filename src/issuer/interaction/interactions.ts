@@ -12,7 +12,7 @@ import { beginAnew } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
 import { goToProvider } from './provider-sign-in.ts'
-import { showSignIn, signIn, switchAccount } from './sign-in.ts'
+import { showSignIn, signIn, signInAgain, switchAccount } from './sign-in.ts'
 
 type Step = (visit: InteractionContext) => Promise<void> | void
 
@@ -22,6 +22,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   consent: giveConsent,
   deny: denyAccess,
   switch: switchAccount,
+  again: signInAgain,
 }
 const PAGES: Readonly<Record<string, Step>> = { login: showSignIn, denied: showDenied, consent: showConsent }
 

@@ -8,7 +8,9 @@ import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
+import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
+
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
 import {
   finish,
@@ -21,6 +23,7 @@ import {
 import { leaveSession } from './leave-session.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
+import { levelNeeded, STEP_UP } from './sign-in-need.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
@@ -34,8 +37,35 @@ interface Retry {
 
 /** The page that asks who is there, unless there is just one way to say so. */
 export async function showSignIn(visit: InteractionContext): Promise<void> {
-  if ((await goesOn(visit)) || (await goStraight(visit))) return
-  showSignInPage(visit)
+  if (await goesOn(visit)) return
+  if (lacksLevel(visit)) return showUnmet(visit)
+  if (!(await goStraight(visit))) showSignInPage(visit)
+}
+
+/** Whether whoever has just signed in would have to sign in better than this account can. */
+function lacksLevel({ context, interaction, user }: InteractionContext): boolean {
+  const { reasons } = interaction.prompt
+  const login = interaction.lastSubmission?.login
+  if (user === undefined || login?.accountId !== user.sub || !reasons.includes(STEP_UP)) return false
+  return levelNeeded(context, interaction.params, user.sub) !== undefined
+}
+
+function showUnmet(visit: InteractionContext): void {
+  const { context, client, redirectUri, user } = visit
+  if (user === undefined) {
+    sendExpired(context, visit.response)
+    return
+  }
+  const page = unmetPage({
+    site: siteOf(context),
+    form: formTarget(visit, 'deny'),
+    client: pageClient(client, redirectUri),
+    account: { username: user.username, displayName: user.displayName },
+    switchAccount: formTarget(visit, 'switch'),
+    again: formTarget(visit, 'again'),
+    enrols: false,
+  })
+  sendInteractionPage(visit, 200, page)
 }
 
 /** The page with the ways to sign in. */
@@ -98,7 +128,9 @@ export async function signIn(visit: InteractionContext): Promise<void> {
   if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub)
     await leaveSession(context, visit.provider, visit.interaction, visit.response)
   keepDevice(context, visit.response, result.deviceKey)
-  await finish(visit, { login: { accountId: sub, amr: [...result.amr], ts: seconds(context), remember: true } })
+  await finish(visit, {
+    login: { accountId: sub, amr: [...result.amr], acr: 'pwd', ts: seconds(context), remember: true },
+  })
 }
 
 /** Forgets who this browser is signed in as, and asks for another account. */
@@ -118,6 +150,14 @@ function signInForm(visit: InteractionContext): FormTarget {
   const { action, hidden } = formTarget(visit, 'sign-in')
   const anew = sealedRequest(visit)
   return { action, hidden: anew === undefined ? hidden : { ...hidden, [ANEW_FIELD]: anew } }
+}
+
+/** Asks who is there anew: what the account lacked it may have by now. */
+export async function signInAgain(visit: InteractionContext): Promise<void> {
+  const { context, interaction, response } = visit
+  interaction.lastSubmission = undefined
+  if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
+  redirect(response, interactionPath(interaction.uid))
 }
 
 /** A form of this interaction. */

@@ -99,7 +99,7 @@ export interface Person extends Account {
 
 /** Which OpenID scope gives which claims (OpenID Connect Core §5.4). */
 export const OPENID_CLAIMS: Readonly<Record<string, readonly string[]>> = {
-  openid: ['sub', 'idp'],
+  openid: ['sub', 'idp', 'acr', 'amr', 'auth_time'],
   profile: ['name', 'preferred_username', 'groups'],
   email: ['email', 'email_verified'],
 }

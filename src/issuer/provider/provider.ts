@@ -1,5 +1,6 @@
 import type { Adapter, Configuration } from 'oidc-provider'
 import Provider from 'oidc-provider'
+import { LEVELS } from '../../core/levels.ts'
 import { clientSecretMatches } from '../clients/clients.ts'
 import { documentFeature } from '../clients/metadata-documents.ts'
 import { keepRegistered, registrationFeature } from '../clients/registration.ts'
@@ -11,6 +12,7 @@ import { createAuthorizing } from '../interaction/authorizing.ts'
 import { deviceFlow } from '../interaction/device-flow.ts'
 import { renderError } from '../interaction/provider-pages.ts'
 import { findSignedIn } from '../interaction/provider-session.ts'
+import { wishParameters } from '../interaction/sign-in-need.ts'
 import { logout } from '../interaction/sign-out.ts'
 import { deriveKey } from '../keys/sealing.ts'
 import { OPENID_CLAIMS } from '../people/people.ts'
@@ -91,7 +93,8 @@ function configuration(context: IssuerContext, gate: TokenGate, privateJwks: rea
         : kept(context, model, modelAdapter(store, model, gate)),
     jwks: { keys: privateJwks.map((jwk) => ({ ...jwk })) as never },
     findAccount: findSignedIn(context),
-    extraParams: ['provider'],
+    extraParams: { provider: null, ...wishParameters },
+    acrValues: [...LEVELS],
     loadExistingGrant: authorizing.loadExistingGrant,
     interactions: { policy: authorizing.policy, url: (_ctx, { uid }) => `/oauth/interaction/${uid}` },
     extraTokenClaims: extraTokenClaims(context),

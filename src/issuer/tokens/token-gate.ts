@@ -8,6 +8,7 @@ import { type IssuerContext, resourceById, seconds } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { OPENID_SCOPES, type Person } from '../people/people.ts'
+import { satisfies } from '../people/step-ups.ts'
 import { takeLabel } from './authorization-label.ts'
 import { invalidGrant, toLibraryError } from './errors.ts'
 import { judgeService, judgeToken, type ResourceScopes } from './policy.ts'
@@ -82,6 +83,7 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
       if (token.totalLifetime() >= context.settings().refreshTokenMaxSeconds) {
         throw invalidGrant('the sign-in is too long ago; sign in again')
       }
+      await refuseAfterStepUp(context, token)
       await judge(context, ctx, token)
       await recordAuthorization(context, ctx)
       return true
@@ -106,6 +108,19 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
       return redemption
     },
   }
+}
+
+/** A client that only ever refreshes is sent to authorize anew while a request of its was refused for its sign-in. */
+async function refuseAfterStepUp(
+  { stepUps, store, now }: IssuerContext,
+  token: Pick<AdapterPayload, 'accountId' | 'clientId' | 'acr' | 'authTime'>,
+): Promise<void> {
+  const clientId = token.clientId ?? ''
+  const need = stepUps.refused(token.accountId ?? '', clientId)
+  if (need === undefined || satisfies(need, { acr: token.acr, authTime: token.authTime }, Math.floor(now() / 1000)))
+    return
+  if ((await store.client(clientId))?.stepUp === 'reauthorize')
+    throw invalidGrant('a better or fresher sign-in is needed; authorize again')
 }
 
 /** What a refresh request asks, for telling a repeat from another request. The proof must have been checked. */

@@ -5,11 +5,12 @@ import { fact, integer, object, oneOf, optionalText, type Row, strings, text } f
 type Clients = Pick<Store, 'addClient' | 'client' | 'clients' | 'putClient' | 'reapClients' | 'deleteClient'>
 
 const INSERT = `INSERT INTO clients (id, type, name, redirect_uris, post_logout_redirect_uris, third_party, origin, secret_hash,
-  allow, revoked, created_at, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  allow, revoked, created_at, metadata, step_up) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const UPSERT = `${INSERT} ON CONFLICT (id) DO UPDATE SET type = excluded.type, name = excluded.name,
   redirect_uris = excluded.redirect_uris, post_logout_redirect_uris = excluded.post_logout_redirect_uris,
   third_party = excluded.third_party, origin = excluded.origin, secret_hash = excluded.secret_hash,
-  allow = excluded.allow, revoked = excluded.revoked, created_at = excluded.created_at, metadata = excluded.metadata`
+  allow = excluded.allow, revoked = excluded.revoked, created_at = excluded.created_at, metadata = excluded.metadata,
+  step_up = excluded.step_up`
 
 /** Rows of one statement: short enough that no request waits for it. */
 const BATCH = 500
@@ -88,6 +89,7 @@ function columnsOf(client: ClientRecord): (string | number | null)[] {
     Number(client.revoked),
     client.createdAt,
     JSON.stringify(client.metadata),
+    client.stepUp ?? null,
   ]
 }
 
@@ -104,6 +106,7 @@ export function clientOf(row: Row): ClientRecord {
     secretHash: optionalText(row, 'secret_hash'),
     allow,
     revoked: fact(row, 'revoked'),
+    ...(optionalText(row, 'step_up') === 'reauthorize' && { stepUp: 'reauthorize' }),
     createdAt: integer(row, 'created_at'),
     metadata: object(row, 'metadata'),
   }

@@ -152,4 +152,5 @@ CREATE TABLE refusals (
 CREATE INDEX refusals_by_expiry ON refusals (expires_at);
 CREATE INDEX audits_by_event ON audits (event, id);
 `,
+  'ALTER TABLE clients ADD COLUMN step_up TEXT;',
 ]

@@ -1,0 +1,69 @@
+import type { KoaContextWithOIDC } from 'oidc-provider'
+import { errors, interactionPolicy } from 'oidc-provider'
+import { LEVELS, type Level, type SignInNeed } from '../../core/levels.ts'
+import { type IssuerContext, seconds } from '../context.ts'
+import { SIGN_IN_WISHES } from '../http/authorization-parameters.ts'
+import { satisfies } from '../people/step-ups.ts'
+
+const { Check } = interactionPolicy
+
+/** Judges what a client asks of the sign-in where `openid` is not asked for, as the library does where it is. */
+export const wishParameters = {
+  [SIGN_IN_WISHES.acr_values]: null,
+  [SIGN_IN_WISHES.max_age]: (_ctx: unknown, value: string | undefined): void => {
+    if (value !== undefined && !(/^\d+$/.test(value) && Number.isSafeInteger(Number(value))))
+      throw new errors.InvalidRequest('invalid max_age parameter value')
+  },
+}
+
+type Parameters = Readonly<Record<string, unknown>>
+
+/** What a request asks of the sign-in by `acr_values` and `max_age`. Words that no level has are passed over: they are wishes. */
+export function wishedSignIn(params: Parameters): SignInNeed {
+  const values = String(params.acr_values ?? params[SIGN_IN_WISHES.acr_values] ?? '').split(' ')
+  const maxAge = params.max_age ?? params[SIGN_IN_WISHES.max_age]
+  return {
+    acr: LEVELS.find((level) => values.includes(level)),
+    maxAge: maxAge === undefined ? undefined : Number(maxAge),
+  }
+}
+
+/** What both ask. */
+export function bothNeeds(one: SignInNeed, other: SignInNeed): SignInNeed {
+  const ages = [one.maxAge, other.maxAge].filter((age) => age !== undefined)
+  return {
+    acr: LEVELS.findLast((level) => level === one.acr || level === other.acr),
+    maxAge: ages.length === 0 ? undefined : Math.min(...ages),
+  }
+}
+
+/** What an authorization asks of the sign-in: by its parameters, and by a refusal of that client and person a moment ago. */
+export function needOf(context: IssuerContext, params: Parameters, sub: string | undefined): SignInNeed {
+  const wished = wishedSignIn(params)
+  const refused = sub === undefined ? undefined : context.stepUps.refused(sub, String(params.client_id))
+  return refused === undefined ? wished : bothNeeds(wished, refused)
+}
+
+/** The name of the check that asks for a better or fresher sign-in, among the reasons of the `login` prompt. */
+export const STEP_UP = 'step_up'
+
+/** Asks for a sign-in that is good and fresh enough. Who has just signed in is fresh. */
+export function stepUpCheck(context: IssuerContext): InstanceType<typeof Check> {
+  return new Check(STEP_UP, 'a better or fresher sign-in is needed', 'login_required', (ctx: KoaContextWithOIDC) => {
+    const { session, params, result } = ctx.oidc
+    const accountId = session?.accountId
+    if (accountId === undefined) return false
+    const { acr, maxAge } = needOf(context, params ?? {}, accountId)
+    const fresh = result?.login !== undefined
+    return !satisfies(
+      { acr, maxAge: fresh ? undefined : maxAge === 0 ? -1 : maxAge },
+      { acr: session?.acr, authTime: session?.loginTs },
+      seconds(context),
+    )
+  })
+}
+
+/** The level that an authorization asks for; undefined: any. */
+export function levelNeeded(context: IssuerContext, params: Parameters, sub: string | undefined): Level | undefined {
+  return needOf(context, params, sub).acr
+}

@@ -1,0 +1,73 @@
+import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
+
+/** What a new password is judged by. */
+export interface PasswordRules {
+  /** The least number of characters: more where nothing else proves who it is. */
+  readonly min: number
+  /** What goes by the person or by this place: names, mail address, host. */
+  readonly names: readonly string[]
+}
+
+const LONGEST = 256
+/** UTF-16 units before normalisation: longer ones are not even looked at. */
+const LONGEST_RAW = 2048
+/** What an estimate looks at: its cost grows with the length. */
+const JUDGED = 64
+const FEWEST_GUESSES = 1e10
+/** A name is no password, nor with so few characters beside it. */
+const FEW = 6
+const SHORTEST_NAME = 3
+
+/**
+ * What is wrong with a password that a person chooses, in words that say what to do; undefined: nothing. Its length is counted in characters
+ * after NFKC (NIST SP 800-63B); there are no rules on which characters.
+ */
+export async function passwordProblem(password: string, rules: PasswordRules): Promise<string | undefined> {
+  const text = password.length > LONGEST_RAW ? undefined : password.normalize('NFKC')
+  const length = text === undefined ? Number.POSITIVE_INFINITY : [...text].length
+  if (length < rules.min) return `The password must have at least ${rules.min} characters.`
+  if (text === undefined || length > LONGEST) return `The password must have at most ${LONGEST} characters.`
+  const names = wordsOf(rules.names)
+  if (names.some((name) => isMostly(text, name)))
+    return 'The password is little more than a name that belongs to you or to this place. Choose something else.'
+  const { guesses, feedback } = (await estimator()).check([...text].slice(0, JUDGED).join(''), [...names])
+  if (guesses >= FEWEST_GUESSES) return undefined
+  return `${feedback.warning ?? 'The password is easy to guess.'} Choose something longer, or a few words that don’t belong together.`
+}
+
+/** Names, and the parts that people take from them. */
+function wordsOf(names: readonly string[]): readonly string[] {
+  const parts = names.flatMap((name) => [name, ...name.split(/[\s@._-]+/)])
+  const folded = parts.map((part) => part.normalize('NFKC').toLowerCase())
+  return [...new Set(folded)].filter((part) => [...part].length >= SHORTEST_NAME)
+}
+
+function isMostly(password: string, name: string): boolean {
+  const folded = password.toLowerCase()
+  return folded.includes(name) && [...folded.replaceAll(name, '')].length <= FEW
+}
+
+interface Loading {
+  estimator: Promise<ZxcvbnFactory> | undefined
+}
+
+// Its word lists take a megabyte and half a second: read when the first password is chosen.
+const loading: Loading = { estimator: undefined }
+
+function estimator(): Promise<ZxcvbnFactory> {
+  loading.estimator ??= load()
+  return loading.estimator
+}
+
+async function load(): Promise<ZxcvbnFactory> {
+  const [core, common, english] = await Promise.all([
+    import('@zxcvbn-ts/core'),
+    import('@zxcvbn-ts/language-common'),
+    import('@zxcvbn-ts/language-en'),
+  ])
+  return new core.ZxcvbnFactory({
+    dictionary: { ...common.dictionary, ...english.dictionary },
+    graphs: common.adjacencyGraphs,
+    translations: english.translations,
+  })
+}
