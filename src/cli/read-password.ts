@@ -1,4 +1,4 @@
-import { passwordProblem } from '../issuer/people/passwords.ts'
+import { type PasswordRules, passwordProblem } from '../issuer/people/password-judgement.ts'
 import { CommandFailure, fail } from './output.ts'
 
 /** More than any password, less than a file that was piped in by mistake. */
@@ -10,12 +10,12 @@ const CTRL_D = '\u0004'
  * A new password: from stdin with `--password-stdin`, else asked twice on the terminal without showing it. Ends the command
  * when there is none to be had or when it is unfit.
  */
-export async function readNewPassword(fromStdin: boolean): Promise<string> {
+export async function readNewPassword(fromStdin: boolean, rules: PasswordRules): Promise<string> {
   if (!fromStdin && process.stdin.isTTY !== true) {
     return fail('no terminal to ask the password on: pipe it in and say --password-stdin', 2)
   }
-  const password = fromStdin ? await readStdin() : await askTwice()
-  const problem = passwordProblem(password)
+  const password = fromStdin ? await readStdin() : await askTwice(rules)
+  const problem = await passwordProblem(password, rules)
   return problem === undefined ? password : fail(problem, 2)
 }
 
@@ -35,9 +35,9 @@ async function readStdin(): Promise<string> {
   return /[\r\n]/.test(password) ? fail('stdin holds more than one line: give the password alone', 2) : password
 }
 
-async function askTwice(): Promise<string> {
+async function askTwice(rules: PasswordRules): Promise<string> {
   const password = await ask('New password: ')
-  const problem = passwordProblem(password)
+  const problem = await passwordProblem(password, rules)
   if (problem !== undefined) return fail(problem, 2)
   return (await ask('Once more: ')) === password ? password : fail('the two passwords differ: try again', 1)
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { Config } from '../config/config.ts'
 import { createPasswords } from '../issuer/people/passwords.ts'
 import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
 import type { UserRecord } from '../store/store.ts'
@@ -67,10 +68,11 @@ async function add(name: string, options: AddOptions): Promise<void> {
   const groups = groupList(options.groups ?? '')
   const problem = usernameProblem(name) ?? groupsProblem(groups) ?? emailProblem(options.email)
   if (problem !== undefined) return fail(problem, 2)
-  await withStore(options.config, true, async ({ store }) => {
+  await withStore(options.config, true, async ({ config, issuer, store }) => {
     if ((await store.userByName(name)) !== undefined) return fail(exists(name), 1)
-    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true))
     const { email, name: displayName } = options
+    const rules = { min: issuer.passwordMin, names: namesOf(config, { username: name, displayName, email }) }
+    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true, rules))
     const added = await addUser(store, { username: name, displayName, email, groups, passwordHash }, Date.now())
     if (added.kind === 'exists') return fail(exists(name), 1)
     if (added.kind === 'invalid') return fail(added.problem, 2)
@@ -111,9 +113,10 @@ async function setGroups(name: string, groupsText: string, options: Common): Pro
 }
 
 async function setPassword(name: string, options: PasswordOptions): Promise<void> {
-  await withStore(options.config, false, async ({ store, acts }) => {
+  await withStore(options.config, false, async ({ config, issuer, store, acts }) => {
     const user = await userOrExit(store, name)
-    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true))
+    const rules = { min: issuer.passwordMin, names: namesOf(config, user) }
+    const passwordHash = await hash(await readNewPassword(options.passwordStdin === true, rules))
     await acts.changePassword(user.sub, passwordHash, {}, BY)
     printLine(`Password of ${user.username} changed; all sessions and tokens of that user have ended.`)
   })
@@ -133,6 +136,14 @@ async function enable(name: string, options: Common): Promise<void> {
     await acts.enableUser(user.sub, BY)
     printLine(`User ${user.username} may sign in again.`)
   })
+}
+
+/** What a password must not be made of. */
+function namesOf(
+  { publicUrl }: Config,
+  { username, displayName, email }: Pick<UserRecord, 'username' | 'displayName' | 'email'>,
+): readonly string[] {
+  return [username, displayName ?? '', email ?? '', new URL(publicUrl).host, 'audgate']
 }
 
 async function hash(password: string): Promise<string> {

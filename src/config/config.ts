@@ -49,6 +49,8 @@ export interface EmbeddedIssuer {
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
   readonly password: PasswordSignIn
+  /** The fewest characters of a new password. */
+  readonly passwordMin: number
   readonly providers: readonly IdentityProvider[]
   readonly links: LinkSettings
 }

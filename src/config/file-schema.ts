@@ -27,6 +27,17 @@ const ALGORITHMS = [
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ] as const
 
+const SIGN_IN = z
+  .strictObject({
+    password_min: z
+      .int({ error: 'must be a whole number from 8 to 64' })
+      .min(8, { error: 'must be a whole number from 8 to 64' })
+      .max(64, { error: 'must be a whole number from 8 to 64' })
+      .meta({ description: 'The fewest characters of a new password; with a second factor 8 do.' })
+      .prefault(15),
+  })
+  .meta({ description: 'How people show who they are.' })
+
 /** `issuer` with settings: this process holds the issuer. */
 const EMBEDDED = z
   .strictObject({
@@ -51,6 +62,7 @@ const EMBEDDED = z
       'hidden',
       'off',
     ]).prefault('on'),
+    sign_in: SIGN_IN.prefault({}),
     providers: z
       .array(PROVIDER)
       .meta({ description: 'OpenID providers that people sign in at, whose groups count here.' })

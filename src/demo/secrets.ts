@@ -76,9 +76,9 @@ function checked(value: unknown): DemoSecrets {
   }
 }
 
-/** Twelve of 32 letters: 60 bits, and short enough to type. */
+/** Sixteen of 32 letters: 80 bits, and short enough to type. */
 function makePassword(): string {
-  const letters = [...randomBytes(12)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
+  const letters = [...randomBytes(16)].map((byte) => ALPHABET[byte % ALPHABET.length]).join('')
   return letters.replace(/(.{4})(?=.)/g, '$1-')
 }
 

@@ -19,6 +19,8 @@ export interface IssuerSettings {
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
   readonly password: PasswordSignIn
+  /** The fewest characters of a new password. */
+  readonly passwordMin: number
   /** Where else people sign in, in file order. */
   readonly providers: readonly IdentityProvider[]
   /** Browsers' sessions at the gateway. */

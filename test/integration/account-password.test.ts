@@ -75,7 +75,7 @@ describe('/account: changing the password', () => {
 
   const bad: readonly (readonly [string, Parameters<typeof change>[2], RegExp, string])[] = [
     ['the current one is wrong', { current: 'wrong horse' }, /not your password now/, 'current_password'],
-    ['the new one is short', { next: 'short77' }, /at least 8 characters/, 'new_password'],
+    ['the new one is short', { next: 'short77' }, /at least 15 characters/, 'new_password'],
     ['the new one is endless', { next: 'x'.repeat(1000) }, /at most 256 characters/, 'new_password'],
     ['the two new ones differ', { repeat: 'a better battery of worms' }, /not the same/, 'repeat_password'],
   ]

@@ -81,7 +81,7 @@ describe('commands that keep users, clients and keys', () => {
     it('add needs a terminal or --password-stdin', () => bad(2, /--password-stdin/, ['user', 'add', 'carol'], PASSWORD))
 
     it('add refuses a short password, several lines, and a name or group that is unfit', async () => {
-      await bad(2, /at least 8/, ['user', 'add', 'carol', '--password-stdin'], 'short\n')
+      await bad(2, /at least 15/, ['user', 'add', 'carol', '--password-stdin'], 'short\n')
       await bad(2, /more than one line/, ['user', 'add', 'carol', '--password-stdin'], `${PASSWORD}\n${PASSWORD}\n`)
       await bad(2, /more than a password/, ['user', 'add', 'carol', '--password-stdin'], 'x'.repeat(10_000))
       await bad(2, /invisible/, ['user', 'add', 'ca\u202erol', '--password-stdin'], PASSWORD)
@@ -115,10 +115,10 @@ describe('commands that keep users, clients and keys', () => {
     })
 
     it('passwd sets the password and ends sessions and tokens', async () => {
-      const ended = await shell.run(['user', 'passwd', 'alice', '--password-stdin'], 'another password')
+      const ended = await shell.run(['user', 'passwd', 'alice', '--password-stdin'], 'another kitchen giraffe')
       assert.equal(ended.code, 0, ended.stderr)
       const alice = await store.userByName('alice')
-      assert.equal(await createPasswords().verify(alice?.passwordHash, 'another password'), 'right')
+      assert.equal(await createPasswords().verify(alice?.passwordHash, 'another kitchen giraffe'), 'right')
       assert.equal((await store.revocations(0, 0)).at(-1)?.kind, 'sub')
     })
 
@@ -145,13 +145,13 @@ describe('commands that keep users, clients and keys', () => {
         shown += chunk.toString()
         if (shown.split(/New password: |Once more: /).length - 1 <= questions) return
         questions += 1
-        terminal.stdin.write('secret-wordd\u007f\r')
+        terminal.stdin.write('secret-kitchen-wordd\u007f\r')
       })
       const [code] = await once(terminal, 'close')
       assert.equal(code, 0, shown)
       assert.match(shown, /^New password: \s+Once more: \s+Added user dave, in no group\.\s+$/)
       const dave = await store.userByName('dave')
-      assert.equal(await createPasswords().verify(dave?.passwordHash, 'secret-word'), 'right')
+      assert.equal(await createPasswords().verify(dave?.passwordHash, 'secret-kitchen-word'), 'right')
     })
   })
 

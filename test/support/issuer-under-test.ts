@@ -97,6 +97,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     registration: 'off',
     clientMetadataDocuments: false,
     password: 'on',
+    passwordMin: 15,
     sessions: { idle: 3 * 86_400, max: 30 * 86_400 },
     appPasswords: { max: 365 * 86_400, unused: 180 * 86_400 },
     appPasswordPlaces: new Map(),

@@ -99,7 +99,7 @@ const connected = {
       revoke: target('disconnect-2'),
     },
   ],
-  password: { form: target('password'), problem: undefined },
+  password: { form: target('password'), shortest: 15, problem: undefined },
   signOut: target('sign-out'),
   signOutEverywhere: target('everywhere'),
   now,
@@ -173,6 +173,7 @@ export const pageSamples: Readonly<Record<string, string>> = {
     apps: connected.apps.slice(0, 1),
     password: {
       form: target('password'),
+      shortest: 15,
       problem: { field: 'current_password', text: 'That is not your password now.' },
     },
   }),

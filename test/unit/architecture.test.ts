@@ -27,7 +27,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   store: { rooms: ['core'], packages: ['pg'], without: NETWORK },
   issuer: {
     rooms: ['core', 'store'],
-    packages: ['oidc-provider', 'jose', 'openid-client', 'undici'],
+    packages: [
+      'oidc-provider',
+      'jose',
+      'openid-client',
+      'undici',
+      '@zxcvbn-ts/core',
+      '@zxcvbn-ts/language-common',
+      '@zxcvbn-ts/language-en',
+    ],
     without: ['node:sqlite'],
   },
   gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },

@@ -1,4 +1,5 @@
 import { grantableScopes } from '../../core/resource.ts'
+import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { isFromElsewhere } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
@@ -6,7 +7,8 @@ import { redirect, sendPage } from '../http/response.ts'
 import { type LinkModel, linkPage } from '../pages/link.ts'
 import { donePage, errorPage } from '../pages/message.ts'
 import { LINK_FIELD, LINK_PATH, type LiveLink, linkDetail, liveLink } from '../people/links.ts'
-import { passwordProblem } from '../people/passwords.ts'
+import { passwordProblem } from '../people/password-judgement.ts'
+import { passwordRules } from './password.ts'
 import { type AccountRequest, posted } from './request.ts'
 
 /** Where a used link leads; says nothing of whose it was. */
@@ -37,7 +39,7 @@ export async function useLink(visit: AccountRequest): Promise<void> {
   const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
   if (live === undefined) return showDead(visit)
   const password = posted(visit, 'new_password')
-  const problem = unfitness(password, posted(visit, 'repeat_password'))
+  const problem = await unfitness(context, live.user, password, posted(visit, 'repeat_password'))
   if (problem !== undefined) return ask(visit, live, secret, 400, { problem })
   const hash = await context.passwords.hash(password)
   if (hash === undefined) return ask(visit, live, secret, 429, { busy: true })
@@ -74,8 +76,13 @@ async function settle(visit: AccountRequest, secret: string, { link, user }: Liv
   return settled
 }
 
-function unfitness(next: string, repeated: string): LinkModel['problem'] {
-  const text = passwordProblem(next)
+async function unfitness(
+  context: IssuerContext,
+  user: UserRecord,
+  next: string,
+  repeated: string,
+): Promise<LinkModel['problem']> {
+  const text = await passwordProblem(next, passwordRules(context, user))
   if (text !== undefined) return { field: 'new_password', text }
   return next === repeated ? undefined : { field: 'repeat_password', text: DIFFERENT }
 }
@@ -95,6 +102,7 @@ async function ask(
   const maker = link.madeBy === 'cli' ? undefined : await context.store.userBySub(link.madeBy)
   const page = linkPage({
     site: siteOf(context),
+    shortest: context.settings().passwordMin,
     kind: link.kind,
     account: user,
     from: maker?.displayName ?? maker?.username,

@@ -113,7 +113,7 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     password:
       user.passwordHash === undefined || context.settings().password === 'off'
         ? undefined
-        : { form: accountForm(visit, 'password'), problem: failure?.problem },
+        : { form: accountForm(visit, 'password'), shortest: context.settings().passwordMin, problem: failure?.problem },
     signOut: accountForm(visit, 'sign-out'),
     signOutEverywhere: accountForm(visit, 'sign-out-everywhere'),
     now: seconds(context),

@@ -1,6 +1,8 @@
+import type { UserRecord } from '../../store/store.ts'
+import { type IssuerContext, siteOf } from '../context.ts'
 import { keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { passwordProblem } from '../people/passwords.ts'
+import { type PasswordRules, passwordProblem } from '../people/password-judgement.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import { type Failure, showOverview } from './overview.ts'
 import { BY, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
@@ -19,7 +21,7 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   const { user } = session
   const next = posted(visit, 'new_password')
-  const unfit = unfitness(next, posted(visit, 'repeat_password'))
+  const unfit = await unfitness(visit, next, posted(visit, 'repeat_password'))
   if (unfit !== undefined) return showOverview(visit, unfit)
   const result = await checkPassword(visit, user.username, posted(visit, 'current_password'))
   if (result.kind !== 'ok') return refuseTry(visit, result)
@@ -40,8 +42,14 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }
 
-function unfitness(next: string, repeated: string): Failure | undefined {
-  const text = passwordProblem(next)
+/** What a person's password is judged by. */
+export function passwordRules(context: IssuerContext, { username, displayName, email }: UserRecord): PasswordRules {
+  const names = [username, displayName ?? '', email ?? '', siteOf(context), 'audgate']
+  return { min: context.settings().passwordMin, names }
+}
+
+async function unfitness(visit: SignedInRequest, next: string, repeated: string): Promise<Failure | undefined> {
+  const text = await passwordProblem(next, passwordRules(visit.context, visit.session.user))
   if (text !== undefined) return { status: 400, problem: { field: 'new_password', text } }
   if (next === repeated) return undefined
   return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }

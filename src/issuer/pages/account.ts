@@ -83,6 +83,8 @@ function deviceTable(devices: readonly PageDevice[], name: string, now: number):
 }
 
 export interface PasswordFormModel {
+  /** The fewest characters of a new one. */
+  readonly shortest: number
   /** Takes `current_password`, `new_password`, `repeat_password`. */
   readonly form: FormTarget
   readonly problem:
@@ -144,7 +146,7 @@ ${form(signOut, html`<button class="button" type="submit">Sign out in this brows
 </section>`
 }
 
-function passwordSection({ form: target, problem }: PasswordFormModel, username: string): Html {
+function passwordSection({ form: target, problem, shortest }: PasswordFormModel, username: string): Html {
   const of = (name: string) => (problem?.field === name ? problem.text : undefined)
   const current = { name: 'current_password', label: 'Password now', autocomplete: 'current-password' }
   const next = { name: 'new_password', label: 'New password', autocomplete: 'new-password' }
@@ -157,8 +159,8 @@ ${form(
   target,
   html`<input type="text" name="username" value="${username}" autocomplete="username" hidden>
 ${field({ ...current, ...common, problem: of(current.name), focused: problem?.field === current.name })}
-${field({ ...next, ...common, minLength: 8, hint: 'At least 8 characters; longer is better.', problem: of(next.name), focused: problem?.field === next.name })}
-${field({ ...repeat, ...common, minLength: 8, problem: of(repeat.name), focused: problem?.field === repeat.name })}
+${field({ ...next, ...common, minLength: shortest, hint: `At least ${shortest} characters; a few words are best.`, problem: of(next.name), focused: problem?.field === next.name })}
+${field({ ...repeat, ...common, minLength: shortest, problem: of(repeat.name), focused: problem?.field === repeat.name })}
 <label class="choice"><input type="checkbox" name="keep_app_passwords" value="yes"> Keep my app passwords</label>
 <div class="actions"><button class="button primary" type="submit">Change password</button></div>`,
 )}

@@ -5,6 +5,8 @@ import { accountName, type PageAccount } from './parties.ts'
 import { plainWords } from './words.ts'
 
 export interface LinkModel extends PageFrame {
+  /** The fewest characters of a password. */
+  readonly shortest: number
   readonly kind: 'invite' | 'recover'
   readonly account: PageAccount
   /** Who made the link; undefined: whoever runs the gateway. */
@@ -23,7 +25,7 @@ export function linkPage(model: LinkModel): string {
   const { kind, account, problem, busy } = model
   const title = kind === 'invite' ? 'Set up your account' : 'Set a new password'
   const of = (name: string) => (problem?.field === name ? problem.text : undefined)
-  const common = { type: 'password', autocomplete: 'new-password', maxLength: 1024, minLength: 8 } as const
+  const common = { type: 'password', autocomplete: 'new-password', maxLength: 1024, minLength: model.shortest } as const
   return pageDocument(
     model,
     problem === undefined ? title : `Problem: ${title}`,
@@ -33,7 +35,7 @@ ${lead(model)}
 ${form(
   model.form,
   html`<input type="text" name="username" value="${account.username}" autocomplete="username" hidden>
-${field({ ...common, name: 'new_password', label: 'New password', hint: 'At least 8 characters; longer is better.', problem: of('new_password'), focused: true })}
+${field({ ...common, name: 'new_password', label: 'New password', hint: `At least ${model.shortest} characters; a few words are best.`, problem: of('new_password'), focused: true })}
 ${field({ ...common, name: 'repeat_password', label: 'New password, once more', problem: of('repeat_password') })}
 <div class="actions"><button class="button primary" type="submit">Set password</button></div>`,
 )}

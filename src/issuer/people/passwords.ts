@@ -7,8 +7,6 @@ const PASSES = 2
 const PARALLELISM = 1
 const TAG_BYTES = 32
 
-const SHORTEST = 8
-const LONGEST = 256
 /** UTF-16 units before normalisation: longer ones are not even looked at. */
 const LONGEST_RAW = 2048
 
@@ -30,24 +28,13 @@ const INSIDE: Lane = {
 }
 
 export interface Passwords {
-  /** PHC string. Undefined: too many wait already. The password's length is NOT checked; see {@link passwordProblem}. */
+  /** PHC string. Undefined: too many wait already. What it is worth is NOT judged; see `passwordProblem`. */
   hash(password: string, lane?: Lane): Promise<string | undefined>
   /**
    * Whether `password` is the one behind `hash`; undefined stands for a person who is not there and takes as long.
    * `weaker`: right, but hashed with smaller parameters than today's. `busy`: too many wait already.
    */
   verify(hash: string | undefined, password: string, lane?: Lane): Promise<'right' | 'weaker' | 'wrong' | 'busy'>
-}
-
-/**
- * What is wrong with a password that a person chooses, in words that say what to do; undefined: nothing. Length only,
- * counted in characters after NFKC (NIST SP 800-63B).
- */
-export function passwordProblem(password: string): string | undefined {
-  const length = password.length > LONGEST_RAW ? Number.POSITIVE_INFINITY : [...normalise(password)].length
-  if (length < SHORTEST) return `The password must have at least ${SHORTEST} characters.`
-  if (length > LONGEST) return `The password must have at most ${LONGEST} characters.`
-  return undefined
 }
 
 /**

@@ -59,6 +59,7 @@ describe('JSON Schema of routes.yaml', () => {
     wanted.push('sessions', 'app_passwords', 'tickets', 'routes.public', 'store', 'shutdown', 'audit')
     wanted.push('admin', 'issuer.links', 'mail')
     wanted.push(
+      'issuer.sign_in',
       'issuer.providers',
       ...['groups', 'username', 'allow', 'connect'].map((key) => `issuer.providers.${key}`),
     )

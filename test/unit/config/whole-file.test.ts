@@ -186,6 +186,7 @@ describe('routes.yaml as a whole', () => {
       registration: 'off',
       clientMetadataDocuments: false,
       password: 'on',
+      passwordMin: 15,
       providers: [],
       links: { inviteSeconds: 259_200, recoverSeconds: 3_600 },
     })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { argon2Sync } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { createPasswords, passwordProblem } from '../../../src/issuer/people/passwords.ts'
+import { passwordProblem } from '../../../src/issuer/people/password-judgement.ts'
+import { createPasswords } from '../../../src/issuer/people/passwords.ts'
 
 describe('passwords', () => {
   it('are kept as argon2id PHC strings, each with a salt of its own', async () => {
@@ -64,14 +65,28 @@ describe('passwords', () => {
     assert.equal(await passwords.verify(undefined, 'x'), 'wrong')
   })
 
-  it('have 8 to 256 characters, counted as people see them', () => {
-    assert.match(passwordProblem('1234567') ?? '', /at least 8/)
-    assert.equal(passwordProblem('12345678'), undefined)
-    assert.equal(passwordProblem('🔑'.repeat(8)), undefined)
-    assert.match(passwordProblem('🔑'.repeat(7)) ?? '', /at least 8/)
-    assert.equal(passwordProblem('x'.repeat(256)), undefined)
-    assert.match(passwordProblem('x'.repeat(257)) ?? '', /at most 256/)
-    assert.match(passwordProblem('x'.repeat(1_000_000)) ?? '', /at most 256/)
+  it('have as many characters as the rules say, and at most 256, counted as people see them', async () => {
+    const rules = { min: 15, names: [] }
+    const problem = (password: string, min = 15) => passwordProblem(password, { ...rules, min })
+    const words = 'kitchen window blue giraffe'
+    assert.match((await problem('kite walk blue')) ?? '', /at least 15/)
+    assert.equal(await problem('kite walk blue t'), undefined)
+    assert.match((await problem('🔑'.repeat(14))) ?? '', /at least 15/)
+    assert.match((await problem('kitchen', 8)) ?? '', /at least 8/)
+    assert.equal(await problem(`${words}${' of the sea'.repeat(20)}`), undefined)
+    assert.match((await problem(words.repeat(10))) ?? '', /at most 256/)
+    assert.match((await problem('x'.repeat(1_000_000))) ?? '', /at most 256/)
+    assert.match((await problem('e\u0301'.repeat(8))) ?? '', /at least 15/)
+  })
+
+  it('that are easy to guess are refused with a reason, whatever their length', async () => {
+    const names = ['aleksandra', 'Aleksandra Nowak', 'ola@mail.example', 'gate.example.com', 'audgate']
+    const easy = ['password1234567', 'aaaaaaaaaaaaaaa', 'qwertyuiopasdfgh', 'abcdefghijklmnop', '123456789012345']
+    const own = ['aleksandraaleksandra', 'AleksandraNowak!', 'NowakNowakNowak', 'gate.example.com', 'audgateaudgate12']
+    for (const password of [...easy, ...own, 'aleksandra-12345'])
+      assert.match((await passwordProblem(password, { min: 15, names })) ?? '', /Choose something/, password)
+    for (const password of ['correct horse battery staple', 'aleksandra saw nine red kites'])
+      assert.equal(await passwordProblem(password, { min: 15, names }), undefined, password)
   })
 })
 

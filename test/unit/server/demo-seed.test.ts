@@ -6,7 +6,8 @@ import { after, before, describe, it } from 'node:test'
 import { demoSecrets, secretsFile } from '../../../src/demo/secrets.ts'
 import { seedDemo } from '../../../src/demo/seed.ts'
 import { clientSecretMatches } from '../../../src/issuer/clients/clients.ts'
-import { createPasswords, passwordProblem } from '../../../src/issuer/people/passwords.ts'
+import { passwordProblem } from '../../../src/issuer/people/password-judgement.ts'
+import { createPasswords } from '../../../src/issuer/people/passwords.ts'
 import { StartFault } from '../../../src/server/start-fault.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -40,7 +41,7 @@ describe('the sample people and clients', () => {
     assert.notEqual(secrets.alice, secrets.bob)
     const alice = await store.userByName('alice')
     assert.equal(await createPasswords().verify(alice?.passwordHash, secrets.alice), 'right')
-    assert.equal(passwordProblem(secrets.alice), undefined)
+    assert.equal(await passwordProblem(secrets.alice, { min: 15, names: ['alice'] }), undefined)
   })
 
   it('are a native, a web, a spa, a third-party and a service client', async () => {
