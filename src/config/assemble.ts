@@ -226,6 +226,7 @@ function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) =>
     registration: issuer.registration,
     clientMetadataDocuments: issuer.client_metadata_documents === 'on',
     password: issuer.password,
+    authenticator: issuer.sign_in.authenticator === 'on',
     passwordMin: issuer.sign_in.password_min,
     providers: issuer.providers.map((provider) => assembleProvider(provider, beside)),
     links: { inviteSeconds: issuer.links.invite, recoverSeconds: issuer.links.recover },

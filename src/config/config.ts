@@ -49,6 +49,8 @@ export interface EmbeddedIssuer {
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
   readonly password: PasswordSignIn
+  /** Whether people may add an authenticator app; those that have one are asked all the same. */
+  readonly authenticator: boolean
   /** The fewest characters of a new password. */
   readonly passwordMin: number
   readonly providers: readonly IdentityProvider[]

@@ -233,6 +233,7 @@ function issuerSettings(issuer: IssuerConfig): Record<string, string> {
         client_metadata_documents: issuer.clientMetadataDocuments ? 'on' : 'off',
         password: issuer.password,
         ...linkSettings(issuer.links),
+        'sign_in.authenticator': issuer.authenticator ? 'on' : 'off',
         'sign_in.password_min': String(issuer.passwordMin),
       }
   }

@@ -29,6 +29,7 @@ const ALGORITHMS = [
 
 const SIGN_IN = z
   .strictObject({
+    authenticator: wordLeaf('Whether people may add an authenticator app.', ['on', 'off']).prefault('on'),
     password_min: z
       .int({ error: 'must be a whole number from 8 to 64' })
       .min(8, { error: 'must be a whole number from 8 to 64' })

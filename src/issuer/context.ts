@@ -6,6 +6,7 @@ import type { Federation } from './federation/federation.ts'
 import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
 import type { Passwords } from './people/passwords.ts'
+import type { SecondFactors } from './people/second-factors.ts'
 import type { StepUps } from './people/step-ups.ts'
 import type { SignIn } from './people/throttle.ts'
 import type { RevocationActs } from './revocation-acts.ts'
@@ -32,6 +33,7 @@ export interface IssuerContext {
   readonly signIn: SignIn
   readonly buckets: Buckets
   readonly stepUps: StepUps
+  readonly secondFactors: SecondFactors
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget
   readonly federation: Federation

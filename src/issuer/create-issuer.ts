@@ -16,6 +16,7 @@ import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import { startMaintenance } from './maintenance.ts'
 import { createBuckets } from './people/buckets.ts'
 import { createPasswords } from './people/passwords.ts'
+import { createSecondFactors } from './people/second-factors.ts'
 import { createStepUps } from './people/step-ups.ts'
 import { createSignIn } from './people/throttle.ts'
 import { auditEngine } from './provider/audit.ts'
@@ -124,6 +125,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
     stepUps: createStepUps(now),
+    secondFactors: createSecondFactors(store, masterKey, now),
     rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,

@@ -19,6 +19,8 @@ export interface IssuerSettings {
   readonly registration: 'off' | 'open' | 'token'
   readonly clientMetadataDocuments: boolean
   readonly password: PasswordSignIn
+  /** Whether people may add an authenticator app; those that have one are asked all the same. */
+  readonly authenticator: boolean
   /** The fewest characters of a new password. */
   readonly passwordMin: number
   /** Where else people sign in, in file order. */

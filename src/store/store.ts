@@ -1,4 +1,5 @@
 import type { Revocation } from '../core/revocation.ts'
+import type { FactorStore } from './factor-store.ts'
 import type { LinkStore } from './link-store.ts'
 import type { ListStore } from './list-store.ts'
 import type { ProviderStore } from './provider-store.ts'
@@ -81,7 +82,7 @@ export interface HeldByUnit {
 }
 
 /** What is remembered (`test/contract` holds every engine to it). A method is one atomic step, or throws `StoreError` and leaves nothing. */
-export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore {
+export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore, FactorStore {
   // people
   addUser(user: UserRecord): Promise<'added' | 'exists'>
   userByName(username: string): Promise<UserRecord | undefined>

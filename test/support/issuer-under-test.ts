@@ -98,6 +98,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     clientMetadataDocuments: false,
     password: 'on',
     passwordMin: 15,
+    authenticator: true,
     sessions: { idle: 3 * 86_400, max: 30 * 86_400 },
     appPasswords: { max: 365 * 86_400, unused: 180 * 86_400 },
     appPasswordPlaces: new Map(),

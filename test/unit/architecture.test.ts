@@ -32,6 +32,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
       'jose',
       'openid-client',
       'undici',
+      'otpauth',
+      'uqr',
       '@zxcvbn-ts/core',
       '@zxcvbn-ts/language-common',
       '@zxcvbn-ts/language-en',

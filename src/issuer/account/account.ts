@@ -6,6 +6,7 @@ import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { makeOwnAppPassword, revokeOwnAppPassword } from './app-passwords.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
+import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes, removeAuthenticator } from './factors.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
 import { showOverview } from './overview.ts'
 import { changePassword } from './password.ts'
@@ -18,7 +19,7 @@ import {
   refuse,
   type SignedInRequest,
 } from './request.ts'
-import { showSignedOut, signIn, signOut } from './sign-in.ts'
+import { showSignedOut, signIn, signInByCode, signOut } from './sign-in.ts'
 import { connectProvider, unlinkProvider } from './ways-in.ts'
 
 type Step = (visit: SignedInRequest) => Promise<void>
@@ -30,11 +31,21 @@ const STEPS = new Map<string, Step>(
     disconnect,
     unlink: unlinkProvider,
     'end-device': endDevice,
+    'authenticator-add': addAuthenticator,
+    'authenticator-confirm': confirmAuthenticator,
+    'authenticator-remove': removeAuthenticator,
+    'recovery-codes': makeRecoveryCodes,
     password: changePassword,
     'sign-out': signOut,
     'sign-out-everywhere': signOutEverywhere,
   } satisfies Record<AccountStep, Step>),
 )
+
+/** For those who aren't signed in yet. */
+const OPEN_STEPS: Readonly<Record<string, (visit: AccountRequest) => Promise<void>>> = {
+  'sign-in': signIn,
+  'sign-in-code': signInByCode,
+}
 
 /** Whether a path is the account page or one of its forms', known or not. */
 export function isAccountPath(path: string): boolean {
@@ -52,7 +63,7 @@ export async function answerAccount(
 ): Promise<void> {
   const visit: AccountRequest = { ...parts, request, response }
   const path = pathOf(request)
-  const act = path === `${ACCOUNT_PATH}/sign-in` ? signIn : ownStep(path)
+  const act = OPEN_STEPS[path.slice(ACCOUNT_PATH.length + 1)] ?? ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
   if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')

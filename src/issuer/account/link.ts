@@ -67,6 +67,7 @@ async function settle(visit: AccountRequest, secret: string, { link, user }: Liv
       // While the password was being hashed somebody may have been disabled, or the maker have lost their office.
       if ((await liveLink(store, secret, context.settings().adminGroups, seconds(context))) === undefined) return false
       if (!(await store.useLink(link.id, seconds(context)))) return false
+      if (link.reset.includes('authenticator')) await store.removeAuthenticator(user.sub)
       await acts.setUpByLink(user.sub, hash, detail)
       return true
     },

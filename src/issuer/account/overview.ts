@@ -6,6 +6,7 @@ import type { Notice } from '../pages/layout.ts'
 import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { appPasswordsOf } from './app-password-list.ts'
+import { factorsOf } from './factors.ts'
 import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
 import { waysIn } from './ways-in.ts'
 
@@ -110,6 +111,7 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     apps: await pageApps(visit),
     appPasswords: await appPasswordsOf(visit),
     ways: await waysIn(visit),
+    factors: await factorsOf(visit),
     password:
       user.passwordHash === undefined || context.settings().password === 'off'
         ? undefined

@@ -3,7 +3,9 @@ import { type IssuerContext, siteOf } from '../context.ts'
 import { keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { type PasswordRules, passwordProblem } from '../people/password-judgement.ts'
+import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
+import { isFresh } from './factors.ts'
 import { type Failure, showOverview } from './overview.ts'
 import { BY, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
@@ -20,6 +22,7 @@ const BUSY_SECONDS = 3
 export async function changePassword(visit: SignedInRequest): Promise<void> {
   const { context, request, response, session, sessions } = visit
   const { user } = session
+  if ((await context.secondFactors.has(user.sub)) && !(await isFresh(visit))) return
   const next = posted(visit, 'new_password')
   const unfit = await unfitness(visit, next, posted(visit, 'repeat_password'))
   if (unfit !== undefined) return showOverview(visit, unfit)
@@ -37,7 +40,8 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id
-  await sessions.begin(request, response, user.sub, result.amr)
+  const strong = session.acr === 'mfa' || session.acr === 'phr'
+  await sessions.begin(request, response, user.sub, strong ? METHODS.code : result.amr)
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }

@@ -16,6 +16,8 @@ export interface BrowserSession {
   readonly user: UserRecord
   /** NumericDate, seconds. */
   readonly signedInAt: number
+  /** The level of the sign-in, in the words of whoever it was at; undefined: it is not said. */
+  readonly acr: string | undefined
 }
 
 /** How somebody signed in, where it wasn't by password a moment ago. */
@@ -63,7 +65,7 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const user = await context.store.userBySub(session.accountId)
       const standing = await context.federation.lastOfSession(session.uid)
       if (user === undefined || user.disabled || standing.kind === 'ended') return undefined
-      return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0 }
+      return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0, acr: session.acr }
     },
     begin: async (request, response, sub, amr, origin) => {
       const before = await provider.Session.get(provider.createContext(request, response))

@@ -1,12 +1,15 @@
 import { lookupKey } from '../../store/sealed-payload.ts'
 import { siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
+import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { noteSignedOut, wasSignedOut } from '../http/sign-in-cookies.ts'
+import { CODE_PROBLEMS, tryCode } from '../interaction/code-step.ts'
 import { straightTo } from '../interaction/provider-sign-in.ts'
 import { donePage, leadOnPage } from '../pages/message.ts'
 import { providerProblem } from '../pages/provider.ts'
+import { codePage } from '../pages/second-factor.ts'
 import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
 import type { SignInResult } from '../people/throttle.ts'
@@ -21,6 +24,8 @@ import {
   type SignedInRequest,
 } from './request.ts'
 
+/** Where the password was typed that a code page goes by. */
+const PLACE = 'account'
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
@@ -56,11 +61,31 @@ export async function signIn(visit: AccountRequest): Promise<void> {
     return askAgain(visit, { status: 400, problem: WRONG })
   }
   const { sub } = result.user
+  if (await context.secondFactors.has(sub)) return showCodePage(visit, passedPassword(context, result.user, PLACE), 200)
   await context.record('login.success', { sub, ...about })
   if (!(await sessions.begin(request, response, sub, result.amr)))
     return askAgain(visit, { status: 400, problem: WRONG })
   keepDevice(context, response, result.deviceKey)
   redirect(response, ACCOUNT_PATH)
+}
+
+/** Checks the code that comes after a right password; what follows is as in {@link signIn}. */
+export async function signInByCode(visit: AccountRequest): Promise<void> {
+  const { context, request, response, sessions } = visit
+  const passed = posted(visit, PASSED_FIELD)
+  const user = await personBehind(context, passed, PLACE)
+  if (user === undefined) return redirect(response, ACCOUNT_PATH)
+  const shown = await tryCode(context, request, user, posted(visit, 'code'), undefined)
+  if (typeof shown === 'string') return showCodePage(visit, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
+  if (!(await sessions.begin(request, response, user.sub, shown.amr))) return redirect(response, ACCOUNT_PATH)
+  keepDevice(context, response, context.signIn.deviceKeyFor(user))
+  redirect(response, ACCOUNT_PATH)
+}
+
+function showCodePage(visit: AccountRequest, passed: string, status: 200 | 400 | 429, problem?: string): void {
+  const form = { action: `${ACCOUNT_PATH}/sign-in-code`, hidden: { [PASSED_FIELD]: passed } }
+  const page = codePage({ site: siteOf(visit.context), form, problem })
+  sendPage(visit.response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }
 
 /** Ends this browser's session. What apps hold stays. */

@@ -8,8 +8,9 @@ import { deviceApprovalPage } from '../pages/device.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { type AuthorizationView, answeredConsents, isAsked, startsTicked } from './authorization-view.ts'
 import { finish, type InteractionContext, sendInteractionPage, viewOf } from './context.ts'
+import { formTarget } from './form-target.ts'
 import { pageClient } from './provider-pages.ts'
-import { formTarget, showSignIn } from './sign-in.ts'
+import { showSignIn } from './sign-in.ts'
 import { STEP_UP } from './sign-in-need.ts'
 
 /** The page that says why the person may have nothing of what was asked, and which groups would do. */

@@ -1,7 +1,6 @@
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { seconds, siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
-import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { noteSignedOut } from '../http/sign-in-cookies.ts'
@@ -12,6 +11,7 @@ import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
+import { showCode, signInByCode } from './code-step.ts'
 import {
   finish,
   type InteractionContext,
@@ -20,6 +20,7 @@ import {
   sendExpired,
   sendInteractionPage,
 } from './context.ts'
+import { formTarget } from './form-target.ts'
 import { leaveSession } from './leave-session.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
@@ -50,7 +51,7 @@ function lacksLevel({ context, interaction, user }: InteractionContext): boolean
   return levelNeeded(context, interaction.params, user.sub) !== undefined
 }
 
-function showUnmet(visit: InteractionContext): void {
+async function showUnmet(visit: InteractionContext): Promise<void> {
   const { context, client, redirectUri, user } = visit
   if (user === undefined) {
     sendExpired(context, visit.response)
@@ -63,7 +64,7 @@ function showUnmet(visit: InteractionContext): void {
     account: { username: user.username, displayName: user.displayName },
     switchAccount: formTarget(visit, 'switch'),
     again: formTarget(visit, 'again'),
-    enrols: false,
+    enrols: context.settings().authenticator && !(await context.secondFactors.has(user.sub)),
   })
   sendInteractionPage(visit, 200, page)
 }
@@ -124,6 +125,10 @@ export async function signIn(visit: InteractionContext): Promise<void> {
     return showSignInPage(visit, { username, problem: WRONG, status: 400 })
   }
   const { sub } = result.user
+  if (await context.secondFactors.has(sub)) {
+    showCode(visit, result.user)
+    return
+  }
   await context.record('login.success', { sub, ...about })
   if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub)
     await leaveSession(context, visit.provider, visit.interaction, visit.response)
@@ -160,13 +165,12 @@ export async function signInAgain(visit: InteractionContext): Promise<void> {
   redirect(response, interactionPath(interaction.uid))
 }
 
-/** A form of this interaction. */
-export function formTarget({ context, interaction }: InteractionContext, step: string): FormTarget {
-  const { uid } = interaction
-  return { action: interactionPath(uid, step), hidden: { [GUARD_FIELD]: guardValue(context.masterKey, uid) } }
-}
-
 function askedResources({ context, interaction }: InteractionContext): readonly string[] {
   const { resource, scope } = interaction.params
   return readParameters(context, resource, scope).map((share) => share.resource.name)
+}
+
+/** Checks the code that comes after the password; one that comes too late begins with the password again. */
+export async function takeCode(visit: InteractionContext): Promise<void> {
+  if ((await signInByCode(visit)) === 'expired') redirect(visit.response, interactionPath(visit.interaction.uid))
 }

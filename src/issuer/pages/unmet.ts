@@ -18,7 +18,7 @@ export interface UnmetModel extends PageFrame {
 /** Says that the account can't sign in the way that is asked for, what would change that, and the way back to the client. */
 export function unmetPage(model: UnmetModel): string {
   const advice = model.enrols
-    ? html`<p>Add an authenticator app or a passkey under <a href="/account">your account</a>, then go on here.</p>`
+    ? html`<p>Add an authenticator app under <a href="/account">your account</a>, then go on here.</p>`
     : html`<p>Whoever runs this service can help you to a second way to sign in.</p>`
   return pageDocument(
     model,
@@ -29,6 +29,6 @@ ${accountLine(model.account, model.switchAccount)}
 ${advice}
 <hr class="tear">
 ${form(model.again, html`<div class="actions"><button class="button primary" type="submit">I have added it, go on</button></div>`)}
-${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`)}`,
+${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}`,
   )
 }

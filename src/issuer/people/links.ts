@@ -16,7 +16,7 @@ export const LONGEST_LINK_SECONDS = 30 * 86_400
 /** Links of one person that may be open at the same time. */
 export const MOST_OPEN_LINKS = 5
 /** What a link may be told to take away. */
-export const RESETTABLE = ['password'] as const
+export const RESETTABLE = ['password', 'authenticator'] as const
 
 /** Who makes something, for the audit. */
 export interface Maker {

@@ -38,12 +38,25 @@ export type SignInResult =
   /** More tries wait than can be kept; the password was not looked at. */
   | { readonly kind: 'slow'; readonly retryAfterSeconds: number; readonly named: Named }
 
+export interface CodeAttempt<Shown> {
+  readonly sub: string
+  readonly address: string
+  readonly left: () => boolean
+  /** Undefined: wrong. */
+  readonly judge: () => Promise<Shown | undefined>
+}
+
 export interface SignIn {
   /**
    * Tries wait for a place, round by round over address groups, and a wrong one keeps its place a while, so that the next is slow; a right
    * one is answered at once. Never locks a person out.
    */
   attempt(attempt: SignInAttempt): Promise<SignInResult>
+  /**
+   * One try at a code of somebody whose password was right: those of one account take turns, and a wrong one keeps its place a while. 'slow':
+   * more wait than can be kept, and the code was not looked at.
+   */
+  attemptCode<Shown>(attempt: CodeAttempt<Shown>): Promise<Shown | 'wrong' | 'slow'>
   /** A device key for someone whose password has just been changed: earlier ones ended with the old password. */
   deviceKeyFor(user: UserRecord): string
 }
@@ -84,6 +97,14 @@ const addressBar = (wide: string): Bar => ({
   holdMs: (failures) => (failures <= 10 ? 0 : failures <= 20 ? 1000 : LONGEST_HOLD_MS),
   places: (failures) => (failures < 100 ? 128 : 4),
   onePerGroup: false,
+})
+
+/** A code is short: nobody tries two at a time, and all who know the password wait in one line. */
+const codeBar = (sub: string): Bar => ({
+  key: `code ${sub}`,
+  holdMs: (failures) => doubling(failures - 3),
+  places: () => 1,
+  onePerGroup: true,
 })
 
 /** A device that its owner signed in from before waits in a line of its own: what others do does not slow it. */
@@ -141,6 +162,14 @@ export function createSignIn(options: SignInOptions): SignIn {
         named: user === undefined ? { name_hash: hashed(nameKey, name) } : { username: user.username },
       }
     },
+    attemptCode: async ({ sub, address, left, judge }) => {
+      const candidate = { group: addressGroup(address), tried: false, left }
+      const result = await inTurn(workings, [codeBar(sub)], candidate, async () => {
+        const shown = await judge()
+        return shown === undefined ? ({ kind: 'wrong' } as const) : ({ kind: 'ok', shown } as const)
+      })
+      return result.kind === 'ok' ? result.shown : result.kind
+    },
     deviceKeyFor: devices.make,
   }
 }
@@ -150,14 +179,16 @@ type Verdict =
   | { readonly kind: 'wrong' }
   | { readonly kind: 'slow'; readonly retryAfterSeconds: number }
 
-const SLOW: Verdict = { kind: 'slow', retryAfterSeconds: 3 }
+const SLOW: Slow = { kind: 'slow', retryAfterSeconds: 3 }
 
-async function inTurn(
+type Slow = Extract<Verdict, { readonly kind: 'slow' }>
+
+async function inTurn<Judged extends { readonly kind: string }>(
   { failures, turns, wait }: Workings,
   bars: readonly Bar[],
   candidate: Candidate,
-  judge: () => Promise<Verdict>,
-): Promise<Verdict> {
+  judge: () => Promise<Judged>,
+): Promise<Judged | Slow> {
   const places: (() => void)[] = []
   try {
     // The address first: who waits for an account's place holds none that others need.

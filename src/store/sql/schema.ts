@@ -153,4 +153,17 @@ CREATE INDEX refusals_by_expiry ON refusals (expires_at);
 CREATE INDEX audits_by_event ON audits (event, id);
 `,
   'ALTER TABLE clients ADD COLUMN step_up TEXT;',
+  `
+CREATE TABLE authenticators (
+  sub TEXT PRIMARY KEY,
+  sealed TEXT NOT NULL,
+  last_step INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE recovery_codes (
+  sub TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY (sub, hash)
+) STRICT;
+`,
 ]

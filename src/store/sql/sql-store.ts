@@ -5,6 +5,7 @@ import { authorizationQueries } from './authorizations.ts'
 import { browserSessionQueries } from './browser-sessions.ts'
 import { clientQueries } from './clients.ts'
 import type { Engine } from './database.ts'
+import { factorQueries } from './factors.ts'
 import { instanceQueries } from './instances.ts'
 import { keyAndCounterQueries } from './keys-and-counters.ts'
 import { linkQueries } from './links.ts'
@@ -36,6 +37,7 @@ export function sqlStore(
     ...modelQueries(database),
     ...browserSessionQueries(database),
     ...appPasswordQueries(database),
+    ...factorQueries(database),
     ...keyAndCounterQueries(database),
     ...instanceQueries(database),
     ...revocationQueries(database, () => Math.floor(now() / 1000), origin),

@@ -187,6 +187,7 @@ describe('routes.yaml as a whole', () => {
       clientMetadataDocuments: false,
       password: 'on',
       passwordMin: 15,
+      authenticator: true,
       providers: [],
       links: { inviteSeconds: 259_200, recoverSeconds: 3_600 },
     })
