@@ -1,4 +1,4 @@
-import type { Config, LinkSettings } from './config.ts'
+import type { Config, EmbeddedIssuer } from './config.ts'
 
 /** What the file says of the operator's page, to tell what differs. The mail server is told by name only: its address holds a password. */
 export function adminSettings({ admin, mail }: Config): Record<string, string> {
@@ -16,7 +16,12 @@ export function adminSettings({ admin, mail }: Config): Record<string, string> {
   }
 }
 
-/** Lives of one-time links, to tell what differs. */
-export function linkSettings({ inviteSeconds, recoverSeconds }: LinkSettings): Record<string, string> {
-  return { 'links.invite': `${inviteSeconds}s`, 'links.recover': `${recoverSeconds}s` }
+/** How people come in and show who they are, to tell what differs. */
+export function peopleSettings({ links, authenticator, passwordMin }: EmbeddedIssuer): Record<string, string> {
+  return {
+    'links.invite': `${links.inviteSeconds}s`,
+    'links.recover': `${links.recoverSeconds}s`,
+    'sign_in.authenticator': authenticator ? 'on' : 'off',
+    'sign_in.password_min': String(passwordMin),
+  }
 }

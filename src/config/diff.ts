@@ -1,7 +1,7 @@
 import type { IdentityProvider } from '../core/identity-provider.ts'
 import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
-import { adminSettings, linkSettings } from './admin-settings.ts'
+import { adminSettings, peopleSettings } from './admin-settings.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
 import { storeText } from './store-schema.ts'
 
@@ -232,9 +232,7 @@ function issuerSettings(issuer: IssuerConfig): Record<string, string> {
         registration: issuer.registration,
         client_metadata_documents: issuer.clientMetadataDocuments ? 'on' : 'off',
         password: issuer.password,
-        ...linkSettings(issuer.links),
-        'sign_in.authenticator': issuer.authenticator ? 'on' : 'off',
-        'sign_in.password_min': String(issuer.passwordMin),
+        ...peopleSettings(issuer),
       }
   }
 }

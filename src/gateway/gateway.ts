@@ -36,12 +36,12 @@ import {
   signOutRouting,
 } from './judge.ts'
 import type { RequestHead } from './request-head.ts'
-import { type Ending, faultText, okEnding, type Recorder } from './request-log.ts'
+import { type Ending, faultText, okEnding, type Recorder, type RequestNotes } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
 import { beginSignIn, dependsOnKind, refusalStep, SIGN_IN_UNAVAILABLE, signInAsk } from './sign-ins.ts'
 import type { Tunnels } from './tunnels.ts'
 
-export interface GatewayOptions {
+export interface GatewayOptions extends RequestNotes {
   /** The file in force. */
   readonly active: () => ActiveConfig
   readonly credentials: Credentials
@@ -51,9 +51,6 @@ export interface GatewayOptions {
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** An authorization was used (`now`: NumericDate, seconds); below: a token was refused for the sign-in behind it. */
-  readonly noteUse: (gid: string, now: number) => void
-  readonly noteWeakSignIn: (denied: Denial, token: VerifiedToken | undefined) => void
   /** Answers a request for a reserved path. */
   readonly serveReserved: (reserved: ReservedRequest) => void
 }

@@ -82,6 +82,14 @@ export interface Ending {
   readonly upstreamMs?: number | undefined
 }
 
+/** What the issuer is told of requests. */
+export interface RequestNotes {
+  /** An authorization was used. @param now NumericDate, seconds. */
+  readonly noteUse: (gid: string, now: number) => void
+  /** A token was refused because of the sign-in behind it. */
+  readonly noteWeakSignIn: (denied: Denial, token: VerifiedToken | undefined) => void
+}
+
 /** Requests that are being answered, and what becomes of them in log and metrics. */
 export interface Recorder {
   readonly inFlight: number
