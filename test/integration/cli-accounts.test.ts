@@ -270,7 +270,7 @@ describe('commands that keep users, clients and keys', () => {
 
 describe('commands on a file that cannot serve them', () => {
   it('a gateway on its own has no accounts: they are kept where its issuer runs', async () => {
-    const shell = commandLine(`${ROUTES}issuer: { upstream: http://127.0.0.1:8080 }\n`, {
+    const shell = commandLine(`${ROUTES}issuer: { upstream: http://127.0.0.1:8181 }\n`, {
       AUDGATE_FEED_TOKEN: 'a-token-of-some-length',
     })
     const ended = await shell.run(['user', 'list'])
