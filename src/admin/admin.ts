@@ -5,13 +5,20 @@ import { addAccess } from './api/access.ts'
 import { API_PREFIX, type App, createApp } from './api/app.ts'
 import { addAudit } from './api/audit.ts'
 import { addAuthorizationReads } from './api/authorizations.ts'
+import { addClientWrites } from './api/client-writes.ts'
 import { addClientReads } from './api/clients.ts'
+import { addConfigCheck } from './api/config-check.ts'
 import { addDecisions } from './api/decisions.ts'
+import { addEndings } from './api/endings.ts'
 import { addGroups } from './api/groups.ts'
+import { addLinks } from './api/links.ts'
 import { addOverview } from './api/overview.ts'
 import { addPeopleReads } from './api/people.ts'
+import { addPeopleWrites } from './api/people-writes.ts'
 import { addPolicyReads } from './api/policy-reads.ts'
+import { addStream } from './api/stream.ts'
 import { addSystem } from './api/system.ts'
+import { addTry } from './api/try.ts'
 import type { Caller } from './caller.ts'
 import type { AdminDependencies } from './dependencies.ts'
 import { createTrafficSeries, type TrafficSeries } from './traffic.ts'
@@ -51,8 +58,15 @@ export async function createAdmin(dependencies: AdminDependencies): Promise<Admi
   return {
     handle: (request, response, caller) => callers.run(caller, () => app.routing(request, response)),
     call: async ({ method, path, body, headers = {} }, caller) => {
-      const answer = await callers.run(caller, () =>
-        app.inject({ method, url: `${API_PREFIX}${path}`, headers, ...(body === undefined ? {} : { payload: body }) }),
+      const answer = await callers.run(
+        caller,
+        async () =>
+          await app.inject({
+            method,
+            url: `${API_PREFIX}${path}`,
+            headers,
+            ...(body === undefined ? {} : { payload: body }),
+          }),
       )
       const text = answer.body
       const fields = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const)
@@ -80,6 +94,13 @@ function addOperations(app: App, dependencies: AdminDependencies, series: Traffi
   addAuthorizationReads(app, dependencies)
   addAudit(app, dependencies)
   addSystem(app, dependencies)
+  addPeopleWrites(app, dependencies)
+  addClientWrites(app, dependencies)
+  addEndings(app, dependencies)
+  addLinks(app, dependencies)
+  addTry(app, dependencies)
+  addConfigCheck(app, dependencies)
+  addStream(app, dependencies)
   app.get(
     '/openapi.json',
     { config: { access: { scope: 'r' } }, schema: { response: { 200: z.record(z.string(), z.unknown()) } } },

@@ -78,6 +78,20 @@ export interface NewClient {
   readonly allow: readonly string[]
 }
 
+/** A link that was made, or why there is none. */
+export type MadeLink =
+  | { readonly kind: 'made'; readonly id: string; readonly url: string; readonly expiresAt: number }
+  | { readonly kind: 'too_many' }
+  | { readonly kind: 'has_sign_in' }
+
+export interface LinkWish {
+  readonly kind: 'invite' | 'recover'
+  readonly user: UserRecord
+  /** Undefined: what the file says. */
+  readonly seconds: number | undefined
+  readonly reset: readonly string[]
+}
+
 /** What the issuer does for the operator. Each change is one transaction with one audit line. */
 export interface AdminIssuer {
   addPerson(input: NewPerson, why: Why): Promise<Added<{ readonly user: UserRecord }>>
@@ -86,8 +100,12 @@ export interface AdminIssuer {
     input: NewClient,
     why: Why,
   ): Promise<Added<{ readonly client: ClientRecord; readonly secret: string | undefined }>>
+  /** What `allow` would be kept as, or what is wrong with the client. */
+  readClient(input: NewClient): ClientRecord['allow'] | string
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
   deleteClient(id: string, why: Why): Promise<boolean>
+  makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
+  voidLink(id: string, sub: string, why: Why): Promise<boolean>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
   acts(why: Why): AdminActs
   rotateKeys(why: Why): Promise<SigningKeyRecord | undefined>

@@ -1,10 +1,11 @@
 import { matchResource } from '../core/resource.ts'
 import type { RevocationAct } from '../store/store.ts'
 import { adminClientSecret } from './clients/admin-client.ts'
-import { addClient } from './clients/clients.ts'
+import { addClient, clientProblem, readAllow } from './clients/clients.ts'
 import type { IssuerContext } from './context.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
+import { makeLink, voidLink } from './people/links.ts'
 import { addUser, displayNameProblem, emailProblem, groupsProblem } from './people/people.ts'
 import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
 import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
@@ -55,6 +56,7 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
         () => ({ client: input.id, type: input.type }),
         why,
       ),
+    readClient: (input) => clientProblem(input) ?? readAllow(input.allow, settings().resources),
     putClient: async (client, event, why) => {
       await changing(
         () => store.putClient(client),
@@ -72,6 +74,14 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
         () => ({ client: id }),
         why,
       ),
+    makeLink: async ({ kind, user, seconds, reset }, why) => {
+      const { origin, links } = settings()
+      const life = seconds ?? (kind === 'invite' ? (links?.inviteSeconds ?? 259_200) : (links?.recoverSeconds ?? 3_600))
+      const made = await makeLink(store, origin, { kind, user, seconds: life, reset }, why, now())
+      if (made.kind !== 'made') return made
+      return { kind: 'made', id: made.link.id, url: made.url, expiresAt: made.link.expiresAt }
+    },
+    voidLink: (id, sub, why) => voidLink(store, id, sub, why, now()),
     endSession: (sub, id, why) =>
       changing(
         () => store.endSession(sub, id),

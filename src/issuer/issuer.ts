@@ -36,6 +36,8 @@ export interface IssuerSettings {
   readonly adminGroups: readonly string[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
+  /** Lives of one-time links. */
+  readonly links?: { readonly inviteSeconds: number; readonly recoverSeconds: number }
   /** Whether the operator's page is served; default: it isn't. */
   readonly hasAdmin?: boolean
 }

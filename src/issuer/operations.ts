@@ -24,15 +24,33 @@ export interface IssuePreview {
   readonly refused: string | undefined
 }
 
+/** A link that was made, or why there is none. */
+export type MadeLink =
+  | { readonly kind: 'made'; readonly id: string; readonly url: string; readonly expiresAt: number }
+  | { readonly kind: 'too_many' }
+  | { readonly kind: 'has_sign_in' }
+
+export interface LinkWish {
+  readonly kind: 'invite' | 'recover'
+  readonly user: UserRecord
+  /** Undefined: what the file says. */
+  readonly seconds: number | undefined
+  readonly reset: readonly string[]
+}
+
 /** What an operator does at the issuer. Everything that changes something is one transaction with one audit line. */
 export interface IssuerOperations {
   addPerson(input: Omit<NewUser, 'passwordHash'>, why: Why): Promise<AddedUser>
   /** Sets what `change` has; a group that is taken away ends what it gave. Nothing is checked. */
   changePerson(sub: string, change: PersonChange, why: Why): Promise<void>
   addClient(input: NewClient, why: Why): Promise<AddedClient>
+  /** What `allow` would be kept as, or what is wrong with the client. */
+  readClient(input: NewClient): ClientRecord['allow'] | string
   /** Puts a whole record in the place of what is there. Nothing is checked. */
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
   deleteClient(id: string, why: Why): Promise<boolean>
+  makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
+  voidLink(id: string, sub: string, why: Why): Promise<boolean>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
   /** The acts of revocation, each audited with `why` under the event that the acts' own name is mapped to. */
   acts(why: Why): RevocationActs

@@ -82,3 +82,167 @@ describe('the operator’s API', () => {
     assert.equal((body.now as { outcome: string }).outcome, 'refused')
   })
 })
+
+describe('what the operator’s API changes', () => {
+  const under: { box: BlackBox; token: string; robot: string } = { box: undefined as never, token: '', robot: '' }
+  const as = (token: string, path: string, method = 'GET', body?: object, headers: Record<string, string> = {}) =>
+    callUrl(
+      `${under.box.url}${API}${path}`,
+      {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      method,
+      body === undefined ? undefined : JSON.stringify(body),
+    )
+  const call = (path: string, method = 'GET', body?: object, headers: Record<string, string> = {}) =>
+    as(under.token, path, method, body, headers)
+  const linesOf = async (answer: Called) => {
+    const { items } = (await call('/audit?limit=200')).body as {
+      items: { event: string; detail: { request_id?: string } }[]
+    }
+    const id = answer.headers.get('x-request-id')
+    return items.filter(({ detail }) => detail.request_id === id).map(({ event }) => event)
+  }
+  before(async () => {
+    under.box = await startBlackBox()
+    const { box } = under
+    await box.addUser('alice', 'admins,photos')
+    await box.addUser('bob', 'photos')
+    await box.addApp('cli')
+    const admin = `${box.url}/admin/api`
+    const secret = await box.addSecretClient('robot', 'service', '--allow', `${admin}=admin:read,admin:write`)
+    const { access } = await box.signIn('alice', { scope: 'admin:read admin:write', resource: [admin] })
+    under.token = access
+    const answer = await fetch(`${box.url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`robot:${secret}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: admin }),
+    })
+    under.robot = String(((await answer.json()) as { access_token: string }).access_token)
+  })
+  after(() => under.box.close())
+
+  it('a client is made once, and its secret is in the first answer only', async () => {
+    const body = { type: 'service', name: 'Backup', allow: { [`${under.box.url}/photos`]: ['photos:read'] } }
+    const first = await call('/clients/x', 'PUT', body, { 'if-none-match': '*' })
+    assert.equal(first.status, 201, JSON.stringify(first.body))
+    assert.equal(typeof first.body.client_secret, 'string')
+    assert.deepEqual(await linesOf(first), ['client.added'])
+    const second = await call('/clients/x', 'PUT', body, { 'if-none-match': '*' })
+    assert.deepEqual([second.status, second.reason], [409, 'exists'])
+    assert.deepEqual(await linesOf(second), [])
+    const got = await call('/clients/x')
+    assert.equal('client_secret' in got.body, false)
+    const renamed = await call(
+      '/clients/x',
+      'PUT',
+      { ...body, name: 'Copy' },
+      { 'if-match': got.headers.get('etag') ?? '' },
+    )
+    assert.deepEqual([renamed.status, renamed.body.name], [200, 'Copy'])
+  })
+  it('a change needs If-Match, a stale one gets the present object, and of twenty at once one wins', async () => {
+    const missing = await call('/people/bob', 'PATCH', { name: 'Bob' })
+    assert.deepEqual([missing.status, missing.reason], [428, 'precondition_required'])
+    const stale = await call('/people/bob', 'PATCH', { name: 'Bob' }, { 'if-match': '"old"' })
+    assert.deepEqual([stale.status, stale.reason], [412, 'stale'])
+    assert.equal((stale.body.present as { username: string }).username, 'bob')
+    const tag = (await call('/people/bob')).headers.get('etag') ?? ''
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => call('/people/bob', 'PATCH', { name: `Bob ${i}` }, { 'if-match': tag })),
+    )
+    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, ...Array.from({ length: 19 }, () => 412)])
+    const [winner] = answers.filter(({ status }) => status === 200)
+    assert.ok(winner)
+    assert.deepEqual(await linesOf(winner), ['user.changed'])
+  })
+  it('the last administrator who can sign in stays one', async () => {
+    const { headers } = await call('/people/alice')
+    const demoted = await call('/people/alice', 'PATCH', { groups: [] }, { 'if-match': headers.get('etag') ?? '' })
+    assert.deepEqual([demoted.status, demoted.reason], [409, 'last_admin'])
+    assert.equal((await call('/people/alice/disable', 'POST')).reason, 'last_admin')
+  })
+  it('a service client makes no links, no administrators and no clients with admin scopes', async () => {
+    const robot = (path: string, method: string, body: object, headers = {}) =>
+      as(under.robot, path, method, body, headers)
+    const allow = { [`${under.box.url}/admin/api`]: ['admin:read'] }
+    const refused = [
+      await robot('/people/bob/links', 'POST', { kind: 'recover' }),
+      await robot('/people', 'POST', { username: 'mallory', groups: ['admins'] }),
+      await robot('/clients/y', 'PUT', { type: 'service', name: 'y', allow }, { 'if-none-match': '*' }),
+    ]
+    assert.deepEqual(
+      refused.map(({ status, reason }) => [status, reason]),
+      refused.map(() => [403, 'persons_only']),
+    )
+    assert.equal((await robot('/people', 'POST', { username: 'dora', groups: ['photos'] })).status, 201)
+  })
+  it('a person with an invitation leaves two lines under one request id', async () => {
+    const answer = await call('/people', 'POST', { username: 'carol', groups: ['photos'], invite: true })
+    assert.equal(answer.status, 201, JSON.stringify(answer.body))
+    assert.match((answer.body.link as { url: string }).url, /^http/)
+    assert.deepEqual((await linesOf(answer)).toSorted(), ['link.made', 'user.added'])
+  })
+  it('what would be issued is what the token endpoint issues, and what a request would get is what it gets', async () => {
+    for (const [person, resource, scope, method] of [
+      ['bob', 'photos', 'photos:read', 'GET'],
+      ['bob', 'photos', 'photos:write', 'PUT'],
+      ['alice', 'photos', 'photos:read photos:write', 'PUT'],
+      ['bob', 'files', 'files:read', 'GET'],
+    ] as const) {
+      const url = `${under.box.url}/${resource}/a`
+      const body = {
+        person,
+        client: 'cli',
+        resource: `${under.box.url}/${resource}`,
+        scopes: scope.split(' '),
+        request: { method, url },
+      }
+      const tried = await call('/access/try', 'POST', body)
+      assert.equal(tried.status, 200, JSON.stringify(tried.body))
+      const { given } = tried.body.issue as { given: string[] }
+      const signed = await under.box
+        .signIn(person, { scope, resource: [`${under.box.url}/${resource}`] })
+        .catch(() => undefined)
+      assert.deepEqual(given, signed === undefined ? [] : String(signed.answer.body.scope).split(' '))
+      const decision = tried.body.decision as { outcome: string; reason?: string }
+      const real = await under.box.call(signed?.access, `/${resource}/a`, method)
+      assert.equal(decision.outcome === 'ok' ? undefined : decision.reason, real.reason)
+    }
+  })
+  it('a token is explained and ended, and a file is checked without coming into force', async () => {
+    const { access } = await under.box.signIn('bob')
+    const request = { method: 'GET', url: `${under.box.url}/photos/a` }
+    const explained = await call('/tokens/explain', 'POST', { token: access, request })
+    assert.deepEqual([explained.status, (explained.body.decision as { outcome: string }).outcome], [200, 'ok'])
+    assert.equal((await call('/tokens/revoke', 'POST', { token: access })).status, 200)
+    await within(2_000, async () =>
+      (await under.box.call(access)).reason === 'revoked' ? undefined : 'it still passes',
+    )
+    const checked = await call('/config/check', 'POST', { text: `public_url: ${under.box.url}\nroute: []\n` })
+    assert.equal((checked.body.problems as { line: number }[])[0]?.line, 2)
+  })
+  it('the stream tells of decisions, and ends when its token does', async () => {
+    const { access } = await under.box.signIn('alice', {
+      scope: 'admin:read',
+      resource: [`${under.box.url}/admin/api`],
+    })
+    const response = await fetch(`${under.box.url}${API}/decisions/stream`, {
+      headers: { authorization: `Bearer ${access}` },
+    })
+    assert.equal(response.headers.get('content-type'), 'text/event-stream')
+    const reading = response.text()
+    await new Promise((resolve) => setImmediate(resolve))
+    const refused = await under.box.call(undefined)
+    await within(2_000, async () => {
+      const found = await call(`/decisions/${refused.headers.get('x-request-id')}`)
+      return found.status === 200 ? undefined : 'not kept yet'
+    })
+    assert.equal((await call('/tokens/revoke', 'POST', { token: access })).status, 200)
+    const text = await reading
+    assert.match(text, /event: decision/)
+    assert.match(text, /event: end\ndata: \{"why":"revoked"\}/)
+  })
+})

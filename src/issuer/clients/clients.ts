@@ -114,7 +114,8 @@ function allowProblem(id: string, scopes: readonly string[], resources: readonly
   return `Resource ${id} has no scope ${JSON.stringify(unknown)}; it has: ${known.join(', ')}.`
 }
 
-function clientProblem(input: NewClient): string | undefined {
+/** What is wrong with a client, `allow` aside; undefined: nothing. */
+export function clientProblem(input: NewClient): string | undefined {
   return clientIdProblem(input.id) ?? displayNameProblem(input.name) ?? typeProblem(input) ?? uriProblem(input)
 }
 

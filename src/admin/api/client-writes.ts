@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import type { ClientRecord } from '../../store/store.ts'
+import type { AdminDependencies } from '../dependencies.ts'
+import { conflict, invalid, notFound, Problem } from '../problem.ts'
+import { demandMatch, tagOf } from '../tag.ts'
+import { createTurns } from '../turns.ts'
+import type { App } from './app.ts'
+import { ALLOW, BUILT_IN, CLIENT, CLIENT_ID, CLIENT_TYPE, clientOf, shownClient } from './clients.ts'
+import { demandFresh, demandPerson } from './demand.ts'
+import { whyOf } from './why.ts'
+
+const BODY = z.strictObject({
+  type: CLIENT_TYPE,
+  name: z.string().max(128),
+  redirect_uris: z.array(z.string().max(2_048)).max(50).default([]),
+  third_party: z.boolean().default(false),
+  allow: ALLOW.default({}),
+})
+type Body = z.output<typeof BODY>
+
+const MADE = CLIENT.extend({ client_secret: z.string().optional().describe('Shown now and never again.') })
+const ENDED = z.object({ ended: z.object({ authorizations: z.number() }) })
+const NOTHING = z.strictObject({}).nullish()
+
+/** Operations that change clients. */
+export function addClientWrites(app: App, dependencies: AdminDependencies): void {
+  const { store, issuer } = dependencies
+  const turn = createTurns()
+  app.put(
+    '/clients/:id',
+    {
+      config: { access: { scope: 'w' } },
+      schema: { params: CLIENT_ID, body: BODY, response: { 200: CLIENT, 201: MADE } },
+    },
+    async ({ params: { id }, body, caller, headers }, reply) => {
+      const before = await store.client(id)
+      if (holdsAdminScopes(body.allow) || (before !== undefined && holdsAdminScopes(shownClient(before).allow)))
+        demandPerson(caller)
+      if (body.type === 'web' || body.type === 'service') demandFresh(caller, dependencies)
+      if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
+      return turn(id, async () => {
+        if (headers['if-none-match'] === '*')
+          return reply.code(201).send(await made(dependencies, id, body, whyOf(caller)))
+        const client = await clientOf(store, id)
+        demandMatch(headers['if-match'], tagOf(client), shownClient(client))
+        const next = await changed(dependencies, client, body)
+        await issuer.putClient(next, 'client.changed', whyOf(caller))
+        return reply.code(200).header('ETag', tagOf(next)).send(shownClient(next))
+      })
+    },
+  )
+  for (const act of ['revoke', 'end'] as const) {
+    app.post(
+      `/clients/:id/${act}`,
+      { config: { access: { scope: 'w' } }, schema: { params: CLIENT_ID, body: NOTHING, response: { 200: ENDED } } },
+      async ({ params, caller }) => {
+        const client = await clientOf(store, params.id)
+        const authorizations = await store.authorizations({ clientId: client.id })
+        const why = whyOf(caller)
+        const acts = issuer.acts(why)
+        await (act === 'revoke' ? acts.revokeClient(client.id, why.by) : acts.endClient(client.id, why.by))
+        return { ended: { authorizations: authorizations.filter(({ ended }) => !ended).length } }
+      },
+    )
+  }
+  app.post(
+    '/clients/:id/restore',
+    {
+      config: { access: { scope: 'w', fresh: true } },
+      schema: { params: CLIENT_ID, body: NOTHING, response: { 200: CLIENT } },
+    },
+    async ({ params, caller }) => {
+      const client = await clientOf(store, params.id)
+      if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
+      const why = whyOf(caller)
+      await issuer.acts(why).restoreClient(client.id, why.by)
+      return shownClient(await clientOf(store, client.id))
+    },
+  )
+  app.delete(
+    '/clients/:id',
+    { config: { access: { scope: 'w', fresh: true } }, schema: { params: CLIENT_ID, response: { 204: z.null() } } },
+    ({ params, caller, headers }, reply) =>
+      turn(params.id, async () => {
+        const client = await clientOf(store, params.id)
+        if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
+        demandMatch(headers['if-match'], tagOf(client), shownClient(client))
+        if (!client.revoked) throw conflict('not_revoked', 'revoke the client first')
+        if (!(await issuer.deleteClient(client.id, whyOf(caller)))) throw notFound('client')
+        return reply.code(204).send(null)
+      }),
+  )
+}
+
+function holdsAdminScopes(allow: Readonly<Record<string, readonly string[]>>): boolean {
+  return Object.values(allow).some((scopes) => scopes.some((scope) => scope.startsWith('admin:')))
+}
+
+async function made(
+  { issuer }: AdminDependencies,
+  id: string,
+  body: Body,
+  why: ReturnType<typeof whyOf>,
+): Promise<z.output<typeof MADE>> {
+  const allow = Object.entries(body.allow).map(([resource, scopes]) => `${resource}=${scopes.join(',')}`)
+  const { type, name, redirect_uris: redirectUris, third_party: thirdParty } = body
+  const added = await issuer.addClient({ id, type, name, redirectUris, thirdParty, allow }, why)
+  if (added.kind === 'exists') throw conflict('exists', 'there is a client with this id already')
+  if (added.kind === 'invalid') throw invalid('body', added.problem)
+  return { ...shownClient(added.client), ...(added.secret === undefined ? {} : { client_secret: added.secret }) }
+}
+
+/** What is there, with what was sent in its place; judged as a new one would be. */
+async function changed({ issuer }: AdminDependencies, client: ClientRecord, body: Body): Promise<ClientRecord> {
+  if (body.type !== client.type) throw new Problem(409, 'type_fixed', 'the type of a client stays; make another one')
+  const allow = Object.entries(body.allow).map(([resource, scopes]) => `${resource}=${scopes.join(',')}`)
+  const { type, name, redirect_uris: redirectUris, third_party: thirdParty } = body
+  const read = issuer.readClient({ id: client.id, type, name, redirectUris, thirdParty, allow })
+  if (typeof read === 'string') throw invalid('body', read)
+  return {
+    ...client,
+    name,
+    redirectUris: [...new Set(redirectUris)],
+    postLogoutRedirectUris: [...new Set(redirectUris)],
+    thirdParty,
+    allow: read,
+  }
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import type { AdminDependencies } from '../dependencies.ts'
+import { invalid, notFound } from '../problem.ts'
+import type { App } from './app.ts'
+import { CHECK } from './shown-decision.ts'
+import { whyOf } from './why.ts'
+
+const LONGEST_TOKEN = 16 * 1024
+const TOKEN = z.string().min(1).max(LONGEST_TOKEN)
+const ENDED = z.object({ ended: z.boolean() })
+
+const EXPLAIN = z.strictObject({
+  token: TOKEN,
+  request: z.strictObject({ method: z.string().max(32), url: z.string().max(8_192) }).optional(),
+})
+const EXPLAINED = z.object({
+  good: z.boolean(),
+  reason: z.string().optional(),
+  detail: z.string().optional(),
+  claims: z.record(z.string(), z.unknown()).optional(),
+  decision: z
+    .object({ checks: z.array(CHECK), outcome: z.enum(['ok', 'refused']), reason: z.string().optional() })
+    .nullable(),
+})
+
+/** Ends authorizations and tokens, and says what a token is good for. */
+export function addEndings(app: App, dependencies: AdminDependencies): void {
+  const { store, issuer, judge, now } = dependencies
+  app.delete(
+    '/authorizations/:gid',
+    {
+      config: { access: { scope: 'w' } },
+      schema: { params: z.strictObject({ gid: z.string().max(256) }), response: { 200: ENDED } },
+    },
+    async ({ params, caller }) => {
+      const [authorization] = await store.authorizations({ gid: params.gid })
+      if (authorization === undefined || authorization.ended) throw notFound('authorization')
+      const why = whyOf(caller)
+      await issuer.acts(why).revokeAuthorization(params.gid, why.by)
+      return { ended: true }
+    },
+  )
+  app.post(
+    '/tokens/revoke',
+    {
+      config: { access: { scope: 'w' } },
+      schema: {
+        body: z.union([
+          z.strictObject({ token: TOKEN }),
+          z.strictObject({ jti: z.string().min(1).max(256), expires_at: z.iso.datetime({ offset: true }).optional() }),
+        ]),
+        response: { 200: ENDED },
+      },
+    },
+    async ({ body, caller }) => {
+      const named =
+        'token' in body ? await jtiOf(dependencies, body.token) : { jti: body.jti, exp: expiryOf(body.expires_at) }
+      const why = whyOf(caller)
+      await issuer.acts(why).revokeJti(named.jti, named.exp, why.by)
+      return { ended: true }
+    },
+  )
+  app.post(
+    '/tokens/explain',
+    { config: { access: { scope: 'r' } }, schema: { body: EXPLAIN, response: { 200: EXPLAINED } } },
+    async ({ body: { token, request }, caller }) => {
+      const seconds = now() / 1_000
+      const evidence = await judge.verify(token, seconds)
+      const judged =
+        request === undefined ? undefined : await judge.judge({ ...request, address: undefined }, evidence, seconds)
+      if (request !== undefined && judged === undefined) throw invalid('request', 'is no method and URL')
+      await issuer.record('token.explained', { good: evidence.kind === 'verified' }, whyOf(caller))
+      const decision =
+        judged === undefined
+          ? null
+          : {
+              checks: [...judged.checks],
+              outcome: judged.outcome,
+              ...(judged.reason === undefined ? {} : { reason: judged.reason }),
+            }
+      if (evidence.kind === 'verified') return { good: true, claims: { ...evidence.token.claims }, decision }
+      const detail = evidence.kind === 'none' ? 'no token' : evidence.detail
+      return { good: false, reason: evidence.kind === 'rejected' ? evidence.fault : evidence.kind, detail, decision }
+    },
+  )
+}
+
+async function jtiOf(
+  { judge, now }: AdminDependencies,
+  token: string,
+): Promise<{ readonly jti: string; readonly exp: number | undefined }> {
+  const evidence = await judge.verify(token, now() / 1_000)
+  if (evidence.kind !== 'verified' || !evidence.token.embedded || evidence.token.jti === undefined)
+    throw invalid('token', 'is no live token of this issuer')
+  return { jti: evidence.token.jti, exp: evidence.token.expiresAt }
+}
+
+function expiryOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text) / 1_000
+}

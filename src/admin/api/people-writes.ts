@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import type { UserRecord } from '../../store/store.ts'
+import { demandAnother, touchesAdmins } from '../administrators.ts'
+import type { AdminDependencies, PersonChange } from '../dependencies.ts'
+import { conflict, invalid, notFound } from '../problem.ts'
+import { demandMatch, tagOf } from '../tag.ts'
+import { createTurns } from '../turns.ts'
+import type { App } from './app.ts'
+import { demandFresh, demandPerson } from './demand.ts'
+import { LINK, shownLink } from './links.ts'
+import { PERSON, SUB, shownPerson } from './people.ts'
+import { personOf } from './person.ts'
+import { whyOf } from './why.ts'
+
+const GROUPS = z.array(z.string().max(64)).max(200)
+const NEW_PERSON = z.strictObject({
+  username: z.string().max(64),
+  name: z.string().max(128).optional(),
+  email: z.string().max(254).optional(),
+  groups: GROUPS.default([]),
+  invite: z.boolean().default(false).describe('Also makes a link, which is shown once.'),
+})
+const NEW_ANSWER = PERSON.extend({ link: LINK.optional() })
+const CHANGE = z.strictObject({
+  name: z.string().max(128).nullable().optional(),
+  email: z.string().max(254).nullable().optional(),
+  groups: GROUPS.optional(),
+})
+const ENDED = z.object({ ended: z.object({ authorizations: z.number(), sessions: z.number() }) })
+const NOTHING = z.strictObject({}).nullish()
+
+/** Operations that change people. */
+export function addPeopleWrites(app: App, dependencies: AdminDependencies): void {
+  const { store, issuer } = dependencies
+  // Who is the last administrator is looked at and acted on in one turn.
+  const turn = createTurns()
+  app.post(
+    '/people',
+    { config: { access: { scope: 'w' } }, schema: { body: NEW_PERSON, response: { 201: NEW_ANSWER } } },
+    async ({ body, caller }, reply) => {
+      if (body.invite || touchesAdmins(dependencies, body.groups)) demandPerson(caller)
+      demandFresh(caller, dependencies)
+      const { username, name: displayName, email, groups } = body
+      const added = await issuer.addPerson({ username, displayName, email, groups }, whyOf(caller))
+      if (added.kind === 'exists') throw conflict('exists', 'there is a person with this user name already')
+      if (added.kind === 'invalid') throw invalid('body', added.problem)
+      const { user } = added
+      const wish = { kind: 'invite', user, seconds: undefined, reset: [] } as const
+      const link = body.invite ? { link: shownLink(await issuer.makeLink(wish, whyOf(caller))) } : {}
+      return reply
+        .code(201)
+        .header('ETag', tagOf(user))
+        .send({ ...shownPerson(user), ...link })
+    },
+  )
+  app.patch(
+    '/people/:sub',
+    { config: { access: { scope: 'w' } }, schema: { params: SUB, body: CHANGE, response: { 200: PERSON } } },
+    async ({ params, body, caller, headers }, reply) => {
+      const user = await turn('people', async () => {
+        const before = await personOf(store, params.sub)
+        if (touchesAdmins(dependencies, [...before.groups, ...(body.groups ?? [])])) {
+          demandPerson(caller)
+          demandFresh(caller, dependencies)
+        }
+        demandMatch(headers['if-match'], tagOf(before), shownPerson(before))
+        const change = changeOf(body)
+        const problem = issuer.problemOfPerson(change)
+        if (problem !== undefined) throw invalid('body', problem)
+        if (demotes(dependencies, before, change.groups)) await demandAnother(dependencies, before)
+        if (Object.keys(change).length > 0) await issuer.changePerson(before.sub, change, whyOf(caller))
+        return personOf(store, before.sub)
+      })
+      reply.header('ETag', tagOf(user))
+      return shownPerson(user)
+    },
+  )
+  for (const act of ['disable', 'sign-out'] as const) {
+    app.post(
+      `/people/:sub/${act}`,
+      { config: { access: { scope: 'w' } }, schema: { params: SUB, body: NOTHING, response: { 200: ENDED } } },
+      ({ params, caller }) =>
+        turn('people', async () => {
+          const user = await personOf(store, params.sub)
+          if (act === 'disable') await demandAnother(dependencies, user)
+          const ended = await countsOf(dependencies, user)
+          const why = whyOf(caller)
+          const acts = issuer.acts(why)
+          await (act === 'disable' ? acts.disableUser(user.sub, why.by) : acts.signOutEverywhere(user.sub, why.by))
+          return { ended }
+        }),
+    )
+  }
+  app.post(
+    '/people/:sub/enable',
+    {
+      config: { access: { scope: 'w', fresh: true } },
+      schema: { params: SUB, body: NOTHING, response: { 200: PERSON } },
+    },
+    async ({ params, caller }) => {
+      const user = await personOf(store, params.sub)
+      if (touchesAdmins(dependencies, user.groups)) demandPerson(caller)
+      const why = whyOf(caller)
+      await issuer.acts(why).enableUser(user.sub, why.by)
+      return shownPerson(await personOf(store, user.sub))
+    },
+  )
+  app.delete(
+    '/people/:sub/sessions/:id',
+    {
+      config: { access: { scope: 'w' } },
+      schema: { params: SUB.extend({ id: z.string().max(256) }), response: { 204: z.null() } },
+    },
+    async ({ params, caller }, reply) => {
+      const user = await personOf(store, params.sub)
+      if (!(await issuer.endSession(user.sub, params.id, whyOf(caller)))) throw notFound('session')
+      return reply.code(204).send(null)
+    },
+  )
+}
+
+function changeOf({ name, email, groups }: z.output<typeof CHANGE>): PersonChange {
+  return {
+    ...(name === undefined ? {} : { displayName: name ?? undefined }),
+    ...(email === undefined ? {} : { email: email ?? undefined }),
+    ...(groups === undefined ? {} : { groups: [...new Set(groups)] }),
+  }
+}
+
+function demotes({ view }: AdminDependencies, before: UserRecord, groups: readonly string[] | undefined): boolean {
+  if (groups === undefined) return false
+  const isAdmin = (names: readonly string[]): boolean => names.some((name) => view().groups.includes(name))
+  return isAdmin(before.groups) && !isAdmin(groups)
+}
+
+async function countsOf(
+  { store }: AdminDependencies,
+  { sub }: UserRecord,
+): Promise<{ readonly authorizations: number; readonly sessions: number }> {
+  const [authorizations, sessions] = await Promise.all([store.authorizations({ sub }), store.sessions(sub)])
+  return { authorizations: authorizations.filter(({ ended }) => !ended).length, sessions: sessions.length }
+}
