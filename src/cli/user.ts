@@ -6,6 +6,7 @@ import type { UserRecord } from '../store/store.ts'
 import { BY, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
 import { readNewPassword } from './read-password.ts'
+import { addFactorCommand } from './user-factors.ts'
 import { addOneTimeLinkCommands } from './user-invite.ts'
 import { addLinkCommands } from './user-links.ts'
 
@@ -60,6 +61,7 @@ export function command(): Command {
     .action(disable)
   user.command('enable <name>').description('let a disabled user in again').addOption(configOption()).action(enable)
   addLinkCommands(user)
+  addFactorCommand(user)
   addOneTimeLinkCommands(user)
   return user
 }
