@@ -58,6 +58,7 @@ export async function createAdmin(dependencies: AdminDependencies): Promise<Admi
   return {
     handle: (request, response, caller) => callers.run(caller, () => app.routing(request, response)),
     call: async ({ method, path, body, headers = {} }, caller) => {
+      // It begins when it is waited for: that has to happen in here.
       const answer = await callers.run(
         caller,
         async () =>

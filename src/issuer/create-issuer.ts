@@ -25,6 +25,7 @@ import { createEngine, longestSignedSeconds } from './provider/provider.ts'
 import { createRevocationActs } from './revocation-acts.ts'
 import { answerRequest, type CurrentEngine } from './router.ts'
 import { createRowBudget } from './row-budget.ts'
+import { createAdminSignIn } from './sessions/admin-sign-in.ts'
 import { createBackChannel } from './sessions/back-channel.ts'
 import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
 import { createRefreshAnswers } from './tokens/refresh-answers.ts'
@@ -51,6 +52,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     createOwnTokens(context, () => keys.publicJwks()),
   )
   let engine = startEngine(workings, keys)
+  const sessionParts = { context, provider: () => engine.provider, privateJwks: () => keys.privateJwks() }
   const listeners: (() => void)[] = []
   const renew = (): void => {
     engine = startEngine(workings, keys)
@@ -70,7 +72,8 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     handle: (request, response, clientAddress) => {
       void answerRequest(context, engine, request, response, clientAddress)
     },
-    backChannel: createBackChannel({ context, provider: () => engine.provider, privateJwks: () => keys.privateJwks() }),
+    backChannel: createBackChannel(sessionParts),
+    adminSignIn: (resource) => createAdminSignIn(sessionParts, resource),
     publicKeys: () => keys.publicJwks().map((jwk) => ({ ...jwk })),
     onKeysChanged: (listener) => {
       listeners.push(listener)

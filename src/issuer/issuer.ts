@@ -4,6 +4,7 @@ import type { BackChannelKind, BackChannelTerms } from '../core/back-channel.ts'
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
+import type { AdminSignIn } from './admin-session.ts'
 import type { IssuerOperations } from './operations.ts'
 
 /** What routes.yaml says of the embedded issuer; lifetimes in seconds. */
@@ -91,6 +92,8 @@ export interface Issuer {
   handle(request: IncomingMessage, response: ServerResponse, clientAddress: string): void
   /** What gateways ask directly. */
   readonly backChannel: BackChannel
+  /** Signing in to the operator's page, whose API's resource is named here. */
+  adminSignIn(resource: () => string): AdminSignIn
   /** Public keys in force, pending and retiring ones included, for the verifier. */
   publicKeys(): readonly Readonly<Record<string, unknown>>[]
   /** Called when {@link publicKeys} has changed. */

@@ -4,6 +4,7 @@ import type { WeakSignIn } from '../core/assurance.ts'
 import { denial } from '../core/denial.ts'
 import type { BackChannel } from '../gateway/back-channel.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
+import type { Issuer } from '../issuer/issuer.ts'
 import type { IssuerOperations } from '../issuer/operations.ts'
 import type { PublishedKey } from '../token/trusted-issuer.ts'
 
@@ -20,6 +21,8 @@ export interface IssuerMount {
   readonly backChannel: BackChannel
   /** Undefined when this process holds no issuer. */
   readonly operations: IssuerOperations | undefined
+  /** Signing in to the operator's pages; undefined when this process holds no issuer. */
+  readonly adminSignIn: Issuer['adminSignIn'] | undefined
   onKeysChanged(listener: () => void): void
   /** A request was refused for the sign-in behind its token; undefined: nobody here remembers it. */
   readonly noteWeakSignIn?: ((refusal: WeakSignIn) => void) | undefined
@@ -36,6 +39,7 @@ export const NO_ISSUER: IssuerMount = {
   answer: undefined,
   backChannel: { ask: () => Promise.reject(new Error('there is no issuer')) },
   operations: undefined,
+  adminSignIn: undefined,
   onKeysChanged: () => undefined,
   reconfigure: () => Promise.resolve(),
   close: () => Promise.resolve(),

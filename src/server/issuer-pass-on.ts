@@ -38,6 +38,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
     answer: undefined,
     backChannel: remoteBackChannel(choice, config.secrets.feedToken ?? ''),
     operations: undefined,
+    adminSignIn: undefined,
     onKeysChanged: () => undefined,
     upstreamFailed: choice.failed,
     reconfigure: () => Promise.resolve(),

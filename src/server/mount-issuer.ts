@@ -57,6 +57,7 @@ async function mountEmbedded(
     providerAges: () => issuer.providerAges(),
     operations: issuer.operations,
     noteWeakSignIn: (refusal) => issuer.noteWeakSignIn(refusal),
+    adminSignIn: (resource) => issuer.adminSignIn(resource),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
       if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
@@ -67,14 +68,12 @@ async function mountEmbedded(
 
 /** Says how to make the first administrator: nobody can do it from outside. */
 async function warnWithoutAdministrator(config: Config, store: Store, onEvent: MountOptions['onEvent']): Promise<void> {
-  const [group = ''] = ADMIN_GROUPS
-  if (await hasAdministrator(store, ADMIN_GROUPS)) return
-  const command = `audgate user invite NAME --groups ${group} --config ${config.file}`
+  const { groups } = config.admin ?? {}
+  if (groups === undefined || (await hasAdministrator(store, groups))) return
+  const command = `audgate user invite NAME --groups ${groups[0]} --config ${config.file}`
   const hint = `nobody can sign in to ${config.publicOrigin}/admin: \`${command}\` prints a link that makes an administrator`
   onEvent({ level: 'warn', event: 'admin.nobody', detail: { hint } })
 }
-
-const ADMIN_GROUPS: readonly string[] = ['admins']
 
 function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): IssuerSettings {
   return {
@@ -85,7 +84,7 @@ function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): I
     appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
     appPasswordPlaces: appPasswordPlaces(config),
     sessionOrigins: sessionOrigins(config),
-    adminGroups: config.admin?.groups ?? ADMIN_GROUPS,
+    adminGroups: config.admin?.groups ?? [],
     resources: issuedResources(config),
     hasAdmin: config.admin !== undefined,
   }

@@ -8,13 +8,15 @@ import type { IssuerMount } from './issuer-mount.ts'
 
 export interface ReservedOptions {
   readonly recorder: Recorder
-  /** Answers resource metadata and the admin's pages. */
+  /** Answers resource metadata, and what nobody else answers. */
   readonly site: (reserved: ReservedRequest) => void
   /** Answers what browsers need of the gateway itself. */
   readonly browser: (reserved: ReservedRequest) => void
   readonly issuer: IssuerMount
   /** Answers the operator's API where this process holds it. */
   readonly admin: ((reserved: ReservedRequest) => void) | undefined
+  /** Answers the operator's pages where this process holds them. */
+  readonly pages: ((reserved: ReservedRequest) => void) | undefined
   /** Undefined where this process holds no store. */
   readonly feed: Feed | undefined
 }
@@ -24,7 +26,7 @@ const IDLE_MS = 300_000
 
 /** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
 export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
-  const { recorder, site, browser, issuer, feed, admin } = options
+  const { recorder, site, browser, issuer, feed, admin, pages = site } = options
   return (reserved) => {
     const { request, response, record, routing } = reserved
     const [path = '/'] = routing.target.readings
@@ -41,6 +43,8 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
     switch (answererOf(path, feed)) {
       case 'site':
         return site(reserved)
+      case 'pages':
+        return pages(reserved)
       case 'browser':
         return browser(reserved)
       case 'feed':
@@ -52,8 +56,9 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
 }
 
 /** Whose a reserved path is. */
-export function answererOf(path: string, feed: Feed | undefined): 'site' | 'browser' | 'feed' | 'issuer' {
-  if (isWithin(METADATA_PATH, path) || isWithin('/admin', path)) return 'site'
+export function answererOf(path: string, feed: Feed | undefined): 'site' | 'pages' | 'browser' | 'feed' | 'issuer' {
+  if (isWithin(METADATA_PATH, path)) return 'site'
+  if (isWithin('/admin', path)) return isWithin('/admin/api', path) ? 'site' : 'pages'
   if (isWithin(BROWSER_PATH, path)) return 'browser'
   return (path === FEED_PATH || path === BACK_CHANNEL_PATH) && feed !== undefined ? 'feed' : 'issuer'
 }

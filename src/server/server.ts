@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/config.ts'
 import { openManagement } from '../observe/management.ts'
 import type { Store } from '../store/store.ts'
-import { answerAdmin, mountAdmin } from './admin/mount-admin.ts'
+import { answerAdmin, answerPages, mountAdmin } from './admin/mount-admin.ts'
 import { trafficOf } from './admin/traffic.ts'
 import { applyConfig } from './apply-config.ts'
 import { type Closing, createClosing } from './closing.ts'
@@ -74,6 +74,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   }
   const serveReserved = createReserved({
     admin: admin && ((reserved) => answerAdmin(admin, reserved)),
+    pages: admin && ((reserved) => answerPages(admin, reserved)),
     recorder,
     site: ({ request, response, record }) => site.handle(request, response, record.id),
     browser: browserEndpoints(parts),

@@ -128,8 +128,9 @@ function serve(
   const parsed = parseTarget(request.url ?? '')
   const [path = '/'] = parsed.ok ? parsed.target.readings : []
   const answerer = answererOf(path, feed)
+  if (answerer === 'pages' && admin !== undefined) return admin.pages(request, response, address, requestId)
   // What browsers need of the gateway itself is answered by the worker.
-  if (answerer === 'site' || answerer === 'browser' || issuer.answer === undefined)
+  if (answerer === 'site' || answerer === 'pages' || answerer === 'browser' || issuer.answer === undefined)
     return site.handle(request, response, requestId)
   if (answerer === 'feed') return feed?.handle(request, response)
   return issuer.answer(request, response, address)

@@ -86,6 +86,7 @@ async function open(
       issuer: backing.issuer,
       feed: undefined,
       admin: passOn,
+      pages: passOn,
     })
     await openFront(parts, { tls, serveReserved }, closing)
     return { ...parts, closing }

@@ -15,7 +15,7 @@ interface Room {
 
 const NETWORK = ['node:http', 'node:https', 'node:http2', 'node:net', 'node:tls', 'node:dgram', 'node:dns']
 const BELOW_GATEWAY = ['core', 'config', 'token', 'proxy', 'observe']
-const BELOW_SERVER = [...BELOW_GATEWAY, 'store', 'issuer', 'gateway', 'explain', 'admin']
+const BELOW_SERVER = [...BELOW_GATEWAY, 'store', 'issuer', 'gateway', 'explain', 'admin', 'office']
 const BELOW_CLI = [...BELOW_SERVER, 'server', 'workers']
 
 const ROOMS: Readonly<Record<string, Room>> = {
@@ -49,6 +49,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['fastify', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
     without: ['node:sqlite', 'node:fs'],
   },
+  office: { rooms: ['core', 'issuer'], packages: ['zod'], without: ['node:sqlite', 'node:fs'] },
   samples: { rooms: [], packages: [], without: ['node:sqlite'] },
   demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
   deploy: { rooms: [], packages: [], without: NETWORK },

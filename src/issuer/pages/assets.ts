@@ -24,7 +24,13 @@ const STYLES = ['tokens.css', 'layout.css', 'text.css', 'forms.css', 'parts.css'
 
 const stylesheet = asset('audgate', 'css', 'text/css; charset=utf-8', STYLES)
 const mark = asset('mark', 'svg', 'image/svg+xml', ['mark.svg'])
+const officeStyle = asset('office', 'css', 'text/css; charset=utf-8', [...STYLES, 'office.css'])
+const officeScript = asset('office', 'js', 'text/javascript; charset=utf-8', ['office.js'])
+const ALL = [stylesheet, mark, officeStyle, officeScript]
 
+/** The operator's stylesheet: the people's, and denser parts. */
+export const OFFICE_STYLESHEET_PATH = officeStyle.path
+export const OFFICE_SCRIPT_PATH = officeScript.path
 /** Where pages find the stylesheet; carries a hash of its content. */
 export const STYLESHEET_PATH = stylesheet.path
 /** Where pages find the mark; carries a hash of its content. */
@@ -35,7 +41,7 @@ export const MARK_PATH = mark.path
  * year; `/oauth/assets/audgate.css` and `/oauth/assets/mark.svg` have to be asked for again.
  */
 export function answerAsset(path: string, ifNoneMatch: string | undefined): AssetAnswer | undefined {
-  const found = [stylesheet, mark].find((each) => each.path === path || each.plainPath === path)
+  const found = ALL.find((each) => each.path === path || each.plainPath === path)
   if (found === undefined) return undefined
   const headers = {
     'cache-control': path === found.path ? 'public, max-age=31536000, immutable' : 'public, no-cache',

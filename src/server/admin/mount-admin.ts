@@ -11,6 +11,7 @@ import type { Denial } from '../../core/denial.ts'
 import { parseTarget } from '../../core/target.ts'
 import type { ReservedRequest } from '../../gateway/call.ts'
 import type { IssuerOperations } from '../../issuer/operations.ts'
+import { createOffice } from '../../office/office.ts'
 import type { Store } from '../../store/store.ts'
 import type { Closing } from '../closing.ts'
 import type { Runtime } from '../runtime.ts'
@@ -33,6 +34,8 @@ export interface PageCall extends AdminCall {
 /** The operator's API in the process that has the store. */
 export interface AdminMount {
   handle(request: IncomingMessage, response: ServerResponse, caller: Caller): void
+  /** Answers a request for one of the operator's pages. */
+  pages(request: IncomingMessage, response: ServerResponse, address: string, requestId: string): void
   /** Judges the token as the gateway does, then answers; a refusal is an answer, too. */
   ask(call: PageCall): Promise<AdminAnswer>
   /** Takes in what requests came to. */
@@ -51,6 +54,11 @@ export function answerAdmin(admin: AdminMount, { request, response, record, rout
   admin.handle(request, response, { token, address: routing.client.address, requestId: record.id })
 }
 
+/** Answers a request for one of the operator's pages. */
+export function answerPages(admin: AdminMount, { request, response, record, routing }: ReservedRequest): void {
+  admin.pages(request, response, routing.client.address, record.id)
+}
+
 /** Undefined where this process holds no issuer. */
 export async function mountAdmin(
   parts: Runtime,
@@ -59,7 +67,7 @@ export async function mountAdmin(
 ): Promise<AdminMount | undefined> {
   const { backing, now, log } = parts
   const { store, issuer } = backing
-  if (store === undefined || issuer.operations === undefined) return undefined
+  if (store === undefined || issuer.operations === undefined || issuer.adminSignIn === undefined) return undefined
   const book = createDecisionBook(now)
   const keeper = createKeeper({
     store,
@@ -70,10 +78,23 @@ export async function mountAdmin(
   closing.add(() => keeper.close())
   const admin = await createAdmin(dependenciesOf(parts, store, issuer.operations, book, options))
   closing.add(() => admin.close())
+  const office = createOffice({
+    api: (call, caller) => ask(parts, admin, { ...call, ...caller }),
+    signIn: issuer.adminSignIn(() => parts.state.generation.config.admin?.resource.identifier ?? ''),
+    origin: () => parts.state.generation.config.publicOrigin,
+    idleSeconds: () => parts.state.generation.config.admin?.sessionSeconds ?? 0,
+    now,
+    onFault: (error) =>
+      log.error('admin.fault', { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  })
   return {
     handle: (request, response, caller) => {
       if (caller.token.gid !== undefined) backing.noteUse(caller.token.gid, now() / 1_000)
       admin.handle(request, response, caller)
+    },
+    pages: (request, response, address, requestId) => {
+      const userAgent = String(request.headers['user-agent'] ?? '')
+      void office({ request, response, visitor: { address, requestId, userAgent } })
     },
     ask: (call) => ask(parts, admin, call),
     decisions: (batch) => {

@@ -1,0 +1,152 @@
+import { timingSafeEqual } from 'node:crypto'
+import { isFromElsewhere } from '../issuer/http/form-guard.ts'
+import { isEmbedded } from '../issuer/http/navigation.ts'
+import { pathOf, queryOf, readBody } from '../issuer/http/request.ts'
+import { pageHeaders, redirect } from '../issuer/http/response.ts'
+import { html } from '../issuer/pages/html.ts'
+import { errorPage } from '../issuer/pages/message.ts'
+import { DONE } from './acts.ts'
+import { ApiRefusal } from './api.ts'
+import { carryOut } from './carry-out.ts'
+import {
+  cookieOf,
+  type OfficeParts,
+  type OfficeRequest,
+  type OfficeVisit,
+  sendOffice,
+  sendToSignIn,
+  setCookie,
+  showRefusal,
+} from './office-visit.ts'
+import { pageFor } from './page-for.ts'
+import { PendingForms } from './pending.ts'
+import type { PageContent } from './shell.ts'
+import { type Visit, visitOf } from './visit.ts'
+
+/** Answers everything below `/admin` that isn't the API. Never throws. */
+export function createOffice(parts: OfficeParts): (asked: OfficeRequest) => Promise<void> {
+  const pending = new PendingForms(parts.now)
+  return async (asked) => {
+    try {
+      await answer(parts, pending, asked)
+    } catch (error) {
+      parts.onFault(error)
+      if (!asked.response.headersSent)
+        refuse(parts, asked, 500, 'Something went wrong here', 'The gateway’s log says more.')
+      else asked.response.destroy()
+    }
+  }
+}
+
+async function answer(parts: OfficeParts, pending: PendingForms, asked: OfficeRequest): Promise<void> {
+  const { request, response, visitor } = asked
+  const path = pathOf(request)
+  const reads = request.method === 'GET' || request.method === 'HEAD'
+  if (isEmbedded(request)) {
+    return refuse(parts, asked, 403, 'This page stands alone', 'Something on another page asked for it.')
+  }
+  if (!reads && request.method !== 'POST') {
+    response.setHeader('allow', 'GET, HEAD, POST')
+    return refuse(parts, asked, 405, 'This can’t be done here', 'Use GET or POST.')
+  }
+  if (path === '/admin/callback') return comeBack(parts, asked)
+  const session = await parts.signIn.open(cookieOf(parts, request, 'admin'), parts.idleSeconds())
+  const below = path.slice('/admin'.length).replace(/\/$/, '')
+  if (session === undefined) {
+    const { search } = new URL(request.url ?? '/', 'http://here')
+    return sendToSignIn(parts, response, reads ? `${path}${search}` : '/admin')
+  }
+  setCookie(parts, response, 'admin', session.cookie)
+  const guard = session.guard
+  const caller = { token: session.token, address: visitor.address, requestId: visitor.requestId }
+  const visit = visitOf(parts.api, caller, { path, query: queryOf(request), guard })
+  const office: OfficeVisit = { ...asked, parts, pending, session, visit, below }
+  try {
+    if (reads) return await show(office)
+    return await post(office)
+  } catch (error) {
+    if (error instanceof ApiRefusal) return showRefusal(office, error)
+    throw error
+  }
+}
+
+async function show(office: OfficeVisit): Promise<void> {
+  const found = await pageFor(office)
+  if (found === undefined) return refuse(office.parts, office, 404, 'Nothing is here', 'This page does not exist.')
+  if (typeof found === 'string') return redirect(office.response, found)
+  sendOffice(office, withNotice(office.visit, found))
+}
+
+async function post(office: OfficeVisit): Promise<void> {
+  const { parts, request, response, session, below } = office
+  const body = await readBody(request)
+  if (typeof body === 'string') return refuse(parts, office, 413, 'This form is too large', 'Nothing was changed.')
+  const form = new URLSearchParams(body.toString('utf8'))
+  if (isFromElsewhere(request, parts.origin()) || !isGuard(form.get('csrf'), session.guard)) {
+    return refuse(
+      parts,
+      office,
+      403,
+      'This form can’t be accepted',
+      'It was not sent by this page, or belongs to a sign-in that is over. Nothing was changed.',
+    )
+  }
+  form.delete('csrf')
+  if (below === '/sign-out') {
+    await parts.signIn.end(cookieOf(parts, request, 'admin'), office.visitor)
+    setCookie(parts, response, 'admin', '')
+    return redirect(response, '/account')
+  }
+  await carryOut(office, below, form)
+}
+
+function isGuard(sent: string | null, guard: string): boolean {
+  const [actual, expected] = [Buffer.from(sent ?? ''), Buffer.from(guard)]
+  return actual.length === expected.length && timingSafeEqual(actual, expected)
+}
+
+async function comeBack(parts: OfficeParts, asked: OfficeRequest): Promise<void> {
+  const { request, response, visitor } = asked
+  const result = await parts.signIn.redeem(queryOf(request), cookieOf(parts, request, 'admin_flow'), visitor)
+  if (result.kind === 'signed_in') {
+    setCookie(parts, response, 'admin', result.cookie)
+    setCookie(parts, response, 'admin_flow', '')
+    return redirect(response, result.target)
+  }
+  if (result.kind === 'denied') {
+    return refuse(
+      parts,
+      asked,
+      403,
+      'This is not yours to see',
+      'You are signed in, but you are no administrator here.',
+    )
+  }
+  refuse(parts, asked, 400, 'The sign-in did not work', `Go to ${parts.origin()}/admin and try again.`)
+}
+
+function withNotice(visit: Visit, page: PageContent): PageContent {
+  const done = visit.query.get('done')
+  const text = Object.entries(DONE).find(([key]) => key === done)?.[1]
+  return text === undefined ? page : { ...page, content: html`<p class="notice done">${text}</p>${page.content}` }
+}
+
+function refuse(
+  parts: OfficeParts,
+  { request, response, visitor }: OfficeRequest,
+  status: number,
+  title: string,
+  what: string,
+): void {
+  const page = errorPage({
+    site: new URL(parts.origin()).host,
+    title,
+    what,
+    advice: `Your account is at ${parts.origin()}/account.`,
+    code: undefined,
+    requestId: visitor.requestId,
+  })
+  const body = Buffer.from(page)
+  response.writeHead(status, { ...pageHeaders(), 'content-length': body.length })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}

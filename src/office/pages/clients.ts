@@ -1,0 +1,137 @@
+import { html } from '../../issuer/pages/html.ts'
+import { apiPath } from '../api.ts'
+import { code, facts, filters, input, link, linkTo, moment, pager, said, stateOf, table } from '../parts.ts'
+import { AUTHORIZATIONS, CLIENTS, ONE_CLIENT } from '../shapes.ts'
+import type { PageContent } from '../shell.ts'
+import type { Visit } from '../visit.ts'
+import { problemOf } from './people.ts'
+
+/** Registered clients. */
+export async function clientsPage(visit: Visit): Promise<PageContent> {
+  const { query } = visit
+  const names = ['q', 'type', 'state', 'origin', 'unused_since', 'cursor']
+  const sent = Object.fromEntries(names.map((name) => [name, query.get(name) ?? undefined]))
+  const found = await visit.get(apiPath('/clients', sent), CLIENTS)
+  return {
+    title: 'Clients',
+    content: html`<p class="acts"><a class="button primary" href="/admin/clients/new">New client</a></p>
+${filters(
+  '/admin/clients',
+  [
+    { name: 'q', label: 'Id or name' },
+    { name: 'type', label: 'Type', options: ['native', 'spa', 'web', 'service'] },
+    { name: 'state', label: 'State', options: ['active', 'revoked'] },
+    { name: 'origin', label: 'Registered by', options: ['operator', 'registration', 'document', 'built_in'] },
+  ],
+  query,
+)}
+${table(
+  'Clients',
+  [
+    { label: 'Id', kind: 'name', cell: ({ id }) => linkTo('clients', id, id) },
+    { label: 'Name', cell: ({ name }) => said(name) },
+    { label: 'Type', cell: ({ type }) => said(type) },
+    { label: 'State', cell: ({ state }) => stateOf(state) },
+    { label: 'Added', cell: ({ created_at: at }) => moment(at) },
+  ],
+  found.items,
+  html`No client fits. <a href="/admin/clients">Show all</a>, or <a href="/admin/clients/new">add one</a>.`,
+)}
+${pager('/admin/clients', query, found.next)}`,
+  }
+}
+
+/** The form that adds a client. */
+export function newClientPage(visit: Visit, problem?: string): PageContent {
+  const typed = (name: string): string => visit.query.get(name) ?? ''
+  return {
+    title: 'New client',
+    lead: 'native: an app on a device · spa: a page in the browser · web: an app with a server of its own · service: a machine without a person.',
+    content: html`${problemOf(problem)}${visit.form(
+      '/admin/clients',
+      html`${input({ name: 'id', label: 'Client id', required: true, value: typed('id') })}
+${input({ name: 'name', label: 'Name that people see', required: true, value: typed('name') })}
+${input({ name: 'type', label: 'Type', options: ['native', 'spa', 'web', 'service'], value: typed('type') })}
+${input({ name: 'redirect_uris', label: 'Redirect URIs', rows: 3, hint: 'One a line, exactly as the app sends them. None for a service.', value: typed('redirect_uris') })}
+${input({ name: 'allow', label: 'What a service may have', rows: 2, hint: 'One a line: RESOURCE=scope,scope. For type service only.', value: typed('allow') })}
+<div class="field"><label><input type="checkbox" name="third_party" value="true"> Third party: people are asked before it gets anything</label></div>
+<div class="actions"><button class="button primary" type="submit">Add client</button></div>`,
+    )}`,
+  }
+}
+
+/** A client, its secrets, and how to end what it has. */
+export async function clientPage(visit: Visit, id: string): Promise<PageContent> {
+  const at = `/clients/${encodeURIComponent(id)}`
+  const answer = await visit.call({ method: 'GET', path: at })
+  const client = await visit.get(at, ONE_CLIENT)
+  const authorizations = await visit.get(apiPath('/authorizations', { client: id }), AUTHORIZATIONS)
+  const here = `/admin${at}`
+  const revoked = client.state === 'revoked'
+  const builtIn = client.origin === 'built_in'
+  const keepsSecret = client.type === 'web' || client.type === 'service'
+  return {
+    title: client.name,
+    lead: html`${stateOf(client.state)} · ${said(client.type)} · ${code(client.id)}`,
+    content: html`${
+      !builtIn &&
+      html`<div class="acts">
+${revoked ? visit.button(`${here}/restore`, 'Restore') : visit.button(`${here}/revoke`, 'Revoke', true)}
+${visit.button(`${here}/end`, 'End its tokens', true)}
+${keepsSecret && visit.button(`${here}/secrets`, 'New secret')}
+${revoked && visit.button(`${here}/delete`, 'Delete', true, { etag: answer.headers.etag ?? '' })}</div>`
+    }
+${facts([
+  ['Registered by', said(client.origin.replaceAll('_', ' '))],
+  ['Third party', html`${client.third_party ? 'yes: people are asked' : 'no'}`],
+  [
+    'Redirect URIs',
+    client.redirect_uris.length === 0
+      ? said('')
+      : html`${client.redirect_uris.map((uri) => html`<div>${code(uri)}</div>`)}`,
+  ],
+  [
+    'May have',
+    said(
+      Object.entries(client.allow)
+        .map(([resource, scopes]) => `${resource}: ${scopes.join(', ')}`)
+        .join(' · ') || 'what people give it',
+      500,
+    ),
+  ],
+  ['Added', moment(client.created_at)],
+])}
+${
+  keepsSecret &&
+  html`<section aria-labelledby="secrets"><h2 id="secrets">Secrets</h2>${table(
+    'Secrets',
+    [
+      { label: 'Secret', kind: 'name', cell: ({ id: secret }) => code(secret) },
+      { label: 'Made', cell: ({ created_at: made }) => moment(made) },
+      { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+      {
+        label: 'Act',
+        cell: ({ id: secret }) => visit.button(`${here}/secrets/${encodeURIComponent(secret)}/remove`, 'Remove', true),
+      },
+    ],
+    client.secrets,
+    html`It has no secret.`,
+  )}</section>`
+}
+<section aria-labelledby="auth"><h2 id="auth">Who is signed in with it</h2>${table(
+      'Authorizations',
+      [
+        { label: 'Person', kind: 'name', cell: ({ sub, username }) => linkTo('people', sub, username ?? sub) },
+        { label: 'Device', cell: ({ label }) => said(label) },
+        { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+        {
+          label: 'Act',
+          cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
+        },
+      ],
+      authorizations.items,
+      html`Nobody is signed in with it.`,
+    )}</section>
+<p>${link(`/admin/decisions?${new URLSearchParams({ client: id, outcome: 'refused' })}`, 'What was refused to it')}</p>`,
+  }
+}

@@ -1,0 +1,203 @@
+import { type Html, html } from '../../issuer/pages/html.ts'
+import { apiPath } from '../api.ts'
+import { code, facts, filters, input, link, linkTo, moment, pager, said, stateOf, table } from '../parts.ts'
+import { AUDIT, AUTHORIZATIONS, FACTORS, GROUPS, ONE_PERSON, PEOPLE, SESSIONS } from '../shapes.ts'
+import type { PageContent } from '../shell.ts'
+import type { Visit } from '../visit.ts'
+
+/** Everybody with an account. */
+export async function peoplePage(visit: Visit): Promise<PageContent> {
+  const { query } = visit
+  const sent = Object.fromEntries(['q', 'group', 'state', 'cursor'].map((name) => [name, query.get(name) ?? undefined]))
+  const found = await visit.get(apiPath('/people', sent), PEOPLE)
+  return {
+    title: 'People',
+    content: html`<p class="acts"><a class="button primary" href="/admin/people/new">Invite somebody</a></p>
+${filters(
+  '/admin/people',
+  [
+    { name: 'q', label: 'Name or mail' },
+    { name: 'group', label: 'Group' },
+    { name: 'state', label: 'State', options: ['active', 'disabled'] },
+  ],
+  query,
+)}
+${table(
+  'People',
+  [
+    { label: 'User name', kind: 'name', cell: ({ sub, username }) => linkTo('people', sub, username) },
+    { label: 'Name', cell: ({ name }) => said(name) },
+    { label: 'Groups', cell: ({ groups }) => said(groups.join(', '), 300) },
+    { label: 'State', cell: ({ state }) => stateOf(state) },
+    { label: 'Added', cell: ({ created_at: at }) => moment(at) },
+  ],
+  found.items,
+  html`Nobody fits. <a href="/admin/people">Show everybody</a>, or <a href="/admin/people/new">invite somebody</a>.`,
+)}
+${pager('/admin/people', query, found.next)}`,
+  }
+}
+
+/** The form that invites: account, groups and link in one. */
+export async function newPersonPage(visit: Visit, problem?: string): Promise<PageContent> {
+  const groups = await visit.get('/groups', GROUPS)
+  const typed = (name: string): string => visit.query.get(name) ?? ''
+  return {
+    title: 'Invite somebody',
+    lead: 'They get a link that sets a password once. The link is shown to you on the next page, and never again.',
+    content: html`${problemOf(problem)}${visit.form(
+      '/admin/people',
+      html`${input({ name: 'username', label: 'User name', required: true, value: typed('username') })}
+${input({ name: 'name', label: 'Name (may be left out)', value: typed('name') })}
+${input({ name: 'email', label: 'Mail address (may be left out)', value: typed('email') })}
+${groupBoxes(groups.items, visit.query.getAll('groups'))}
+<div class="actions"><button class="button primary" type="submit">Invite</button></div>`,
+    )}`,
+  }
+}
+
+interface GroupRow {
+  readonly name: string
+  readonly gives: readonly { readonly name: string; readonly scopes: readonly { readonly scope: string }[] }[]
+}
+
+/** Boxes of groups, each with what it gives: who ticks one sees what it means. */
+function groupBoxes(groups: readonly GroupRow[], chosen: readonly string[]): Html {
+  const boxes = groups.map(({ name, gives }) => {
+    const words = gives.map((each) => `${each.name}: ${each.scopes.map(({ scope }) => scope).join(', ')}`).join(' · ')
+    const box = chosen.includes(name)
+      ? html`<input type="checkbox" name="groups" value="${name}" checked>`
+      : html`<input type="checkbox" name="groups" value="${name}">`
+    return html`<li><label>${box} <strong>${said(name)}</strong> <span class="hint">${said(words || 'gives nothing', 300)}</span></label></li>`
+  })
+  return html`<fieldset class="field"><legend>Groups, and what each gives</legend><ul class="plain">${boxes}</ul></fieldset>`
+}
+
+/** A person with what they get, hold, and how to end it. */
+export async function personPage(visit: Visit, sub: string): Promise<PageContent> {
+  const at = `/people/${encodeURIComponent(sub)}`
+  const answer = await visit.call({ method: 'GET', path: at })
+  const person = await visit.get(at, ONE_PERSON)
+  const [groups, authorizations, sessions, factors, history] = await Promise.all([
+    visit.get('/groups', GROUPS),
+    visit.get(apiPath('/authorizations', { person: person.sub }), AUTHORIZATIONS),
+    visit.get(`${at}/sessions`, SESSIONS),
+    visit.get(`${at}/factors`, FACTORS),
+    visit.get(apiPath('/audit', { person: person.sub, limit: '20' }), AUDIT),
+  ])
+  const here = `/admin${at}`
+  const disabled = person.state === 'disabled'
+  return {
+    title: person.username,
+    lead: html`${stateOf(person.state)} ${person.name !== undefined && person.name !== null && html`· ${said(person.name)}`} ${person.email !== undefined && person.email !== null && html`· ${said(person.email)}`} · added ${moment(person.created_at)}`,
+    content: html`<div class="acts">
+${disabled ? visit.button(`${here}/enable`, 'Enable') : visit.button(`${here}/disable`, 'Disable', true)}
+${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
+${visit.button(`${here}/links`, 'New link…', false, { kind: factors.items.length === 0 ? 'invite' : 'recover' })}
+<a class="button" href="${`/admin/try?${new URLSearchParams({ person: person.username })}`}">Try access</a></div>
+<section aria-labelledby="gives"><h2 id="gives">May use</h2>${table(
+      'May use',
+      [
+        { label: 'Resource', kind: 'name', cell: ({ name }) => said(name) },
+        { label: 'Scopes', cell: ({ scopes }) => said(scopes.map(({ scope }) => scope).join(', '), 300) },
+        { label: 'By group', cell: ({ scopes }) => said([...new Set(scopes.flatMap(({ by }) => by))].join(', ')) },
+      ],
+      person.gives,
+      html`Nothing: none of their groups is granted anything.`,
+    )}</section>
+<section aria-labelledby="auth"><h2 id="auth">Signed in with</h2>${table(
+      'Authorizations',
+      [
+        { label: 'Client', kind: 'name', cell: ({ client }) => linkTo('clients', client, client) },
+        { label: 'Device', cell: ({ label }) => said(label) },
+        { label: 'May', cell: ({ resources }) => said(Object.values(resources).flat().join(', '), 300) },
+        { label: 'Since', cell: ({ since }) => moment(since) },
+        { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+        {
+          label: 'Act',
+          cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
+        },
+      ],
+      authorizations.items,
+      html`No app is signed in for this person.`,
+    )}</section>
+<div class="columns"><section aria-labelledby="browsers"><h2 id="browsers">Browsers</h2>${table(
+      'Browsers',
+      [
+        { label: 'Browser', kind: 'name', cell: ({ browser }) => said(browser ?? 'A browser') },
+        { label: 'Until', cell: ({ until }) => moment(until) },
+        { label: 'Act', cell: ({ id }) => visit.button(`${here}/sessions/${encodeURIComponent(id)}/end`, 'End', true) },
+      ],
+      sessions.items,
+      html`No browser is signed in.`,
+    )}</section>
+<section aria-labelledby="factors"><h2 id="factors">Ways to sign in</h2>${table(
+      'Ways to sign in',
+      [
+        { label: 'Kind', kind: 'name', cell: ({ kind }) => said(kind) },
+        { label: 'Name', cell: ({ name }) => said(name) },
+      ],
+      factors.items,
+      html`None yet. Make a link and send it to them.`,
+    )}</section></div>
+<section aria-labelledby="edit"><h2 id="edit">Change</h2>${visit.form(
+      `${here}/change`,
+      html`${input({ name: 'name', label: 'Name', value: person.name ?? '' })}${input({ name: 'email', label: 'Mail address', value: person.email ?? '' })}
+${groupBoxes(withOwn(groups.items, person.groups), person.groups)}
+<div class="actions"><button class="button" type="submit">Save</button></div>`,
+      { etag: answer.headers.etag ?? '' },
+    )}</section>
+<section aria-labelledby="history"><h2 id="history">History</h2>${table(
+      'History',
+      [
+        { label: 'Event', kind: 'name', cell: ({ event }) => code(event) },
+        { label: 'By', cell: ({ detail }) => said(typeof detail.by === 'string' ? detail.by : '') },
+        { label: 'When', cell: ({ at: when }) => moment(when) },
+      ],
+      history.items,
+      html`Nothing is written down of this person.`,
+    )}<p>${link(`/admin/audit?${new URLSearchParams({ person: person.sub })}`, 'All of it')}</p></section>
+${facts([['Identifier', html`<code data-copy="">${person.sub}</code>`]])}`,
+  }
+}
+
+function withOwn(groups: readonly GroupRow[], own: readonly string[]): readonly GroupRow[] {
+  const known = new Set(groups.map(({ name }) => name))
+  return [...groups, ...own.filter((name) => !known.has(name)).map((name) => ({ name, gives: [] }))]
+}
+
+/** What went wrong with a form, above it. */
+export function problemOf(problem: string | undefined): Html {
+  return problem === undefined ? html`` : html`<p class="notice problem" role="alert">${said(problem, 500)}</p>`
+}
+
+/** Groups, who is in them and what they give. */
+export async function groupsPage(visit: Visit): Promise<PageContent> {
+  const groups = await visit.get('/groups', GROUPS)
+  return {
+    title: 'Groups',
+    lead: 'Groups decide what people may be given. They come from people’s accounts and from routes.yaml.',
+    content: table(
+      'Groups',
+      [
+        {
+          label: 'Group',
+          kind: 'name',
+          cell: ({ name }) => link(`/admin/people?${new URLSearchParams({ group: name })}`, name),
+        },
+        { label: 'People', kind: 'number', cell: ({ members }) => html`${members}` },
+        {
+          label: 'Gives',
+          kind: 'long',
+          cell: ({ gives }) =>
+            said(
+              gives.map((each) => `${each.name}: ${each.scopes.map(({ scope }) => scope).join(', ')}`).join(' · '),
+              500,
+            ),
+        },
+      ],
+      groups.items,
+      html`There is no group. Name one in \`grants\` of routes.yaml.`,
+    ),
+  }
+}

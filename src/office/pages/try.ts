@@ -1,0 +1,69 @@
+import { html } from '../../issuer/pages/html.ts'
+import { bodyOf } from '../api.ts'
+import { checkList, code, filters, said, stateOf } from '../parts.ts'
+import { TRIED } from '../shapes.ts'
+import type { PageContent } from '../shell.ts'
+import type { Visit } from '../visit.ts'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'MOVE', 'COPY', 'MKCOL']
+
+/** What somebody could get, by the functions that issue and judge; nothing is issued or sent. */
+export async function tryPage(visit: Visit): Promise<PageContent> {
+  const { query } = visit
+  const resource = query.get('resource') ?? ''
+  const form = filters(
+    '/admin/try',
+    [
+      { name: 'person', label: 'Person' },
+      { name: 'client', label: 'Client' },
+      { name: 'resource', label: 'Resource' },
+      { name: 'scopes', label: 'Scopes' },
+      { name: 'method', label: 'Method', options: METHODS },
+      { name: 'url', label: 'URL' },
+    ],
+    query,
+  )
+  const lead = 'Nothing is issued, and nothing is sent to a service. Leave the URL out to ask about tokens alone.'
+  if (resource === '') {
+    return {
+      title: 'Try access',
+      lead,
+      content: html`${form}<div class="empty">Say who, by which client, and for which resource. <a href="/admin/routes">Routes</a> name the resources.</div>`,
+    }
+  }
+  const tried = bodyOf(
+    await visit.call({ method: 'POST', path: '/access/try', body: questionOf(query, resource) }),
+    TRIED,
+  )
+  const { issue, decision, claims } = tried
+  return {
+    title: 'Try access',
+    lead,
+    content: html`${form}
+<section aria-labelledby="issue"><h2 id="issue">Would a token be issued?</h2>
+<p>${issue.given.length > 0 ? html`${stateOf('ok', `with ${issue.given.join(', ')}`)}` : stateOf('refused', 'nothing would be given')}</p>
+${issue.left_out.length > 0 && html`<ul>${issue.left_out.map(({ scope, why }) => html`<li>${code(scope)} is left out: ${said(why, 300)}</li>`)}</ul>`}</section>
+<section aria-labelledby="claims"><h2 id="claims">Claims it would carry</h2><pre class="scroll"><code data-copy="">${JSON.stringify(claims ?? {}, null, 2)}</code></pre></section>
+${
+  decision !== null &&
+  decision !== undefined &&
+  html`<section aria-labelledby="pass"><h2 id="pass">Would the request pass?</h2><p>${stateOf(decision.outcome, decision.reason ?? '')}</p>${checkList(decision.checks)}
+${decision.upstream !== undefined && decision.upstream !== null && html`<h2>What the service would get</h2><pre class="scroll"><code>${JSON.stringify(decision.upstream, null, 2)}</code></pre>`}</section>`
+}`,
+  }
+}
+
+function questionOf(query: URLSearchParams, resource: string): object {
+  const value = (name: string): string | undefined => query.get(name) || undefined
+  const [person, client, url] = [value('person'), value('client'), value('url')]
+  const scopes = value('scopes')?.split(/[\s,]+/)
+  return {
+    ...(person === undefined ? {} : { person }),
+    ...(client === undefined ? {} : { client }),
+    resource,
+    ...(scopes === undefined ? {} : { scopes }),
+    ...(url === undefined
+      ? {}
+      : { request: { method: value('method') ?? 'GET', url: url.startsWith('//') ? `https:${url}` : url } }),
+  }
+}
