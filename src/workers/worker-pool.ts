@@ -126,6 +126,8 @@ class WorkerPool implements Workers {
         this.#settle.fault(new StartFault(word.message))
         return log.error('worker.fault', { pid: worker.process.pid, detail: word.message })
       case 'used':
+      case 'decisions':
+      case 'weak_sign_in':
       case 'proof':
       case 'file':
       case 'metrics':
