@@ -93,6 +93,14 @@ async function signIn(target: Page, username: string, path: string): Promise<voi
   await target.waitForURL(`${origin}${path}`)
 }
 
+async function expectHeading(url: string, heading: string): Promise<void> {
+  for (let tries = 0; tries < 40; tries += 1) {
+    await page.goto(url)
+    if ((await page.textContent('h1')) === heading) return
+  }
+  assert.equal(await page.textContent('h1'), heading)
+}
+
 async function findings(): Promise<readonly AxeFinding[]> {
   await page.evaluate(axeSource)
   const found: readonly AxeFinding[] = await page.evaluate(
@@ -166,4 +174,53 @@ describe('the operator’s pages', () => {
       assert.deepEqual(broken, [])
     })
   }
+
+  it('a script of the same origin that fetches a page gets 403', async () => {
+    await page.goto(`${origin}/admin`)
+    const [status] = await Promise.all([
+      page.evaluate(`fetch('/account').then(({ status }) => status)`).catch(() => 403),
+    ])
+    assert.equal(status, 403)
+    const headers = { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
+    assert.equal((await fetch(`${origin}/admin`, { headers, redirect: 'manual' })).status, 403)
+  })
+
+  it('ask once what a revocation ends, carry it out, and restore it', async () => {
+    await page.goto(`${origin}/admin/clients/photos-cli`)
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    assert.match((await page.textContent('h1')) ?? '', /Revoke this client\?/)
+    await page.getByRole('button', { name: 'Revoke' }).click()
+    await page.waitForURL(/done=revoked/)
+    await page.getByRole('button', { name: 'Restore' }).click()
+    await page.waitForURL(/done=restored/)
+  })
+
+  it('show the link of an invitation once', async () => {
+    await page.goto(`${origin}/admin/people/new`)
+    await page.fill('#username', 'bob')
+    await page.check('input[name=groups][value=photos]')
+    await page.getByRole('button', { name: 'Invite' }).click()
+    assert.match((await page.textContent('.secret code')) ?? '', /\/account\/link\?link=[\w-]{43}$/)
+  })
+
+  it('a form without its guard changes nothing', async () => {
+    const cookie = (await chromium.context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ')
+    const answer = await fetch(`${origin}/admin/clients/photos-cli/revoke`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie },
+      body: new URLSearchParams({ decision: 'approve' }),
+    })
+    assert.equal(answer.status, 403)
+  })
+
+  it('say why a request was refused, by the id that the client was told', async () => {
+    const refused = await fetch(`${origin}/photos/a`)
+    assert.equal(refused.status, 401)
+    const id = refused.headers.get('x-request-id') ?? ''
+    // What was decided is handed over in batches.
+    await expectHeading(`${origin}/admin/decisions/${id}`, 'Why was this refused?')
+    assert.match((await page.textContent('main')) ?? '', /no_token/)
+    assert.deepEqual(await findings(), [])
+  })
 })
