@@ -103,6 +103,16 @@ describe('linking', () => {
     assert.deepEqual([claims.sub, claims.idp, body.scope], [alice.sub, 'home', 'photos:read'])
   })
 
+  it('her password alone connects nothing where her account asks for a second factor', async () => {
+    const alice = await gate.addPerson(name, ['files'])
+    await gate.store.addAuthenticator({ sub: alice.sub, sealed: 'x', lastStep: 1, createdAt: 1 }, [])
+    const who = traveller(gate.url, home)
+    const page = await authorizeBy(who, asked())
+    const refused = await who.here.send(page, formWith(page, 'password'), { username: name, password: PASSWORD })
+    assert.match(refused.text, /asks for a code, too/)
+    assert.equal(await subOf(home), undefined)
+  })
+
   it('20 alice can show herself by another provider that is connected already', async () => {
     const alice = await gate.addPerson(name, [])
     const linked = {

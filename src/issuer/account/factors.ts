@@ -36,15 +36,18 @@ function offersApp({ settings }: IssuerContext, { passwordHash }: UserRecord): b
   return settings().authenticator && passwordHash !== undefined
 }
 
+/** Whether the session comes from the best way to sign in that the account has. */
+export async function isStrongest({ context, session }: SignedInRequest): Promise<boolean> {
+  return session.acr === 'mfa' || session.acr === 'phr' || !(await context.secondFactors.has(session.user.sub))
+}
+
 /**
  * Whether the session comes from a sign-in of the last ten minutes at the best level that the account has. If not, asks for one; nothing is
  * done then.
  */
 export async function isFresh(visit: SignedInRequest): Promise<boolean> {
   const { context, session, response } = visit
-  const has = await context.secondFactors.has(session.user.sub)
-  const strong = !has || session.acr === 'mfa' || session.acr === 'phr'
-  if (strong && seconds(context) - session.signedInAt <= FRESH_SECONDS) return true
+  if ((await isStrongest(visit)) && seconds(context) - session.signedInAt <= FRESH_SECONDS) return true
   const page = signInPage({
     site: siteOf(context),
     form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: {} },

@@ -4,6 +4,7 @@ import { queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import type { ConnectedWay, WayToConnect } from '../pages/ways-in.ts'
 import { ask } from './confirmation.ts'
+import { isStrongest } from './factors.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
@@ -53,7 +54,7 @@ export async function connectProvider(visit: SignedInRequest): Promise<void> {
   }
   const { sub } = session.user
   const provider = query.get('provider') ?? ''
-  if (context.now() / 1000 - session.signedInAt > FRESH_SECONDS) {
+  if (context.now() / 1000 - session.signedInAt > FRESH_SECONDS || !(await isStrongest(visit))) {
     return leadBack(visit, { kind: 'connected', outcome: 'stale', provider, atMs: context.now() }, sub)
   }
   const purpose = { kind: 'connect', sub, session: session.uid } as const

@@ -20,7 +20,7 @@ const MOST_FAILURES = 20
 
 type Base = Pick<
   IssuerContext,
-  'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'rowBudget' | 'record' | 'tell'
+  'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'secondFactors' | 'rowBudget' | 'record' | 'tell'
 >
 
 /** @param base of the issuer's context, whose own `federation` this becomes. */

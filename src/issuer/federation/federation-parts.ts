@@ -9,7 +9,7 @@ import type { ProviderFault } from './provider-fault.ts'
 export interface FederationParts
   extends Pick<
     IssuerContext,
-    'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'rowBudget' | 'record' | 'tell'
+    'settings' | 'store' | 'acts' | 'masterKey' | 'now' | 'signIn' | 'secondFactors' | 'rowBudget' | 'record' | 'tell'
   > {
   readonly parties: Parties
   readonly attempts: Attempts

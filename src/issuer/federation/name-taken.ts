@@ -8,6 +8,8 @@ import { refuse } from './departure.ts'
 import { type CallbackVisit, connectAndLand } from './onward.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
+const SECOND_FACTOR =
+  'This account asks for a code, too. Sign in to it under “Your account” first, and connect the provider there.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
 /** Keeps the identity for ten minutes, and asks for another way in to the account that it is to be connected with. */
@@ -42,6 +44,8 @@ export async function answerNameTaken(visit: CallbackVisit): Promise<void> {
     await parts.record(result.kind === 'slow' ? 'login.throttled' : 'login.failure', { address }, 'warn')
     return show(visit, key, username, result.kind === 'slow' ? BUSY : WRONG, result.kind === 'slow' ? 429 : 400)
   }
+  // A further way in would open the account without what it asks for beside the password.
+  if (await parts.secondFactors.has(result.user.sub)) return show(visit, key, username, SECOND_FACTOR, 400)
   const spent = await parts.attempts.spend(key)
   if (!spent) return sendPage(response, 400, providerProblemPage(siteOf(parts), 'state_mismatch'))
   await parts.record('login.success', { sub: result.user.sub, address })
