@@ -17,7 +17,7 @@ export interface DemoPerson {
 const BY = 'demo'
 
 const PEOPLE = [
-  { username: 'alice', displayName: 'Alice', groups: ['photos', 'files'] },
+  { username: 'alice', displayName: 'Alice', groups: ['photos', 'files', 'admins'] },
   { username: 'bob', displayName: 'Bob', groups: ['files'] },
 ] as const
 

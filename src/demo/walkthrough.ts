@@ -34,7 +34,7 @@ export function walkthrough(facts: WalkthroughFacts): string {
     `audgate is at ${plan.origin}/ (the same story, with buttons). Sign in as`,
     ...signIn,
     '',
-    `In a browser: ${webAddress(plan, 'photos')} (sign in once; ${webAddress(plan, 'files')} then asks for no password).`,
+    `In a browser: ${webAddress(plan, 'photos')} (sign in once; ${webAddress(plan, 'files')} then asks for no password). Why was something refused? ${plan.origin}/admin/decisions says it to alice.`,
     '',
     'In another terminal, in this folder:',
     '',

@@ -34,7 +34,7 @@ describe('the sample people and clients', () => {
     assert.deepEqual(
       people.map(({ username, groups, password }) => [username, groups, password]),
       [
-        ['alice', ['photos', 'files'], secrets.alice],
+        ['alice', ['photos', 'files', 'admins'], secrets.alice],
         ['bob', ['files'], secrets.bob],
       ],
     )
