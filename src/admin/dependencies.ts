@@ -103,6 +103,11 @@ export interface AdminIssuer {
   /** What `allow` would be kept as, or what is wrong with the client. */
   readClient(input: NewClient): ClientRecord['allow'] | string
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
+  /** Of a client that has any. */
+  secretsOf(client: ClientRecord): readonly { readonly id: string; readonly createdAt: number }[]
+  /** Another secret beside what there is; shown now and never again. */
+  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
+  removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { addClient, hashClientSecret, type NewClient, readAllow } from '../issuer/clients/clients.ts'
+import { hashClientSecret } from '../issuer/clients/client-secrets.ts'
+import { addClient, type NewClient, readAllow } from '../issuer/clients/clients.ts'
 import { createPasswords } from '../issuer/people/passwords.ts'
 import { addUser } from '../issuer/people/people.ts'
 import { StartFault } from '../server/start-fault.ts'

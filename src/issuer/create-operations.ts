@@ -1,7 +1,8 @@
 import { matchResource } from '../core/resource.ts'
-import type { RevocationAct } from '../store/store.ts'
+import type { ClientRecord, RevocationAct } from '../store/store.ts'
 import { adminClientSecret } from './clients/admin-client.ts'
-import { addClient, clientProblem, readAllow } from './clients/clients.ts'
+import { type ClientSecret, hashClientSecret, keptSecrets, secretsOf } from './clients/client-secrets.ts'
+import { addClient, clientProblem, makeClientSecret, readAllow } from './clients/clients.ts'
 import type { IssuerContext } from './context.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
@@ -66,6 +67,7 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
         why,
       )
     },
+    ...secretOperations(context, record),
     deleteClient: (id, why) =>
       changing(
         () => store.deleteClient(id),
@@ -148,4 +150,36 @@ function preview(context: IssuerContext, holder: WouldBe, named: string, scopes:
       : judgeToken(resources, { granted: offers, openId: false, named, scope: undefined }, holder)
   if (judged.kind === 'token') return { given: judged.scopes, leftOut, refused: undefined }
   return { given: [], leftOut, refused: judged.kind === 'refused' ? judged.description : 'nothing was asked for' }
+}
+
+function secretOperations(
+  { store, now }: IssuerContext,
+  record: IssuerOperations['record'],
+): Pick<IssuerOperations, 'secretsOf' | 'addSecret' | 'removeSecret'> {
+  const keep = (client: ClientRecord, secrets: readonly ClientSecret[], event: string, id: string, why: Why) =>
+    store.unit(
+      async () => {
+        await store.putClient({ ...client, secretHash: keptSecrets(secrets) })
+        await record(event, { client: client.id, secret: id }, why)
+      },
+      () => true,
+    )
+  return {
+    secretsOf: ({ secretHash, createdAt: made }) =>
+      secretsOf(secretHash).map(({ id, createdAt = made }) => ({ id, createdAt })),
+    addSecret: async (client, why) => {
+      const secret = makeClientSecret()
+      const added = secretsOf(hashClientSecret(secret)).map((each) => ({
+        ...each,
+        createdAt: Math.floor(now() / 1000),
+      }))
+      const id = added[0]?.id ?? ''
+      await keep(client, [...secretsOf(client.secretHash), ...added], 'client.secret.added', id, why)
+      return { id, secret }
+    },
+    removeSecret: (client, id, why) => {
+      const left = secretsOf(client.secretHash).filter((each) => each.id !== id)
+      return keep(client, left, 'client.secret.removed', id, why)
+    },
+  }
 }

@@ -48,6 +48,11 @@ export interface IssuerOperations {
   readClient(input: NewClient): ClientRecord['allow'] | string
   /** Puts a whole record in the place of what is there. Nothing is checked. */
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
+  /** Of a client that has any. */
+  secretsOf(client: ClientRecord): readonly { readonly id: string; readonly createdAt: number }[]
+  /** Another secret beside what there is; shown now and never again. */
+  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
+  removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>

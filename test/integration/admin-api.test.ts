@@ -143,6 +143,33 @@ describe('what the operator’s API changes', () => {
     )
     assert.deepEqual([renamed.status, renamed.body.name], [200, 'Copy'])
   })
+  it('a client has two secrets at most and one at least, and both are good', async () => {
+    const { box } = under
+    const made = await call(
+      '/clients/two',
+      'PUT',
+      { type: 'service', name: 'two', allow: { [box.photos]: ['photos:read'] } },
+      { 'if-none-match': '*' },
+    )
+    const added = await call('/clients/two/secrets', 'POST')
+    assert.equal(added.status, 201, JSON.stringify(added.body))
+    assert.deepEqual(await linesOf(added), ['client.secret.added'])
+    assert.equal((await call('/clients/two/secrets', 'POST')).reason, 'two_secrets')
+    const tokenWith = async (secret: unknown) =>
+      (
+        await fetch(`${box.url}/oauth/token`, {
+          method: 'POST',
+          headers: { authorization: `Basic ${Buffer.from(`two:${secret}`).toString('base64')}` },
+          body: new URLSearchParams({ grant_type: 'client_credentials', resource: box.photos }),
+        })
+      ).status
+    assert.deepEqual([await tokenWith(made.body.client_secret), await tokenWith(added.body.client_secret)], [200, 200])
+    const { secrets } = (await call('/clients/two')).body as { secrets: { id: string }[] }
+    assert.equal((await call(`/clients/two/secrets/${secrets[0]?.id}`, 'DELETE')).status, 204)
+    assert.deepEqual([await tokenWith(made.body.client_secret), await tokenWith(added.body.client_secret)], [401, 200])
+    assert.equal((await call(`/clients/two/secrets/${secrets[1]?.id}`, 'DELETE')).reason, 'last_secret')
+    assert.equal((await call('/clients/cli/secrets', 'POST')).reason, 'public_client')
+  })
   it('a change needs If-Match, a stale one gets the present object, and of twenty at once one wins', async () => {
     const missing = await call('/people/bob', 'PATCH', { name: 'Bob' })
     assert.deepEqual([missing.status, missing.reason], [428, 'precondition_required'])

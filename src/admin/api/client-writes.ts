@@ -77,6 +77,7 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       return shownClient(await clientOf(store, client.id))
     },
   )
+  addSecrets(app, dependencies, turn)
   app.delete(
     '/clients/:id',
     { config: { access: { scope: 'w', fresh: true } }, schema: { params: CLIENT_ID, response: { 204: z.null() } } },
@@ -87,6 +88,50 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
         demandMatch(headers['if-match'], tagOf(client), shownClient(client))
         if (!client.revoked) throw conflict('not_revoked', 'revoke the client first')
         if (!(await issuer.deleteClient(client.id, whyOf(caller)))) throw notFound('client')
+        return reply.code(204).send(null)
+      }),
+  )
+}
+
+const MOST_SECRETS = 2
+
+/** A new secret beside the old one, so that a change leaves no gap. */
+function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: ReturnType<typeof createTurns>): void {
+  app.post(
+    '/clients/:id/secrets',
+    {
+      config: { access: { scope: 'w', fresh: true } },
+      schema: {
+        params: CLIENT_ID,
+        body: NOTHING,
+        response: { 201: z.object({ id: z.string(), client_secret: z.string() }) },
+      },
+    },
+    ({ params, caller }, reply) =>
+      turn(params.id, async () => {
+        const client = await clientOf(store, params.id)
+        if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
+        if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
+        const secrets = issuer.secretsOf(client)
+        if (secrets.length === 0) throw conflict('public_client', 'a client of this type has no secret')
+        if (secrets.length >= MOST_SECRETS) throw conflict('two_secrets', 'there are two already; remove one first')
+        const { id, secret } = await issuer.addSecret(client, whyOf(caller))
+        return reply.code(201).send({ id, client_secret: secret })
+      }),
+  )
+  app.delete(
+    '/clients/:id/secrets/:sid',
+    {
+      config: { access: { scope: 'w' } },
+      schema: { params: CLIENT_ID.extend({ sid: z.string().max(64) }), response: { 204: z.null() } },
+    },
+    ({ params, caller }, reply) =>
+      turn(params.id, async () => {
+        const client = await clientOf(store, params.id)
+        const secrets = issuer.secretsOf(client)
+        if (!secrets.some(({ id }) => id === params.sid)) throw notFound('secret')
+        if (secrets.length === 1) throw conflict('last_secret', 'this is the only secret; add another one first')
+        await issuer.removeSecret(client, params.sid, whyOf(caller))
         return reply.code(204).send(null)
       }),
   )

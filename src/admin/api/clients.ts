@@ -46,11 +46,11 @@ export function shownClient(client: ClientRecord): z.output<typeof CLIENT> {
 }
 
 export async function clientDetail(
-  { store }: Pick<AdminDependencies, 'store'>,
+  { store, issuer }: Pick<AdminDependencies, 'store' | 'issuer'>,
   client: ClientRecord,
 ): Promise<z.output<typeof CLIENT_DETAIL>> {
   const authorizations = await store.authorizations({ clientId: client.id })
-  const secrets = client.secretHash === undefined ? [] : [{ id: 'first', created_at: timeOf(client.createdAt) }]
+  const secrets = issuer.secretsOf(client).map(({ id, createdAt }) => ({ id, created_at: timeOf(createdAt) }))
   return {
     ...shownClient(client),
     secrets,

@@ -1,7 +1,7 @@
 import type { ClientRecord, Store } from '../../store/store.ts'
 import type { IssuerSettings } from '../issuer.ts'
 import { deriveKey } from '../keys/sealing.ts'
-import { hashClientSecret } from './clients.ts'
+import { hashClientSecret } from './client-secrets.ts'
 import { ADMIN_CLIENT } from './reserved.ts'
 
 /** Known to whoever holds the master key, which is this process alone. */

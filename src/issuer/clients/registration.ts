@@ -5,8 +5,9 @@ import type { ClientRecord, ClientType } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { plainWords } from '../pages/words.ts'
 import type { Bucket } from '../people/buckets.ts'
+import { hashClientSecret } from './client-secrets.ts'
 import { isLoopbackRedirect, isPrivateRedirect, metadataUriProblem } from './client-uri.ts'
-import { hashClientSecret, makeClientSecret } from './clients.ts'
+import { makeClientSecret } from './clients.ts'
 
 /** Registrations of one address within a quarter of an hour. Each is a row that somebody has to keep. */
 const MOST = 60

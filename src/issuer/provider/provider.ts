@@ -1,7 +1,7 @@
 import type { Adapter, Configuration } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { LEVELS } from '../../core/levels.ts'
-import { clientSecretMatches } from '../clients/clients.ts'
+import { clientSecretMatches } from '../clients/client-secrets.ts'
 import { documentFeature } from '../clients/metadata-documents.ts'
 import { keepRegistered, registrationFeature } from '../clients/registration.ts'
 import { BROWSER_CLIENT, browserMetadata } from '../clients/reserved.ts'
