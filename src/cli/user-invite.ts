@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { parseLifetime } from '../config/leaf.ts'
-import { LINK_SECONDS, type LinkKind, LONGEST_LINK_SECONDS, makeLink, RESETTABLE } from '../issuer/people/links.ts'
+import { type LinkKind, LONGEST_LINK_SECONDS, makeLink, RESETTABLE } from '../issuer/people/links.ts'
 import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
 import type { Store, UserRecord } from '../store/store.ts'
 import { BY, type OpenStore, userOrExit, when, withStore } from './open-store.ts'
@@ -50,13 +50,13 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
   const groups = options.groups === undefined ? undefined : groupList(options.groups)
   const problem = usernameProblem(name) ?? groupsProblem(groups ?? []) ?? emailProblem(options.email)
   if (problem !== undefined) return fail(problem, 2)
-  const seconds = lifetime('invite', options.ttl)
+  const ttl = lifetime(options.ttl)
   await withStore(options.config, true, async (opened) => {
     const { email, name: displayName } = options
     const known = await opened.store.userByName(name)
     if (known !== undefined) refuseChange(known, groups, email, displayName)
     const user = known ?? (await add(opened.store, { username: name, displayName, email, groups: groups ?? [] }))
-    await printLink(opened, 'invite', user, seconds, [], options)
+    await printLink(opened, 'invite', user, ttl ?? opened.issuer.links.inviteSeconds, [], options)
   })
 }
 
@@ -64,9 +64,16 @@ async function recover(name: string, options: RecoverOptions): Promise<void> {
   const reset = groupList(options.reset ?? '')
   const unknown = reset.find((each) => !RESETTABLE.some((known) => known === each))
   if (unknown !== undefined) return fail(`--reset ${JSON.stringify(unknown)}: use ${RESETTABLE.join(', ')}`, 2)
-  const seconds = lifetime('recover', options.ttl)
+  const ttl = lifetime(options.ttl)
   await withStore(options.config, false, async (opened) => {
-    await printLink(opened, 'recover', await userOrExit(opened.store, name), seconds, reset, options)
+    await printLink(
+      opened,
+      'recover',
+      await userOrExit(opened.store, name),
+      ttl ?? opened.issuer.links.recoverSeconds,
+      reset,
+      options,
+    )
   })
 }
 
@@ -125,8 +132,8 @@ function refuseChange(
   )
 }
 
-function lifetime(kind: LinkKind, text: string | undefined): number {
-  if (text === undefined) return LINK_SECONDS[kind]
+function lifetime(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
   const parsed = parseLifetime(text, LONGEST_LINK_SECONDS)
   return parsed.ok ? parsed.value : fail(`--ttl ${parsed.fault}`, 2)
 }

@@ -9,8 +9,6 @@ export const LINK_PATH = '/account/link'
 /** The query parameter, and the field of the page's form, that holds the secret. */
 export const LINK_FIELD = 'link'
 
-/** How long a link works where nobody says. Seconds. */
-export const LINK_SECONDS: Readonly<Record<LinkKind, number>> = { invite: 72 * 3600, recover: 3600 }
 /** The longest that somebody may say. Seconds. */
 export const LONGEST_LINK_SECONDS = 30 * 86_400
 /** Links of one person that may be open at the same time. */
