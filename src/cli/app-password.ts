@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { parseLifetime } from '../config/leaf.ts'
+import { parseLifetime } from '../config/schema/leaf.ts'
 import { matchResource } from '../core/resource.ts'
 import { endOfAppPassword, makeAppPassword } from '../issuer/people/app-passwords.ts'
 import type { AppPasswordRecord } from '../store/session-store.ts'

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { IdentityProvider } from '../core/identity-provider.ts'
-import { type Finding, probeProvider } from '../issuer/federation/probe.ts'
+import { type Finding, probeProvider } from '../issuer/federation/provider/probe.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable, readConfigOrExit } from './output.ts'
 
 interface Options {

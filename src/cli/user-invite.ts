@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { parseLifetime } from '../config/leaf.ts'
+import { parseLifetime } from '../config/schema/leaf.ts'
 import { type LinkKind, LONGEST_LINK_SECONDS, makeLink, RESETTABLE } from '../issuer/people/links.ts'
 import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
 import type { Store, UserRecord } from '../store/store.ts'

@@ -1,7 +1,7 @@
 import { parseAddress, parseAuthority, parseHost } from '../core/address.ts'
 import type { Upstream } from '../core/route.ts'
 import type { ListenAddress, TcpAddress } from './config.ts'
-import { faulty, isTailNormal, type Parsed, parsed, parseHttpUrl } from './leaf.ts'
+import { faulty, isTailNormal, type Parsed, parsed, parseHttpUrl } from './schema/leaf.ts'
 
 /** Said of `listen: 8080` too, which YAML takes for a number. */
 export const LISTEN_FORM = 'must be host:port, such as localhost:8080 or [::1]:8080'

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Checking, present, type RouteDraft } from './check.ts'
+import { type Checking, present, type RouteDraft } from './check/check.ts'
 import type { Path } from './source.ts'
 
 /** PEM texts of the certificates that routes trust, by the file's name as it stands in `upstream_tls.ca`. */

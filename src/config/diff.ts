@@ -1,9 +1,9 @@
 import type { IdentityProvider } from '../core/identity-provider.ts'
 import type { Grant, Resource } from '../core/resource.ts'
 import type { Access, Route } from '../core/route.ts'
-import { adminSettings, peopleSettings } from './admin-settings.ts'
+import { adminSettings, peopleSettings } from './assemble/admin-settings.ts'
 import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './config.ts'
-import { storeText } from './store-schema.ts'
+import { storeText } from './schema/store-schema.ts'
 
 /** Two lists by the ids of their members. */
 export interface Matched<T> {

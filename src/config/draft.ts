@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nearest } from './leaf.ts'
+import { nearest } from './schema/leaf.ts'
 import {
   nameOf,
   type Path,

@@ -1,6 +1,6 @@
-import { cgiName } from '../core/fields.ts'
+import { cgiName } from '../core/headers/fields.ts'
 import type { HeaderSource } from '../core/route.ts'
-import { faulty, type Parsed, parsed } from './leaf.ts'
+import { faulty, type Parsed, parsed } from './schema/leaf.ts'
 
 // Framing and hop-by-hop fields are the forwarder's: a text from the file would let two readers see two messages.
 const FRAMING = new Set(

@@ -1,7 +1,7 @@
 import { type Denial, denial } from './denial.ts'
+import { allowedMethods, matchRule } from './paths/rule-match.ts'
+import type { Target } from './paths/target.ts'
 import type { Route } from './route.ts'
-import { allowedMethods, matchRule } from './rule-match.ts'
-import type { Target } from './target.ts'
 
 export type Preflight =
   | { readonly kind: 'none' }

@@ -1,10 +1,10 @@
 import { signInFault } from './assurance.ts'
 import { type Challenge, type Denial, type DenialExtras, denial, type Reason } from './denial.ts'
 import type { SignInWish } from './levels.ts'
+import { matchRule, type RuleMatch } from './paths/rule-match.ts'
+import type { Target } from './paths/target.ts'
 import { audienceDifference, hasAudience, isGranted, type Resource, type Scope } from './resource.ts'
 import type { Route } from './route.ts'
-import { matchRule, type RuleMatch } from './rule-match.ts'
-import type { Target } from './target.ts'
 import { clockToleranceSeconds, type Evidence, type VerifiedToken } from './token.ts'
 
 declare const permitted: unique symbol

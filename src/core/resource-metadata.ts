@@ -1,6 +1,6 @@
 import { DPOP_ALGS } from './denial.ts'
+import { METADATA_PATH } from './paths/router.ts'
 import type { Resource } from './resource.ts'
-import { METADATA_PATH } from './router.ts'
 
 /** The RFC 9728 §2 document of a resource. */
 export function resourceMetadata(resource: Resource): Readonly<Record<string, unknown>> {

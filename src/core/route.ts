@@ -1,5 +1,5 @@
 import type { SignInNeed } from './levels.ts'
-import type { PathPattern } from './pattern.ts'
+import type { PathPattern } from './paths/pattern.ts'
 import type { Resource, Scope } from './resource.ts'
 
 /** `read` and `write` are kept as sets of methods by config; `'any'` is every method. */

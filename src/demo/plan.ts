@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { isLoopbackHost } from '../config/leaf.ts'
+import { isLoopbackHost } from '../config/schema/leaf.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Route } from '../core/route.ts'
 

@@ -1,5 +1,5 @@
 import { type Denial, denial } from '../core/denial.ts'
-import { readRequestFraming } from '../core/framing.ts'
+import { readRequestFraming } from '../core/headers/framing.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Bytes of request line and headers together, number of fields, bytes of a path; more than that: 431. */

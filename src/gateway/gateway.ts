@@ -19,9 +19,10 @@ import {
   sendRawAnswer,
   upstreamDenial,
 } from './answers.ts'
-import type { BackChannel } from './back-channel.ts'
+import { beginSignIn, dependsOnKind, refusalStep, SIGN_IN_UNAVAILABLE, signInAsk } from './browser/sign-ins.ts'
 import { type Bytes, type Call, ENDS_CONNECTION, hasLeft, NO_BYTES, type ReservedRequest } from './call.ts'
-import type { Credentials } from './credentials.ts'
+import type { BackChannel } from './credentials/back-channel.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import { Forwarding, type Permitted, prepareFor } from './forwarding.ts'
 import type { Incoming } from './incoming.ts'
 import {
@@ -38,7 +39,6 @@ import {
 import type { RequestHead } from './request-head.ts'
 import { type Ending, faultText, okEnding, type Recorder, type RequestNotes } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
-import { beginSignIn, dependsOnKind, refusalStep, SIGN_IN_UNAVAILABLE, signInAsk } from './sign-ins.ts'
 import type { Tunnels } from './tunnels.ts'
 
 export interface GatewayOptions extends RequestNotes {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Config, TicketSettings } from '../config/config.ts'
-import { parseTrustedPeers, type TrustedPeer } from '../core/forwarded.ts'
-import { createHeaderPolicy, type HeaderPolicy } from '../core/header-policy.ts'
-import { createOwnAuthorities, type OwnAuthorities } from '../core/own-authorities.ts'
+import { parseTrustedPeers, type TrustedPeer } from '../core/headers/forwarded.ts'
+import { createHeaderPolicy, type HeaderPolicy } from '../core/headers/header-policy.ts'
+import { createOwnAuthorities, type OwnAuthorities } from '../core/paths/own-authorities.ts'
+import { createRouter, type Router } from '../core/paths/router.ts'
 import type { Route } from '../core/route.ts'
-import { createRouter, type Router } from '../core/router.ts'
 
 /** What routes.yaml says of requests, made ready once per reload. */
 export interface Policy {

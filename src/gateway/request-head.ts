@@ -1,5 +1,5 @@
 import type { Denial } from '../core/denial.ts'
-import type { ResolvedClient } from '../core/forwarded.ts'
+import type { ResolvedClient } from '../core/headers/forwarded.ts'
 import type { Presented } from '../core/presented.ts'
 import type { Route, Upstream } from '../core/route.ts'
 import type { Policy } from './policy.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Denial, Reason } from '../core/denial.ts'
+import { maskTicket } from '../core/paths/ticket-url.ts'
 import type { Route } from '../core/route.ts'
-import { maskTicket } from '../core/ticket-url.ts'
 import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics, Outcome } from '../observe/metrics.ts'

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ownCookieName } from '../core/own-cookies.ts'
+import { ownCookieName } from '../core/headers/own-cookies.ts'
 import type { AdminSignIn, AdminVisitor, OpenAdminSession } from '../issuer/admin-session.ts'
 import { appendCookie, readCookie } from '../issuer/http/cookies.ts'
 import { pageHeaders, redirect } from '../issuer/http/response.ts'

@@ -1,4 +1,4 @@
-import type { FramingFault, RequestFraming } from '../core/framing.ts'
+import type { FramingFault, RequestFraming } from '../core/headers/framing.ts'
 import type { ForwardInput, UpstreamRequest } from './forward-input.ts'
 import { renderRequestHead } from './http1/request-head.ts'
 import type { ResponseHead } from './http1/response-head.ts'

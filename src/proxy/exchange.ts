@@ -1,5 +1,5 @@
 import type { Permit } from '../core/decide.ts'
-import { readRequestFraming } from '../core/framing.ts'
+import { readRequestFraming } from '../core/headers/framing.ts'
 import { Attempts } from './attempts.ts'
 import type { ClientRequest, ClientResponse } from './client.ts'
 import { ClientAnswer } from './client-answer.ts'

@@ -1,4 +1,4 @@
-import type { FramingFault, RequestFraming } from '../core/framing.ts'
+import type { FramingFault, RequestFraming } from '../core/headers/framing.ts'
 import { hasBody } from './attempts.ts'
 import { releaseMemory } from './buffers.ts'
 import type { ClientRequest } from './client.ts'

@@ -1,7 +1,7 @@
 import { weakSignInOf } from '../core/assurance.ts'
 import type { Denial } from '../core/denial.ts'
 import type { VerifiedToken } from '../core/token.ts'
-import { BrowserEndpoints } from '../gateway/browser-endpoints.ts'
+import { BrowserEndpoints } from '../gateway/browser/browser-endpoints.ts'
 import type { Call, ReservedRequest } from '../gateway/call.ts'
 import type { ParserHandlers } from '../gateway/full-parser.ts'
 import { Gateway } from '../gateway/gateway.ts'

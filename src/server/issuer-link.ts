@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { WeakSignIn } from '../core/assurance.ts'
 import type { Revocation } from '../core/revocation.ts'
-import type { BackChannel } from '../gateway/back-channel.ts'
+import type { BackChannel } from '../gateway/credentials/back-channel.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'

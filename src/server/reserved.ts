@@ -1,4 +1,4 @@
-import { BROWSER_PATH, isWithin, METADATA_PATH } from '../core/router.ts'
+import { BROWSER_PATH, isWithin, METADATA_PATH } from '../core/paths/router.ts'
 import type { ReservedRequest } from '../gateway/call.ts'
 import type { Recorder } from '../gateway/request-log.ts'
 import type { Outcome } from '../observe/metrics.ts'

@@ -3,9 +3,9 @@ import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { parseHost } from '../core/address.ts'
 import { denial } from '../core/denial.ts'
+import { METADATA_PATH } from '../core/paths/router.ts'
 import type { Resource } from '../core/resource.ts'
 import { findResourceByMetadata, resourceMetadata } from '../core/resource-metadata.ts'
-import { METADATA_PATH } from '../core/router.ts'
 import { answerFor } from '../gateway/answers.ts'
 
 export interface MetadataEndpointOptions {

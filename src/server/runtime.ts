@@ -1,7 +1,7 @@
 import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
 import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../gateway/active-config.ts'
-import { Credentials } from '../gateway/credentials.ts'
+import { Credentials } from '../gateway/credentials/credentials.ts'
 import type { Listener } from '../gateway/listener.ts'
 import { createRecorder, type Recorder } from '../gateway/request-log.ts'
 import { trustedIssuers } from '../gateway/trusted-issuers.ts'

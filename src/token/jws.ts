@@ -1,4 +1,4 @@
-import { ownText } from '../core/fields.ts'
+import { ownText } from '../core/headers/fields.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 

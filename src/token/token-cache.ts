@@ -1,4 +1,4 @@
-import { ownText } from '../core/fields.ts'
+import { ownText } from '../core/headers/fields.ts'
 
 /** Values by long keys whose ends differ, as those of signed tokens do; bounded in number and bytes. */
 export interface BoundedCache<Value> {

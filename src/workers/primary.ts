@@ -1,5 +1,5 @@
 import type { Config, Secrets } from '../config/config.ts'
-import type { BackChannel } from '../gateway/back-channel.ts'
+import type { BackChannel } from '../gateway/credentials/back-channel.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import { type AdminMount, mountAdmin } from '../server/admin/mount-admin.ts'
 import { trafficOf } from '../server/admin/traffic.ts'

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import type { BackChannel } from '../gateway/back-channel.ts'
+import type { BackChannel } from '../gateway/credentials/back-channel.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { OpenIssuerLink } from '../server/issuer-link.ts'
 import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'

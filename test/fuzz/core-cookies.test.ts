@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { parseCookie } from 'cookie'
 import fc from 'fast-check'
-import { setsOwnCookie, withoutOwnCookies } from '../../src/core/own-cookies.ts'
+import { setsOwnCookie, withoutOwnCookies } from '../../src/core/headers/own-cookies.ts'
 import { holds } from './core-property.ts'
 
 type Reader = (value: string) => string[]

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { TLSSocket } from 'node:tls'
-import { type Finding, probeProvider } from '../../src/issuer/federation/probe.ts'
+import { type Finding, probeProvider } from '../../src/issuer/federation/provider/probe.ts'
 import { authorizationAttempt, claimsOf, formsOf, Person, redeem } from '../support/browser-less-person.ts'
 import { providerEntry, providerLinksOf } from '../support/federated-issuer.ts'
 import { freePorts } from '../support/free-ports.ts'
@@ -86,7 +86,7 @@ describe('the way to a provider', () => {
   })
 
   it('endpoints that are http, but for this machine, are refused', async () => {
-    const { readMetadata } = await import('../../src/issuer/federation/provider-metadata.ts')
+    const { readMetadata } = await import('../../src/issuer/federation/provider/provider-metadata.ts')
     const issuer = 'https://id.example.com'
     const entry = providerEntry({ issuer, clientId: 'gate', clientSecret: 'x' })
     const good = {

@@ -1,4 +1,4 @@
-import { ownText } from '../../core/fields.ts'
+import { ownText } from '../../core/headers/fields.ts'
 import { FieldsMemo } from '../request-head.ts'
 
 /** Larger ones, tokens included, are not kept: ten thousand connections may each have one. */

@@ -1,4 +1,4 @@
-import type { ProviderPerson } from './provider-person.ts'
+import type { ProviderPerson } from './provider/provider-person.ts'
 import type { SignInTokens } from './sign-in-tokens.ts'
 
 /** What a sign-in by a provider is for. */

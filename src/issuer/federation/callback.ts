@@ -7,7 +7,7 @@ import type { Arrival, Attempt, Purpose } from './attempt-records.ts'
 import { callbackUrl, depart, refuse } from './departure.ts'
 import { showNameTaken } from './name-taken.ts'
 import { type CallbackVisit, connectAndLand, landLogin, problem } from './onward.ts'
-import { isFault, orFault, plain } from './provider-fault.ts'
+import { isFault, orFault, plain } from './provider/provider-fault.ts'
 import type { SignInReason } from './sign-in-reason.ts'
 
 /** Takes somebody back from a provider (OpenID Connect Core §3.1.2.5). */

@@ -2,8 +2,8 @@ import type { IdentityProvider } from '../../core/identity-provider.ts'
 import type { ProviderSignIn } from '../../store/provider-store.ts'
 import type { IssuerContext } from '../context.ts'
 import type { Attempts } from './attempts.ts'
-import type { Parties } from './parties.ts'
-import type { ProviderFault } from './provider-fault.ts'
+import type { Parties } from './provider/parties.ts'
+import type { ProviderFault } from './provider/provider-fault.ts'
 
 /** What the parts of signing in by a provider share. */
 export interface FederationParts

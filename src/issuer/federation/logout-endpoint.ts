@@ -2,10 +2,10 @@ import type { ProviderSignIn } from '../../store/provider-store.ts'
 import { isForm } from '../http/request.ts'
 import { sendError } from '../http/response.ts'
 import type { FederationParts } from './federation-parts.ts'
-import { readLogoutToken } from './logout-token.ts'
 import type { CallbackVisit } from './onward.ts'
-import { personKey } from './provider-person.ts'
-import type { RelyingParty } from './relying-party.ts'
+import { readLogoutToken } from './provider/logout-token.ts'
+import { personKey } from './provider/provider-person.ts'
+import type { RelyingParty } from './provider/relying-party.ts'
 import { openTokens } from './sign-in-tokens.ts'
 
 const LARGEST_BODY = 16 * 1024

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Configuration } from 'oidc-provider'
-import { ownCookieName, withoutDoubledOwnCookies } from '../../core/own-cookies.ts'
+import { ownCookieName, withoutDoubledOwnCookies } from '../../core/headers/own-cookies.ts'
 import type { IssuerContext } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 

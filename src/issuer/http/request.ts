@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { withoutDoubledOwnCookies } from '../../core/own-cookies.ts'
+import { withoutDoubledOwnCookies } from '../../core/headers/own-cookies.ts'
 
 /** What is known of a request besides the message itself. Notes are left by one step for a later one. */
 export interface IssuerRequest {

@@ -1,5 +1,5 @@
 import type { Exchanged, MadeTicket, NewTicket, TicketAnswer, TicketPlace } from '../../core/back-channel.ts'
-import { MAX_TICKET_CHARACTERS } from '../../core/ticket-url.ts'
+import { MAX_TICKET_CHARACTERS } from '../../core/paths/ticket-url.ts'
 import { APP_PASSWORD_CLIENT } from '../clients/reserved.ts'
 import { seconds } from '../context.ts'
 import { seal, unseal } from '../keys/sealing.ts'

@@ -1,5 +1,5 @@
-import { renderFieldLines } from '../../core/fields.ts'
-import type { FramingFault, RequestFraming } from '../../core/framing.ts'
+import { renderFieldLines } from '../../core/headers/fields.ts'
+import type { FramingFault, RequestFraming } from '../../core/headers/framing.ts'
 
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP\/1\.1\r\n$/
 

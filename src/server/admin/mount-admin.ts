@@ -8,7 +8,7 @@ import type { AdminDependencies, AdminView, Traffic } from '../../admin/dependen
 import { type Config, issuedResources } from '../../config/config.ts'
 import { decide } from '../../core/decide.ts'
 import type { Denial } from '../../core/denial.ts'
-import { parseTarget } from '../../core/target.ts'
+import { parseTarget } from '../../core/paths/target.ts'
 import type { ReservedRequest } from '../../gateway/call.ts'
 import type { IssuerOperations } from '../../issuer/operations.ts'
 import { createOffice } from '../../office/office.ts'

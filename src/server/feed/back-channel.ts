@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { request } from 'undici'
 import type { BackChannelKind } from '../../core/back-channel.ts'
-import type { BackChannel } from '../../gateway/back-channel.ts'
+import type { BackChannel } from '../../gateway/credentials/back-channel.ts'
 
 /** Where gateways on their own ask about credentials that are no tokens. */
 export const BACK_CHANNEL_PATH = '/oauth/back-channel'

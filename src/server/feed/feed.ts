@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { BackChannel } from '../../gateway/back-channel.ts'
+import type { BackChannel } from '../../gateway/credentials/back-channel.ts'
 import { createRevocationReader } from '../../store/revocation-reader.ts'
 import type { Store } from '../../store/store.ts'
 

@@ -1,4 +1,4 @@
-import { parseTrustedPeers, type ResolvedClient, resolveClient } from '../../../src/core/forwarded.ts'
+import { parseTrustedPeers, type ResolvedClient, resolveClient } from '../../../src/core/headers/forwarded.ts'
 
 /** A client at 192.0.2.7 that speaks TLS to `gate.example.com:8443`. */
 export function clientOf(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { corsHeaders, judgePreflight } from '../../../src/core/cors.ts'
-import { clientResponseHeaders } from '../../../src/core/response-headers.ts'
+import { clientResponseHeaders } from '../../../src/core/headers/response-headers.ts'
 import { clientOf } from './clients.ts'
 import { protectedBy, READ, rule, sampleRoute, target } from './samples.ts'
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { type Decision, decide, denyIdentity } from '../../../src/core/decide.ts'
 import type { TokenFault } from '../../../src/core/denial.ts'
 import { challengeHeader } from '../../../src/core/denial.ts'
-import { isPublic } from '../../../src/core/rule-match.ts'
+import { isPublic } from '../../../src/core/paths/rule-match.ts'
 import type { Evidence } from '../../../src/core/token.ts'
 import { NOW, protectedBy, READ, rule, sampleResource, sampleRoute, sampleToken, scopes, target } from './samples.ts'
 

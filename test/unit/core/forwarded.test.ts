@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isTrustedPeer, parseCidr, parseTrustedPeers, resolveClient } from '../../../src/core/forwarded.ts'
+import { isTrustedPeer, parseCidr, parseTrustedPeers, resolveClient } from '../../../src/core/headers/forwarded.ts'
 
 const TRUSTED = parseTrustedPeers(['10.0.0.0/8', 'fd00::/8'])
 

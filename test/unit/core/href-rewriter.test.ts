@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createHrefRewriter } from '../../../src/core/href-rewriter.ts'
+import { createHrefRewriter } from '../../../src/core/paths/href-rewriter.ts'
+import { mayAnswerHrefs, rewritesBody } from '../../../src/core/paths/upstream-target.ts'
 import type { Route } from '../../../src/core/route.ts'
-import { mayAnswerHrefs, rewritesBody } from '../../../src/core/upstream-target.ts'
 import { clientOf } from './clients.ts'
 import { sampleRoute, sampleUpstream } from './samples.ts'
 

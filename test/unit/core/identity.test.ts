@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeValue, IDENTITY_SETS, identityHeaders } from '../../../src/core/identity.ts'
+import { encodeValue, IDENTITY_SETS, identityHeaders } from '../../../src/core/headers/identity.ts'
 import type { IdentitySet, Route } from '../../../src/core/route.ts'
 import { sampleRoute, sampleToken } from './samples.ts'
 

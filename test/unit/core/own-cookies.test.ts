@@ -6,7 +6,7 @@ import {
   setsOwnCookie,
   withoutDoubledOwnCookies,
   withoutOwnCookies,
-} from '../../../src/core/own-cookies.ts'
+} from '../../../src/core/headers/own-cookies.ts'
 
 describe('a Cookie field on its way upstream', () => {
   const cases: readonly (readonly [string, string | undefined])[] = [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { matchesPattern, parsePattern } from '../../../src/core/pattern.ts'
+import { matchesPattern, parsePattern } from '../../../src/core/paths/pattern.ts'
 import { pattern } from './samples.ts'
 
 const CASES: readonly [string, readonly string[], readonly string[]][] = [

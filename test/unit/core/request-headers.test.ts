@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { cgiName } from '../../../src/core/fields.ts'
-import { createHeaderPolicy } from '../../../src/core/header-policy.ts'
-import { tunnelProtocol, type UpstreamHeadersInput, upstreamRequestHeaders } from '../../../src/core/request-headers.ts'
-import { hasPassed } from '../../../src/core/via.ts'
+import { cgiName } from '../../../src/core/headers/fields.ts'
+import { createHeaderPolicy } from '../../../src/core/headers/header-policy.ts'
+import {
+  tunnelProtocol,
+  type UpstreamHeadersInput,
+  upstreamRequestHeaders,
+} from '../../../src/core/headers/request-headers.ts'
+import { hasPassed } from '../../../src/core/headers/via.ts'
 import { clientOf } from './clients.ts'
 import { permitFor } from './permits.ts'
 import { protectedBy, READ, rule, sampleRoute, sampleToken, sampleUpstream } from './samples.ts'

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type ClientHeadersInput, clientFieldLines, clientResponseHeaders } from '../../../src/core/response-headers.ts'
+import {
+  type ClientHeadersInput,
+  clientFieldLines,
+  clientResponseHeaders,
+} from '../../../src/core/headers/response-headers.ts'
+import { upstreamTarget } from '../../../src/core/paths/upstream-target.ts'
 import type { Route } from '../../../src/core/route.ts'
-import { upstreamTarget } from '../../../src/core/upstream-target.ts'
 import { clientOf } from './clients.ts'
 import { sampleRoute, sampleUpstream, target } from './samples.ts'
 

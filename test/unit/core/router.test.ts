@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { createRouter, reservation, reservedPaths } from '../../../src/core/paths/router.ts'
 import type { Route } from '../../../src/core/route.ts'
-import { createRouter, reservation, reservedPaths } from '../../../src/core/router.ts'
 import { RESERVED, sampleRoute, target } from './samples.ts'
 
 const routes = [

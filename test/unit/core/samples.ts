@@ -1,8 +1,8 @@
-import { type PathPattern, parsePattern } from '../../../src/core/pattern.ts'
+import { type PathPattern, parsePattern } from '../../../src/core/paths/pattern.ts'
+import { reservedPaths } from '../../../src/core/paths/router.ts'
+import { parseTarget, type Target } from '../../../src/core/paths/target.ts'
 import type { Resource, ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
 import type { Access, Route, Rule, Upstream } from '../../../src/core/route.ts'
-import { reservedPaths } from '../../../src/core/router.ts'
-import { parseTarget, type Target } from '../../../src/core/target.ts'
 import { sealVerifiedToken, type VerifiedToken } from '../../../src/core/token.ts'
 
 export const NOW = 1_700_000_000

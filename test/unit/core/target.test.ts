@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseHost } from '../../../src/core/address.ts'
-import { comparable, foldCase, parseTarget } from '../../../src/core/target.ts'
+import { comparable, foldCase, parseTarget } from '../../../src/core/paths/target.ts'
 
 function reasonOf(requestTarget: string): string {
   const parsed = parseTarget(requestTarget)

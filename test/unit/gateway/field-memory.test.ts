@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createHeaderPolicy } from '../../../src/core/header-policy.ts'
+import { createHeaderPolicy } from '../../../src/core/headers/header-policy.ts'
 import { readPlainHead } from '../../../src/gateway/fast-path/head.ts'
 
 setFlagsFromString('--expose-gc')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { parseLifetime } from '../../../src/config/leaf.ts'
+import { parseLifetime } from '../../../src/config/schema/leaf.ts'
 import { createRevocationActs, type RevocationActs } from '../../../src/issuer/revocation-acts.ts'
 import { gidOf } from '../../../src/store/sealed-payload.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { ProviderGroups } from '../../../src/core/identity-provider.ts'
-import { type GroupsWord, readGroups } from '../../../src/issuer/federation/provider-groups.ts'
+import { type GroupsWord, readGroups } from '../../../src/issuer/federation/provider/provider-groups.ts'
 
 const RULES: ProviderGroups = {
   claims: ['groups'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readRequestFraming } from '../../../src/core/framing.ts'
+import { readRequestFraming } from '../../../src/core/headers/framing.ts'
 import { renderRequestHead } from '../../../src/proxy/http1/request-head.ts'
 
 describe('the head of a request to the upstream', () => {

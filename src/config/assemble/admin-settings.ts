@@ -1,0 +1,27 @@
+import type { Config, EmbeddedIssuer } from '../config.ts'
+
+/** What the file says of the operator's page, to tell what differs. The mail server is told by name only: its address holds a password. */
+export function adminSettings({ admin, mail }: Config): Record<string, string> {
+  const shared = { admin: admin === undefined ? 'off' : 'on', mail: mail === undefined ? 'off' : `from ${mail.from}` }
+  if (admin === undefined) return shared
+  return {
+    ...shared,
+    'admin.groups': admin.groups.join(', '),
+    'admin.readers': admin.readers.join(', ') || 'none',
+    'admin.require': admin.require,
+    'admin.fresh': `${admin.freshSeconds}s`,
+    'admin.session': `${admin.sessionSeconds}s`,
+    'admin.from': admin.from.join(', ') || 'everywhere',
+    'admin.keep_refusals': `${admin.keepRefusalsSeconds}s`,
+  }
+}
+
+/** How people come in and show who they are, to tell what differs. */
+export function peopleSettings({ links, authenticator, passwordMin }: EmbeddedIssuer): Record<string, string> {
+  return {
+    'links.invite': `${links.inviteSeconds}s`,
+    'links.recover': `${links.recoverSeconds}s`,
+    'sign_in.authenticator': authenticator ? 'on' : 'off',
+    'sign_in.password_min': String(passwordMin),
+  }
+}

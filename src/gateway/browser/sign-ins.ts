@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import { type Answer, wantsHtml } from '../../core/answer.ts'
+import { corsHeaders } from '../../core/cors.ts'
+import { type Denial, denial } from '../../core/denial.ts'
+import { namesHtml, type RequestKind, requestKind } from '../../core/request-kind.ts'
+import type { Route } from '../../core/route.ts'
+import { type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
+import { usedScheme } from '../answers.ts'
+import { hashOf } from '../credentials/app-password-evidence.ts'
+import type { BackChannel } from '../credentials/back-channel.ts'
+import type { RouteMatch } from '../judge.ts'
+import { originOf, type Policy } from '../policy.ts'
+import type { RequestHead } from '../request-head.ts'
+import type { RequestRecord } from '../request-log.ts'
+import { readBrowserCookie, setBrowserCookie } from './cookies.ts'
+
+/** How long a browser is bound to the sign-ins that it began. */
+const FLOW_SECONDS = 3_600
+
+/** Nobody who could sign in is asked to now. */
+export const SIGN_IN_UNAVAILABLE = denial(
+  'sign_in_unavailable',
+  'the issuer does not answer, so nobody can sign in now',
+  {
+    retryAfterSeconds: 5,
+  },
+)
+
+/** Refusals of a protected path that depend on what kind of request asked; others are answered alike. */
+export function dependsOnKind({ status, reason }: Denial, { credentials }: Route): boolean {
+  if (credentials.length === 1 && credentials[0] === 'token') return false
+  return status === 401 || status === 429 || reason === 'malformed_credential' || reason === 'ticket_mismatch'
+}
+
+/** The answer to a refused request of a protected route, or that the browser signs in first. */
+export function refusalStep(
+  policy: Policy,
+  denied: Denial,
+  match: RouteMatch,
+  head: RequestHead,
+  record: RequestRecord,
+): SignInStep {
+  const { method, rawHeaders } = head
+  const kind = requestKind(method, rawHeaders)
+  const { route } = match
+  const terms = {
+    kind,
+    credentials: route.credentials,
+    realm: route.access.kind === 'protected' ? route.access.resource.name : route.id,
+    signIn: signInUrl(policy, match.host, returnTo(policy, match, rawHeaders, kind)),
+    shown: record.shown,
+    isYoung: record.isYoung,
+    namesHtml: namesHtml(fieldOf(rawHeaders, 'accept') ?? ''),
+  }
+  return signInStep(denied, terms, {
+    requestId: record.id,
+    wantsHtml: wantsHtml(method, rawHeaders),
+    isHead: method === 'HEAD',
+    corsHeaders: corsHeaders(route, rawHeaders),
+    scheme: usedScheme(rawHeaders),
+  })
+}
+
+/** The URL that begins a sign-in and comes back to a path of the host. */
+export function signInUrl(policy: Policy, host: string, returnPath: string): string {
+  return `${originOf(policy, host)}/.audgate/sign-in?return_to=${encodeURIComponent(returnPath)}`
+}
+
+export interface SignInAsk {
+  readonly host: string
+  readonly resource: string
+  /** Path and query. */
+  readonly target: string
+  readonly again: number
+}
+
+/** The sign-in that a page load of a protected route begins. */
+export function signInAsk({ host, target, route }: RouteMatch): SignInAsk {
+  const resource = route.access.kind === 'protected' ? route.access.resource.identifier : ''
+  return { host, resource, target: target.path + target.query, again: 0 }
+}
+
+/** Sends a browser to the issuer: nothing is kept of it but a cookie that binds it to what it began. Rejects when the issuer is away. */
+export async function beginSignIn(
+  policy: Policy,
+  backChannel: BackChannel,
+  { host, resource, target, again }: SignInAsk,
+  rawHeaders: readonly string[],
+): Promise<Answer> {
+  const known = readBrowserCookie(policy, rawHeaders, 'flow')
+  const flow = known ?? randomBytes(16).toString('base64url')
+  const origin = originOf(policy, host)
+  const { location } = await backChannel.ask('begin_sign_in', { origin, resource, target, flow: hashOf(flow), again })
+  const cookies = known === undefined ? ['Set-Cookie', setBrowserCookie(policy, 'flow', flow, FLOW_SECONDS)] : []
+  return redirectTo(location, cookies)
+}
+
+/** @param further Raw pairs. */
+export function redirectTo(location: string, further: readonly string[] = []): Answer {
+  const headers = [
+    'Location',
+    location,
+    'Cache-Control',
+    'no-store',
+    'Referrer-Policy',
+    'no-referrer',
+    'Content-Length',
+    '0',
+  ]
+  return { status: 302, headers: [...headers, ...further], body: '' }
+}
+
+/** The page that the person is on, where it is not the request itself that becomes one. */
+function returnTo(
+  policy: Policy,
+  { host, target, route }: RouteMatch,
+  rawHeaders: readonly string[],
+  kind: RequestKind,
+) {
+  if (kind === 'page' || kind === 'document') return target.path + target.query
+  const page = URL.parse(fieldOf(rawHeaders, 'referer') ?? '')
+  return page?.origin === originOf(policy, host) ? page.pathname + page.search : route.path
+}
+
+function fieldOf(rawHeaders: readonly string[], wanted: string): string | undefined {
+  let value: string | undefined
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === wanted)
+      value = value === undefined ? rawHeaders[i + 1] : `${value},${rawHeaders[i + 1]}`
+  }
+  return value
+}

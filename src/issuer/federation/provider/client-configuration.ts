@@ -1,0 +1,124 @@
+import {
+  allowInsecureRequests,
+  ClientSecretBasic,
+  ClientSecretPost,
+  Configuration,
+  clockSkew,
+  clockTolerance,
+  customFetch,
+} from 'openid-client'
+import type { IdentityProvider } from '../../../core/identity-provider.ts'
+import type { Answer, CallKind, ProviderCalls } from './provider-calls.ts'
+import { ProviderError } from './provider-fault.ts'
+import type { ProviderKeys } from './provider-keys.ts'
+import { encryptedText, hmacText, type ProviderMetadata } from './provider-metadata.ts'
+
+/** How far clocks may differ. */
+export const TOLERANCE_SECONDS = 30
+
+/** Told of a new refresh token before anything of an answer is judged. */
+export type Keep = ((next: string) => Promise<void>) | undefined
+
+/** What a question to a provider takes. */
+export interface ClientParts {
+  readonly provider: IdentityProvider
+  readonly calls: ProviderCalls
+  readonly keys: ProviderKeys
+  readonly metadata: () => Promise<ProviderMetadata>
+  readonly now: () => number
+  readonly keep?: Keep
+}
+
+/** Entra's issuer for every tenant has the tenant's place left open: the answer that came is judged by the tenant that it names. */
+export async function forTenant<T>(
+  parts: ClientParts,
+  read: ProviderMetadata,
+  method: 'basic' | 'post',
+  kind: CallKind,
+  work: (configuration: Configuration) => Promise<T>,
+): Promise<T> {
+  const { issuer } = read.server
+  if (kind !== 'token' || !issuer.includes(TENANT)) return work(configure(parts, read, method, kind))
+  const heard: { answer: Answer | undefined } = { answer: undefined }
+  const calls: ProviderCalls = {
+    ...parts.calls,
+    call: async (...asked) => {
+      heard.answer ??= await parts.calls.call(...asked)
+      return heard.answer
+    },
+  }
+  try {
+    return await work(configure({ ...parts, calls }, read, method, kind))
+  } catch (error) {
+    const tenant = heard.answer && tenantIn(heard.answer.text)
+    if (tenant === undefined) throw error
+    const server = { ...read.server, issuer: issuer.replace(TENANT, tenant) }
+    return work(configure({ ...parts, calls }, { ...read, server }, method, kind))
+  }
+}
+
+const TENANT = '{tenantid}'
+
+/** The tenant that an answer's ID token names; it is believed only once the signature was checked. */
+function tenantIn(body: string): string | undefined {
+  const payload = idTokenIn(body).split('.')[1] ?? ''
+  return /"tid"\s*:\s*"([0-9a-f-]{36})"/i.exec(Buffer.from(payload, 'base64url').toString('utf8'))?.[1]
+}
+
+function idTokenIn(body: string): string {
+  return /"id_token"\s*:\s*"([^"]+)"/.exec(body)?.[1] ?? ''
+}
+
+/** The library's configuration for one question; answers come by the bounded calls. */
+export function configure(
+  { provider, calls, now, keep }: ClientParts,
+  { server }: ProviderMetadata,
+  method: 'basic' | 'post',
+  kind: CallKind,
+): Configuration {
+  const { clientId, clientSecret } = provider
+  const auth = method === 'basic' ? ClientSecretBasic(clientSecret) : ClientSecretPost(clientSecret)
+  const skew = Math.round((now() - Date.now()) / 1000)
+  const configuration = new Configuration(
+    server,
+    clientId,
+    { [clockSkew]: skew, [clockTolerance]: TOLERANCE_SECONDS },
+    auth,
+  )
+  // The metadata's endpoints are https, or on this machine; that is checked where it is read.
+  allowInsecureRequests(configuration)
+  configuration[customFetch] = async (url, options) => {
+    const body = options.body === null || options.body === undefined ? undefined : String(options.body)
+    const asked = { method: options.method === 'POST' ? 'POST' : 'GET', headers: options.headers } as const
+    const answer = await calls.call(kind, url, body === undefined ? asked : { ...asked, body })
+    if (kind === 'token' && answer.status === 200) {
+      const next = refreshTokenIn(answer.text)
+      if (next !== undefined) await keep?.(next)
+      refuseUnfitToken(provider, answer.text)
+    }
+    return new Response(answer.text, { status: answer.status, headers: { 'content-type': answer.contentType } })
+  }
+  return configuration
+}
+
+function refreshTokenIn(body: string): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(body)
+    const found = typeof answer === 'object' && answer !== null && 'refresh_token' in answer && answer.refresh_token
+    return typeof found === 'string' && found !== '' ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Names the setting at the provider that makes its tokens unfit, where the library would only say that they are. */
+function refuseUnfitToken(provider: IdentityProvider, body: string): void {
+  const token = idTokenIn(body)
+  if (token.split('.').length === 5) {
+    throw new ProviderError({ kind: 'misconfigured', what: 'token_encrypted', detail: encryptedText(provider) })
+  }
+  const header = Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')
+  if (/"alg"\s*:\s*"HS/.test(header)) {
+    throw new ProviderError({ kind: 'misconfigured', what: 'alg_hs256', detail: hmacText(provider) })
+  }
+}

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import type { IdentityProvider } from '../../../core/identity-provider.ts'
+import { faultFrom, isFault, orFault, type ProviderFault } from './provider-fault.ts'
+import { discoveryUrl, encryptedText, type ProviderMetadata, strings } from './provider-metadata.ts'
+import { createRelyingParty, type RelyingParty } from './relying-party.ts'
+
+/** One thing that was asked of a provider, and what came. */
+export interface Finding {
+  readonly good: boolean
+  readonly what: string
+  /** What was found, or what to change and where. */
+  readonly detail: string
+}
+
+/**
+ * Asks a provider everything that can be asked without a person: its metadata, keys and endpoints, and by a made-up code whether the
+ * client's secret is right. @param redirectUri Where it sends people back to; it may find fault with that.
+ */
+export async function probeProvider(provider: IdentityProvider, redirectUri: string): Promise<readonly Finding[]> {
+  const party = createRelyingParty(provider, Date.now, () => undefined)
+  try {
+    const read = await orFault(() => party.metadata())
+    const where = discoveryUrl(provider)
+    if (isFault(read)) return [{ good: false, what: 'metadata', detail: `${where}: ${textOf(read)}` }]
+    return [
+      { good: true, what: 'metadata', detail: `${where}: issuer is the same to the letter` },
+      { good: true, what: 'signatures', detail: read.algorithms.join(', ') },
+      encryption(provider, read),
+      await keys(party, read),
+      scopes(provider, read),
+      await secret(party, redirectUri),
+      ...(await endpoints(party, read)),
+    ]
+  } finally {
+    await party.calls.close()
+  }
+}
+
+function encryption(provider: IdentityProvider, { server }: ProviderMetadata): Finding {
+  const listed = strings(server.id_token_encryption_alg_values_supported) ?? []
+  // Most list what they could do; authentik lists it where a key is chosen.
+  const on = provider.preset === 'authentik' && listed.length > 0
+  return {
+    good: !on,
+    what: 'encryption',
+    detail: on ? encryptedText(provider) : 'no sign that ID tokens are encrypted',
+  }
+}
+
+async function keys(party: RelyingParty, { server, algorithms }: ProviderMetadata): Promise<Finding> {
+  const nobodys = `${Buffer.from('{"alg":"RS256","kid":"audgate probe"}').toString('base64url')}.e30.AA`
+  const asked = await orFault(async () => {
+    await party.keys.verify(nobodys, algorithms, String(server.jwks_uri))
+    return {}
+  })
+  const reached = isFault(asked) && asked.kind === 'invalid_token'
+  return {
+    good: reached,
+    what: 'keys',
+    detail: reached ? String(server.jwks_uri) : isFault(asked) ? textOf(asked) : 'unknown',
+  }
+}
+
+function scopes({ scopes: wanted, listedScopesOnly }: IdentityProvider, { server }: ProviderMetadata): Finding {
+  const listed = strings(server.scopes_supported)
+  const missing = listed === undefined || listedScopesOnly ? [] : wanted.filter((scope) => !listed.includes(scope))
+  const hint =
+    missing.length === 0 ? '' : `; its metadata does not list ${missing.join(' ')}: assign them to this client there`
+  return { good: true, what: 'scopes', detail: `${wanted.join(' ')}${hint}` }
+}
+
+/** A code that nobody was given tells a wrong secret from a right one (RFC 6749 §5.2). */
+async function secret(party: RelyingParty, redirectUri: string): Promise<Finding> {
+  const made = () => randomBytes(24).toString('base64url')
+  const callback = new URL(redirectUri)
+  const { server } = await party.metadata()
+  callback.search = String(new URLSearchParams({ code: made(), state: 'probe', iss: server.issuer }))
+  const answer = await party.redeem(callback, { state: 'probe', nonce: made(), verifier: made() }).then(
+    () => undefined,
+    (error: unknown) => faultFrom(error),
+  )
+  const what = 'client and secret'
+  if (answer?.kind === 'ended')
+    return { good: true, what, detail: 'accepted; the made-up code was refused, as it should be' }
+  if (answer?.kind === 'misconfigured' && answer.what === 'invalid_client') {
+    return {
+      good: false,
+      what,
+      detail: `refused (${answer.detail}): compare client_id and client_secret with those there`,
+    }
+  }
+  return { good: false, what, detail: answer === undefined ? 'a made-up code was accepted' : textOf(answer) }
+}
+
+async function endpoints(party: RelyingParty, { server }: ProviderMetadata): Promise<readonly Finding[]> {
+  const { userinfo_endpoint: userinfo, revocation_endpoint: revocation, end_session_endpoint: end } = server
+  const { provider } = party
+  const needed = provider.groups !== undefined && provider.groups.from !== 'id_token'
+  const asked =
+    userinfo === undefined ? undefined : await orFault(async () => ({ answer: await party.userinfo('audgate-probe') }))
+  const told = userinfo ?? (needed ? 'missing, and groups are to come from there' : 'none')
+  const silent = asked !== undefined && isFault(asked) && !/answered with 4\d\d/.test(asked.detail)
+  const wanted = provider.signOut === 'provider' && end === undefined
+  return [
+    {
+      good: !silent && (userinfo !== undefined || !needed),
+      what: 'userinfo',
+      detail: silent && isFault(asked) ? `${told}: ${textOf(asked)}` : told,
+    },
+    { good: true, what: 'revocation', detail: revocation ?? 'none: its refresh tokens live on until they expire' },
+    { good: !wanted, what: 'sign-out', detail: end ?? (wanted ? 'none, and `sign_out: provider` needs one' : 'none') },
+  ]
+}
+
+function textOf(fault: ProviderFault): string {
+  return fault.kind === 'misconfigured' ? `${fault.what}: ${fault.detail}` : fault.detail
+}

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs'
+import { Agent, buildConnector, request } from 'undici'
+import type { IdentityProvider } from '../../../core/identity-provider.ts'
+import { ProviderError } from './provider-fault.ts'
+
+/** What a call is for; a metric label. */
+export type CallKind = 'discovery' | 'jwks' | 'token' | 'userinfo' | 'revocation'
+
+const TIMEOUT_MS = 5_000
+const MOST_BYTES = 1024 * 1024
+const MOST_AT_ONCE = 8
+/** A revoked token's endpoint says no more than a status; everything else is read. */
+const CONNECT_MS = 5_000
+
+export interface CallOptions {
+  readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** The answer in whole. */
+export interface Answer {
+  readonly status: number
+  readonly contentType: string
+  readonly text: string
+}
+
+/** Calls to one provider: bounded in time, size and number, and never redirected. */
+export interface ProviderCalls {
+  /** Throws {@link ProviderError} `silent` for everything but a whole answer with a status below 500 that is neither 3xx nor 429. */
+  call(kind: CallKind, url: string, options?: CallOptions): Promise<Answer>
+  /** Ends idle connections. */
+  close(): Promise<void>
+}
+
+/** @param onCall Told of every call, for the metrics. */
+export function createProviderCalls(
+  provider: IdentityProvider,
+  onCall: (kind: CallKind, outcome: 'ok' | 'refused' | 'silent') => void,
+): ProviderCalls {
+  const places = createPlaces(MOST_AT_ONCE)
+  const connection: { agent: Agent | undefined } = { agent: undefined }
+  const agent = (): Agent => {
+    connection.agent ??= openAgent(provider)
+    return connection.agent
+  }
+  return {
+    call: async (kind, url, options = {}) => {
+      await places.enter()
+      try {
+        const answer = await ask(agent(), url, options)
+        onCall(kind, answer.status < 400 ? 'ok' : 'refused')
+        return answer
+      } catch (error) {
+        onCall(kind, 'silent')
+        throw error
+      } finally {
+        places.leave()
+      }
+    },
+    close: async () => connection.agent?.destroy(),
+  }
+}
+
+/** With `address` every connection leads there; names in TLS and Host stay those of the URL. */
+function openAgent({ address, caFile }: IdentityProvider): Agent {
+  const base = buildConnector({
+    timeout: CONNECT_MS,
+    rejectUnauthorized: true,
+    ...(caFile === undefined ? {} : { ca: readAuthority(caFile) }),
+  })
+  return new Agent({
+    connect: (options, callback) => {
+      if (address === undefined) return base(options, callback)
+      const name = options.hostname.replace(/^\[|\]$/g, '')
+      const there = { hostname: address.host, host: address.host, port: String(address.port) }
+      return base({ ...options, ...there, servername: options.servername ?? name }, callback)
+    },
+    keepAliveTimeout: 10_000,
+  })
+}
+
+function readAuthority(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    throw new ProviderError({ kind: 'silent', detail: `connect.ca: ${path} can't be read` })
+  }
+}
+
+async function ask(agent: Agent, url: string, { method = 'GET', headers, body }: CallOptions): Promise<Answer> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const text: string[] = []
+  const decoder = new TextDecoder()
+  try {
+    const answer = await request(url, {
+      dispatcher: agent,
+      method,
+      headers: { ...headers },
+      body: body ?? null,
+      signal,
+    })
+    let bytes = 0
+    for await (const chunk of answer.body) {
+      const part: Buffer = chunk
+      bytes += part.length
+      if (bytes > MOST_BYTES) throw silence(`answered with more than ${MOST_BYTES} bytes`)
+      text.push(decoder.decode(part, { stream: true }))
+    }
+    const { statusCode: status } = answer
+    if (status >= 500 || status === 429 || (status >= 300 && status < 400)) throw silence(`answered with ${status}`)
+    return { status, contentType: mediaType(answer.headers['content-type']), text: text.join('') }
+  } catch (error) {
+    throw error instanceof ProviderError ? error : silence(reasonOf(error, signal))
+  }
+}
+
+function silence(detail: string): ProviderError {
+  return new ProviderError({ kind: 'silent', detail })
+}
+
+/** By code: messages of the system and of TLS may quote what came. */
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return `no whole answer within ${TIMEOUT_MS / 1000} s`
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  return `can't be reached (${code})`
+}
+
+function mediaType(header: string | string[] | undefined): string {
+  return (
+    String(header ?? '')
+      .split(';', 1)[0]
+      ?.trim()
+      .toLowerCase() ?? ''
+  )
+}
+
+/** Lets `most` in; the others wait in order. */
+function createPlaces(most: number): { enter(): Promise<void>; leave(): void } {
+  const state = { taken: 0 }
+  const waiting: (() => void)[] = []
+  return {
+    enter: async () => {
+      if (state.taken < most) state.taken += 1
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+    },
+    leave: () => {
+      const next = waiting.shift()
+      if (next === undefined) state.taken -= 1
+      else next()
+    },
+  }
+}

@@ -1,0 +1,120 @@
+import type { ServerMetadata } from 'openid-client'
+import type { IdentityProvider } from '../../../core/identity-provider.ts'
+import type { ProviderCalls } from './provider-calls.ts'
+import { type Misconfiguration, ProviderError, plain } from './provider-fault.ts'
+
+const FRESH_MS = 3_600_000
+const STALE_MS = 24 * 3_600_000
+
+/** What a provider says of itself (OpenID Connect Discovery), as far as it can be gone by. */
+export interface ProviderMetadata {
+  readonly server: ServerMetadata
+  /** What its ID tokens may be signed with: no `none`, no HMAC. */
+  readonly algorithms: readonly string[]
+}
+
+/** Reads the metadata, and keeps it for an hour; while the provider is silent, for a day. Throws {@link ProviderError}. */
+export function createMetadata(
+  provider: IdentityProvider,
+  calls: ProviderCalls,
+  now: () => number,
+): () => Promise<ProviderMetadata> {
+  const state: {
+    kept: { value: ProviderMetadata; atMs: number } | undefined
+    under: Promise<ProviderMetadata> | undefined
+  } = { kept: undefined, under: undefined }
+  const load = async (): Promise<ProviderMetadata> => {
+    try {
+      const value = readMetadata(provider, (await calls.call('discovery', discoveryUrl(provider))).text)
+      state.kept = { value, atMs: now() }
+      return value
+    } catch (error) {
+      const silent = error instanceof ProviderError && error.fault.kind === 'silent'
+      if (silent && state.kept !== undefined && now() - state.kept.atMs < STALE_MS) return state.kept.value
+      throw error
+    }
+  }
+  return async () => {
+    if (state.kept !== undefined && now() - state.kept.atMs < FRESH_MS) return state.kept.value
+    state.under ??= load().finally(() => {
+      state.under = undefined
+    })
+    return state.under
+  }
+}
+
+/** Where the metadata stands: behind the issuer, whose trailing slash is not doubled (OpenID Connect Discovery §4). */
+export function discoveryUrl({ issuer, discovery }: IdentityProvider): string {
+  return discovery ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+}
+
+const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
+const OPTIONAL = ['userinfo_endpoint', 'end_session_endpoint', 'revocation_endpoint'] as const
+/** Where the metadata says nothing (OpenID Connect Core §2). */
+const DEFAULT_ALGORITHMS = ['RS256']
+
+/** Checks a metadata document against the file. Exported for the tests. */
+export function readMetadata(provider: IdentityProvider, text: string): ProviderMetadata {
+  const document = parseObject(text)
+  if (document === undefined)
+    throw new ProviderError({ kind: 'silent', detail: 'discovery does not answer with metadata' })
+  checkIssuer(provider, document)
+  for (const name of ENDPOINTS) checkEndpoint(name, document[name])
+  for (const name of OPTIONAL) if (document[name] !== undefined) checkEndpoint(name, document[name])
+  const listed = strings(document.id_token_signing_alg_values_supported) ?? DEFAULT_ALGORITHMS
+  const algorithms = listed.filter((name) => name !== 'none' && !/^HS/i.test(name))
+  if (algorithms.length === 0) throw misconfigured('alg_hs256', hmacText(provider))
+  const server = { ...document, issuer: String(document.issuer), id_token_signing_alg_values_supported: algorithms }
+  return { server, algorithms }
+}
+
+/** What to change where tokens are signed with the client secret. */
+export function hmacText({ preset }: IdentityProvider): string {
+  return preset === 'authentik'
+    ? 'signs ID tokens with HS256 only: choose a "Signing Key" in the provider in authentik'
+    : 'signs ID tokens with HMAC only: choose an asymmetric algorithm (RS256, ES256 or EdDSA) for this client there'
+}
+
+/** What to change where tokens are encrypted. */
+export function encryptedText({ preset }: IdentityProvider): string {
+  return preset === 'authentik'
+    ? 'encrypts ID tokens: leave "Encryption Key" empty in the provider in authentik'
+    : 'encrypts ID tokens: turn encryption of ID tokens off for this client there'
+}
+
+function checkIssuer({ issuer, preset }: IdentityProvider, document: Readonly<Record<string, unknown>>): void {
+  const said = document.issuer
+  if (said === issuer) return
+  // For issuers that stand for every tenant; tokens name the tenant in its place.
+  if (preset === 'entra' && typeof said === 'string' && said.includes('{tenantid}')) return
+  const shown = typeof said === 'string' ? plain(said) : 'none'
+  throw misconfigured(
+    'issuer_mismatch',
+    `the file has ${issuer}, its metadata says ${shown}: they must be the same to the letter`,
+  )
+}
+
+function checkEndpoint(name: string, value: unknown): void {
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  const loopback = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return
+  throw misconfigured('metadata', `${name} in its metadata must be an https URL`)
+}
+
+function misconfigured(what: Misconfiguration, detail: string): ProviderError {
+  return new ProviderError({ kind: 'misconfigured', what, detail })
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The texts of a list; undefined for what is no list. */
+export function strings(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : undefined
+}
