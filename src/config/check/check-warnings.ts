@@ -17,6 +17,8 @@ export function checkWarnings(checking: Checking): void {
         '`upstream_tls.verify: false` takes any server for the upstream',
       )
   }
+  if (checking.draft.mail !== undefined)
+    checking.warn(['mail'], '`mail` is read, but no mail is sent: links are shown once to whoever makes them')
   if (checking.draft.sessions?.shared_origin === true) {
     checking.warn(
       ['sessions', 'shared_origin'],

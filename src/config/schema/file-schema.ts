@@ -34,7 +34,7 @@ const SIGN_IN = z
       .int({ error: 'must be a whole number from 8 to 64' })
       .min(8, { error: 'must be a whole number from 8 to 64' })
       .max(64, { error: 'must be a whole number from 8 to 64' })
-      .meta({ description: 'The fewest characters of a new password; with a second factor 8 do.' })
+      .meta({ description: 'The fewest characters of a new password.' })
       .prefault(15),
   })
   .meta({ description: 'How people show who they are.' })

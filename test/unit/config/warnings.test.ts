@@ -24,6 +24,11 @@ describe('What check warns of', () => {
     assert.deepEqual(warningsOf(alone), [])
   })
 
+  it('mail, which nothing sends', () => {
+    const mail = 'mail: { smtp: "smtps://mail.example.com:465", from: "Gate <gate@example.com>" }\n'
+    assert.match(warningsOf(mail + APART).join('\n'), /^1:7: `mail` is read, but no mail is sent/)
+  })
+
   it('set_headers beside public, in each of its forms', () => {
     const set = 'set_headers: { X-Api-Key: secret-key }'
     const open = APART.replace('    resource: https://gate.example.com/photos\n', '').replace(/ {4}rules:[\s\S]*$/, '')
