@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import { headOf } from '../explain/asked.ts'
+import { type Asker, headOf } from '../explain/asked.ts'
+import { CLIENT_KINDS, type ClientKind, isClientKind } from '../explain/client-kinds.ts'
 import { evidenceOf } from '../explain/evidence.ts'
-import { type Explanation, explain, type ShownAnswer, type Verdict } from '../explain/explain.ts'
+import { type Explanation, explain, type Verdict } from '../explain/explain.ts'
+import { type RefusalRow, rowText, type ShownAnswer } from '../explain/refusal.ts'
 import { Credentials } from '../gateway/credentials/credentials.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
 import { createPolicy } from '../gateway/policy.ts'
@@ -33,12 +35,21 @@ function verdictText(verdict: Verdict): readonly string[] {
       return [`FORWARD  ${method} ${url}`, 'The upstream sees:', ...headerLines(headers)]
     }
     case 'deny':
-      return [`DENIED   ${verdict.answer.status} ${verdict.reason}`, 'The client gets:', ...answerLines(verdict.answer)]
+      return [
+        `DENIED   ${verdict.answer.status} ${verdict.reason}`,
+        ...rowLines(verdict.row),
+        'The client gets:',
+        ...answerLines(verdict.answer),
+      ]
     case 'preflight':
       return [`ANSWERED ${verdict.answer.status} by the gateway (CORS preflight)`, ...answerLines(verdict.answer)]
     case 'reserved':
       return ['RESERVED the issuer, or resource metadata, answers this path']
   }
+}
+
+function rowLines(row: RefusalRow | undefined): readonly string[] {
+  return row === undefined ? [] : [`Row:     ${rowText(row)}`]
 }
 
 function answerLines({ status, headers, body }: ShownAnswer): readonly string[] {
@@ -55,6 +66,7 @@ interface Options {
   readonly token?: string
   readonly tokenFile?: string
   readonly claims?: string
+  readonly as?: string
 }
 
 /** Exit code of a request that would not be forwarded. */
@@ -69,6 +81,7 @@ export function command(): Command {
     .option('--token <token>', 'an access token')
     .option('--token-file <file>', 'a file that holds one; - is stdin')
     .option('--claims <json>', 'what if a valid token said this?')
+    .option('--as <kind>', `what kind of client asks: ${CLIENT_KINDS.join(', ')}`)
     .addOption(configOption())
     .addOption(jsonOption())
     .action(run)
@@ -76,15 +89,18 @@ export function command(): Command {
 
 async function run(method: string, url: string, options: Options): Promise<void> {
   trustSystemRoots()
+  const as = options.as === undefined ? undefined : kindOf(options.as)
   const config = readConfigOrExit(options.config)
   const claims = options.claims === undefined ? undefined : parseClaims(options.claims)
   const token = tokenOf(options)
   if (claims !== undefined && token !== undefined) fail('say either --claims or a token, not both', 2)
-  const asked = askedOf(config, method, url, token)
+  const asked = askedOf(config, method, url, { token, as })
   const now = Date.now() / 1_000
   const gather = (match: RouteMatch): Evidence | Promise<Evidence> =>
     claims === undefined ? verifyLive(config, match, asked, now) : evidenceOf(claims, config, match, now)
-  const explanation = await explain({ policy: createPolicy(config), asked, gather, now })
+  const shown = token === undefined && claims === undefined ? 'nothing' : 'sent'
+  const byKind = as === undefined ? undefined : ({ shown } as const)
+  const explanation = await explain({ policy: createPolicy(config), asked, gather, byKind, now })
   if (options.json === true) printJson(explanation)
   else for (const line of explanationText(explanation)) printLine(line)
   process.exitCode = exitCodeOf(explanation)
@@ -127,9 +143,13 @@ function parseClaims(text: string): Readonly<Record<string, unknown>> {
   return fail('--claims is no JSON object: write it like {"aud":"…","scope":"…"}', 2)
 }
 
-function askedOf(config: Config, method: string, url: string, token: string | undefined): RequestHead {
+function kindOf(text: string): ClientKind {
+  return isClientKind(text) ? text : fail(`--as ${text} is no kind of client: say one of ${CLIENT_KINDS.join(', ')}`, 2)
+}
+
+function askedOf(config: Config, method: string, url: string, asker: Asker): RequestHead {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) return fail(`${method} is no HTTP method`, 2)
-  const asked = headOf(config.publicOrigin, method, url, { token })
+  const asked = headOf(config.publicOrigin, method, url, asker)
   return asked ?? fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)
 }
 

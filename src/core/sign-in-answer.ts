@@ -19,23 +19,39 @@ export interface SignInTerms {
   readonly namesHtml: boolean
 }
 
+/**
+ * What a refusal's answer goes by: the kind of request, or what comes before it. `sent`: a credential was sent on purpose · `refused`: signing in
+ * would not help · `sessionless`: the route takes no session.
+ */
+export type AnswerRow = RequestKind | 'sent' | 'refused' | 'sessionless'
+
+/** The row that an answer is taken from: the first that fits. */
+export function answerRow(
+  { status }: Denial,
+  { kind, shown, credentials }: Pick<SignInTerms, 'kind' | 'shown' | 'credentials'>,
+): AnswerRow {
+  if (shown === 'sent') return 'sent'
+  if (status !== 401) return 'refused'
+  return kind === 'drive' || credentials.includes('session') ? kind : 'sessionless'
+}
+
 /** `sign_in`: the browser is sent to the issuer; there is no body. */
 export type SignInStep = { readonly kind: 'sign_in' } | { readonly kind: 'answer'; readonly answer: Answer }
 
 /** The answer to a refused request, by what kind of request it is and what its route takes. */
 export function signInStep(denied: Denial, terms: SignInTerms, context: AnswerContext): SignInStep {
-  const { kind, shown, credentials, namesHtml } = terms
+  const row = answerRow(denied, terms)
   const challenges = challengesOf(terms)
   const answer = (further: Partial<AnswerContext>): SignInStep => ({
     kind: 'answer',
     answer: renderAnswer(denied, { ...context, challenges, ...further }),
   })
-  if (shown === 'sent') return answer({ wantsHtml: namesHtml })
-  if (denied.status !== 401 || kind === 'drive' || !credentials.includes('session')) return answer({})
-  if (kind === 'page') return terms.isYoung ? refusedPage(denied, context) : { kind: 'sign_in' }
-  const page = PAGES[kind]?.(terms.signIn)
+  if (row === 'sent') return answer({ wantsHtml: terms.namesHtml })
+  if (row === 'refused' || row === 'drive' || row === 'sessionless') return answer({})
+  if (row === 'page') return terms.isYoung ? refusedPage(denied, context) : { kind: 'sign_in' }
+  const page = PAGES[row]?.(terms.signIn)
   if (page !== undefined) return answer({ wantsHtml: true, page })
-  if (kind === 'script') return answer({ wantsHtml: false, members: { sign_in: terms.signIn } })
+  if (row === 'script') return answer({ wantsHtml: false, members: { sign_in: terms.signIn } })
   return answer({ wantsHtml: false })
 }
 

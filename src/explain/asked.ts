@@ -1,4 +1,13 @@
 import type { RequestHead } from '../gateway/request-head.ts'
+import { type ClientKind, fieldsOf } from './client-kinds.ts'
+
+/** Who is thought of as asking. */
+export interface Asker {
+  readonly token?: string | undefined
+  readonly address?: string | undefined
+  /** Default: nothing says what kind of client it is. */
+  readonly as?: ClientKind | undefined
+}
 
 /**
  * The head of a request that is only thought of; undefined where the URL or the method is none. The URL is taken apart and not normalized: what
@@ -8,7 +17,7 @@ export function headOf(
   origin: string,
   method: string,
   url: string,
-  { token, address = '127.0.0.1' }: { readonly token?: string | undefined; readonly address?: string | undefined } = {},
+  { token, address = '127.0.0.1', as }: Asker = {},
 ): RequestHead | undefined {
   const full = url.startsWith('/') ? `${origin}${url}` : url
   const [, scheme = '', authority = '', target = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(full) ?? []
@@ -16,7 +25,11 @@ export function headOf(
   return {
     method,
     target: target.startsWith('/') ? target : `/${target}`,
-    rawHeaders: ['Host', authority, ...(token === undefined ? [] : ['Authorization', `Bearer ${token}`])],
+    rawHeaders: [
+      ...['Host', authority],
+      ...(as === undefined ? [] : fieldsOf(as, method, `${scheme}://${authority}`.toLowerCase())),
+      ...(token === undefined ? [] : ['Authorization', `Bearer ${token}`]),
+    ],
     httpVersion: '1.1',
     peerAddress: address,
     tls: scheme.toLowerCase() === 'https',

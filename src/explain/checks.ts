@@ -35,6 +35,7 @@ const BY_REASON: Partial<Readonly<Record<Reason, CheckName>>> = {
   no_route: 'route',
   origin_not_allowed: 'access',
   no_token: 'credential',
+  sign_in_required: 'credential',
   malformed_credential: 'credential',
   issuer_mismatch: 'issuer',
   audience_mismatch: 'audience',

@@ -1,11 +1,11 @@
 import type { Permit } from '../core/decide.ts'
-import type { Denial, Reason } from '../core/denial.ts'
+import type { Denial } from '../core/denial.ts'
 import type { Evidence } from '../core/token.ts'
-import { answerFor } from '../gateway/answers.ts'
 import { judgeEvidence, judgeWithoutToken, prepare, type RouteMatch, routeRequest } from '../gateway/judge.ts'
 import type { Policy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 import { accessCheck, type Check, checkBehind, placeChecks, tokenChecks } from './checks.ts'
+import { plainRefusal, type Refusal, refusalByKind, type ShownAnswer } from './refusal.ts'
 
 /** A check and what became of it; nothing after a bad one is judged. */
 export interface ExplainedCheck extends Check {
@@ -20,16 +20,9 @@ export interface UpstreamRequest {
   readonly headers: readonly string[]
 }
 
-/** What the client would get. */
-export interface ShownAnswer {
-  readonly status: number
-  readonly headers: readonly string[]
-  readonly body: string
-}
-
 export type Verdict =
   | { readonly outcome: 'forward'; readonly upstream: UpstreamRequest }
-  | { readonly outcome: 'deny'; readonly reason: Reason; readonly answer: ShownAnswer }
+  | Refusal
   /** The gateway answers a preflight itself. */
   | { readonly outcome: 'preflight'; readonly answer: ShownAnswer }
   /** A reserved path: the issuer, or resource metadata, answers. */
@@ -46,6 +39,8 @@ export interface ExplainOptions {
   readonly asked: RequestHead
   /** What the credential proves; asked only where a token is needed. */
   readonly gather: (match: RouteMatch) => Evidence | Promise<Evidence>
+  /** Answer by the kind of request that `asked` is; its credential came by itself or was sent. Default: as if there were no kinds. */
+  readonly byKind?: { readonly shown: 'nothing' | 'sent' } | undefined
   /** NumericDate, seconds. */
   readonly now: number
 }
@@ -58,7 +53,7 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const { policy, asked, now } = options
   const located = routeRequest(policy, asked)
   const checks = placeChecks(policy, asked, located)
-  if (located.kind === 'deny') return told(undefined, checks, denied(located.denial, asked, undefined))
+  if (located.kind === 'deny') return told(undefined, checks, denied(options, located.denial, undefined))
   if (located.kind === 'self')
     return told(undefined, checks, { outcome: 'preflight', answer: { status: 204, headers: [], body: '' } })
   if (located.kind === 'reserved') return told(undefined, checks, { outcome: 'reserved' })
@@ -70,7 +65,7 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   const judged = early ?? judgeEvidence(located, asked, evidence ?? { kind: 'none' }, now)
   switch (judged.kind) {
     case 'deny':
-      return told(route.id, all, denied(judged.denial, asked, located))
+      return told(route.id, all, denied(options, judged.denial, located))
     case 'answer':
       return told(route.id, all, { outcome: 'preflight', answer: { ...judged, body: '' } })
     case 'permit':
@@ -78,19 +73,22 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   }
 }
 
-function sent({ policy, asked, now }: ExplainOptions, match: RouteMatch, permit: Permit): Verdict {
+function sent(options: ExplainOptions, match: RouteMatch, permit: Permit): Verdict {
+  const { policy, asked, now } = options
   const [upstream] = match.route.upstreams
   if (upstream === undefined) throw new Error('a route without upstreams was selected')
   const prepared = prepare(policy, match, asked, permit, { upstream, requestId: REQUEST_ID, upgrade: false, now })
-  if (prepared.kind === 'deny') return denied(prepared.denial, asked, match)
+  if (prepared.kind === 'deny') return denied(options, prepared.denial, match)
   const { headers, target } = prepared
   const url = `${upstream.protocol}//${upstream.authority}${target}`
   return { outcome: 'forward', upstream: { url, method: asked.method, headers } }
 }
 
-function denied(denial: Denial, asked: RequestHead, match: RouteMatch | undefined): Verdict {
-  const answer = answerFor(denial, { ...asked, requestId: REQUEST_ID, route: match?.route })
-  return { outcome: 'deny', reason: denial.reason, answer }
+function denied({ policy, asked, byKind }: ExplainOptions, denial: Denial, match: RouteMatch | undefined): Verdict {
+  if (byKind === undefined) return plainRefusal(denial, asked, REQUEST_ID, match)
+  // A ticket in the URL was sent on purpose, too.
+  const shown = match?.ticket === undefined ? byKind.shown : 'sent'
+  return refusalByKind(policy, denial, asked, match, { id: REQUEST_ID, shown, isYoung: false })
 }
 
 /** Checks up to the one that decided. One that stands for what core judged within another is added. */

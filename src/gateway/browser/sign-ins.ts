@@ -4,7 +4,7 @@ import { corsHeaders } from '../../core/cors.ts'
 import { type Denial, denial } from '../../core/denial.ts'
 import { namesHtml, type RequestKind, requestKind } from '../../core/request-kind.ts'
 import type { Route } from '../../core/route.ts'
-import { type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
+import { type AnswerRow, answerRow, type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
 import { usedScheme } from '../answers.ts'
 import { hashOf } from '../credentials/app-password-evidence.ts'
 import type { BackChannel } from '../credentials/back-channel.ts'
@@ -32,13 +32,26 @@ export function dependsOnKind({ status, reason }: Denial, { credentials }: Route
   return status === 401 || status === 429 || reason === 'malformed_credential' || reason === 'ticket_mismatch'
 }
 
+/** What is known of the credential behind a refusal. */
+export type Shown = Pick<RequestRecord, 'id' | 'shown' | 'isYoung'>
+
+/** The row that {@link refusalStep} answers by. */
+export function refusalRow(
+  denied: Denial,
+  { route }: RouteMatch,
+  { method, rawHeaders }: RequestHead,
+  { shown }: Shown,
+): AnswerRow {
+  return answerRow(denied, { kind: requestKind(method, rawHeaders), shown, credentials: route.credentials })
+}
+
 /** The answer to a refused request of a protected route, or that the browser signs in first. */
 export function refusalStep(
   policy: Policy,
   denied: Denial,
   match: RouteMatch,
   head: RequestHead,
-  record: RequestRecord,
+  record: Shown,
 ): SignInStep {
   const { method, rawHeaders } = head
   const kind = requestKind(method, rawHeaders)
