@@ -23,7 +23,7 @@ describe('serve --demo refuses', () => {
   ])[] = [
     [
       'to listen where others can reach it',
-      (folder) => folder.bend('listen: localhost', 'listen: 0.0.0.0'),
+      (folder) => folder.bend('LISTEN:-localhost', 'LISTEN:-0.0.0.0'),
       /^--demo: refuses to listen on 0\.0\.0\.0: /,
     ],
     [
@@ -48,7 +48,7 @@ describe('serve --demo refuses', () => {
     ],
     [
       'a data folder that can’t be written',
-      (folder) => folder.bend('public_url:', 'store: sqlite:package.json/audgate.db\npublic_url:'),
+      (folder) => folder.bend('sqlite:./data/audgate.db', 'sqlite:package.json/audgate.db'),
       /package\.json\/audgate\.db: a part of its path is no folder: correct the path under `store:`/,
     ],
   ]

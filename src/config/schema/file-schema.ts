@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LISTEN_FORM, parseListen, parseNetwork, parseTcpAddress } from '../addresses.ts'
+import type { TcpAddress } from '../config.ts'
 import { ADMIN, LINKS, MAIL } from './admin-schema.ts'
 import {
   booleanLeaf,
@@ -227,7 +228,11 @@ export const FILE = z
       parseListen,
       LISTEN_FORM,
     ).prefault('localhost:8080'),
-    management: textLeaf('Address of /metrics, /healthz and /readyz.', parseTcpAddress, LISTEN_FORM).optional(),
+    management: textLeaf(
+      'Address of /metrics, /healthz and /readyz, or `off`.',
+      (text): Parsed<TcpAddress | undefined> => (text === 'off' ? parsed(undefined) : parseTcpAddress(text)),
+      LISTEN_FORM,
+    ).optional(),
     tls: z
       .strictObject({
         cert: textLeaf('PEM file with the certificate chain, relative to this file.', plainText),
