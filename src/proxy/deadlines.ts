@@ -6,12 +6,16 @@ export interface Watched {
   /** Where it stands among the watched; -1: nowhere. Belongs to {@link Deadlines}. */
   slot: number
   onDeadline(now: number): void
-  /** Ends at once what was permitted, where that is over. */
-  endIf?(isOver: (permit: Permit) => boolean): boolean
+  /** Whether it goes on by a permit that is over. */
+  permitIsOver?(isOver: (permit: Permit) => boolean): boolean
+  /** Ends it, where it has not ended. */
+  abort?(): void
 }
 
 /** How often deadlines are looked at: they are kept to within this, one timer for all instead of one for each request. */
 const TICK_MS = 100
+/** An answer that was allowed and is about to end is not torn; one that would go on is broken off after so long. */
+const LAST_WORDS_MS = 500
 
 /** One coarse timer for many deadlines. It runs while something is watched and never keeps the process alive. */
 export class Deadlines {
@@ -48,9 +52,14 @@ export class Deadlines {
     return this.#watched.length
   }
 
-  /** Ends what was permitted and is over; answers how much. */
+  /** Ends, within {@link LAST_WORDS_MS}, what was permitted and is over; answers how much. */
   endIf(isOver: (permit: Permit) => boolean): number {
-    return [...this.#watched].filter((item) => item.endIf?.(isOver) === true).length
+    const over = this.#watched.filter((item) => item.permitIsOver?.(isOver) === true)
+    const end = (): void => {
+      for (const item of over) item.abort?.()
+    }
+    if (over.length > 0) setTimeout(end, LAST_WORDS_MS).unref()
+    return over.length
   }
 
   /** Starts the timer where it rests. */

@@ -72,10 +72,8 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     this.#clientClosed('aborted')
   }
 
-  endIf(isOver: (permit: Permit) => boolean): boolean {
-    const over = isOver(this.#permit)
-    if (over) this.abort()
-    return over
+  permitIsOver(isOver: (permit: Permit) => boolean): boolean {
+    return isOver(this.#permit)
   }
 
   onConnected(): void {

@@ -35,6 +35,7 @@ describe('an access token (RFC 9068)', () => {
       aud: box.photos,
       client_id: 'cli',
       scope: 'photos:read',
+      acr: 'pwd',
       amr: ['pwd'],
       username: 'alice',
       groups: ['photos'],

@@ -42,10 +42,10 @@ const STEPS = new Map<string, Step>(
 )
 
 /** For those who aren't signed in yet. */
-const OPEN_STEPS: Readonly<Record<string, (visit: AccountRequest) => Promise<void>>> = {
-  'sign-in': signIn,
-  'sign-in-code': signInByCode,
-}
+const OPEN_STEPS: ReadonlyMap<string, (visit: AccountRequest) => Promise<void>> = new Map([
+  ['sign-in', signIn],
+  ['sign-in-code', signInByCode],
+])
 
 /** Whether a path is the account page or one of its forms', known or not. */
 export function isAccountPath(path: string): boolean {
@@ -63,7 +63,7 @@ export async function answerAccount(
 ): Promise<void> {
   const visit: AccountRequest = { ...parts, request, response }
   const path = pathOf(request)
-  const act = OPEN_STEPS[path.slice(ACCOUNT_PATH.length + 1)] ?? ownStep(path)
+  const act = OPEN_STEPS.get(path.slice(ACCOUNT_PATH.length + 1)) ?? ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
   if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')

@@ -53,7 +53,7 @@ export async function answerInteraction(
   if (isFromElsewhere(request, context.settings().origin) || !isGuarded(context.masterKey, uid, form)) {
     return sendForged(context, response)
   }
-  const act = step === undefined ? undefined : STEPS[step]
+  const act = step !== undefined && Object.hasOwn(STEPS, step) ? STEPS[step] : undefined
   return act === undefined ? sendExpired(context, response) : act(visit)
 }
 
