@@ -136,7 +136,7 @@ describe('commands over all instances', () => {
   })
 
   it('`store check` says that it can be read and written; after `store restored` everybody signs in again', async () => {
-    assert.match(await two.command(['store', 'check']), /can be read and written: 1 users, 1 clients/)
+    assert.match(await two.command(['store', 'check']), /can be read and written: 1 users, \d clients/)
     assert.match(await two.command(['store', 'migrate']), /up to date/)
     const { access_token: token = '', refresh_token: renewal } = await signedIn()
     await two.command(['store', 'restored'])
