@@ -20,10 +20,13 @@ export function seal(masterKey: Buffer, purpose: string, plain: string): string 
   return Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url')
 }
 
-/** What {@link seal} sealed; undefined when it was sealed with another key, for another purpose, or was changed. */
+/**
+ * What {@link seal} sealed; undefined when it was sealed with another key, for another purpose, or was changed. One value
+ * has one spelling: the bits that base64url leaves over at the end have to be zero (RFC 4648 section 3.5).
+ */
 export function unseal(masterKey: Buffer, purpose: string, sealed: string): string | undefined {
   const bytes = Buffer.from(sealed, 'base64url')
-  if (bytes.length < 28) return undefined
+  if (bytes.length < 28 || bytes.toString('base64url') !== sealed) return undefined
   const key = deriveKey(masterKey, `sealing ${purpose}`)
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 })
   decipher.setAAD(Buffer.from(purpose))

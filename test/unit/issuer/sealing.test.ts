@@ -30,6 +30,16 @@ describe('sealing', () => {
       assert.equal(unseal(KEY, 'p', cut), undefined)
   })
 
+  it('opens one spelling alone: no bits left over, no padding, no other alphabet', () => {
+    for (const plain of ['a', 'ab', 'abc']) {
+      const sealed = seal(KEY, 'p', plain)
+      const bytes = Buffer.from(sealed, 'base64url')
+      const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+      const others = [...alphabet].map((last) => sealed.slice(0, -1) + last).filter((other) => other !== sealed)
+      for (const other of [...others, `${sealed}=`, `${sealed}==`, ` ${sealed}`, `${sealed}\n`])
+        assert.equal(unseal(KEY, 'p', other), undefined, `${other} for ${bytes.length} bytes`)
+    }
+  })
   it('derives different keys for different purposes', () => {
     assert.equal(deriveKey(KEY, 'a').equals(deriveKey(KEY, 'b')), false)
     assert.equal(deriveKey(KEY, 'a').length, 32)
