@@ -5,11 +5,8 @@ import { createDocumentSource } from './clients/document-source.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
 import type { IssuerContext } from './context.ts'
 import { createOperations } from './create-operations.ts'
+import { aroundLibrary, createEndpoints, type Endpoints } from './endpoints.ts'
 import { createFederation } from './federation/create-federation.ts'
-import { issuerRequestOf } from './http/request.ts'
-import { devicePolls, userCodeTries } from './interaction/device-flow.ts'
-import { leadOnAfterSignOut, signOutElsewhere, skipNeedlessSignOut } from './interaction/sign-out.ts'
-import { unverifiedErrors } from './interaction/unverified-errors.ts'
 import type { FederationMeter, Issuer, IssuerDependencies, IssuerSettings } from './issuer.ts'
 import { createKeyedLock } from './keyed-lock.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
@@ -20,22 +17,20 @@ import { createSecondFactors } from './people/second-factors.ts'
 import { createStepUps } from './people/step-ups.ts'
 import { createSignIn } from './people/throttle.ts'
 import { auditEngine } from './provider/audit.ts'
-import { formPostPage, metadataDocument, storeFaults } from './provider/middleware.ts'
 import { createEngine, longestSignedSeconds } from './provider/provider.ts'
 import { createRevocationActs } from './revocation-acts.ts'
 import { answerRequest, type CurrentEngine } from './router.ts'
 import { createRowBudget } from './row-budget.ts'
 import { createAdminSignIn } from './sessions/admin-sign-in.ts'
 import { createBackChannel } from './sessions/back-channel.ts'
-import { createOwnTokens, type OwnTokens, structuredTokens } from './tokens/introspection.ts'
+import { createOwnTokens, type OwnTokens } from './tokens/introspection.ts'
 import { createRefreshAnswers } from './tokens/refresh-answers.ts'
-import { type Middleware, tokenEndpoint } from './tokens/token-endpoint.ts'
 import { createTokenGate, type TokenGate } from './tokens/token-gate.ts'
 
 interface Workings {
   readonly context: IssuerContext
   readonly gate: TokenGate
-  readonly middleware: readonly Middleware[]
+  readonly endpoints: Endpoints
 }
 
 /** The embedded issuer on a store. Throws StoreError when the store or its keys can't be read. */
@@ -142,33 +137,13 @@ const NOBODY_COUNTS: FederationMeter = { call: () => undefined, signIn: () => un
 
 function createWorkings(context: IssuerContext, tokens: OwnTokens): Workings {
   const answers = createRefreshAnswers(context.store, context.masterKey, context.now)
-  const middleware = [
-    storeFaults(context),
-    whenAllIsDone,
-    devicePolls(),
-    userCodeTries(context),
-    tokenEndpoint({ context, answers }),
-    structuredTokens(context, tokens),
-    metadataDocument(context.settings),
-    skipNeedlessSignOut,
-    leadOnAfterSignOut(context),
-    signOutElsewhere(context),
-    unverifiedErrors(context),
-    formPostPage(context),
-  ]
-  return { context, gate: createTokenGate(context, answers), middleware }
+  const endpoints = createEndpoints({ context, answers, tokens })
+  return { context, gate: createTokenGate(context, answers), endpoints }
 }
 
-/** Acts and audit lines that the library's events began are in force before the client has its answer. */
-const whenAllIsDone: Middleware = async (ctx, next) => {
-  await next()
-  const { pending } = issuerRequestOf(ctx.req)
-  await Promise.all(pending.splice(0))
-}
-
-function startEngine({ context, gate, middleware }: Workings, keys: SigningKeys): CurrentEngine {
+function startEngine({ context, gate, endpoints }: Workings, keys: SigningKeys): CurrentEngine {
   const provider: Provider = createEngine(context, gate, keys.privateJwks())
   auditEngine(context, provider)
-  for (const step of middleware) provider.use(step)
-  return { provider, handler: provider.callback() }
+  provider.use(aroundLibrary(context, endpoints))
+  return { provider, handler: provider.callback(), endpoints }
 }

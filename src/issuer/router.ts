@@ -1,18 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import { StoreError } from '../store/store.ts'
-import { answerAccount, isAccountPath } from './account/account.ts'
+import { answerAccount } from './account/account.ts'
 import { accountLanding } from './account/provider-landing.ts'
+import { ACCOUNT_PATH } from './account/request.ts'
 import { browserSessions } from './account/sessions.ts'
-import { countRegistration, mayRegister } from './clients/registration.ts'
 import { faultOf, type IssuerContext, siteOf } from './context.ts'
+import type { Endpoints } from './endpoints.ts'
 import { isSecure } from './http/cookies.ts'
 import { noteActs } from './http/ended-meanwhile.ts'
-import { endpointMethods, metadataAlias, ROUTES } from './http/endpoints.ts'
+import { endpointAt, metadataAlias } from './http/endpoints.ts'
 import { goesByCookie, isEmbedded } from './http/navigation.ts'
-import { prepareForProvider, readBodyOrAnswer } from './http/provider-request.ts'
-import { type IssuerRequest, openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
+import { readBodyOrAnswer } from './http/provider-request.ts'
+import { openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
 import { sendError, sendPage } from './http/response.ts'
+import { type EndpointCall, only, prepare, sendNotFound } from './http/steps.ts'
 import { answerInteraction } from './interaction/interactions.ts'
 import { interactionLanding } from './interaction/provider-sign-in.ts'
 import { answerAsset } from './pages/assets.ts'
@@ -20,32 +22,13 @@ import { errorPage } from './pages/message.ts'
 import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
 import { recordRefusal } from './refusal-line.ts'
 
-const PREFLIGHT_SECONDS = 3600
-
-/** Lets pages of any origin read the answer. Nothing behind it goes by cookies. */
-export function allowAnyOrigin(response: ServerResponse): void {
-  response.setHeader('access-control-allow-origin', '*')
-  response.setHeader('access-control-expose-headers', 'WWW-Authenticate')
-}
-
-/** Answers the question that browsers ask before a request of another origin. */
-export function answerPreflight(request: IncomingMessage, response: ServerResponse, methods: string): void {
-  allowAnyOrigin(response)
-  response.setHeader('access-control-allow-methods', methods)
-  response.setHeader('access-control-max-age', String(PREFLIGHT_SECONDS))
-  response.setHeader('vary', 'Access-Control-Request-Headers')
-  const asked = request.headers['access-control-request-headers']
-  if (asked !== undefined) response.setHeader('access-control-allow-headers', asked)
-  response.writeHead(204)
-  response.end()
-}
-
 export type LibraryHandler = ReturnType<Provider['callback']>
 
 /** The engine of the moment; another takes its place when keys or features change. */
 export interface CurrentEngine {
   readonly provider: Provider
   readonly handler: LibraryHandler
+  readonly endpoints: Endpoints
 }
 
 /** Answers one request to a path of the issuer. Never throws. */
@@ -62,7 +45,7 @@ export async function answerRequest(
     pinOrigin(request, context.settings().origin, address)
     hardenAnswer(context, response)
     await context.trail.speaking(
-      () => answerEndpoint(context, engine, request, response, incoming),
+      () => answerEndpoint({ context, request, response, incoming, path }, engine),
       () => recordRefusal(context, request, response, path),
     )
   } catch (error) {
@@ -70,35 +53,33 @@ export async function answerRequest(
   }
 }
 
-async function answerEndpoint(
-  context: IssuerContext,
-  engine: CurrentEngine,
-  request: IncomingMessage,
-  response: ServerResponse,
-  incoming: IssuerRequest,
-): Promise<void> {
+async function answerEndpoint(call: EndpointCall, engine: CurrentEngine): Promise<void> {
+  const { context, request, response, path } = call
   try {
-    const path = pathOf(request)
-    const { address } = incoming
     if (goesByCookie(path)) {
-      if (isEmbedded(request)) return await refuseEmbedded(context, request, response, address)
+      if (isEmbedded(request)) return await refuseEmbedded(call)
       await noteActs(context, request)
     }
-    if (path.startsWith('/oauth/assets/')) return sendAsset(request, response, path)
-    if (path.startsWith('/oauth/interaction/')) {
-      return await interact(context, engine.provider, request, response, incoming, path)
-    }
-    const sessions = browserSessions(context, engine.provider, SESSION_IDLE_SECONDS)
-    if (isAccountPath(path)) return await answerAccount({ context, sessions }, request, response)
-    if (path.startsWith('/oauth/providers/')) {
-      const landing = { ...interactionLanding(context, engine.provider), ...accountLanding(context, sessions) }
-      return await context.federation.answer(landing, { request, response })
-    }
-    await useLibrary(context, engine, request, response, incoming)
+    const own = OWN.find(({ under }) => path === under || path.startsWith(under.endsWith('/') ? under : `${under}/`))
+    await (own === undefined ? useLibrary(call, engine) : own.answer(call, engine.provider))
   } catch (error) {
     answerFault(context, response, error)
   }
 }
+
+interface OwnEndpoint {
+  /** With a slash at its end: what stands below alone. */
+  readonly under: string
+  readonly answer: (call: EndpointCall, provider: Provider) => Promise<void> | void
+}
+
+/** Endpoints of our own; all others are the library's. */
+const OWN: readonly OwnEndpoint[] = [
+  { under: '/oauth/assets/', answer: sendAsset },
+  { under: '/oauth/interaction/', answer: interact },
+  { under: '/oauth/providers/', answer: goByProvider },
+  { under: ACCOUNT_PATH, answer: showAccount },
+]
 
 const HSTS_SECONDS = 31_536_000
 
@@ -109,16 +90,11 @@ function hardenAnswer({ settings }: IssuerContext, response: ServerResponse): vo
 }
 
 /** Another page's script or frame asked for a page that goes by cookie. */
-async function refuseEmbedded(
-  context: IssuerContext,
-  request: IncomingMessage,
-  response: ServerResponse,
-  address: string,
-): Promise<void> {
+async function refuseEmbedded({ context, request, response, incoming, path }: EndpointCall): Promise<void> {
   const { 'sec-fetch-dest': destination, 'sec-fetch-mode': mode, 'sec-fetch-site': site } = request.headers
   // The path's first part alone: the rest may name an interaction.
-  const page = /^\/(?:oauth\/)?[a-z]+/.exec(pathOf(request))?.[0]
-  await context.record('page.refused', { page, destination, mode, site, address }, 'warn')
+  const page = /^\/(?:oauth\/)?[a-z]+/.exec(path)?.[0]
+  await context.record('page.refused', { page, destination, mode, site, address: incoming.address }, 'warn')
   const words = {
     title: 'This page stands alone',
     what: 'Something on another page asked for it. It is for people only, in a window or tab of its own.',
@@ -127,45 +103,19 @@ async function refuseEmbedded(
   sendPage(response, 403, errorPage({ site: siteOf(context), ...words, code: undefined, requestId: undefined }))
 }
 
-async function useLibrary(
-  context: IssuerContext,
-  { handler }: CurrentEngine,
-  request: IncomingMessage,
-  response: ServerResponse,
-  incoming: IssuerRequest,
-): Promise<void> {
-  const path = metadataAlias(pathOf(request), context.settings().identifier)
-  if (path === ROUTES.registration) {
-    if (context.settings().registration === 'off') return sendNotFound(response)
-    if (request.method === 'OPTIONS') return answerPreflight(request, response, 'POST')
-    allowAnyOrigin(response)
-    if (request.method === 'POST' && !(await mayRegister(context, incoming.address))) {
-      return sendError(response, 429, 'temporarily_unavailable', 'too many registrations', { 'retry-after': '900' })
-    }
-  }
-  const methods = path === ROUTES.registration ? ['POST', 'OPTIONS'] : endpointMethods(path)
-  if (methods === undefined) return sendNotFound(response)
-  if (!methods.includes(request.method ?? '')) {
-    const headers = { allow: methods.join(', ') }
-    return sendError(response, 405, 'invalid_request', `use ${methods.join(', ')}`, headers)
-  }
-  request.url = `${path}${(request.url ?? '').slice(pathOf(request).length)}`
-  if (!(await prepareForProvider(context, request, response, incoming))) return
-  await handler(request, response)
-  if (path === ROUTES.registration && response.statusCode === 201) await countRegistration(context, incoming.address)
+/** One of the library's endpoints, or nothing. */
+async function useLibrary(call: EndpointCall, { handler, endpoints }: CurrentEngine): Promise<void> {
+  const { context, request, response } = call
+  const path = metadataAlias(call.path, context.settings().identifier)
+  const endpoint = endpointAt(path)
+  if (endpoint === undefined) return void sendNotFound(response)
+  request.url = `${path}${(request.url ?? '').slice(call.path.length)}`
+  if (await prepare(endpoints[endpoint].before, { ...call, path })) await handler(request, response)
 }
 
-async function interact(
-  context: IssuerContext,
-  provider: Provider,
-  request: IncomingMessage,
-  response: ServerResponse,
-  incoming: IssuerRequest,
-  path: string,
-): Promise<void> {
-  if (!['GET', 'HEAD', 'POST'].includes(request.method ?? '')) {
-    return sendError(response, 405, 'invalid_request', 'use GET or POST', { allow: 'GET, HEAD, POST' })
-  }
+async function interact(call: EndpointCall, provider: Provider): Promise<void> {
+  const { context, request, response, incoming, path } = call
+  if (!only('GET', 'HEAD', 'POST')(call)) return
   if (request.method === 'POST') {
     const body = await readBodyOrAnswer(request, response)
     if (body === undefined) return
@@ -174,19 +124,23 @@ async function interact(
   await answerInteraction(context, provider, request, response, path)
 }
 
-function sendAsset(request: IncomingMessage, response: ServerResponse, path: string): void {
-  const asked = request.method === 'GET' || request.method === 'HEAD'
-  const asset = asked ? answerAsset(path, request.headers['if-none-match']) : undefined
-  if (asset === undefined) {
-    sendNotFound(response)
-    return
-  }
-  response.writeHead(asset.status, { ...asset.headers })
-  response.end(request.method === 'HEAD' ? undefined : asset.body)
+async function showAccount({ context, request, response }: EndpointCall, provider: Provider): Promise<void> {
+  const sessions = browserSessions(context, provider, SESSION_IDLE_SECONDS)
+  await answerAccount({ context, sessions }, request, response)
 }
 
-function sendNotFound(response: ServerResponse): void {
-  sendError(response, 404, 'not_found', 'nothing is here')
+async function goByProvider({ context, request, response }: EndpointCall, provider: Provider): Promise<void> {
+  const sessions = browserSessions(context, provider, SESSION_IDLE_SECONDS)
+  const landing = { ...interactionLanding(context, provider), ...accountLanding(context, sessions) }
+  await context.federation.answer(landing, { request, response })
+}
+
+function sendAsset({ request, response, path }: EndpointCall): void {
+  const reads = request.method === 'GET' || request.method === 'HEAD'
+  const asset = reads ? answerAsset(path, request.headers['if-none-match']) : undefined
+  if (asset === undefined) return void sendNotFound(response)
+  response.writeHead(asset.status, { ...asset.headers })
+  response.end(request.method === 'HEAD' ? undefined : asset.body)
 }
 
 /** A fault of ours: told to the log in full, to the client in a word. */

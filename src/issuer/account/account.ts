@@ -47,11 +47,6 @@ const OPEN_STEPS: ReadonlyMap<string, (visit: AccountRequest) => Promise<void>> 
   ['sign-in-code', signInByCode],
 ])
 
-/** Whether a path is the account page or one of its forms', known or not. */
-export function isAccountPath(path: string): boolean {
-  return path === ACCOUNT_PATH || path.startsWith(`${ACCOUNT_PATH}/`)
-}
-
 /**
  * Answers a request to the account page: who I am, what is connected to my account, and the ways to end it. The request must
  * have been opened ({@link issuerRequestOf}) and its body be unread. Throws what the store throws.

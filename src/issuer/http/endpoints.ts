@@ -1,4 +1,4 @@
-/** Where the library's endpoints stand, and which methods they take. */
+/** Where the library's endpoints stand. */
 export const ROUTES = {
   authorization: '/oauth/authorize',
   token: '/oauth/token',
@@ -13,28 +13,29 @@ export const ROUTES = {
   registration: '/oauth/register',
 } as const
 
+/** An endpoint of the library; what happens to a request goes by it. */
+export type EndpointName =
+  | keyof typeof ROUTES
+  | 'metadata'
+  | 'authorization_resumed'
+  | 'code_verification_resumed'
+  | 'end_session_confirm'
+  | 'end_session_success'
+
 const METADATA = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] as const
 
-const METHODS: ReadonlyMap<string, readonly string[]> = new Map([
-  ...METADATA.map((path): [string, readonly string[]] => [path, ['GET', 'HEAD', 'OPTIONS']]),
-  [ROUTES.authorization, ['GET', 'HEAD', 'POST']],
-  [ROUTES.token, ['POST', 'OPTIONS']],
-  [ROUTES.jwks, ['GET', 'HEAD', 'OPTIONS']],
-  [ROUTES.revocation, ['POST', 'OPTIONS']],
-  [ROUTES.introspection, ['POST', 'OPTIONS']],
-  [ROUTES.device_authorization, ['POST', 'OPTIONS']],
-  [ROUTES.code_verification, ['GET', 'HEAD', 'POST']],
-  [ROUTES.pushed_authorization_request, ['POST', 'OPTIONS']],
-  [ROUTES.userinfo, ['GET', 'HEAD', 'POST', 'OPTIONS']],
-  [ROUTES.end_session, ['GET', 'HEAD', 'POST']],
-  [`${ROUTES.end_session}/confirm`, ['POST']],
-  [`${ROUTES.end_session}/success`, ['GET', 'HEAD']],
+const ENDPOINTS: ReadonlyMap<string, EndpointName> = new Map([
+  ...METADATA.map((path): [string, EndpointName] => [path, 'metadata']),
+  ...Object.entries(ROUTES).map(([name, path]): [string, EndpointName] => [path, name as keyof typeof ROUTES]),
+  [`${ROUTES.end_session}/confirm`, 'end_session_confirm'],
+  [`${ROUTES.end_session}/success`, 'end_session_success'],
 ])
 
-/** The methods of the library's endpoint at `path`; undefined: it has none there. Registration is NOT among them. */
-export function endpointMethods(path: string): readonly string[] | undefined {
-  const resumed = /^\/oauth\/(?:authorize|device)\/[\w-]{1,64}$/.test(path)
-  return resumed ? ['GET', 'HEAD'] : METHODS.get(path)
+/** The library's endpoint at `path`; undefined: it has none there. */
+export function endpointAt(path: string): EndpointName | undefined {
+  const [, resumed] = /^(\/oauth\/(?:authorize|device))\/[\w-]{1,64}$/.exec(path) ?? []
+  if (resumed === undefined) return ENDPOINTS.get(path)
+  return resumed === ROUTES.authorization ? 'authorization_resumed' : 'code_verification_resumed'
 }
 
 /**

@@ -4,10 +4,10 @@ import { addressGroup } from '../../core/address-group.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { sessionFormSecret } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import type { Middleware } from '../http/steps.ts'
 import { deviceCodePage, deviceDeniedPage, deviceDonePage } from '../pages/device.ts'
 import type { Bucket } from '../people/buckets.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
-import type { Middleware } from '../tokens/token-endpoint.ts'
 import { namedClient, showPage } from './provider-pages.ts'
 
 type DeviceFlow = NonNullable<NonNullable<Configuration['features']>['deviceFlow']>
@@ -87,16 +87,19 @@ interface Poll {
   readonly intervalMs: number
 }
 
-/** Tells devices how often to ask, and those that ask more often to slow down. */
-export function devicePolls(): Middleware {
+/** Tells devices how often to ask. */
+export const tellInterval: Middleware = async (ctx, next) => {
+  await next()
+  if (ctx.status === 200) ctx.body = { ...(ctx.body as Record<string, unknown>), interval: INTERVAL_SECONDS }
+}
+
+/** Tells devices that ask more often than {@link tellInterval} says to slow down. */
+export function slowPolls(): Middleware {
   const polls = new Map<string, Poll>()
   return async (ctx, next) => {
     await next()
     const body = ctx.body as Record<string, unknown> | undefined
-    if (ctx.path === '/oauth/device_authorization' && ctx.status === 200) {
-      ctx.body = { ...body, interval: INTERVAL_SECONDS }
-    }
-    if (ctx.path !== '/oauth/token' || body?.error !== 'authorization_pending') return
+    if (body?.error !== 'authorization_pending') return
     const code = issuerRequestOf(ctx.req).form.get('device_code') ?? ''
     const before = polls.get(code)
     const now = performance.now()
@@ -117,7 +120,7 @@ export function devicePolls(): Middleware {
 export function userCodeTries(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     const { form, address } = issuerRequestOf(ctx.req)
-    if (ctx.path !== '/oauth/device' || ctx.method !== 'POST' || !form.has('user_code')) return next()
+    if (ctx.method !== 'POST' || !form.has('user_code')) return next()
     const turn = await context.buckets.enter(`user code ${addressGroup(address).wide}`, CODES)
     try {
       if (turn.full) return showTooMany(context, ctx, form.get('user_code') ?? '')

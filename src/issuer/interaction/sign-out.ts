@@ -4,9 +4,9 @@ import { type IssuerContext, siteOf } from '../context.ts'
 import { sealOnward } from '../http/onward.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { noteSignedOut } from '../http/sign-in-cookies.ts'
+import type { Middleware } from '../http/steps.ts'
 import { leadOnPage } from '../pages/message.ts'
 import { signedOutPage, signOutPage } from '../pages/sign-in.ts'
-import type { Middleware } from '../tokens/token-endpoint.ts'
 import { namedClient, showPage } from './provider-pages.ts'
 
 type Logout = NonNullable<NonNullable<Configuration['features']>['rpInitiatedLogout']>
@@ -36,7 +36,7 @@ export function logout(context: IssuerContext): Logout {
 export function leadOnAfterSignOut(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     await next()
-    if (ctx.path !== '/oauth/logout/confirm' || ctx.status !== 303) return
+    if (ctx.status !== 303) return
     const url = new URL(ctx.response.get('location'), context.settings().origin)
     if (url.origin === context.settings().origin) return
     const { oidc } = ctx as unknown as KoaContextWithOIDC
@@ -53,8 +53,7 @@ export function leadOnAfterSignOut(context: IssuerContext): Middleware {
 export function signOutElsewhere(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     await next()
-    const left = ctx.path === '/oauth/logout/confirm' && ctx.status === 303
-    if (!left || issuerRequestOf(ctx.req).form.get('logout') !== 'yes') return
+    if (ctx.status !== 303 || issuerRequestOf(ctx.req).form.get('logout') !== 'yes') return
     noteSignedOut(context, ctx.res)
     context.federation.wake()
     const { oidc } = ctx as unknown as KoaContextWithOIDC
@@ -73,7 +72,7 @@ export function signOutElsewhere(context: IssuerContext): Middleware {
 /** Who is signed out already is led on at once; the library would show a form that sends itself by a script. */
 export const skipNeedlessSignOut: Middleware = async (ctx, next) => {
   await next()
-  if (ctx.path !== '/oauth/logout' || ctx.status !== 200) return
+  if (ctx.status !== 200) return
   const { oidc } = ctx as unknown as { oidc: { session?: { accountId?: string }; params?: Record<string, unknown> } }
   if (oidc.session?.accountId !== undefined) return
   const { post_logout_redirect_uri: target, state } = oidc.params ?? {}

@@ -1,8 +1,8 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { type IssuerContext, siteOf } from '../context.ts'
+import type { Middleware } from '../http/steps.ts'
 import { errorPage } from '../pages/message.ts'
 import { returnPlace } from '../pages/parties.ts'
-import type { Middleware } from '../tokens/token-endpoint.ts'
 import { consentingClient } from './authorization-view.ts'
 import { showPage } from './provider-pages.ts'
 
@@ -13,7 +13,6 @@ import { showPage } from './provider-pages.ts'
 export function unverifiedErrors(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     await next()
-    if (ctx.path !== '/oauth/authorize') return
     const { oidc } = ctx as unknown as Partial<Pick<KoaContextWithOIDC, 'oidc'>>
     const location = ctx.response.get('location')
     const error = errorIn(location) ?? errorIn(typeof ctx.body === 'string' ? ctx.body : '')

@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { StoreError } from '../../store/store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
 import { pageHeaders } from '../http/response.ts'
+import type { Middleware } from '../http/steps.ts'
 import { keepsOpener } from '../interaction/opener.ts'
 import type { IssuerSettings } from '../issuer.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
-import type { Middleware } from '../tokens/token-endpoint.ts'
 
 /** Answers 503 when the store can't be reached, whether the library has noticed or not: the client may try again. */
 export function storeFaults(context: IssuerContext): Middleware {
@@ -40,18 +41,28 @@ export function noteStoreFault(request: object): void {
   failed.add(request)
 }
 
+/** Acts and audit lines that the library's events began are in force before the client has its answer. */
+export const whenAllIsDone: Middleware = async (ctx, next) => {
+  await next()
+  const { pending } = issuerRequestOf(ctx.req)
+  await Promise.all(pending.splice(0))
+}
+
 /** How long keys and metadata may be kept; a new key is published longer than that before it signs. */
 const MAX_AGE_SECONDS = 60
 
-const CACHED = /^\/(?:oauth\/jwks|\.well-known\/(?:oauth-authorization-server|openid-configuration))$/
+/** Lets what the library publishes be kept for a minute. */
+export const keptForAMinute: Middleware = async (ctx, next) => {
+  await next()
+  if (ctx.status === 200 && ctx.method !== 'OPTIONS') ctx.set('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
+}
 
-/** Completes what the library says of itself (RFC 8414, OpenID Connect Discovery), and lets it be kept for a minute. */
-export function metadataDocument(settings: () => IssuerSettings): Middleware {
+/** Completes what the library says of itself (RFC 8414, OpenID Connect Discovery). */
+export function completeMetadata(settings: () => IssuerSettings): Middleware {
   return async (ctx, next) => {
     await next()
-    if (!CACHED.test(ctx.path) || ctx.status !== 200 || ctx.method === 'OPTIONS') return
-    ctx.set('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
-    if (ctx.path.startsWith('/.well-known/')) ctx.body = complete(ctx.body as Record<string, unknown>, settings())
+    if (ctx.status !== 200 || ctx.method === 'OPTIONS') return
+    ctx.body = complete(ctx.body as Record<string, unknown>, settings())
   }
 }
 
@@ -77,7 +88,7 @@ function complete(document: Record<string, unknown>, { resources }: IssuerSettin
 export function formPostPage(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     await next()
-    if (!ctx.path.startsWith('/oauth/authorize') || ctx.type !== 'text/html' || ctx.status === 303) return
+    if (ctx.type !== 'text/html' || ctx.status === 303) return
     if (ctx.res.hasHeader('content-security-policy') || typeof ctx.body !== 'string') return
     const kept = await keepsOpener(context, ctx as unknown as KoaContextWithOIDC)
     const headers = pageHeaders({ keepsOpener: kept })

@@ -6,10 +6,9 @@ import { RevocationTable } from '../../core/revocation.ts'
 import { sealVerifiedToken, type VerifiedToken } from '../../core/token.ts'
 import { createRevocationReader } from '../../store/revocation-reader.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
-import { ROUTES } from '../http/endpoints.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import type { Middleware } from '../http/steps.ts'
 import { createKeyedLock } from '../keyed-lock.ts'
-import type { Middleware } from './token-endpoint.ts'
 
 /** An access token of this issuer that is good right now. */
 export interface LiveToken {
@@ -111,35 +110,47 @@ export async function mayInspect(
   return client?.type === 'service' && client.allow.some((entry) => entry.resource === token.aud)
 }
 
-/**
- * Introspection (RFC 7662) and revocation (RFC 7009) of JWT access tokens, which the library declines once it has
- * authenticated the client.
- */
-export function structuredTokens(context: IssuerContext, tokens: OwnTokens): Middleware {
+/** Introspection (RFC 7662) of JWT access tokens, which the library declines once it has authenticated the client. */
+export function introspectOwn(context: IssuerContext, tokens: OwnTokens): Middleware {
   return async (ctx, next) => {
     await next()
-    const { oidc } = ctx as unknown as KoaContextWithOIDC
-    if (ctx.path === ROUTES.introspection && ctx.status === 400 && isNameless(ctx.req)) {
+    if (ctx.status === 400 && isNameless(ctx.req)) {
       ctx.status = 401
       ctx.body = { error: 'invalid_client', error_description: 'nothing says who asks: authenticate as a client' }
       return
     }
-    const body = ctx.body as { error?: unknown } | undefined
-    if (body?.error !== 'unsupported_token_type' || oidc.client === undefined) return
-    const token = await tokens.read(String(oidc.params?.token ?? ''))
+    const declined = declinedToken(ctx as unknown as KoaContextWithOIDC)
+    if (declined === undefined) return
+    const { clientId, jwt } = declined
+    const token = await tokens.read(jwt)
+    const told = token !== undefined && (await mayInspect(context, clientId, { ...token, aud: token.resource }))
     ctx.status = 200
-    if (oidc.route === 'revocation') {
-      ctx.body = ''
-      if (token?.clientId === oidc.client.clientId) {
-        await context.acts.revokeJti(token.jti, token.expiresAt, `client ${token.clientId}`)
-        context.tell('token.revoked', { jti: token.jti, client: token.clientId })
-      }
-    } else {
-      const told =
-        token !== undefined && (await mayInspect(context, oidc.client.clientId, { ...token, aud: token.resource }))
-      ctx.body = told ? facts(token) : { active: false }
-    }
+    ctx.body = told ? facts(token) : { active: false }
   }
+}
+
+/** Revocation (RFC 7009) of JWT access tokens, which the library declines once it has authenticated the client. */
+export function revokeOwn(context: IssuerContext, tokens: OwnTokens): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const declined = declinedToken(ctx as unknown as KoaContextWithOIDC)
+    if (declined === undefined) return
+    const token = await tokens.read(declined.jwt)
+    ctx.status = 200
+    ctx.body = ''
+    if (token?.clientId !== declined.clientId) return
+    await context.acts.revokeJti(token.jti, token.expiresAt, `client ${token.clientId}`)
+    context.tell('token.revoked', { jti: token.jti, client: token.clientId })
+  }
+}
+
+/** The token that the library has declined to look at, and who sent it. */
+function declinedToken(ctx: KoaContextWithOIDC): { readonly clientId: string; readonly jwt: string } | undefined {
+  const body = ctx.body as { error?: unknown } | undefined
+  if (body?.error !== 'unsupported_token_type') return undefined
+  const { client, params } = ctx.oidc
+  if (client === undefined) return undefined
+  return { clientId: client.clientId, jwt: String(params?.token ?? '') }
 }
 
 /** Whether a form comes without any word on its client; the library calls it a bad request, RFC 7662 §2.3 unauthorized. */

@@ -1,44 +1,49 @@
-import type Provider from 'oidc-provider'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { IssuerContext } from '../context.ts'
-import { ROUTES } from '../http/endpoints.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import type { Middleware } from '../http/steps.ts'
 import { askBeforehand } from './provider-standing.ts'
 import { redemptionOf } from './redemption.ts'
 import type { RefreshAnswers } from './refresh-answers.ts'
 import { refreshRequestOf } from './token-gate.ts'
 
-/** A step around the library's endpoints. */
-export type Middleware = Parameters<Provider['use']>[0]
-
-/** Path of the token endpoint. */
-export const TOKEN_PATH = '/oauth/token'
-
-const IN_ONE_STEP: ReadonlySet<string> = new Set([TOKEN_PATH, ROUTES.revocation])
-
-export interface TokenEndpointParts {
-  readonly context: IssuerContext
-  readonly answers: RefreshAnswers
-}
-
 /**
- * What goes around the library's token and revocation endpoints: a request is one unit of work, with its audit lines and the answer that is
- * kept for a repeat, and a repeat gets the answer that was lost. Nothing is kept of a request that failed here.
+ * Makes a request one unit of work of the store, with its audit lines. Nothing is kept of one that failed here.
+ * Stands around {@link keepAnswers}.
  */
-export function tokenEndpoint(parts: TokenEndpointParts): Middleware {
+export function oneUnit({ store }: IssuerContext): Middleware {
   const answer = async (ctx: Parameters<Middleware>[0], next: () => Promise<void>): Promise<void> => {
     await next()
-    await afterwards(parts, ctx as unknown as KoaContextWithOIDC)
     await Promise.all(issuerRequestOf(ctx.req).pending.splice(0))
   }
+  return (ctx, next) =>
+    ctx.method === 'POST'
+      ? store.unit(
+          () => answer(ctx, next),
+          () => ctx.status < 500,
+        )
+      : next()
+}
+
+/** Asks the provider that somebody signed in at, before anything is begun that others would wait for. */
+export function askBefore(context: IssuerContext): Middleware {
   return async (ctx, next) => {
-    if (!IN_ONE_STEP.has(ctx.path) || ctx.method !== 'POST') return next()
-    if (ctx.path === TOKEN_PATH) await askBeforehand(parts.context, ctx.req)
-    return parts.context.store.unit(
-      () => answer(ctx, next),
-      () => ctx.status < 500,
-    )
+    if (ctx.method === 'POST') await askBeforehand(context, ctx.req)
+    await next()
   }
+}
+
+/** Keeps the answer to a refresh request for a repeat, and gives a repeat the answer that was lost. */
+export function keepAnswers(context: IssuerContext, answers: RefreshAnswers): Middleware {
+  return async (ctx, next) => {
+    await next()
+    if (ctx.method === 'POST') await afterwards({ context, answers }, ctx as unknown as KoaContextWithOIDC)
+  }
+}
+
+interface TokenEndpointParts {
+  readonly context: IssuerContext
+  readonly answers: RefreshAnswers
 }
 
 async function afterwards(parts: TokenEndpointParts, ctx: KoaContextWithOIDC): Promise<void> {
