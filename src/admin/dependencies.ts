@@ -92,6 +92,23 @@ export interface LinkWish {
   readonly reset: readonly string[]
 }
 
+/** A link that is to be sent to whom it is for. */
+export interface LinkMail {
+  readonly kind: 'invite' | 'recover'
+  readonly user: UserRecord
+  readonly url: string
+  readonly expiresAt: number
+  /** As audit lines say it. */
+  readonly by: string
+}
+
+/** Sends mails where the file names a mail server. */
+export interface AdminMail {
+  readonly on: () => boolean
+  /** Undefined: the mail server took it; else what is wrong, in words without a secret. */
+  sendLink(mail: LinkMail): Promise<string | undefined>
+}
+
 /** What the issuer does for the operator. Each change is one transaction with one audit line. */
 export interface AdminIssuer {
   addPerson(input: NewPerson, why: Why): Promise<Added<{ readonly user: UserRecord }>>
@@ -195,6 +212,7 @@ export interface AdminDependencies {
   readonly view: () => AdminView
   readonly issuer: AdminIssuer
   readonly judge: AdminJudge
+  readonly mail: AdminMail
   readonly decisions: DecisionBook
   readonly traffic: () => Promise<Traffic>
   readonly system: () => SystemFacts

@@ -2,6 +2,8 @@ import type { Command } from 'commander'
 import { parseLifetime } from '../config/schema/leaf.ts'
 import { type LinkKind, LONGEST_LINK_SECONDS, makeLink, RESETTABLE } from '../issuer/people/links.ts'
 import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
+import { linkMail } from '../server/mail/link-mail.ts'
+import { sendMail } from '../server/mail/mailer.ts'
 import type { Store, UserRecord } from '../store/store.ts'
 import { BY, type OpenStore, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine } from './output.ts'
@@ -10,6 +12,7 @@ interface LinkOptions {
   readonly config: string
   readonly json?: boolean
   readonly ttl?: string
+  readonly mail?: boolean
 }
 
 interface InviteOptions extends LinkOptions {
@@ -23,6 +26,7 @@ interface RecoverOptions extends LinkOptions {
 }
 
 const TTL = 'how long the link works, such as 72h'
+const MAIL = 'send the link to the mail address of the user, by the mail server that `mail` names'
 
 /** Adds `invite` and `recover` to `audgate user`: one-time links, printed once. */
 export function addOneTimeLinkCommands(user: Command): void {
@@ -33,6 +37,7 @@ export function addOneTimeLinkCommands(user: Command): void {
     .option('--email <email>', 'mail address')
     .option('--name <name>', 'name that people and services see')
     .option('--ttl <time>', TTL)
+    .option('--mail', MAIL)
     .addOption(configOption())
     .addOption(jsonOption())
     .action(invite)
@@ -41,6 +46,7 @@ export function addOneTimeLinkCommands(user: Command): void {
     .description('print a one-time link that sets a new password; ends all sessions and tokens when it is used')
     .option('--reset <what>', `what goes when it is used: ${RESETTABLE.join(', ')}`, RESETTABLE[0])
     .option('--ttl <time>', TTL)
+    .option('--mail', MAIL)
     .addOption(configOption())
     .addOption(jsonOption())
     .action(recover)
@@ -55,6 +61,7 @@ async function invite(name: string, options: InviteOptions): Promise<void> {
     const { email, name: displayName } = options
     const known = await opened.store.userByName(name)
     if (known !== undefined) refuseChange(known, groups, email, displayName)
+    if (options.mail === true) demandMailable(opened, known?.email ?? email)
     const user = known ?? (await add(opened.store, { username: name, displayName, email, groups: groups ?? [] }))
     await printLink(opened, 'invite', user, ttl ?? opened.issuer.links.inviteSeconds, [], options)
   })
@@ -66,14 +73,9 @@ async function recover(name: string, options: RecoverOptions): Promise<void> {
   if (unknown !== undefined) return fail(`--reset ${JSON.stringify(unknown)}: use ${RESETTABLE.join(', ')}`, 2)
   const ttl = lifetime(options.ttl)
   await withStore(options.config, false, async (opened) => {
-    await printLink(
-      opened,
-      'recover',
-      await userOrExit(opened.store, name),
-      ttl ?? opened.issuer.links.recoverSeconds,
-      reset,
-      options,
-    )
+    const user = await userOrExit(opened.store, name)
+    if (options.mail === true) demandMailable(opened, user.email)
+    await printLink(opened, 'recover', user, ttl ?? opened.issuer.links.recoverSeconds, reset, options)
   })
 }
 
@@ -83,7 +85,7 @@ async function printLink(
   user: UserRecord,
   seconds: number,
   reset: readonly string[],
-  { json }: LinkOptions,
+  { json, mail }: LinkOptions,
 ): Promise<void> {
   if (user.disabled) return fail(`user ${user.username} is disabled: \`audgate user enable\` first`, 1)
   const made = await makeLink(store, config.publicOrigin, { kind, user, seconds, reset }, { by: 'cli' }, Date.now())
@@ -95,10 +97,36 @@ async function printLink(
     case 'made':
   }
   const { url, link } = made
+  const problem = mail === true ? await sendLink(config, kind, user, url, link.expiresAt) : undefined
   if (json === true)
-    return printJson({ sub: user.sub, username: user.username, id: link.id, url, expires_at: iso(link.expiresAt) })
-  printLine(`${WORDS[kind](user.username)} Works once, until ${when(link.expiresAt)}; it is not shown again:`)
+    printJson({ sub: user.sub, username: user.username, id: link.id, url, expires_at: iso(link.expiresAt) })
+  else if (mail === true && problem === undefined)
+    printLine(`The link is on its way to ${user.email}. It works once, until ${when(link.expiresAt)}.`)
+  else printMade(kind, user, url, link.expiresAt)
+  if (problem !== undefined) fail(`no mail was sent: ${problem}`, 1)
+}
+
+function printMade(kind: LinkKind, user: UserRecord, url: string, expiresAt: number): void {
+  printLine(`${WORDS[kind](user.username)} Works once, until ${when(expiresAt)}; it is not shown again:`)
   printLine(url)
+}
+
+function demandMailable({ config }: OpenStore, email: string | undefined): void {
+  if (config.mail === undefined) fail('--mail needs a mail server: set `mail` in routes.yaml, or leave --mail out', 1)
+  if (email === undefined) fail('--mail needs a mail address: this user has none', 1)
+}
+
+/** What is wrong; undefined: the mail server took it. */
+async function sendLink(
+  { mail }: OpenStore['config'],
+  kind: LinkKind,
+  user: UserRecord,
+  url: string,
+  expiresAt: number,
+): Promise<string | undefined> {
+  if (mail === undefined || user.email === undefined) return 'there is no mail server, or no address'
+  const sent = await sendMail(mail, linkMail(user.email, { kind, url, expiresAt, user, maker: undefined }))
+  return sent.kind === 'sent' ? undefined : sent.problem
 }
 
 const WORDS: Readonly<Record<LinkKind, (name: string) => string>> = {

@@ -41,7 +41,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     without: ['node:sqlite'],
   },
   gateway: { rooms: BELOW_GATEWAY, packages: [], without: ['node:sqlite', 'node:fs'] },
-  server: { rooms: BELOW_SERVER, packages: ['fastify', '@fastify/http-proxy', 'undici'], without: ['node:sqlite'] },
+  server: {
+    rooms: BELOW_SERVER,
+    packages: ['fastify', '@fastify/http-proxy', 'undici', 'nodemailer'],
+    without: ['node:sqlite'],
+  },
   workers: { rooms: [...BELOW_SERVER, 'server'], packages: ['http-proxy', 'prom-client'], without: ['node:sqlite'] },
   explain: { rooms: [...BELOW_GATEWAY, 'gateway'], packages: [], without: ['node:sqlite', 'node:fs'] },
   admin: {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { AdminDependencies, MadeLink } from '../dependencies.ts'
-import { conflict, notFound, Problem } from '../problem.ts'
+import type { UserRecord } from '../../store/store.ts'
+import type { AdminDependencies, LinkWish, MadeLink, Why } from '../dependencies.ts'
+import { conflict, invalid, notFound, Problem } from '../problem.ts'
 import type { App } from './app.ts'
 import { TIME, timeOf } from './page.ts'
 import { SUB } from './people.ts'
@@ -10,7 +11,15 @@ import { whyOf } from './why.ts'
 const LONGEST_SECONDS = 30 * 86_400
 
 /** A link as it is shown: once. */
-export const LINK = z.object({ id: z.string(), url: z.string(), expires_at: TIME })
+export const LINK = z.object({
+  id: z.string(),
+  url: z.string(),
+  expires_at: TIME,
+  mail: z
+    .object({ sent: z.boolean(), problem: z.string().optional() })
+    .optional()
+    .describe('Where a mail was asked for: whether the mail server took it. The link works either way.'),
+})
 
 const BODY = z.strictObject({
   kind: z.enum(['invite', 'recover']),
@@ -30,9 +39,10 @@ export function addLinks(app: App, dependencies: AdminDependencies): void {
     },
     async ({ params, body, caller }, reply) => {
       const user = await personOf(store, params.sub)
-      if (body.mail) throw conflict('mail_off', 'mails are not sent from here; the link is shown once')
-      const { kind, ttl, reset } = body
-      return reply.code(201).send(shownLink(await issuer.makeLink({ kind, user, seconds: ttl, reset }, whyOf(caller))))
+      const { kind, ttl, reset, mail } = body
+      if (mail) demandMailable(dependencies, user)
+      const wish = { kind, user, seconds: ttl, reset }
+      return reply.code(201).send(await makeLink(dependencies, wish, mail, whyOf(caller)))
     },
   )
   app.delete(
@@ -49,8 +59,29 @@ export function addLinks(app: App, dependencies: AdminDependencies): void {
   )
 }
 
-/** Throws the problem where there is no link. */
-export function shownLink(made: MadeLink): z.output<typeof LINK> {
+/** Throws the problem where no mail can be sent to this person. */
+export function demandMailable({ mail }: Pick<AdminDependencies, 'mail'>, { email }: Pick<UserRecord, 'email'>): void {
+  if (!mail.on())
+    throw conflict('mail_off', 'routes.yaml names no mail server (`mail`); the link is shown once instead')
+  if (email === undefined) throw invalid('mail', 'this person has no mail address; add one, or send the link yourself')
+}
+
+/** Makes a link and, where that was asked for, sends it. Throws the problem where there is no link. */
+export async function makeLink(
+  { issuer, mail }: Pick<AdminDependencies, 'issuer' | 'mail'>,
+  wish: LinkWish,
+  mailed: boolean,
+  why: Why,
+): Promise<z.output<typeof LINK>> {
+  const link = shownLink(await issuer.makeLink(wish, why))
+  if (!mailed) return link
+  const { kind, user } = wish
+  const expiresAt = Date.parse(link.expires_at) / 1_000
+  const problem = await mail.sendLink({ kind, user, url: link.url, expiresAt, by: why.by })
+  return { ...link, mail: { sent: problem === undefined, ...(problem === undefined ? {} : { problem }) } }
+}
+
+function shownLink(made: MadeLink): z.output<typeof LINK> {
   if (made.kind === 'has_sign_in')
     throw conflict('has_sign_in', 'this person can sign in already; make a link of kind recover')
   if (made.kind === 'too_many')

@@ -7,7 +7,7 @@ import { demandMatch, tagOf } from '../tag.ts'
 import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
 import { demandFresh, demandPerson } from './demand.ts'
-import { LINK, shownLink } from './links.ts'
+import { demandMailable, LINK, makeLink } from './links.ts'
 import { PERSON, SUB, shownPerson } from './people.ts'
 import { personOf } from './person.ts'
 import { whyOf } from './why.ts'
@@ -19,6 +19,7 @@ const NEW_PERSON = z.strictObject({
   email: z.string().max(254).optional(),
   groups: GROUPS.default([]),
   invite: z.boolean().default(false).describe('Also makes a link, which is shown once.'),
+  mail: z.boolean().default(false).describe('Also sends that link.'),
 })
 const NEW_ANSWER = PERSON.extend({ link: LINK.optional() })
 const CHANGE = z.strictObject({
@@ -41,12 +42,14 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       if (body.invite || touchesAdmins(dependencies, body.groups)) demandPerson(caller)
       demandFresh(caller, dependencies)
       const { username, name: displayName, email, groups } = body
+      if (body.mail && !body.invite) throw invalid('mail', 'goes with `invite` only: there is nothing else to send')
+      if (body.mail) demandMailable(dependencies, { email })
       const added = await issuer.addPerson({ username, displayName, email, groups }, whyOf(caller))
       if (added.kind === 'exists') throw conflict('exists', 'there is a person with this user name already')
       if (added.kind === 'invalid') throw invalid('body', added.problem)
       const { user } = added
       const wish = { kind: 'invite', user, seconds: undefined, reset: [] } as const
-      const link = body.invite ? { link: shownLink(await issuer.makeLink(wish, whyOf(caller))) } : {}
+      const link = body.invite ? { link: await makeLink(dependencies, wish, body.mail, whyOf(caller)) } : {}
       return reply
         .code(201)
         .header('ETag', tagOf(user))

@@ -17,8 +17,8 @@ export function checkWarnings(checking: Checking): void {
         '`upstream_tls.verify: false` takes any server for the upstream',
       )
   }
-  if (checking.draft.mail !== undefined)
-    checking.warn(['mail'], '`mail` is read, but no mail is sent: links are shown once to whoever makes them')
+  if (checking.draft.mail?.smtp?.endsWith('?tls=off') === true)
+    checking.warn(['mail', 'smtp'], '`?tls=off`: whoever can listen on the way to the mail server can use the links')
   if (checking.draft.sessions?.shared_origin === true) {
     checking.warn(
       ['sessions', 'shared_origin'],

@@ -49,7 +49,10 @@ export const ADMIN = z
 /** `mail`: how links are sent. */
 export const MAIL = z
   .strictObject({
-    smtp: textLeaf('smtps://user:password@host:port, or smtp:// inside a private network.', parseSmtp),
+    smtp: textLeaf(
+      'smtps://user:password@host:port, or smtp:// for STARTTLS; `?tls=off` sends in clear, without a password.',
+      parseSmtp,
+    ),
     from: textLeaf('Who the mails are from, such as Gate <gate@example.com>.', parseSender),
   })
   .meta({ description: 'A mail server; without one, links are shown once.' })
@@ -83,12 +86,24 @@ function parseKept(text: string): Parsed<number> {
 function parseSmtp(text: string): Parsed<string> {
   const url = URL.parse(text)
   const isSmtp = url?.protocol === 'smtp:' || url?.protocol === 'smtps:'
-  if (url === null || !isSmtp || url.hostname === '' || /\p{Cc}/u.test(text)) {
+  if (url === null || !isSmtp || !/^(?:[\w.-]+|\[[0-9a-f:.]+\])$/i.test(url.hostname) || /[\p{Cc}\s]/u.test(text)) {
     return faulty('must be smtps://user:password@host:port')
   }
-  return ['', '/'].includes(url.pathname) && url.search === '' && url.hash === ''
-    ? parsed(text)
-    : faulty('must have no path or query')
+  if (!areDecodable([url.username, url.password]))
+    return faulty('has a user name or password that is not percent-encoded: write % as %25, @ as %40, / as %2F')
+  if (!['', '/'].includes(url.pathname) || url.hash !== '') return faulty('must have no path')
+  if (url.search === '') return parsed(text)
+  if (url.search !== '?tls=off' || url.protocol !== 'smtp:')
+    return faulty('may have `?tls=off` behind smtp:// only, and nothing else there')
+  return url.username === '' ? parsed(text) : faulty('with `?tls=off` would send the password in clear: leave it out')
+}
+
+function areDecodable(texts: readonly string[]): boolean {
+  try {
+    return texts.every((text) => !/\p{Cc}/u.test(decodeURIComponent(text)))
+  } catch {
+    return false
+  }
 }
 
 function parseSender(text: string): Parsed<string> {

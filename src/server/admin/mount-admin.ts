@@ -14,6 +14,7 @@ import type { IssuerOperations } from '../../issuer/operations.ts'
 import { createOffice } from '../../office/office.ts'
 import type { Store } from '../../store/store.ts'
 import type { Closing } from '../closing.ts'
+import { linkSender } from '../mail/link-sender.ts'
 import type { Runtime } from '../runtime.ts'
 import { checkConfig } from './config-check.ts'
 import { adminJudge } from './judge.ts'
@@ -123,6 +124,7 @@ function dependenciesOf(
     origin: state.generation.config.publicOrigin,
     view: () => viewOf(state.generation.config),
     judge: adminJudge(parts),
+    mail: linkSender({ store, settings: () => state.generation.config.mail, log }),
     system: () => ({
       version: VERSION,
       startedAt,

@@ -24,9 +24,14 @@ describe('What check warns of', () => {
     assert.deepEqual(warningsOf(alone), [])
   })
 
-  it('mail, which nothing sends', () => {
-    const mail = 'mail: { smtp: "smtps://mail.example.com:465", from: "Gate <gate@example.com>" }\n'
-    assert.match(warningsOf(mail + APART).join('\n'), /^1:7: `mail` is read, but no mail is sent/)
+  it('mail in clear, but not mail with TLS', () => {
+    const mail = (smtp: string) => `mail: { smtp: "${smtp}", from: "Gate <gate@example.com>" }\n`
+    assert.match(
+      warningsOf(mail('smtp://mail:25?tls=off') + APART).join('\n'),
+      /^1:15: `\?tls=off`: whoever can listen/,
+    )
+    for (const smtp of ['smtps://u:p@mail.example.com:465', 'smtp://u:p@mail.example.com'])
+      assert.deepEqual(warningsOf(mail(smtp) + APART), warningsOf(APART))
   })
 
   it('set_headers beside public, in each of its forms', () => {
@@ -116,6 +121,24 @@ describe('A method of a rule', () => {
       assert.match(problem(method), /^15:19: /, method)
     assert.match(problem('PROPFINDS'), /did you mean PROPFIND\?/)
     assert.match(problem('purge'), /in capitals: PURGE/)
+  })
+})
+
+describe('A mail server', () => {
+  it('that can’t be reached as written is a problem that repeats neither its password nor its name', () => {
+    for (const smtp of [
+      'https://u:hunter2@mail.hunter2.com',
+      'smtps://u:hunter2@mail.hunter2.com/path',
+      'smtps://u:hunter2%@mail',
+      'smtps://u:hunter2@mail?tls=off',
+      'smtp://u:hunter2@mail?tls=off',
+      'smtp://hunter2?ignoreTLS=true',
+      'smtp://u:hunter2@',
+    ]) {
+      const problems = problemsOf(`mail: { smtp: "${smtp}", from: gate@example.com }\n${APART}`).join('\n')
+      assert.match(problems, /^1:15: /, smtp)
+      assert.doesNotMatch(problems, /hunter2/)
+    }
   })
 })
 
