@@ -41,7 +41,7 @@ async function ticketOf(at: string, password: string): Promise<string> {
   return JSON.parse(made.text).url
 }
 
-describe('what is made at one process opens at every other', () => {
+describe('With `issuer: { upstream }` and with `workers: 4` a session, app password and ticket made at one process opens at every other', () => {
   it('with a gateway on its own: a session, an app password and a ticket; and ends there within a second', async () => {
     const behind = await upstream()
     const [port = 0, own = 0] = await freePorts(2)

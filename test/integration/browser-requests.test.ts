@@ -27,7 +27,7 @@ function noFlow({
 }
 
 describe('the answer by kind of request', () => {
-  it('a page load without a session goes to the issuer: 302, no-store, no fragment', async () => {
+  it('`navigate`+`document` without session: 302 to the issuer, `no-store`, no fragment', async () => {
     const { box } = shared
     const answer = await new Jar().send(`${box.photos}/album?x=1`, { headers: PAGE })
     assert.equal(answer.status, 302)
@@ -36,7 +36,7 @@ describe('the answer by kind of request', () => {
     assert.ok(!answer.location?.includes('#'))
     assert.match(answer.setCookies[0] ?? '', /^audgate_flow=[\w-]{22}; Path=\/; Max-Age=3600; HttpOnly; SameSite=Lax$/)
   })
-  it('a bare fetch, an EventSource, an image and a worker script get a 401 problem document with sign_in, no cookie, no Basic', async () => {
+  it('A bare `fetch`, EventSource, `<img>`, worker script: 401 problem document with `sign_in`, no `Set-Cookie`, no `Basic`', async () => {
     const kinds = [
       FETCH,
       { ...FETCH, accept: 'text/event-stream' },
@@ -71,7 +71,7 @@ describe('the answer by kind of request', () => {
     assert.equal((await box.store.audits(1_000)).length, before)
     assert.deepEqual(await box.store.browserSessions({}), [])
   })
-  it('a service worker that re-fetches a navigation gets a page that leads to sign-in', async () => {
+  it('A service worker that re-fetches a navigation gets a page that leads to sign-in', async () => {
     for (const mode of ['navigate', 'same-origin']) {
       const headers = { ...PAGE, 'sec-fetch-mode': mode, 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
       const answer = await new Jar().send(`${shared.box.photos}/album`, { headers })
@@ -83,13 +83,13 @@ describe('the answer by kind of request', () => {
       noFlow(answer)
     }
   })
-  it('a download link with an ended session does not save a sign-in page with status 200', async () => {
+  it('A download link with an ended session does not save a sign-in page with status 200', async () => {
     const headers = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty', 'sec-fetch-site': 'same-origin' }
     const answer = await stale().send(`${shared.box.photos}/a.zip`, { headers })
     assert.equal(answer.status, 401)
     noFlow(answer)
   })
-  it('a prefetch gets neither cookie nor flow, of the sign-in too', async () => {
+  it('A prefetch gets neither cookie nor flow', async () => {
     for (const path of ['/album', '/.audgate/sign-in?return_to=/album']) {
       const answer = await new Jar().send(`${shared.box.photos}${path}`, {
         headers: { ...PAGE, 'sec-purpose': 'prefetch;prerender' },
@@ -98,7 +98,7 @@ describe('the answer by kind of request', () => {
       noFlow(answer)
     }
   })
-  it('a WebSocket without a session: 401 before any 101', async () => {
+  it('A WebSocket without a session: 401 before any 101', async () => {
     const { box } = shared
     const headers = { connection: 'Upgrade', upgrade: 'websocket', origin: box.photos }
     const answer = await new Jar().send(`${box.photos}/socket`, { headers })
@@ -106,7 +106,7 @@ describe('the answer by kind of request', () => {
     assert.ok(!box.arrived.some(({ method }) => method === 'UPGRADE'))
     noFlow(answer)
   })
-  it('a framed page’s link leaves the frame, and only such a page may be framed', async () => {
+  it('A framed page’s link leaves the frame', async () => {
     const headers = { ...PAGE, 'sec-fetch-dest': 'iframe', 'sec-fetch-site': 'same-origin' }
     const framed = await new Jar().send(`${shared.box.photos}/inner`, { headers })
     assert.equal(framed.status, 401)
@@ -116,7 +116,7 @@ describe('the answer by kind of request', () => {
     const other = await new Jar().send(`${shared.box.photos}/a`, { method: 'POST', headers: PAGE, body: 'x' })
     assert.match(String(other.headers['content-security-policy']), /frame-ancestors 'none'/)
   })
-  it('a form with an ended session: a 401 page says that nothing was delivered', async () => {
+  it('A form POST with an ended session: 401 page', async () => {
     for (const headers of [{ ...PAGE, 'sec-fetch-site': 'same-origin' }, { accept: 'text/html' }]) {
       const answer = await stale().send(`${shared.box.photos}/upload`, { method: 'POST', headers, body: 'a=1' })
       assert.equal(answer.status, 401)
@@ -125,7 +125,7 @@ describe('the answer by kind of request', () => {
     }
     assert.ok(!shared.box.arrived.some(({ url }) => url === '/upload'))
   })
-  it('without Sec-Fetch-*, Accept: text/html decides, and X-Requested-With turns it into the 401', async () => {
+  it('Without Sec-Fetch-*, `Accept: text/html` decides, X-Requested-With turns it into the 401', async () => {
     const ask = (headers: Record<string, string>) => new Jar().send(`${shared.box.photos}/a`, { headers })
     assert.equal((await ask({ accept: 'text/html,*/*' })).status, 302)
     assert.equal((await ask({ accept: 'text/html', 'x-requested-with': 'XMLHttpRequest' })).status, 401)
@@ -133,7 +133,7 @@ describe('the answer by kind of request', () => {
     assert.equal((await ask({ accept: 'text/html;q=0' })).status, 401)
     assert.equal((await ask({})).status, 401)
   })
-  it('a page load with a bad Bearer is refused with that reason, not redirected, not saved by a good cookie', async () => {
+  it('A page load with a bad Bearer is refused with that reason, not redirected, not saved by a good cookie', async () => {
     const jar = new Jar()
     await jar.signIn(`${shared.box.photos}/`)
     const answer = await jar.send(`${shared.box.photos}/`, { headers: { ...PAGE, authorization: 'Bearer nonsense' } })
@@ -142,7 +142,7 @@ describe('the answer by kind of request', () => {
     assert.match(String(answer.headers['content-type']), /^text\/html/)
     noFlow(answer)
   })
-  it('a drive gets Basic alone at its first request, a program a Bearer line and a Basic line, a browser on the same path never Basic', async () => {
+  it('A drive gets `Basic` alone at its first request, a program a Bearer line and a Basic line; a browser on the same path never `Basic`', async () => {
     const { box } = shared
     const ask = (method: string, headers: Record<string, string>) =>
       new Jar().send(`${box.files}/d/`, { method, headers })

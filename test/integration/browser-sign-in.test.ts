@@ -28,7 +28,7 @@ async function signedInAtIssuer(): Promise<Jar> {
 }
 
 describe('signing in', () => {
-  it('twenty tabs restored at once all end on their own address after one password; the host then holds two cookies of ours and one record', async () => {
+  it('Twenty tabs restored at once all end on their own address after one password; the host then holds two cookies of ours and one record', async () => {
     const { box } = shared
     const jar = new Jar()
     const urls = Array.from({ length: 20 }, (_, i) => `${box.photos}/tab/${i}?n=${i}`)
@@ -48,14 +48,14 @@ describe('signing in', () => {
     const standing = (await box.store.authorizations({ clientId: 'browser' })).filter(({ ended }) => !ended)
     assert.equal(standing.length, 1)
   })
-  it('tab A’s callback does not break tab B’s', async () => {
+  it('Tab A’s callback does not break tab B’s', async () => {
     const { box } = shared
     const jar = await signedInAtIssuer()
     const [a, b] = [await silentCallback(jar, `${box.photos}/a`), await silentCallback(jar, `${box.photos}/b`)]
     assert.equal((await jar.open(a)).url, `${box.photos}/a`)
     assert.equal((await jar.open(b)).url, `${box.photos}/b`)
   })
-  it('another browser’s state, a changed one, a foreign iss, a wrong nonce, a replayed code: no session', async () => {
+  it('Another browser’s `state`, a changed one, a foreign `iss`, a wrong nonce, a replayed code: no session', async () => {
     const { box } = shared
     const fresh = async (alter?: (location: string) => string) => {
       const jar = await signedInAtIssuer()
@@ -98,7 +98,7 @@ describe('signing in', () => {
     }
     assert.equal((await jar.open(next.location ?? '')).url, `${box.photos}/late`)
   })
-  it('return_to of another host, scheme, //host, /\\host, or with controls never becomes a Location', async () => {
+  it('`return_to` of another host, scheme, `//host`, `/\\host`, or with controls never becomes a `Location`', async () => {
     const { box } = shared
     const jar = await signedInAtIssuer()
     const bad = [
@@ -120,7 +120,7 @@ describe('signing in', () => {
     const good = await jar.open(`${box.photos}/.audgate/sign-in?return_to=${encodeURIComponent('/a/b?c=d')}`)
     assert.equal(good.url, `${box.photos}/a/b?c=d`)
   })
-  it('the id after sign-in is new', async () => {
+  it('The id after sign-in is new', async () => {
     const { box } = shared
     const jar = await signedInAtIssuer()
     jar.set(box.photos, 'audgate_web', 'planted'.padEnd(43, 'x'))
@@ -130,7 +130,7 @@ describe('signing in', () => {
     await jar.open(`${box.photos}/.audgate/sign-in?return_to=/`)
     assert.notEqual(jar.cookie(box.photos, 'audgate_web'), first)
   })
-  it('a person without the group sees why and is not sent round', async () => {
+  it('A person without the group sees why and is not sent round', async () => {
     const jar = new Jar()
     const page = await jar.signIn(`${shared.box.photos}/`, BOB)
     assert.equal(page.status, 200)
@@ -138,7 +138,7 @@ describe('signing in', () => {
     assert.ok(new URL(page.url).origin === shared.box.publicUrl)
     assert.equal(jar.cookie(shared.box.photos, 'audgate_web'), undefined)
   })
-  it('a token refused within 60 s shows a 403 page; at most two redirects in the whole run', async () => {
+  it('A token refused within 60 s shows a 403 page; at most two redirects in the whole run', async () => {
     const { box } = shared
     const sub = box.people.alice ?? ''
     const jar = await signedInAtIssuer()
@@ -157,7 +157,7 @@ describe('signing in', () => {
       await box.acts.changeGroups(sub, ['photos', 'files'], 'test')
     }
   })
-  it('signing in as somebody else ends the first person’s session on that host', async () => {
+  it('Signing in as somebody else ends the first person’s session on that host', async () => {
     const { box } = shared
     const jar = new Jar()
     await jar.signIn(`${box.files}/`)
@@ -173,7 +173,7 @@ describe('signing in', () => {
 })
 
 describe('audience', () => {
-  it('the photos cookie at the files host opens nothing, also under the right name', async () => {
+  it('The photos cookie at the files host opens nothing, also under the right name', async () => {
     const { box } = shared
     const jar = new Jar()
     await jar.signIn(`${box.photos}/`)
@@ -183,7 +183,7 @@ describe('audience', () => {
     const answer = await jar.send(`${box.files}/`)
     assert.equal(answer.status, 401)
   })
-  it('one password opens photos and then files; both show in the account; ending one leaves the other', async () => {
+  it('One password opens photos and then files; both show in `/account`; ending one leaves the other', async () => {
     const { box } = shared
     const jar = new Jar()
     await jar.signIn(`${box.photos}/`, ALICE)
@@ -200,7 +200,7 @@ describe('audience', () => {
     assert.match(ended.text, /revoked/)
     assert.equal((await jar.send(`${box.files}/`)).status, 200)
   })
-  it('photos:read only: 403 on a write, page or problem by kind', async () => {
+  it('`photos:read` only: 403 on a write, page or problem by kind', async () => {
     const box = await startBrowserGateway({ photosResource: 'session_scopes: ["photos:read"],' })
     try {
       const jar = new Jar()
@@ -221,7 +221,7 @@ describe('audience', () => {
       await box.close()
     }
   })
-  it('/.audgate/session never shows a token nor moves the idle end', async () => {
+  it('`/.audgate/session` never shows a token nor moves the idle end', async () => {
     const { box } = shared
     const jar = new Jar()
     await jar.signIn(`${box.photos}/`)

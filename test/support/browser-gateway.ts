@@ -45,9 +45,15 @@ export interface BrowserGatewayOptions {
   readonly issuer?: string
   readonly now?: () => number
   /** Answers in the upstream's stead; undefined: the usual echo. */
-  readonly answer?: (
-    arrived: Arrived,
-  ) => { readonly status?: number; readonly headers?: Record<string, string>; readonly body?: string } | undefined
+  readonly answer?: (arrived: Arrived) => UpstreamAnswer | undefined | Promise<UpstreamAnswer | undefined>
+  /** Listens where an earlier one did; undefined: anywhere. */
+  readonly port?: number
+}
+
+export interface UpstreamAnswer {
+  readonly status?: number
+  readonly headers?: Record<string, string>
+  readonly body?: string | Buffer
 }
 
 /** The file of {@link startBrowserGateway}. */
@@ -81,7 +87,7 @@ routes:${route('photos', PHOTOS_HOST, options.photos ?? '')}${route('files', FIL
 export async function startBrowserGateway(options: BrowserGatewayOptions = {}): Promise<BrowserGateway> {
   const arrived: Arrived[] = []
   const upstream = await startUpstream(arrived, options.answer)
-  const [port = 0] = await freePorts(1)
+  const [port = 0] = options.port === undefined ? await freePorts(1) : [options.port]
   const gateway = await startGateway({
     yaml: browserYaml(port, `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`, options),
     ...(options.now === undefined ? {} : { now: options.now }),
@@ -107,7 +113,7 @@ export async function startBrowserGateway(options: BrowserGatewayOptions = {}): 
   }
 }
 
-/** Alice and bob, in a store. */
+/** Alice and bob, in a store; who is there already stays. */
 export async function addPeople(store: Store): Promise<Readonly<Record<string, string>>> {
   const passwords = createPasswords()
   const people: Record<string, string> = {}
@@ -117,6 +123,7 @@ export async function addPeople(store: Store): Promise<Readonly<Record<string, s
   ] as const) {
     const sub = `u_${username}`
     people[username] = sub
+    if ((await store.userBySub(sub)) !== undefined) continue
     const common = { displayName: undefined, email: undefined, disabled: false, createdAt: 1 }
     await store.addUser({ sub, username, groups, passwordHash: await passwords.hash(password), ...common })
   }
@@ -130,7 +137,7 @@ async function startUpstream(arrived: Arrived[], answer: BrowserGatewayOptions['
     const { method = '', url = '', headers } = incoming
     const got = { method, url, headers, body }
     arrived.push(got)
-    const said = answer?.(got) ?? {}
+    const said = (await answer?.(got)) ?? {}
     response.writeHead(said.status ?? 200, { 'content-type': 'application/json', ...said.headers })
     response.end(said.body ?? JSON.stringify(got))
   })
@@ -213,6 +220,23 @@ export class Jar {
       })
       asked.on('error', (error) => reject(new Error(`${method} ${url}: ${error.message}`)))
       asked.end(body)
+    })
+  }
+
+  /** A WebSocket of a page of the host, which the upstream leaves open. Rejects where it is refused. */
+  socket(url: string): Promise<{ closed(): boolean; close(): void }> {
+    const { hostname, port, host, pathname } = new URL(url)
+    const cookie = `audgate_web=${this.cookies.get(hostname)?.get('audgate_web')}`
+    const headers = { host, cookie, origin: new URL(url).origin, connection: 'Upgrade', upgrade: 'websocket' }
+    return new Promise((resolve, reject) => {
+      const asked = request({ host: '127.0.0.1', port, path: pathname, headers, agent: false })
+      asked.on('response', ({ statusCode }) => reject(new Error(`no socket: ${statusCode}`)))
+      asked.on('upgrade', (_response, socket) => {
+        socket.on('error', () => undefined).resume()
+        resolve({ closed: () => socket.destroyed, close: () => socket.destroy() })
+      })
+      asked.on('error', reject)
+      asked.end()
     })
   }
 
