@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createPasswords } from '../../src/issuer/people/passwords.ts'
@@ -143,8 +144,14 @@ async function startUpstream(arrived: Arrived[], answer: BrowserGatewayOptions['
   })
   server.on('upgrade', (incoming, socket) => {
     arrived.push({ method: 'UPGRADE', url: incoming.url ?? '', headers: incoming.headers, body: '' })
-    socket.on('error', () => undefined)
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    socket
+      .on('error', () => undefined)
+      .on('end', () => socket.end())
+      .resume()
+    const key = `${incoming.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+    const accept = createHash('sha1').update(key).digest('base64')
+    const head = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
+    socket.write(`${[...head, `Sec-WebSocket-Accept: ${accept}`].join('\r\n')}\r\n\r\n`)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return server
