@@ -109,6 +109,7 @@ async function endTokens(store: Store, clientId: string): Promise<void> {
   const notBeforeMs = Date.now()
   const expiresAt = Math.ceil(notBeforeMs / 1_000) + DAY_SECONDS + TOLERANCE_SECONDS
   await store.act({
+    asOfMs: notBeforeMs,
     revocations: [{ kind: 'client', key: clientId, notBeforeMs, expiresAt }],
     deleteConsents: [],
     endAuthorizations: [{ clientId }],

@@ -70,7 +70,7 @@ async function forget(name: string, provider: string, options: Options): Promise
     await acts.endProviderSignIns(signIns, false, { provider, sub, reason: 'forgotten', by: BY })
     const nowMs = Date.now()
     const refused = { notBeforeMs: nowMs, expiresAt: Math.ceil(nowMs / 1000) + 86_460 }
-    await store.stateGroups({ issuer, person, groups: [], statedAtMs: nowMs, refused })
+    await store.stateGroups({ issuer, person, groups: [], statedAtMs: nowMs, refused, asOfMs: nowMs })
     const said = groups.length === 0 ? '' : `, and its groups ${groups.join(', ')} are forgotten`
     printLine(`What came from ${provider} for user ${name} has ended${said}.`)
   })

@@ -28,6 +28,8 @@ export interface IssuerContext {
   readonly registrationToken: string | undefined
   /** Milliseconds. */
   readonly now: () => number
+  /** Why no token, code or session may be issued now; undefined: they may. */
+  readonly cannotIssue: () => string | undefined
   /** Shared, so that its bound on how much is hashed at once holds for all. */
   readonly passwords: Passwords
   readonly signIn: SignIn

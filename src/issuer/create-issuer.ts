@@ -117,6 +117,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     store,
     masterKey,
     now,
+    cannotIssue: dependencies.cannotIssue ?? (() => undefined),
     registrationToken,
     acts: createRevocationActs({ store, now, adminGroups: () => settings().adminGroups }),
     passwords,

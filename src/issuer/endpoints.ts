@@ -1,5 +1,6 @@
 import type { IssuerContext } from './context.ts'
 import { type EndpointName, endpointAt } from './http/endpoints.ts'
+import { mayIssue, mayIssueToPeople } from './http/issuing-pause.ts'
 import {
   askAgainByGet,
   keepUserCode,
@@ -39,6 +40,7 @@ export function createEndpoints({ context, answers, tokens }: EndpointParts): En
   const page = only('GET', 'HEAD', 'POST')
   const publicly = [only('GET', 'HEAD', 'OPTIONS'), readQuery]
   const byProgram = [only('POST', 'OPTIONS'), readQuery, readForm]
+  const issuing = [only('POST', 'OPTIONS'), mayIssue, readQuery, readForm]
   return {
     metadata: { before: publicly, around: [keptForAMinute, completeMetadata(context.settings)] },
     jwks: { before: publicly, around: [keptForAMinute] },
@@ -53,20 +55,20 @@ export function createEndpoints({ context, answers, tokens }: EndpointParts): En
       ],
       around: [countRegistrations(context)],
     },
-    pushed_authorization_request: { before: byProgram, around: [] },
+    pushed_authorization_request: { before: issuing, around: [] },
     authorization: {
-      before: [page, readQuery, askAgainByGet],
+      before: [page, mayIssueToPeople, readQuery, askAgainByGet],
       around: [unverifiedErrors(context), formPostPage(context)],
     },
-    authorization_resumed: { before: [look, readQuery], around: [formPostPage(context)] },
-    device_authorization: { before: byProgram, around: [tellInterval] },
+    authorization_resumed: { before: [look, mayIssueToPeople, readQuery], around: [formPostPage(context)] },
+    device_authorization: { before: issuing, around: [tellInterval] },
     code_verification: {
       before: [page, readQuery, keepUserCode, refuseForeignForm, readUserCodeForm],
       around: [userCodeTries(context)],
     },
     code_verification_resumed: { before: [look, readQuery], around: [] },
     token: {
-      before: byProgram,
+      before: issuing,
       around: [slowPolls(), askBefore(context), oneUnit(context), keepAnswers(context, answers)],
     },
     introspection: { before: byProgram, around: [introspectOwn(context, tokens)] },

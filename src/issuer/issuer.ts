@@ -56,6 +56,8 @@ export interface IssuerDependencies {
   readonly meter?: FederationMeter
   /** Whether the store's disk has room for what strangers cause; default: it has. */
   readonly hasRoom?: (() => boolean) | undefined
+  /** Why nothing may be issued now, whatever else goes on; default: it may. */
+  readonly cannotIssue?: (() => string | undefined) | undefined
   /** Fetches the document behind a client's id. Default: from public addresses only. */
   readonly fetchDocument?: (url: string) => Promise<Response>
 }

@@ -76,7 +76,10 @@ export interface RevocationActs extends ProviderActs {
 /** Acts on a store. */
 export function createRevocationActs(options: ActOptions): RevocationActs {
   const { store } = options
-  const acting = (change: (stamp: Stamp) => Change) => store.act(whole(change(stampOf(options))))
+  const acting = (change: (stamp: Stamp) => Change) => {
+    const stamp = stampOf(options)
+    return store.act({ ...whole(change(stamp)), asOfMs: stamp.notBeforeMs })
+  }
   return {
     ...clientActs(acting),
     ...userActs(acting),

@@ -15,6 +15,8 @@ export interface MetricSources {
   readonly issuers: () => readonly IssuerKeys[]
   /** Undefined where this process serves no revocation feed. */
   readonly feed: { readonly followers: number } | undefined
+  /** Undefined where this process holds no store. */
+  readonly clock: { offsetSeconds(): number } | undefined
   /** Undefined where this process follows no revocation feed. */
   readonly following: { readonly stale: boolean; silentSeconds(): number } | undefined
   /** Of each provider, how long its longest unasked live sign-in was not asked for, seconds; undefined without an issuer. */
@@ -185,6 +187,7 @@ function gauges(registry: Registry, sources: MetricSources): void {
   total(registry, 'audgate_token_cache_hits_total', 'Tokens that were remembered.', () => sources.tokenCache().hits)
   total(registry, 'audgate_token_cache_misses_total', 'Tokens that were checked.', () => sources.tokenCache().misses)
   feedGauges(registry, sources)
+  storeGauges(registry, sources)
   const labelNames = ['issuer'] as const
   new Gauge({
     name: 'audgate_jwks_age_seconds',
@@ -209,6 +212,13 @@ function gauges(registry: Registry, sources: MetricSources): void {
       for (const { issuer, failures } of sources.issuers()) this.inc({ issuer }, failures)
     },
   })
+}
+
+/** What instances of one store have each of their own; sums over instances say nothing. */
+function storeGauges(registry: Registry, { clock }: MetricSources): void {
+  if (clock === undefined) return
+  const help = 'By how much this machine’s clock is ahead of the database’s; below 0: behind.'
+  gauge(registry, 'audgate_clock_offset_seconds', help, clock.offsetSeconds)
 }
 
 function feedGauges(registry: Registry, { feed, following }: MetricSources): void {

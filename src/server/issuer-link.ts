@@ -1,23 +1,18 @@
 import type { Config } from '../config/config.ts'
 import type { WeakSignIn } from '../core/assurance.ts'
-import type { Revocation } from '../core/revocation.ts'
 import type { BackChannel } from '../gateway/credentials/back-channel.ts'
-import type { Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
-import type { Log } from '../observe/log.ts'
 import type { Store } from '../store/store.ts'
 import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
-import { followCommands } from './command-trail.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
-import { createLastUse, type LastUse } from './last-use.ts'
+import { type IssuerState, openIssuerState, type StateSurroundings } from './issuer-state.ts'
 import { mountIssuer } from './mount-issuer.ts'
-import { openStore } from './open-store.ts'
-import { createRevocations, type Revocations } from './revocations.ts'
-import { type StoreHealth, watchStore } from './store-health.ts'
+import type { Revocations } from './revocations.ts'
+import type { StoreClock } from './store-clock.ts'
 
 /** What stands behind the data path: in this process, or in the one that this process works for. */
 export interface IssuerLink {
@@ -40,6 +35,7 @@ export interface IssuerLink {
   /** Undefined where this process holds no store; so is the feed. */
   readonly store: Store | undefined
   readonly feed: Feed | undefined
+  readonly clock: StoreClock | undefined
   /** Undefined where no feed is followed. */
   readonly following: Following | undefined
 }
@@ -54,97 +50,15 @@ export interface FeedTiming {
 /** Signs of life come far more often than what is known may be old. */
 export const FEED_TIMING: FeedTiming = { heartbeatMs: 1_000 }
 
-export interface IssuerLinkOptions {
-  readonly log: Log
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  readonly tunnels: Tunnels
+export interface IssuerLinkOptions extends StateSurroundings {
   readonly onEvent: (event: IssuerEvent) => void
   readonly meter: FederationMeter
   /** The file in force. */
   readonly current: () => Config
   readonly feedTiming: FeedTiming
-  /** Entries that have come into force, for other processes. */
-  readonly onRevocations?: ((entries: readonly Revocation[]) => void) | undefined
-  /** {@link IssuerLink.unavailable} may answer otherwise from now on. */
-  readonly onAvailability?: (() => void) | undefined
 }
 
 export type OpenIssuerLink = (config: Config, options: IssuerLinkOptions, closing: Closing) => Promise<IssuerLink>
-
-const SWEEP_MS = 60_000
-
-/** What the server remembers: the store of an embedded issuer, and what is kept of it in this process. */
-export interface IssuerState {
-  /** Undefined where this process holds no issuer. */
-  readonly store: Store | undefined
-  readonly usage: LastUse | undefined
-  readonly revocations: Revocations
-  /** Undefined where this process holds no store. */
-  readonly health: StoreHealth | undefined
-}
-
-export interface IssuerStateOptions
-  extends Pick<IssuerLinkOptions, 'log' | 'now' | 'tunnels' | 'onRevocations' | 'onAvailability'> {
-  /** How old the knowledge of revocations may be. */
-  readonly staleAfterMs: () => number
-  /** How long audit lines are kept. */
-  readonly auditSeconds: () => number
-}
-
-/** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
-export async function openIssuerState(
-  config: Config,
-  options: IssuerStateOptions,
-  closing: Closing,
-): Promise<IssuerState> {
-  const { log, now, tunnels } = options
-  const revocations = createRevocations({
-    now,
-    onAdded: (entries) => {
-      options.onRevocations?.(entries)
-      const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
-      if (closed > 0) log.info('tunnel.revoked', { closed })
-    },
-    staleAfterMs: options.staleAfterMs,
-    onRewound: (putBack) => log.warn('revocations.rewound', { put_back: putBack }),
-    onState: (fault) => {
-      if (fault === undefined) log.info('revocations.current')
-      else log.error('revocations.stale', { fault })
-      options.onAvailability?.()
-    },
-  })
-  closing.add(() => revocations.close())
-  if (config.issuer.kind !== 'embedded') return { store: undefined, usage: undefined, revocations, health: undefined }
-  const store = await openStore(config, { checked: true, now })
-  closing.add(() => store.close())
-  // Positions of before a restart mean nothing if the file is another one now: a copy from a backup.
-  if (config.store.kind === 'sqlite') await store.renewEpoch()
-  await revocations.follow(store)
-  const usage = createLastUse(store, (error) => log.warn('store.fault', { fault: String(error) }))
-  closing.add(async () => {
-    usage.close()
-    await usage.flush()
-  })
-  const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
-  closing.add(await followCommands(store, log, onFault))
-  const health = watchStore(store, config.store.kind === 'sqlite' ? config.store.path : undefined, log)
-  closing.add(() => health.close())
-  const stopSweeping = sweepStore(store, options)
-  closing.add(stopSweeping)
-  return { store, usage, revocations, health }
-}
-
-function sweepStore(store: Store, { log, now, auditSeconds }: IssuerStateOptions): () => void {
-  const sweep = (): void => {
-    store.sweep(Math.floor(now() / 1_000), auditSeconds()).catch((error: unknown) => {
-      log.warn('store.fault', { fault: error instanceof Error ? error.message : String(error) })
-    })
-  }
-  const timer = setInterval(sweep, SWEEP_MS)
-  timer.unref()
-  return () => clearInterval(timer)
-}
 
 /** Opens the store and the issuer where the file asks for them, or follows the audgate that has them. */
 export async function openOwnIssuerLink(
@@ -167,10 +81,11 @@ export async function openOwnIssuerLink(
   }
   const issuer = await mountIssuer(config, {
     store: memory.store,
-    now,
+    now: memory.clock?.now ?? now,
     onEvent,
     meter,
     hasRoom: memory.health?.hasRoom,
+    cannotIssue: memory.clock?.fault,
   })
   closing.add(() => issuer.close())
   const feed = openFeed(config, memory, options, issuer.backChannel)
@@ -188,7 +103,8 @@ export async function openOwnIssuerLink(
     revocations: memory.revocations,
     unready: () => unreadiness(config, memory, following),
     issuerUnready: async () => {
-      const known = memory.health?.fault() ?? memory.revocations.unavailable() ?? following?.unavailable()
+      const own = memory.health?.fault() ?? memory.clock?.fault()
+      const known = own ?? memory.revocations.unavailable() ?? following?.unavailable()
       return known ?? (memory.store === undefined ? undefined : silence(memory.store))
     },
     unavailable: () => {
@@ -200,6 +116,7 @@ export async function openOwnIssuerLink(
     onKeysChanged: (listener) => void listeners.push(listener),
     useJti: sharedProofs(config, memory.store),
     store: memory.store,
+    clock: memory.clock,
     feed,
     following,
   }

@@ -13,6 +13,8 @@ export interface MountOptions {
   readonly onEvent: (event: IssuerEvent) => void
   /** Whether the store's disk has room for what strangers cause. */
   readonly hasRoom: (() => boolean) | undefined
+  /** Why nothing may be issued; undefined: it may. */
+  readonly cannotIssue: (() => string | undefined) | undefined
   readonly meter: FederationMeter
 }
 
@@ -32,7 +34,7 @@ export async function mountIssuer(config: Config, options: MountOptions): Promis
 async function mountEmbedded(
   config: Config,
   embedded: EmbeddedIssuer,
-  { now, onEvent, hasRoom, meter }: MountOptions,
+  { now, onEvent, hasRoom, cannotIssue, meter }: MountOptions,
   store: Store,
 ): Promise<IssuerMount> {
   const { registrationToken } = config.secrets
@@ -46,6 +48,7 @@ async function mountEmbedded(
     now,
     onEvent,
     hasRoom,
+    cannotIssue,
     meter,
   })
   await warnWithoutAdministrator(config, store, onEvent)

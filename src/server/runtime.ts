@@ -127,7 +127,7 @@ function openMetrics(
   { tunnels, backing, verifier, state, now }: Pick<Runtime, 'tunnels' | 'backing' | 'verifier' | 'state' | 'now'>,
 ): Metrics {
   const stats = () => verifier.stats(now() / 1_000)
-  const { feed, following } = backing
+  const { feed, following, clock } = backing
   return createMetrics({
     inFlight: () => recorder().inFlight,
     openTunnels: () => tunnels.open,
@@ -140,6 +140,7 @@ function openMetrics(
     issuers: () => stats().issuers,
     feed,
     following,
+    clock,
     providerAges: backing.issuer.providerAges,
   })
 }

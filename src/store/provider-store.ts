@@ -48,6 +48,8 @@ export interface GroupStatement {
   readonly groups: readonly string[]
   readonly statedAtMs: number
   readonly refused: { readonly notBeforeMs: number; readonly expiresAt: number }
+  /** As `asOfMs` of an act of revocation. */
+  readonly asOfMs?: number
 }
 
 export type StatedGroups =

@@ -13,6 +13,11 @@ export interface NewRevocation {
 
 /** Everything that one act of revocation changes, carried out in one transaction: all of it or nothing. */
 export interface RevocationAct extends EndsSessions {
+  /**
+   * What `notBeforeMs` took for now, milliseconds: all stamps are moved on to the moment in which the act holds its locks, by
+   * the clock that instances share. Whoever made a token before that had not seen the act. Undefined: they stand as they are.
+   */
+  readonly asOfMs?: number
   readonly revocations: readonly NewRevocation[]
   /** Consents to delete: by person and/or client; both undefined in one entry is refused. */
   readonly deleteConsents: readonly { readonly sub?: string; readonly clientId?: string }[]

@@ -201,6 +201,8 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   noteInstance(instance: Omit<InstanceRecord, 'silentMs'>): Promise<void>
   instances(): Promise<readonly InstanceRecord[]>
   forgetInstance(id: string): Promise<void>
+  /** Milliseconds since the epoch by the clock that all instances share; undefined where that is this machine's own. */
+  clock(): Promise<number | undefined>
 
   // audit
   /** @param stranger whether a stranger can cause such lines as often as they like: those are bounded apart from the rest. */

@@ -69,6 +69,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         useJti: proofs.use,
         store: undefined,
         feed: undefined,
+        clock: undefined,
         following: undefined,
       }
     },

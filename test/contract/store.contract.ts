@@ -310,6 +310,16 @@ function acts(under: Under): void {
     assert.equal((await under.store.position()).id, entries[1]?.id)
   })
 
+  it('an act that was stamped before it had to wait is stamped by when it held its locks, and is remembered as long', async () => {
+    const asOfMs = 5_000
+    const stamp = { notBeforeMs: asOfMs, expiresAt: 2_000_000_000 }
+    const begun = Date.now()
+    const [entry] = await under.store.act(anAct({ asOfMs, revocations: [{ kind: 'client', key: 'c', ...stamp }] }))
+    assert.ok(entry !== undefined && Math.abs(entry.notBeforeMs - begun) < 5_000, JSON.stringify(entry))
+    assert.ok(entry.expiresAt >= 2_000_000_000 + Math.floor(begun / 1_000) - 5)
+    assert.deepEqual((await under.store.revocations(0, 50))[0], entry)
+  })
+
   it('the same token revoked again takes no further room; a later act on a client replaces the earlier', async () => {
     const jti = anAct({ revocations: [{ kind: 'jti', key: 'j', notBeforeMs: 1, expiresAt: 100 }] })
     const [first] = await under.store.act(jti)

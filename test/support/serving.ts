@@ -78,7 +78,7 @@ async function firstOf(
   void closed.then(() => {
     state.closed = true
   })
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline && !state.closed; ) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline && !state.closed; ) {
     const found = find()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 10))

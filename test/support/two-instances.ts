@@ -28,10 +28,14 @@ export interface TwoInstances {
   close(): Promise<void>
 }
 
-/** @param storeOf what stands behind `store:` of the second instance; default: the database itself. */
+/**
+ * @param storeOf what stands behind `store:` of the second instance; default: the database itself.
+ * @param environmentOf further variables of an instance.
+ */
 export async function startTwoInstances(
   settings = '',
   storeOf: (url: string, postgres: PostgresUnderTest) => Promise<string> = async (url) => url,
+  environmentOf: (name: 'a' | 'b') => Readonly<Record<string, string>> = () => ({}),
 ): Promise<TwoInstances> {
   const postgres = await startPostgres()
   const storeUrl = postgres.url(await postgres.database())
@@ -41,8 +45,9 @@ export async function startTwoInstances(
   const publicUrl = `http://127.0.0.1:${port}`
   const fileOf = (more: string): string =>
     photosFile(publicUrl, photos, `listen: 127.0.0.1:0\nmanagement: 127.0.0.1:0\n${settings}\n${more}`)
-  const a = await serve(fileOf(`store: ${storeUrl}\ninstance: a`), SECRETS)
-  const b = await serve(fileOf(`store: ${await storeOf(storeUrl, postgres)}\ninstance: b`), SECRETS)
+  const a = await serve(fileOf(`store: ${storeUrl}\ninstance: a`), { ...SECRETS, ...environmentOf('a') })
+  const secondUrl = await storeOf(storeUrl, postgres)
+  const b = await serve(fileOf(`store: ${secondUrl}\ninstance: b`), { ...SECRETS, ...environmentOf('b') })
   const state = { targets: [a.url, b.url] as readonly string[] }
   const balancer = await startBalancer(port, () => state.targets)
   const command = async (args: readonly string[], input = ''): Promise<string> => {

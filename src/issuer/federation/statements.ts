@@ -17,7 +17,8 @@ export async function stateGroups(
   const { provider, issuer, person, sub } = signIn
   const notBeforeMs = Math.floor(now())
   const expiresAt = Math.ceil(notBeforeMs / 1000) + REFUSED_SECONDS
-  const stated = await store.stateGroups({ issuer, person, groups, statedAtMs, refused: { notBeforeMs, expiresAt } })
+  const refused = { notBeforeMs, expiresAt }
+  const stated = await store.stateGroups({ issuer, person, groups, statedAtMs, refused, asOfMs: notBeforeMs })
   if (stated.kind === 'passed_over' || stated.added.length + stated.removed.length === 0) return
   const { added, removed } = stated
   const reason = kind === 'absent' ? { reason: 'groups_claim_absent' } : {}

@@ -29,11 +29,14 @@ export interface ExchangeParts {
 
 /**
  * Makes the access token that an authorization is good for right now, as the token endpoint would: groups and disabled accounts are looked at. The
- * caller has found that the authorization stands. Rejects while the provider that the person signed in at can't be asked.
+ * caller has found that the authorization stands. Rejects while the provider that the person signed in at can't be asked, and while nothing
+ * may be issued.
  * @param stampMs When nothing had been read of the store yet: an act of revocation that was missed ends the token.
  */
 export async function exchange(parts: ExchangeParts, holding: Holding, stampMs: number): Promise<Exchanged> {
   const { settings, store, federation } = parts.context
+  const pause = parts.context.cannotIssue()
+  if (pause !== undefined) throw new Error(pause)
   const standing = await federation.standingOfAuthorization(holding.gid, 'refresh')
   if (standing.kind === 'unavailable') throw new Error('the provider of this sign-in does not answer')
   const account = await store.userBySub(holding.sub)

@@ -2,7 +2,7 @@ import type { InstanceRecord, Store } from '../store.ts'
 import type { Database } from './database.ts'
 import { integer, type Row, text } from './row.ts'
 
-type Instances = Pick<Store, 'noteInstance' | 'instances' | 'forgetInstance'>
+type Instances = Pick<Store, 'noteInstance' | 'instances' | 'forgetInstance' | 'clock'>
 
 /** Processes that hold the store open, and how far each has read. Times are the database's. */
 export function instanceQueries(database: Database): Instances {
@@ -19,6 +19,12 @@ export function instanceQueries(database: Database): Instances {
     },
     forgetInstance: async (id) => {
       await database.run('DELETE FROM instances WHERE id = ?', id)
+    },
+    clock: async () => {
+      // A file's processes are all on one machine.
+      if (database.kind === 'sqlite') return undefined
+      const row = await database.watch.get(`SELECT ${database.nowMs} AS now`)
+      return row === undefined ? undefined : integer(row, 'now')
     },
   }
 }

@@ -4,7 +4,7 @@ import { auditOf } from './audits.ts'
 import { authorizationOf } from './authorizations.ts'
 import { clientOf } from './clients.ts'
 import type { Database } from './database.ts'
-import { revocationOf } from './revocations.ts'
+import { revocationOf } from './revocation-entries.ts'
 import { integer, text, whereAll } from './row.ts'
 import { usernameKey, userOf } from './users.ts'
 

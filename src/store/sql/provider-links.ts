@@ -5,7 +5,7 @@ import type { NewRevocation } from '../store.ts'
 import type { UserRecord } from '../user-record.ts'
 import type { Database, Queries, Transaction } from './database.ts'
 import { personLock } from './locks.ts'
-import { putInForce } from './revocations.ts'
+import { type Moment, momentOf, putInForce, stampMover } from './revocation-entries.ts'
 import { integer, optionalText, type Row, strings, text } from './row.ts'
 import { insertUser } from './users.ts'
 
@@ -24,8 +24,12 @@ type Links = Pick<
 /** Who reads links to change them holds this name. */
 const LINKS = ['provider links']
 
-/** Attempts to sign in by a provider, whose accounts its people have here, and what it says of their groups. */
-export function providerLinkQueries(database: Database): Links {
+/**
+ * Attempts to sign in by a provider, whose accounts its people have here, and what it says of their groups.
+ * @param now milliseconds; see {@link momentOf}.
+ */
+export function providerLinkQueries(database: Database, now: () => number): Links {
+  const moment = momentOf(database, now)
   return {
     ...attempts(database),
     providerLink: (issuer, person) => find(database, issuer, person),
@@ -45,7 +49,7 @@ export function providerLinkQueries(database: Database): Links {
     stateGroups: async (statement) => {
       const stated: { value: StatedGroups } = { value: { kind: 'passed_over' } }
       await database.write(async (transaction) => {
-        stated.value = await stateGroups(transaction, statement)
+        stated.value = await stateGroups(transaction, statement, moment)
       }, 'disk')
       return stated.value
     },
@@ -116,8 +120,8 @@ async function isTaken(queries: Queries, email: string | undefined, sub: string)
 }
 
 /** Tokens that carry a group which was lost, and which the account doesn't have of its own, are refused from this moment on. */
-async function stateGroups(transaction: Transaction, statement: GroupStatement): Promise<StatedGroups> {
-  const { issuer, person, groups, statedAtMs, refused } = statement
+async function stateGroups(transaction: Transaction, statement: GroupStatement, moment: Moment): Promise<StatedGroups> {
+  const { issuer, person, groups, statedAtMs, refused, asOfMs } = statement
   const before = await find(transaction, issuer, person)
   if (before === undefined) return { kind: 'passed_over' }
   await transaction.lock('exclusive', [personLock(before.sub)])
@@ -129,9 +133,10 @@ async function stateGroups(transaction: Transaction, statement: GroupStatement):
   const own = user === undefined ? [] : strings(user, 'groups')
   const sql = 'UPDATE provider_links SET groups = ?, stated_at_ms = ? WHERE issuer = ? AND person = ?'
   await transaction.run(sql, JSON.stringify(groups), statedAtMs, issuer, person)
+  const stamp = asOfMs === undefined ? refused : stampMover(await moment(transaction), asOfMs)(refused)
   const entries = removed
     .filter((group) => !own.includes(group))
-    .map((group): NewRevocation => ({ kind: 'sub_group', key: personKey(link.sub, group), ...refused }))
+    .map((group): NewRevocation => ({ kind: 'sub_group', key: personKey(link.sub, group), ...stamp }))
   transaction.atCommit(async (queries) => {
     await putInForce(queries, entries)
   })

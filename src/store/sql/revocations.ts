@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { personKey, REVOCATION_KINDS, type Revocation } from '../../core/revocation.ts'
+import { personKey, type Revocation } from '../../core/revocation.ts'
 import { lookupKey } from '../sealed-payload.ts'
 import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, StoreError } from '../store.ts'
 import { insertAudit } from './audits.ts'
@@ -7,7 +7,8 @@ import { dropBrowserSessions } from './browser-sessions.ts'
 import { setClientRevoked } from './clients.ts'
 import type { Database, Queries } from './database.ts'
 import { locksOfAct } from './locks.ts'
-import { integer, oneOf, type Row, strings, text, type Where, whereAll } from './row.ts'
+import { momentOf, movedTo, putBack, putInForce, revocationOf } from './revocation-entries.ts'
+import { integer, strings, text, type Where, whereAll } from './row.ts'
 import { updateUser } from './users.ts'
 
 type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
@@ -16,24 +17,24 @@ type EndAuthorizations = RevocationAct['endAuthorizations'][number]
 const POSITION = 'SELECT epoch, position, nonce, swept_at FROM feed'
 const PUT_BACK_AT_ONCE = 200
 
-const EXACT: ReadonlySet<string> = new Set(['jti', 'gid'])
-
 /**
  * Acts of revocation, and the entries that they put in force.
- * @param nowSeconds the time that audit lines carry.
+ * @param now milliseconds: what audit lines carry.
  */
 export function revocationQueries(
   database: Database,
-  nowSeconds: () => number,
+  now: () => number,
   origin: 'server' | 'command',
 ): RevocationQueries {
+  const moment = momentOf(database, now)
   return {
     act: async (act) => {
       const entries: Revocation[] = []
       await database.write(async (transaction) => {
         entries.length = 0
         for (const names of locksOfAct(act)) await transaction.lock('exclusive', names)
-        const added = await carryOut(transaction, act, { at: nowSeconds(), origin })
+        const stamped = act.asOfMs === undefined ? act : movedTo(await moment(transaction), act)
+        const added = await carryOut(transaction, stamped, { at: Math.floor(now() / 1000), origin })
         // Numbered last: numbers are in the order of commits then, and no reader can pass one by that comes later.
         transaction.atCommit(async (queries) => {
           entries.push(...(await putInForce(queries, added)))
@@ -182,56 +183,6 @@ async function endAppPasswords(
   return rows.map((row) => ({ kind: 'gid', key: text(row, 'gid'), ...revokeTokens }))
 }
 
-/** An entry that is in force already keeps its number; one that goes further takes the place of earlier ones. */
-export async function putInForce(queries: Queries, entries: readonly NewRevocation[]): Promise<readonly Revocation[]> {
-  const known = new Map<NewRevocation, Revocation>()
-  for (const entry of entries) {
-    const found = EXACT.has(entry.kind) ? await inForce(queries, entry) : undefined
-    if (found !== undefined) known.set(entry, found)
-  }
-  let id = await takeNumbers(queries, entries.length - known.size)
-  const numbered: Revocation[] = []
-  for (const entry of entries) {
-    const found = known.get(entry)
-    if (found === undefined) await replace(queries, { id: id + 1, ...entry })
-    numbered.push(found ?? { id: ++id, ...entry })
-  }
-  return numbered
-}
-
-async function inForce(queries: Queries, { kind, key, expiresAt }: NewRevocation): Promise<Revocation | undefined> {
-  const sql = 'SELECT * FROM revocations WHERE kind = ? AND key = ? AND expires_at >= ?'
-  const row = await queries.get(sql, kind, key, expiresAt)
-  return row === undefined ? undefined : revocationOf(row)
-}
-
-/** Answers the number before the first of `count`. From here to the commit no other act can take one. */
-async function takeNumbers(queries: Queries, count: number): Promise<number> {
-  if (count === 0) return 0
-  const sql = 'UPDATE feed SET position = position + ?, nonce = ? RETURNING position'
-  const row = await queries.get(sql, count, randomBytes(8).toString('base64url'))
-  if (row === undefined) throw new TypeError('the counter of revocations is gone')
-  return integer(row, 'position') - count
-}
-
-async function replace(queries: Queries, { id, kind, key, notBeforeMs, expiresAt }: Revocation): Promise<void> {
-  const superseded = 'DELETE FROM revocations WHERE kind = ? AND key = ? AND not_before_ms <= ? AND expires_at <= ?'
-  await queries.run(superseded, kind, key, notBeforeMs, expiresAt)
-  const sql = 'INSERT INTO revocations (id, kind, key, not_before_ms, expires_at) VALUES (?, ?, ?, ?, ?)'
-  await queries.run(sql, id, kind, key, notBeforeMs, expiresAt)
-}
-
-async function putBack(queries: Queries, entries: readonly NewRevocation[]): Promise<number> {
-  const sql = 'SELECT 1 FROM revocations WHERE kind = ? AND key = ? AND not_before_ms >= ? AND expires_at >= ?'
-  const lacking: NewRevocation[] = []
-  for (const entry of entries) {
-    const { kind, key, notBeforeMs, expiresAt } = entry
-    if ((await queries.get(sql, kind, key, notBeforeMs, expiresAt)) === undefined) lacking.push(entry)
-  }
-  await putInForce(queries, lacking)
-  return lacking.length
-}
-
 /** Like `whereAll`, but refuses to match everything. */
 function someOf(columns: Readonly<Record<string, string | undefined>>): Where {
   const where = whereAll(columns)
@@ -241,14 +192,4 @@ function someOf(columns: Readonly<Record<string, string | undefined>>): Where {
 
 function gone(what: string): StoreError {
   return new StoreError(`${what} is not there any more`, 'look at `audgate user list` and `audgate client list`')
-}
-
-export function revocationOf(row: Row): Revocation {
-  return {
-    id: integer(row, 'id'),
-    kind: oneOf(row, 'kind', REVOCATION_KINDS),
-    key: text(row, 'key'),
-    notBeforeMs: integer(row, 'not_before_ms'),
-    expiresAt: integer(row, 'expires_at'),
-  }
 }

@@ -21,7 +21,7 @@ import { userQueries } from './users.ts'
 
 /**
  * The store on an engine, but for what an engine does in its own way.
- * @param now milliseconds since the epoch, for the audit lines of acts.
+ * @param now milliseconds since the epoch, for the audit lines of acts, and for their entries where the store is a file.
  * @param origin who writes audit lines.
  */
 export function sqlStore(
@@ -40,12 +40,12 @@ export function sqlStore(
     ...factorQueries(database),
     ...keyAndCounterQueries(database),
     ...instanceQueries(database),
-    ...revocationQueries(database, () => Math.floor(now() / 1000), origin),
+    ...revocationQueries(database, now, origin),
     ...auditQueries(database, origin),
     ...linkQueries(database),
     ...listQueries(database),
     ...refusalQueries(database),
-    ...providerLinkQueries(database),
+    ...providerLinkQueries(database, now),
     ...providerSignInQueries(database),
     unit,
     hold: (held) => inUnit((transaction) => lockForUnit(transaction, held)),

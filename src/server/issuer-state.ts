@@ -1,0 +1,102 @@
+import type { Config } from '../config/config.ts'
+import type { Revocation } from '../core/revocation.ts'
+import type { Tunnels } from '../gateway/tunnels.ts'
+import type { Log } from '../observe/log.ts'
+import type { Store } from '../store/store.ts'
+import type { Closing } from './closing.ts'
+import { followCommands } from './command-trail.ts'
+import { createLastUse, type LastUse } from './last-use.ts'
+import { openStore } from './open-store.ts'
+import { createRevocations, type Revocations } from './revocations.ts'
+import { openStoreClock, type StoreClock } from './store-clock.ts'
+import { type StoreHealth, watchStore } from './store-health.ts'
+
+const SWEEP_MS = 60_000
+
+/** What the server remembers: the store of an embedded issuer, and what is kept of it in this process. */
+export interface IssuerState {
+  /** Undefined where this process holds no issuer. */
+  readonly store: Store | undefined
+  readonly usage: LastUse | undefined
+  readonly revocations: Revocations
+  /** Undefined where this process holds no store. */
+  readonly health: StoreHealth | undefined
+  readonly clock: StoreClock | undefined
+}
+
+/** What the state of an issuer works on and tells. */
+export interface StateSurroundings {
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly tunnels: Tunnels
+  /** Entries that have come into force, for other processes. */
+  readonly onRevocations?: ((entries: readonly Revocation[]) => void) | undefined
+  /** Whether tokens can be judged may have changed. */
+  readonly onAvailability?: (() => void) | undefined
+}
+
+export interface IssuerStateOptions extends StateSurroundings {
+  /** How old the knowledge of revocations may be. */
+  readonly staleAfterMs: () => number
+  /** How long audit lines are kept. */
+  readonly auditSeconds: () => number
+}
+
+/** Opens the store where the file asks for an issuer, and loads what is revoked. Rejects with StoreError. */
+export async function openIssuerState(
+  config: Config,
+  options: IssuerStateOptions,
+  closing: Closing,
+): Promise<IssuerState> {
+  const { log, now, tunnels } = options
+  const revocations = createRevocations({
+    now,
+    onAdded: (entries) => {
+      options.onRevocations?.(entries)
+      const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
+      if (closed > 0) log.info('tunnel.revoked', { closed })
+    },
+    staleAfterMs: options.staleAfterMs,
+    onRewound: (putBack) => log.warn('revocations.rewound', { put_back: putBack }),
+    onState: (fault) => {
+      if (fault === undefined) log.info('revocations.current')
+      else log.error('revocations.stale', { fault })
+      options.onAvailability?.()
+    },
+  })
+  closing.add(() => revocations.close())
+  if (config.issuer.kind !== 'embedded') {
+    return { store: undefined, usage: undefined, revocations, health: undefined, clock: undefined }
+  }
+  const store = await openStore(config, { checked: true, now })
+  closing.add(() => store.close())
+  // Positions of before a restart mean nothing if the file is another one now: a copy from a backup.
+  if (config.store.kind === 'sqlite') await store.renewEpoch()
+  const clock = await openStoreClock(store, { now, monotonic: () => performance.now(), log })
+  closing.add(() => clock.close())
+  await revocations.follow(store)
+  const usage = createLastUse(store, (error) => log.warn('store.fault', { fault: String(error) }))
+  closing.add(async () => {
+    usage.close()
+    await usage.flush()
+  })
+  const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
+  closing.add(await followCommands(store, log, onFault))
+  const health = watchStore(store, config.store.kind === 'sqlite' ? config.store.path : undefined, log)
+  closing.add(() => health.close())
+  const stopSweeping = sweepStore(store, options)
+  closing.add(stopSweeping)
+  return { store, usage, revocations, health, clock }
+}
+
+function sweepStore(store: Store, { log, now, auditSeconds }: IssuerStateOptions): () => void {
+  const sweep = (): void => {
+    store.sweep(Math.floor(now() / 1_000), auditSeconds()).catch((error: unknown) => {
+      log.warn('store.fault', { fault: error instanceof Error ? error.message : String(error) })
+    })
+  }
+  const timer = setInterval(sweep, SWEEP_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
