@@ -6,7 +6,7 @@ import { type ClientRecord, type Store, StoreError, type UserRecord } from '../s
 import { fail, readConfigOrExit } from './output.ts'
 
 /** Who acted, in the audit lines of commands. */
-export const BY = 'command line'
+export const BY = 'cli'
 
 export interface OpenStore {
   readonly config: Config

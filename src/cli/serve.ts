@@ -34,7 +34,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)
   tellWarnings(config, log)
-  const reloading = keepReloading({ server, log, load: () => loadConfig(file, process.env) })
+  const reloading = keepReloading({ server, log, now: Date.now, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
   notifySystemd('READY=1')
   listenToSignals(server, reloading, log)

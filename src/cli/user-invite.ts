@@ -88,7 +88,7 @@ async function printLink(
   { json, mail }: LinkOptions,
 ): Promise<void> {
   if (user.disabled) return fail(`user ${user.username} is disabled: \`audgate user enable\` first`, 1)
-  const made = await makeLink(store, config.publicOrigin, { kind, user, seconds, reset }, { by: 'cli' }, Date.now())
+  const made = await makeLink(store, config.publicOrigin, { kind, user, seconds, reset }, { by: BY }, Date.now())
   switch (made.kind) {
     case 'has_sign_in':
       return fail(`user ${user.username} can sign in already: use \`audgate user recover\` for a new password`, 1)

@@ -15,7 +15,7 @@ export interface DemoPerson {
   readonly password: string | undefined
 }
 
-const BY = 'demo'
+const BY = 'cli'
 
 const PEOPLE = [
   { username: 'alice', displayName: 'Alice', groups: ['photos', 'files', 'admins'] },

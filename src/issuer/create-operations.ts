@@ -11,14 +11,6 @@ import { addUser, displayNameProblem, emailProblem, groupsProblem } from './peop
 import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
 import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
 
-/** What acts of the command line are called when an operator does them here. */
-const EVENTS: Readonly<Record<string, string>> = {
-  'tokens.revoked': 'client.ended',
-  'authorization.revoked': 'authorization.ended',
-  'session.ended_everywhere': 'session.ended',
-  'user.groups_changed': 'user.changed',
-}
-
 /** @param keys Of the algorithm in force. */
 export function createOperations(context: IssuerContext, keys: () => SigningKeys): IssuerOperations {
   const { store, now, settings } = context
@@ -118,7 +110,7 @@ function told({ by, requestId, address }: Why): Detail {
 function actsFor(context: IssuerContext, why: Why): RevocationActs {
   const { store, now } = context
   const act = async (change: RevocationAct) => {
-    const event = EVENTS[change.audit.event] ?? change.audit.event
+    const { event } = change.audit
     const detail = { ...change.audit.detail, ...told(why) }
     const entries = await store.act({ ...change, audit: { event, detail } })
     context.tell(event, detail)

@@ -57,7 +57,7 @@ export interface IssuerOperations {
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
-  /** The acts of revocation, each audited with `why` under the event that the acts' own name is mapped to. */
+  /** The acts of revocation, each audited with `why`. */
   acts(why: Why): RevocationActs
   rotateKeys(why: Why): Promise<SigningKeyRecord | undefined>
   record(event: string, detail: Readonly<Record<string, unknown>>, why: Why): Promise<void>

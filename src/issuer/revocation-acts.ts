@@ -106,7 +106,7 @@ function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'rest
     restoreClient: (id, by) =>
       acting(() => ({ setClient: { id, revoked: false }, audit: line('client.restored', { client: id, by }) })),
     endClient: (id, by) =>
-      acting((stamp) => ({ ...ending(id, stamp), audit: line('tokens.revoked', { client: id, by }) })),
+      acting((stamp) => ({ ...ending(id, stamp), audit: line('client.ended', { client: id, by }) })),
   }
 }
 
@@ -127,15 +127,15 @@ function userActs(
         ...everything(sub, stamp),
         endAppPasswords: [{ sub, revokeTokens: stamp }],
         deleteConsents: [{ sub }],
-        audit: line('tokens.revoked', { sub, by }),
+        audit: line('authorization.ended', { sub, by }),
       })),
-    revokeUserClient: appEnds('tokens.revoked'),
+    revokeUserClient: appEnds('authorization.ended'),
     revokeConsent: appEnds('consent.revoked'),
     signOutEverywhere: (sub, by, appPasswords = false) =>
       acting((stamp) => ({
         ...everything(sub, stamp),
         ...(appPasswords ? { endAppPasswords: [{ sub, revokeTokens: stamp }] } : {}),
-        audit: line('session.ended_everywhere', { sub, by }),
+        audit: line('session.ended', { sub, everywhere: true, by }),
       })),
     signOutBrowser: (sub, issuerSession, by) =>
       acting((stamp) => ({
@@ -161,7 +161,7 @@ function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAu
       acting((stamp) => ({
         revocations: [entry('gid', gid, stamp)],
         endAuthorizations: [{ gid }],
-        audit: line('authorization.revoked', { gid, by }),
+        audit: line('authorization.ended', { gid, by }),
       })),
   }
 }
@@ -195,7 +195,7 @@ function settingActs(
           revocations: removed.map((group) => entry('sub_group', personKey(sub, group), stamp)),
           lostGroups: { notBeforeMs: stamp.notBeforeMs, expiresAt: stamp.expiresAt },
           setUser: { sub, groups },
-          audit: line('user.groups_changed', { sub, groups, removed, by }),
+          audit: line('user.changed', { sub, fields: ['groups'], groups, removed, by }),
         })),
       )
     },

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type BlackBox, type Called, callUrl, startBlackBox, within } from '../support/served-issuer.ts'
 
@@ -250,6 +253,23 @@ describe('what the operator’s API changes', () => {
     )
     const checked = await call('/config/check', 'POST', { text: `public_url: ${under.box.url}\nroute: []\n` })
     assert.equal((checked.body.problems as { line: number }[])[0]?.line, 2)
+  })
+  it('a file that is put in force and one that is refused leave a line with the digest', async () => {
+    const file = join(under.box.folder, 'routes.yaml')
+    const text = readFileSync(file, 'utf8')
+    const linesOf = async (event: string) =>
+      (await call(`/audit?event=${event}`)).body.items as { detail: { digest: string; by: string } }[]
+    for (const [event, content] of [
+      ['config.refused', `${text}\nnonsense: 1\n`],
+      ['config.reloaded', `${text}# the same\n`],
+    ] as const) {
+      writeFileSync(file, content)
+      await within(5_000, async () => ((await linesOf(event)).length > 0 ? undefined : event))
+      const [line] = await linesOf(event)
+      const digest = createHash('sha256').update(content).digest('hex').slice(0, 16)
+      assert.deepEqual([line?.detail.digest, line?.detail.by], [digest, 'cli'])
+    }
+    assert.match(JSON.stringify((await call('/system')).body.config), /nonsense/)
   })
   it('the stream tells of decisions, and ends when its token does', async () => {
     const { access } = await under.box.signIn('alice', {

@@ -51,9 +51,9 @@ describe('audgate audit', () => {
     await box.done('client', 'restore', 'cli')
     await box.done('revoke', '--user', 'alice')
     await box.done('keys', 'rotate')
-    const done = ['user.groups_changed', 'client.revoked', 'client.restored', 'tokens.revoked', 'keys.rotated']
+    const done = ['user.changed', 'client.revoked', 'client.restored', 'authorization.ended', 'keys.rotated']
     await within(5_000, async () => {
-      const told = box.log().filter(({ audit, by }) => audit === true && by === 'command line')
+      const told = box.log().filter(({ audit, by }) => audit === true && by === 'cli')
       const missing = done.filter((event) => told.filter((line) => line.event === event).length !== 1)
       return missing.length === 0 ? undefined : missing.join(' ')
     })
@@ -66,7 +66,7 @@ describe('audgate audit', () => {
     try {
       await within(10_000, async () => {
         await box.done('user', 'groups', 'alice', 'photos')
-        return seen.join('').includes('user.groups_changed') ? undefined : 'nothing came'
+        return seen.join('').includes('user.changed') ? undefined : 'nothing came'
       })
     } finally {
       child.kill('SIGTERM')

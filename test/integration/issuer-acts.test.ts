@@ -147,7 +147,7 @@ describe('what the issuer tells', () => {
       'token.issued',
       'token.refused',
       'code.reuse',
-      'authorization.revoked',
+      'authorization.ended',
     ]) {
       assert.ok(told.includes(event), `${event} in ${told.join(' ')}`)
     }

@@ -26,7 +26,12 @@ describe('reload', () => {
     log = []
     const sink = { write: (line: string) => log.push(JSON.parse(line)) }
     const file = join(gateway.folder, 'routes.yaml')
-    reloading = keepReloading({ server: gateway.server, log: logTo(sink), load: () => loadConfig(file, {}) })
+    reloading = keepReloading({
+      server: gateway.server,
+      log: logTo(sink),
+      now: Date.now,
+      load: () => loadConfig(file, {}),
+    })
   })
   afterEach(async () => {
     reloading.close()

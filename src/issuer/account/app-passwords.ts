@@ -5,7 +5,7 @@ import { madePage } from '../pages/app-passwords.ts'
 import { makeAppPassword } from '../people/app-passwords.ts'
 import { ask } from './confirmation.ts'
 import { showOverview } from './overview.ts'
-import { BY, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import { isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 const DAY_SECONDS = 86_400
 
@@ -24,7 +24,7 @@ export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> 
     return showOverview(visit, { status: 400, notice: { kind: 'problem', text: made.problem } })
   const { id, name } = made.record
   const { sub, username } = session.user
-  await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: BY })
+  await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: sub })
   const url = context.settings().appPasswordPlaces.get(resource.identifier) ?? origin
   sendPage(
     response,
@@ -52,7 +52,7 @@ export async function revokeOwnAppPassword(visit: SignedInRequest): Promise<void
       },
     )
   }
-  const [entry] = await context.acts.revokeAppPassword(id, BY)
+  const [entry] = await context.acts.revokeAppPassword(id, visit.session.user.sub)
   const atMs = entry?.notBeforeMs ?? context.now()
   const lastUsedAtMs = found.lastUsedAt === undefined ? undefined : found.lastUsedAt * 1000
   leadBack(visit, { kind: 'ended', what: found.name, atMs, lastUsedAtMs }, sub)

@@ -3,16 +3,7 @@ import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import { clientName } from '../pages/words.ts'
 import { ask } from './confirmation.ts'
 import { type Connection, connectionsWith, deviceName, resourceName } from './overview.ts'
-import {
-  accountClient,
-  BY,
-  isConfirmed,
-  knownClient,
-  leadBack,
-  posted,
-  refuse,
-  type SignedInRequest,
-} from './request.ts'
+import { accountClient, isConfirmed, knownClient, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 /** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
 export async function disconnect(visit: SignedInRequest): Promise<void> {
@@ -34,8 +25,8 @@ export async function disconnect(visit: SignedInRequest): Promise<void> {
       },
     )
   }
-  const [entry] = await context.acts.revokeConsent(sub, clientId, BY)
-  context.tell('consent.revoked', { sub, client: clientId, by: BY })
+  const [entry] = await context.acts.revokeConsent(sub, clientId, sub)
+  context.tell('consent.revoked', { sub, client: clientId, by: sub })
   const atMs = entry?.notBeforeMs ?? context.now()
   leadBack(visit, { kind: 'ended', what: name, atMs, lastUsedAtMs: milliseconds(connection.lastUsedAt) }, sub)
 }
@@ -66,8 +57,8 @@ export async function endDevice(visit: SignedInRequest): Promise<void> {
       },
     )
   }
-  const [entry] = await context.acts.revokeAuthorization(gid, BY)
-  context.tell('authorization.revoked', { sub, gid, client: clientId, by: BY })
+  const [entry] = await context.acts.revokeAuthorization(gid, sub)
+  context.tell('authorization.ended', { sub, gid, client: clientId, by: sub })
   const atMs = entry?.notBeforeMs ?? context.now()
   leadBack(visit, { kind: 'ended', what, atMs, lastUsedAtMs: milliseconds(device.lastUsedAt) }, sub)
 }
@@ -88,8 +79,8 @@ export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
       act: 'Sign out everywhere',
     })
   }
-  const [entry] = await context.acts.signOutEverywhere(sub, BY, ended)
-  context.tell('session.ended_everywhere', { sub, by: BY })
+  const [entry] = await context.acts.signOutEverywhere(sub, sub, ended)
+  context.tell('session.ended', { sub, everywhere: true, by: sub })
   await sessions.end(request, response)
   noteSignedOut(context, response)
   context.federation.wake()

@@ -6,7 +6,7 @@ import { seal, unseal } from '../keys/sealing.ts'
 import { enrolPage, type FactorsModel, recoveryCodesPage } from '../pages/second-factor.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { ask } from './confirmation.ts'
-import { ACCOUNT_PATH, accountForm, BY, isConfirmed, posted, type SignedInRequest } from './request.ts'
+import { ACCOUNT_PATH, accountForm, isConfirmed, posted, type SignedInRequest } from './request.ts'
 
 const FRESH_SECONDS = 600
 const ENROLMENT_MS = 10 * 60_000
@@ -78,7 +78,7 @@ export async function confirmAuthenticator(visit: SignedInRequest): Promise<void
   const made = await context.secondFactors.enrol(sub, secret, posted(visit, 'code'))
   if (made === 'wrong') return showEnrolment(visit, secret, 400, WRONG)
   if (made === 'there') return redirect(visit.response, ACCOUNT_PATH)
-  await context.record('factor.added', { sub, factor: 'authenticator', by: BY, ...from(visit) })
+  await context.record('factor.added', { sub, factor: 'authenticator', by: sub, ...from(visit) })
   showCodes(visit, made)
 }
 
@@ -100,7 +100,7 @@ export async function removeAuthenticator(visit: SignedInRequest): Promise<void>
   }
   const { sub } = session.user
   if (await context.secondFactors.remove(sub))
-    await context.record('factor.removed', { sub, factor: 'authenticator', by: BY, ...from(visit) })
+    await context.record('factor.removed', { sub, factor: 'authenticator', by: sub, ...from(visit) })
   return redirect(visit.response, ACCOUNT_PATH)
 }
 
@@ -111,7 +111,7 @@ export async function makeRecoveryCodes(visit: SignedInRequest): Promise<void> {
   const { sub } = session.user
   const codes = await context.secondFactors.makeCodes(sub)
   if (codes === undefined) return redirect(visit.response, ACCOUNT_PATH)
-  await context.record('recovery_codes.made', { sub, by: BY, ...from(visit) })
+  await context.record('recovery_codes.made', { sub, by: sub, ...from(visit) })
   showCodes(visit, codes)
 }
 

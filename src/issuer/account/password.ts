@@ -7,7 +7,7 @@ import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import { isFresh } from './factors.ts'
 import { type Failure, showOverview } from './overview.ts'
-import { BY, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import { leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
 
 const WRONG = 'That is not your password now. Type it again.'
@@ -36,8 +36,8 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
     return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
   const inHand = { exceptUid: session.uid, keepAppPasswords: posted(visit, 'keep_app_passwords') === 'yes' }
-  const [entry] = await context.acts.changePassword(user.sub, hash, inHand, BY)
-  context.tell('user.password_changed', { sub: user.sub, by: BY, address: issuerRequestOf(request).address })
+  const [entry] = await context.acts.changePassword(user.sub, hash, inHand, user.sub)
+  context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id
   const strong = session.acr === 'mfa' || session.acr === 'phr'
@@ -61,7 +61,8 @@ async function unfitness(visit: SignedInRequest, next: string, repeated: string)
 
 async function refuseTry(visit: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
   const { context, request, session } = visit
-  const about = { sub: session.user.sub, address: issuerRequestOf(request).address, by: BY }
+  const { sub } = session.user
+  const about = { sub, address: issuerRequestOf(request).address, by: sub }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     return showOverview(visit, busy(result.retryAfterSeconds))

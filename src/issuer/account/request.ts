@@ -45,9 +45,6 @@ export type AccountStep =
   | 'sign-out'
   | 'sign-out-everywhere'
 
-/** Who acted, for the audit. */
-export const BY = 'account page'
-
 /** A form of this page, for this person in this session only. */
 export function accountForm(
   { context, session }: SignedInRequest,

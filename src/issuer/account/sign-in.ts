@@ -16,7 +16,6 @@ import type { SignInResult } from '../people/throttle.ts'
 import {
   ACCOUNT_PATH,
   type AccountRequest,
-  BY,
   leadBack,
   type Outcome,
   outcomeFor,
@@ -94,7 +93,7 @@ export async function signOut(visit: SignedInRequest): Promise<void> {
   const { origin } = context.settings()
   const there = await context.federation.signOutUrl(session.uid, `${origin}${ACCOUNT_PATH}`)
   // At the gateway's hosts, too: whoever signs out here means this browser.
-  await context.acts.signOutBrowser(session.user.sub, lookupKey(session.uid), BY)
+  await context.acts.signOutBrowser(session.user.sub, lookupKey(session.uid), session.user.sub)
   await sessions.end(request, response)
   noteSignedOut(context, response)
   await context.record('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })

@@ -82,7 +82,7 @@ export async function unlinkProvider(visit: SignedInRequest): Promise<void> {
     ]
     return ask(visit, 'unlink', { issuer }, { question: `Disconnect ${name}?`, consequences, act: 'Disconnect' })
   }
-  await context.federation.unlink(link, { by: 'account page' })
+  await context.federation.unlink(link, { by: sub })
   leadBack(visit, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
 }
 

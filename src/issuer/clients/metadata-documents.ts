@@ -142,7 +142,7 @@ export async function keepDocumentClient(context: IssuerContext, client: Client)
     metadata: {},
   })
   await context.documents.keep(client.clientId)
-  await context.record('client.registered', { client: client.clientId, by: 'document' })
+  await context.record('client.registered', { client: client.clientId, by: `client:${client.clientId}` })
 }
 
 async function isRevoked({ store }: IssuerContext, id: string): Promise<boolean> {

@@ -30,8 +30,8 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
   provider.on('grant.revoked', (ctx, grantId) => {
     const { pending } = issuerRequestOf(ctx.req)
     const gid = gidOf(grantId)
-    context.tell('authorization.revoked', { gid, client: ctx.oidc.client?.clientId })
-    pending.push(context.acts.revokeAuthorization(gid, `client ${ctx.oidc.client?.clientId ?? ''}`))
+    context.tell('authorization.ended', { gid, client: ctx.oidc.client?.clientId })
+    pending.push(context.acts.revokeAuthorization(gid, `client:${ctx.oidc.client?.clientId ?? ''}`))
   })
   provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
   provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))

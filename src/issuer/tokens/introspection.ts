@@ -139,7 +139,7 @@ export function revokeOwn(context: IssuerContext, tokens: OwnTokens): Middleware
     ctx.status = 200
     ctx.body = ''
     if (token?.clientId !== declined.clientId) return
-    await context.acts.revokeJti(token.jti, token.expiresAt, `client ${token.clientId}`)
+    await context.acts.revokeJti(token.jti, token.expiresAt, `client:${token.clientId}`)
     context.tell('token.revoked', { jti: token.jti, client: token.clientId })
   }
 }

@@ -69,7 +69,7 @@ describe('acts of revocation', () => {
   it('revoking a user ends tokens, consents and sessions; the user may sign in anew', async () => {
     await acts.revokeUser('u', 'test')
     const expected = { entries: ['gid uc', 'gid ud', 'sub u'], alive: ['vc'], consents: ['vc'], sessions: [] }
-    assert.deepEqual(await state(), { ...expected, audit: 'tokens.revoked' })
+    assert.deepEqual(await state(), { ...expected, audit: 'authorization.ended' })
     assert.equal((await store.userBySub('u'))?.disabled, false)
   })
 
@@ -82,7 +82,7 @@ describe('acts of revocation', () => {
   })
 
   for (const [name, event] of [
-    ['revokeUserClient', 'tokens.revoked'],
+    ['revokeUserClient', 'authorization.ended'],
     ['revokeConsent', 'consent.revoked'],
   ] as const) {
     it(`${name} ends one client of one person, and nothing else`, async () => {
@@ -95,7 +95,7 @@ describe('acts of revocation', () => {
   it('signing out everywhere keeps consents', async () => {
     await acts.signOutEverywhere('u', 'test')
     const expected = { entries: ['gid uc', 'gid ud', 'sub u'], alive: ['vc'], sessions: [] }
-    assert.deepEqual(await state(), { ...untouched, ...expected, audit: 'session.ended_everywhere' })
+    assert.deepEqual(await state(), { ...untouched, ...expected, audit: 'session.ended' })
   })
 
   it('one token ends alone', async () => {
@@ -106,14 +106,14 @@ describe('acts of revocation', () => {
 
   it('one authorization ends alone, and its consent stays', async () => {
     await acts.revokeAuthorization('uc', 'test')
-    const expected = { entries: ['gid uc'], alive: ['ud', 'vc'], audit: 'authorization.revoked' }
+    const expected = { entries: ['gid uc'], alive: ['ud', 'vc'], audit: 'authorization.ended' }
     assert.deepEqual(await state(), { ...untouched, ...expected })
   })
 
   it('a changed group list ends tokens that carry a removed group, and nothing for an added one', async () => {
     await acts.changeGroups('u', ['photos', 'new'], 'test')
     assert.deepEqual((await store.userBySub('u'))?.groups, ['photos', 'new'])
-    const expected = { entries: ['sub_group u+editors', 'sub_group u+files'], audit: 'user.groups_changed' }
+    const expected = { entries: ['sub_group u+editors', 'sub_group u+files'], audit: 'user.changed' }
     assert.deepEqual(await state(), { ...untouched, ...expected })
   })
 
