@@ -48,6 +48,8 @@ export interface TokenMemo {
   cleared: object | undefined
   /** What a route adds to its requests; see `HeaderPolicy.addedBy`. */
   added: { readonly key: object } | undefined
+  /** What is to be said of it now, without its signature being checked again; undefined where it wasn't verified in this process. @param now NumericDate, seconds. */
+  standing: ((now: number) => Evidence) | undefined
 }
 
 /** How far clocks may differ: foreign issuers have clocks of their own, the embedded one shares ours. */
@@ -66,7 +68,7 @@ export type Evidence =
 
 /** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims`, the operator's API for tokens that nobody holds, a primary for what its workers verified, and tests only. */
 export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified | 'memo'>): VerifiedToken {
-  return { ...fields, memo: { cleared: undefined, added: undefined } } as VerifiedToken
+  return { ...fields, memo: { cleared: undefined, added: undefined, standing: undefined } } as VerifiedToken
 }
 
 export type Rejection = Extract<Evidence, { kind: 'rejected' }>

@@ -120,6 +120,18 @@ export function sendAnswer(
   else response.end()
 }
 
+/** The answer to what nobody foresaw; where another has begun it breaks. */
+export function sendFault(
+  request: IncomingMessage,
+  response: ServerResponse,
+  requestId: string,
+  awaitsContinue: boolean,
+): void {
+  if (response.headersSent) return void response.destroy()
+  const headers = ['Content-Length', '0', 'Cache-Control', 'no-store', 'X-Request-Id', requestId]
+  sendAnswer(request, response, { status: 500, headers, body: '' }, { awaitsContinue, close: true })
+}
+
 /** An answer on a bare socket: no parsed request stands behind it, or it was an upgrade. The connection ends with it. */
 export function sendRawAnswer(
   socket: Duplex,

@@ -1,13 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Denial, Reason } from '../core/denial.ts'
 import type { VerifiedToken } from '../core/token.ts'
+import type { Log } from '../observe/log.ts'
 import type { ForwardOutcome } from '../proxy/outcome.ts'
 import type { ActiveConfig } from './active-config.ts'
+import type { BackChannel } from './credentials/back-channel.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import type { Incoming } from './incoming.ts'
 import type { RouteMatch, Routing } from './judge.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead } from './request-head.ts'
-import type { RequestRecord } from './request-log.ts'
+import type { Recorder, RequestNotes, RequestRecord } from './request-log.ts'
+import type { Tunnels } from './tunnels.ts'
 
 /** One request on its way through. */
 export interface Call {
@@ -32,6 +36,21 @@ export interface ReservedRequest {
   readonly token?: VerifiedToken | undefined
   /** Ends the request with an answer of the gateway's own. */
   readonly refuse: (denial: Denial) => void
+}
+
+/** What every request goes through with. */
+export interface GatewayOptions extends RequestNotes {
+  /** The file in force. */
+  readonly active: () => ActiveConfig
+  readonly credentials: Credentials
+  readonly backChannel: BackChannel
+  readonly recorder: Recorder
+  readonly tunnels: Tunnels
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Answers a request for a reserved path. */
+  readonly serveReserved: (reserved: ReservedRequest) => void
 }
 
 /** Body bytes from and to a client. */

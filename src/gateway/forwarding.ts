@@ -8,9 +8,11 @@ import { createHrefRewriter } from '../core/paths/href-rewriter.ts'
 import { TICKET_PATH } from '../core/paths/ticket-url.ts'
 import { mayHoldHrefs, rewritesBody, upstreamTarget } from '../core/paths/upstream-target.ts'
 import type { Timeouts, Upstream } from '../core/route.ts'
+import { type Evidence, unavailable } from '../core/token.ts'
 import type { BodyTransform } from '../proxy/client-answer.ts'
 import type { ForwardInput, UpstreamRequest } from '../proxy/forward-input.ts'
 import type { UpstreamGroup, UpstreamMember } from '../proxy/upstreams.ts'
+import type { Incoming } from './incoming.ts'
 import { type Prepared, prepare, type RouteMatch, viaOf } from './judge.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead, UpstreamLines } from './request-head.ts'
@@ -18,6 +20,7 @@ import type { RequestRecord } from './request-log.ts'
 
 /** What was found out about a request before it goes on. */
 export interface Permitted {
+  /** The file in force by which it was judged. */
   readonly policy: Policy
   readonly head: RequestHead
   readonly match: RouteMatch
@@ -29,6 +32,15 @@ export interface Permitted {
   readonly isPrivate: boolean
   /** It asks for a tunnel; called when it becomes one. Undefined: it doesn't. */
   readonly onTunnel: (() => void) | undefined
+  readonly present: Present
+  readonly incoming: Incoming
+}
+
+/** What is so now, whatever it was when a request was judged. */
+export interface Present {
+  readonly active: () => { readonly policy: Policy }
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
 }
 
 /** A permitted request in its upstream's terms, and its answer in the client's. An object, for closures cost every request more. */
@@ -58,6 +70,18 @@ export class Forwarding implements ForwardInput {
   towards(upstream: Upstream): UpstreamRequest | undefined {
     const prepared = prepareFor(this.#permitted, upstream)
     return prepared.kind === 'ready' ? prepared : undefined
+  }
+
+  /** By the file in force, and by the token's standing. What narrows rules otherwise holds for the next request. */
+  stands(): boolean {
+    const { policy, permit, present } = this.#permitted
+    if (present.active().policy !== policy) return false
+    return permit.token === undefined || standingOf(permit, present.now() / 1_000).kind === 'verified'
+  }
+
+  onBodyWanted(): void {
+    const { awaitsContinue, response } = this.#permitted.incoming
+    if (awaitsContinue) response.writeContinue()
   }
 
   rewriteHead(status: number, rawHeaders: readonly string[]): string[] {
@@ -90,6 +114,12 @@ export class Forwarding implements ForwardInput {
     const { match, policy } = this.#permitted
     return match.host === policy.publicHost
   }
+}
+
+/** What a permitted request's token proves now, though it was bound to its request before. @param now NumericDate, seconds. */
+export function standingOf({ token }: Permit, now: number): Evidence {
+  if (token === undefined) return { kind: 'none' }
+  return token.memo.standing?.(now) ?? unavailable('whether the token is still good is not known', 1)
 }
 
 /** References of a folder's ticket lead on below it. */

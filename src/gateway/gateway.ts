@@ -2,13 +2,10 @@ import type { Duplex } from 'node:stream'
 import type { Answer } from '../core/answer.ts'
 import type { Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
-import type { SignInStep } from '../core/sign-in-answer.ts'
 import type { Evidence, VerifiedToken } from '../core/token.ts'
-import type { Log } from '../observe/log.ts'
 import { forward } from '../proxy/forward.ts'
-import type { ForwardOutcome } from '../proxy/outcome.ts'
+import type { ForwardOutcome, Overtaken } from '../proxy/outcome.ts'
 import { tunnel } from '../proxy/tunnel.ts'
-import type { ActiveConfig } from './active-config.ts'
 import {
   announcesTooMuch,
   answerFor,
@@ -16,14 +13,21 @@ import {
   type ClientFault,
   denialForFault,
   sendAnswer,
+  sendFault,
   sendRawAnswer,
   upstreamDenial,
 } from './answers.ts'
-import { beginSignIn, dependsOnKind, refusalStep, SIGN_IN_UNAVAILABLE, signInAsk } from './browser/sign-ins.ts'
-import { type Bytes, type Call, ENDS_CONNECTION, hasLeft, NO_BYTES, type ReservedRequest } from './call.ts'
-import type { BackChannel } from './credentials/back-channel.ts'
-import type { Credentials } from './credentials/credentials.ts'
-import { Forwarding, type Permitted, prepareFor } from './forwarding.ts'
+import { beginSignIn, SIGN_IN_UNAVAILABLE, signInAsk, stepFor } from './browser/sign-ins.ts'
+import {
+  type Bytes,
+  type Call,
+  ENDS_CONNECTION,
+  type GatewayOptions,
+  hasLeft,
+  NO_BYTES,
+  type ReservedRequest,
+} from './call.ts'
+import { Forwarding, prepareFor, standingOf } from './forwarding.ts'
 import type { Incoming } from './incoming.ts'
 import {
   isSignOut,
@@ -37,23 +41,8 @@ import {
   signOutRouting,
 } from './judge.ts'
 import type { RequestHead } from './request-head.ts'
-import { type Ending, faultText, okEnding, type Recorder, type RequestNotes } from './request-log.ts'
+import { type Ending, faultText, okEnding } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
-import type { Tunnels } from './tunnels.ts'
-
-export interface GatewayOptions extends RequestNotes {
-  /** The file in force. */
-  readonly active: () => ActiveConfig
-  readonly credentials: Credentials
-  readonly backChannel: BackChannel
-  readonly recorder: Recorder
-  readonly tunnels: Tunnels
-  readonly log: Log
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  /** Answers a request for a reserved path. */
-  readonly serveReserved: (reserved: ReservedRequest) => void
-}
 
 const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
 
@@ -68,10 +57,9 @@ export class Gateway {
 
   /** Takes a request whose turn on its connection has come. */
   request(incoming: Incoming): Call {
-    const { head } = incoming
     const active = this.#options.active()
-    const routing = routeRequest(active.policy, head)
-    const record = this.#options.recorder.begin(head.method, routing.client.requestId)
+    const routing = routeRequest(active.policy, incoming.head)
+    const record = this.#options.recorder.begin(incoming.head.method, routing.client.requestId)
     const call: Call = { incoming, active, record, match: undefined, ending: false }
     record.note(routing)
     try {
@@ -136,18 +124,26 @@ export class Gateway {
 
   /** After a wait another file may be in force: what it says of the request holds. */
   #resume(call: Call, match: RouteMatch, evidence: Evidence) {
-    const active = this.#options.active()
-    if (active === call.active) return this.#conclude(call, match, evidence)
-    call.active = active
-    const { head, upgrade } = call.incoming
-    const routing = routeRequest(active.policy, head)
-    call.record.note(routing)
+    if (this.#options.active() === call.active) return this.#conclude(call, match, evidence)
+    const routing = this.#routeAgain(call)
     if (routing.kind !== 'route') return this.#place(call, routing)
-    if (upgrade !== undefined && !routing.route.upgrades.includes(upgrade.protocol))
-      return this.#deny(call, NO_PROTOCOL)
-    const early = judgeWithoutToken(routing, head, this.#now())
+    const early = judgeWithoutToken(routing, call.incoming.head, this.#now())
     if (early !== undefined) return this.#follow(call, routing, early)
+    call.match = routing
     this.#conclude(call, routing, evidence)
+  }
+
+  /** By the file in force. */
+  #routeAgain(call: Call): Routing {
+    call.active = this.#options.active()
+    const { head, upgrade } = call.incoming
+    const routing = routeRequest(call.active.policy, head)
+    call.record.note(routing)
+    const mayTunnel =
+      upgrade === undefined || (routing.kind === 'route' && routing.route.upgrades.includes(upgrade.protocol))
+    return mayTunnel || routing.kind === 'deny'
+      ? routing
+      : { kind: 'deny', denial: NO_PROTOCOL, client: routing.client }
   }
 
   #conclude(call: Call, match: RouteMatch, evidence: Evidence) {
@@ -177,51 +173,67 @@ export class Gateway {
     const member = upstreams.choose()
     const onTunnel = upgrade === undefined ? undefined : () => this.#options.recorder.release(record)
     const isPrivate = this.#options.credentials.isPrivate(match, head, record)
-    const permitted: Permitted = { policy: active.policy, head, match, permit, record, now, isPrivate, onTunnel }
+    const { policy } = active
+    const present = this.#options
+    const permitted = { policy, incoming, head, match, permit, record, now, isPrivate, onTunnel, present }
     const prepared = prepareFor(permitted, member.upstream)
     if (prepared.kind === 'deny') return this.#deny(call, prepared.denial)
     const { maxBody } = match.route
     if (announcesTooMuch(request, maxBody)) return this.#deny(call, bodyTooLarge(maxBody))
     if (permit.token?.gid !== undefined) this.#options.noteUse(permit.token.gid, now)
     record.decidedAt = performance.now()
-    if (incoming.awaitsContinue) response.writeContinue()
     const input = new Forwarding(permitted, upstreams, member, prepared)
-    if (upgrade !== undefined) return this.#tunnel(call, permit, input, upgrade.early)
-    forward(permit, input, request, response, (outcome) => this.#finish(call, outcome))
+    if (upgrade !== undefined) return this.#tunnel(call, match, permit, input, upgrade.early)
+    forward(permit, input, request, response, (outcome) => this.#finish(call, match, permit, outcome))
   }
 
-  #tunnel(call: Call, permit: Permit, input: Forwarding, early: Buffer) {
+  #tunnel(call: Call, match: RouteMatch, permit: Permit, input: Forwarding, early: Buffer) {
     const { request, response } = call.incoming
     const { tunnels } = this.#options
-    const opened = tunnel(permit, input, request, response, early, (outcome) => {
+    const onOpen = (): void => tunnels.add(open)
+    const opened = tunnel(permit, input, request, response, early, onOpen, (outcome) => {
       tunnels.remove(open)
       if (outcome.kind === 'completed') call.record.status = outcome.status
-      this.#finish(call, outcome)
+      this.#finish(call, match, permit, outcome)
     })
     const open = { token: permit.token, close: () => opened.close() }
-    tunnels.add(open)
   }
 
-  #finish(call: Call, outcome: ForwardOutcome) {
+  /** What permitted it has ended while it was on its way: it is judged once more where nothing of it is lost, else refused. */
+  #overtaken(call: Call, match: RouteMatch, permit: Permit, outcome: Overtaken) {
+    try {
+      if (outcome.unsent && permit.token === undefined) return this.#place(call, this.#routeAgain(call))
+      const evidence = standingOf(permit, this.#now())
+      if (outcome.unsent) return this.#resume(call, match, evidence)
+      const judgment = judgeEvidence(match, call.incoming.head, evidence, this.#now())
+      if (judgment.kind !== 'deny') throw new TypeError('what was overtaken is still permitted')
+      this.#deny(call, judgment.denial, outcome)
+    } catch (error) {
+      this.#fail(call, error)
+    }
+  }
+
+  #finish(call: Call, match: RouteMatch, permit: Permit, outcome: ForwardOutcome) {
     const { record } = call
     switch (outcome.kind) {
+      case 'overtaken':
+        return this.#overtaken(call, match, permit, outcome)
       case 'completed':
         return this.#end(call, okEnding(outcome))
       case 'client_closed':
         return this.#end(call, { ...outcome, outcome: 'client_closed', reason: undefined })
-      case 'body_too_large': {
-        const denied = bodyTooLarge(record.route?.maxBody)
-        if (!outcome.headSent) return this.#deny(call, denied, outcome)
-        return this.#end(call, { ...outcome, outcome: 'refused', reason: denied.reason })
-      }
-      case 'failed': {
-        const denied = upstreamDenial(outcome)
+      case 'body_too_large':
+        return this.#unfinished(call, bodyTooLarge(record.route?.maxBody), 'refused', outcome)
+      case 'failed':
         record.cause = outcome.detail
-        if (!outcome.headSent) return this.#deny(call, denied, outcome)
-        record.detail = denied.description
-        return this.#end(call, { ...outcome, outcome: 'failed', reason: denied.reason })
-      }
+        return this.#unfinished(call, upstreamDenial(outcome), 'failed', outcome)
     }
+  }
+
+  #unfinished(call: Call, denied: Denial, outcome: 'refused' | 'failed', sent: Bytes & { readonly headSent: boolean }) {
+    if (!sent.headSent) return this.#deny(call, denied, sent)
+    call.record.detail = denied.description
+    this.#end(call, { ...sent, outcome, reason: denied.reason })
   }
 
   #preflight({ incoming, record }: Call, { status, headers }: Extract<Judgment, { kind: 'answer' }>) {
@@ -236,12 +248,11 @@ export class Gateway {
   /** Refuses; the record ends when the answer has gone, so that a closing server waits for it. */
   #deny(call: Call, denied: Denial, { bytesIn }: Bytes = NO_BYTES) {
     const { incoming, record } = call
-    const { head } = incoming
     record.refused(denied)
     if (denied.challenge?.signIn !== undefined) this.#options.noteWeakSignIn(denied, record.token)
-    const step = this.#stepFor(call, denied)
+    const step = stepFor(call, denied)
     if (step?.kind === 'sign_in') return this.#signIn(call, denied)
-    const answer = step?.answer ?? answerFor(denied, { ...head, requestId: record.id, route: record.route })
+    const answer = step?.answer ?? answerFor(denied, { ...incoming.head, requestId: record.id, route: record.route })
     const outcome = denied.reason.startsWith('upstream_') ? 'failed' : 'refused'
     call.ending = ENDS_CONNECTION.has(denied.reason) || incoming.upgrade !== undefined
     this.#answer(call, answer, { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length })
@@ -256,25 +267,17 @@ export class Gateway {
     sendAnswer(request, response, answer, { awaitsContinue, close: call.ending })
   }
 
-  #stepFor({ active, incoming, record, match }: Call, denied: Denial): SignInStep | undefined {
-    if (match === undefined || !dependsOnKind(denied, match.route)) return undefined
-    return refusalStep(active.policy, denied, match, incoming.head, record)
-  }
-
   /** Where the issuer is away, the answer says so. */
   #signIn(call: Call, denied: Denial) {
-    const { match, active, incoming } = call
+    const { match, active, incoming, record } = call
     if (match === undefined) throw new TypeError('a sign-in for nothing')
     const reason = denied.reason === 'no_token' ? 'sign_in_required' : denied.reason
-    const { backChannel } = this.#options
-    beginSignIn(active.policy, backChannel, signInAsk(match), incoming.head.rawHeaders)
-      .then(
-        ({ status, headers, body }) => {
-          const named = { status, headers: [...headers, 'X-Request-Id', call.record.id], body }
-          this.#answer(call, named, { outcome: 'refused', reason, ...NO_BYTES })
-        },
-        () => this.#deny(call, SIGN_IN_UNAVAILABLE),
-      )
+    const answer = ({ headers, ...rest }: Answer): void => {
+      const named = { ...rest, headers: [...headers, 'X-Request-Id', record.id] }
+      this.#answer(call, named, { outcome: 'refused', reason, ...NO_BYTES })
+    }
+    beginSignIn(active.policy, this.#options.backChannel, signInAsk(match), incoming.head.rawHeaders)
+      .then(answer, () => this.#deny(call, SIGN_IN_UNAVAILABLE))
       .catch((error: unknown) => this.#fail(call, error))
   }
 
@@ -284,9 +287,7 @@ export class Gateway {
     this.#options.log.error('request.fault', { request_id: call.record.id, fault: faultText(error) })
     call.record.status = 500
     this.#end(call, { outcome: 'failed', reason: undefined, ...NO_BYTES })
-    if (response.headersSent) return void response.destroy()
-    const headers = ['Content-Length', '0', 'Cache-Control', 'no-store', 'X-Request-Id', call.record.id]
-    sendAnswer(request, response, { status: 500, headers, body: '' }, { awaitsContinue, close: true })
+    sendFault(request, response, call.record.id, awaitsContinue)
   }
 
   #end(call: Call, ending: Ending) {

@@ -90,9 +90,9 @@ export class Attempts {
   /**
    * Sends the request once more, where that is safe and of use: to another upstream when this one never got it; to another, or over a new
    * connection when the old one was a kept one, when it may have got it but the request is idempotent and nothing was answered. Undefined: it is
-   * not sent.
+   * not sent; `overtaken`: it would be, if it were still permitted.
    */
-  again(lost: UpstreamConnection): UpstreamConnection | undefined {
+  again(lost: UpstreamConnection): UpstreamConnection | 'overtaken' | undefined {
     const { method, upstreams } = this.#input
     if (!lost.reused) this.#member.failed()
     if (lost.connected) {
@@ -101,6 +101,7 @@ export class Attempts {
       this.#sentAgain = true
     }
     const other = upstreams.chooseOther(this.#tried)
+    if ((other !== undefined || lost.reused) && !this.#input.stands()) return 'overtaken'
     const request = other === undefined ? undefined : this.#input.towards(other.upstream)
     if (other !== undefined && request !== undefined) return this.#send(other, request, false)
     return lost.reused ? this.#send(this.#member, this.#sent, true) : undefined

@@ -8,6 +8,8 @@ export interface Watched {
   onDeadline(now: number): void
   /** Whether it goes on by a permit that is over. */
   permitIsOver?(isOver: (permit: Permit) => boolean): boolean
+  /** Ends it at once where more of its request would go upstream; false: all of that is there, and an answer may be about to end. */
+  overtake?(): boolean
   /** Ends it, where it has not ended. */
   abort?(): void
 }
@@ -52,13 +54,14 @@ export class Deadlines {
     return this.#watched.length
   }
 
-  /** Ends, within {@link LAST_WORDS_MS}, what was permitted and is over; answers how much. */
+  /** Ends what was permitted and is over, answers within {@link LAST_WORDS_MS}; answers how much. */
   endIf(isOver: (permit: Permit) => boolean): number {
     const over = this.#watched.filter((item) => item.permitIsOver?.(isOver) === true)
+    const answering = over.filter((item) => item.overtake?.() !== true)
     const end = (): void => {
-      for (const item of over) item.abort?.()
+      for (const item of answering) item.abort?.()
     }
-    if (over.length > 0) setTimeout(end, LAST_WORDS_MS).unref()
+    if (answering.length > 0) setTimeout(end, LAST_WORDS_MS).unref()
     return over.length
   }
 

@@ -7,11 +7,9 @@ import type { Watched } from './deadlines.ts'
 import type { ForwardInput } from './forward-input.ts'
 import type { ResponseHead } from './http1/response-head.ts'
 import type { ForwardOutcome, UpstreamFault } from './outcome.ts'
+import { overtakingIn, type Phase, stillnessIn } from './phase.ts'
 import { drainRequest, RequestBody, type RequestBodyOwner } from './request-body.ts'
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
-
-/** `finishing`: the upstream is done, and the client takes what is left. */
-type Phase = 'connecting' | 'sending' | 'waiting' | 'receiving' | 'finishing' | 'settled'
 
 /** Takes an exchange over once its upstream has switched protocols; `attempts` is to be released at the end. */
 export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: number) => void
@@ -76,10 +74,23 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     return isOver(this.#permit)
   }
 
+  overtake(): boolean {
+    const overtaking = overtakingIn(this.#phase, this.#takeTunnel !== undefined)
+    if (overtaking === 'answering') this.#body.stop()
+    else this.#overtaken(overtaking === 'anew')
+    return overtaking !== 'answering'
+  }
+
   onConnected(): void {
+    if (this.#input.stands()) this.#send()
+    else this.#overtaken(true)
+  }
+
+  #send(): void {
     const { timeouts } = this.#input
     const { connection } = this.#attempts
     if (connection === undefined) return
+    if (!this.#body.sent) this.#input.onBodyWanted()
     this.#phase = this.#body.sent ? 'waiting' : 'sending'
     this.#within(this.#body.sent ? timeouts.responseHeadersMs : timeouts.idleMs)
     this.#body.start(connection)
@@ -153,27 +164,10 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   }
 
   onDeadline(): void {
-    switch (this.#phase) {
-      case 'connecting':
-        this.#sendAgainOr('timeout', 'connect: no connection in time')
-        return
-      case 'sending':
-        if (this.#body.blocked) this.#fail('timeout', 'idle: it takes no more of the body')
-        else this.#leaveClient('idle: no more of the body came')
-        return
-      case 'waiting':
-        this.#fail('timeout', 'headers: the request was sent whole and not answered')
-        return
-      case 'receiving':
-        if (this.#paused) this.#leaveClient('idle: the answer was not taken')
-        else this.#fail('timeout', 'idle: no more of the answer came')
-        return
-      case 'finishing':
-        this.#leaveClient('idle: the answer was not taken')
-        return
-      case 'settled':
-        return
-    }
+    const still = stillnessIn(this.#phase, this.#body.blocked, this.#paused)
+    if (still?.ends === 'attempt') this.#sendAgainOr('timeout', still.detail)
+    else if (still?.ends === 'upstream') this.#fail('timeout', still.detail)
+    else if (still?.ends === 'client') this.#leaveClient(still.detail)
   }
 
   /** Many servers write head and body one after the other: what has come by now leaves in one segment. */
@@ -212,13 +206,14 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     this.#startedAt = this.#input.upstreams.clock()
     const connection = this.#attempts.first()
     if (connection === undefined) this.#later(() => this.#fail('protocol', 'a field of the request can not be sent'))
-    else this.#connecting(connection)
+    else if (!this.#connecting(connection)) this.#send()
   }
 
-  #connecting(connection: UpstreamConnection): void {
+  /** False: it is connected already. */
+  #connecting(connection: UpstreamConnection): boolean {
     this.#phase = 'connecting'
     this.#within(this.#input.timeouts.connectMs)
-    if (connection.connected) this.onConnected()
+    return !connection.connected
   }
 
   /** `done` is never called before `forward` has returned. */
@@ -238,7 +233,8 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
     lost?.destroy()
     const next = lost === undefined ? undefined : this.#attempts.again(lost)
     if (next === undefined) this.#fail(fault, detail)
-    else this.#connecting(next)
+    else if (next === 'overtaken') this.#overtaken(true)
+    else if (!this.#connecting(next)) this.#send()
   }
 
   /** The answer is whole: its connection serves others, unless it waits for the rest of a request that nobody wants any more. */
@@ -254,6 +250,12 @@ export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {
   #fail(fault: UpstreamFault, detail: string): void {
     const headSent = this.#stop()
     this.#settle({ kind: 'failed', fault, detail, headSent, ...this.#bytes() })
+  }
+
+  /** No byte more goes upstream. @param unsent Nothing of a body was read, and what an upstream may have got can be sent twice. */
+  #overtaken(unsent: boolean): void {
+    this.#stop()
+    this.#settle({ kind: 'overtaken', unsent, ...this.#bytes() })
   }
 
   /** The client stands still: it is left, so that it holds nothing any longer. */

@@ -18,6 +18,10 @@ export interface ForwardInput extends UpstreamRequest, AnswerRules {
   readonly member: UpstreamMember
   /** The same request for another upstream of the group; undefined: it can't go elsewhere. */
   towards(upstream: Upstream): UpstreamRequest | undefined
+  /** Whether what permitted it still does. Asked before bytes go to an upstream, when time has passed since it was judged. */
+  stands(): boolean
+  /** The upstream is there, and the body is about to be read. */
+  onBodyWanted(): void
   readonly timeouts: Timeouts
   /** Bytes of the body; undefined: no limit. */
   readonly maxBody: number | undefined

@@ -16,6 +16,9 @@ interface Bytes {
   readonly bytesOut: number
 }
 
+/** What permitted a request ended before it was sent whole; no head was sent. `unsent`: it is whole, and may go on where it is permitted anew. */
+export type Overtaken = { readonly kind: 'overtaken'; readonly unsent: boolean } & Bytes
+
 /** How a request that was let through ended. `headSent`: the client has a status already, so no other can be given. */
 export type ForwardOutcome =
   /** `firstByteMs`: from the call to the head of the answer. */
@@ -29,6 +32,7 @@ export type ForwardOutcome =
   /** The client left, or stood still for longer than the idle limit. `status` undefined: no head was sent. */
   | ({ readonly kind: 'client_closed'; readonly status: number | undefined; readonly detail: string } & Bytes)
   | ({ readonly kind: 'body_too_large'; readonly headSent: boolean } & Bytes)
+  | Overtaken
 
 /** Ends the request at once, both ways; without effect after its outcome is known. The outcome is `client_closed`. */
 export type Abort = () => void

@@ -155,7 +155,8 @@ export interface Tunnel {
  * has returned: `completed` with status 101 is a tunnel that was opened. When no head was sent, nothing was written to `response`: the caller
  * answers.
  * @param input `headers` with `Upgrade` and `Connection`; `rewriteHead` keeps both for 101.
- * @param response On a socket that node has let go of; it ends the connection. @param early What node read beyond the request.
+ * @param response On a socket that node has let go of; it ends the connection. @param early What node read beyond the request. @param onOpen It
+ * has become a tunnel.
  */
 export function tunnel(
   permit: Permit,
@@ -163,6 +164,7 @@ export function tunnel(
   request: ClientRequest,
   response: ServerResponse,
   early: Buffer,
+  onOpen: () => void,
   done: (outcome: ForwardOutcome) => void,
 ): Tunnel {
   const { socket } = request
@@ -170,6 +172,7 @@ export function tunnel(
   const exchange = new Exchange(permit, input, request, response, done, (answer, attempts, firstByteMs) => {
     response.detachSocket(socket)
     state.open = new OpenTunnel(input, { socket, attempts, firstByteMs, done })
+    onOpen()
     state.open.start(answer, early)
   })
   exchange.start()

@@ -137,10 +137,10 @@ export class UpstreamConnection implements Unsent {
     this.#parser.handOver(user)
   }
 
-  /** The head leaves with the next {@link write}, or at the end of this turn. */
+  /** The head leaves with the next {@link write}, or at the end of this turn; never before `onConnected` was told. */
   writeHead(head: string): void {
     this.#unsent = head
-    sendSoon(this)
+    if (this.connected) sendSoon(this)
   }
 
   send(): void {
@@ -221,6 +221,7 @@ export class UpstreamConnection implements Unsent {
   #onConnect(): void {
     this.connected = true
     this.#user?.onConnected()
+    this.send()
   }
 
   #onRead(buffer: Buffer, length: number): void {

@@ -208,3 +208,12 @@ export function judgeBinding(
   const { proof, method, url } = presented
   return checkProof({ proof, token: presented.token, jkt: token.jkt, method, url, now })
 }
+
+/** Remembers proofs in this process. @param maxEntries Proofs remembered at a time. */
+export function useHere(maxEntries: number): UseJti {
+  const guard = createReplayGuard(maxEntries)
+  return (key, expiresAt, now) => {
+    const use = guard.use(key, expiresAt, now)
+    return use === 'full' ? undefined : use === 'first'
+  }
+}

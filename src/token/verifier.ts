@@ -3,11 +3,11 @@ import { type ClaimedToken, claimAt, claimedToken, type SignedToken, verifySigne
 import { ClockWatch } from './clock.ts'
 import {
   createProofChecker,
-  createReplayGuard,
   judgeBinding,
   type PresentedToken,
   type ProofChecker,
   type UseJti,
+  useHere,
 } from './dpop.ts'
 import type { KeyEvent } from './key-set.ts'
 import { createKeyAgent } from './key-source.ts'
@@ -237,6 +237,7 @@ class CachingVerifier implements Verifier {
     const known = { ...signed, evidence, slot: claimed.slot, keysVersion: keys.version, jumps: this.#clock.jumps }
     const fault = lifetimeFault(known, now)
     if (fault !== undefined) return fault
+    signed.token.memo.standing = this.#standingOf(known)
     this.#known.set(presented.token, known)
     if (claimed.slot.unseen.size > 0) this.#watchClaims(claimed.slot, signed.token)
     return this.#judge(known, presented, now)
@@ -262,6 +263,14 @@ class CachingVerifier implements Verifier {
     return bindingFault ?? known.evidence
   }
 
+  /** Holds nothing of the request that brought the token; its binding was judged with that. */
+  #standingOf(known: KnownToken): (now: number) => Evidence {
+    return (now) => {
+      this.#clock.see(now)
+      return lifetimeFault(known, now) ?? this.#standingFault(known) ?? known.evidence
+    }
+  }
+
   /** Whether the token is withdrawn, or nobody knows. */
   #standingFault({ token, slot, jumps }: KnownToken): Evidence | undefined {
     if (this.#clock.hadEnded(token.issuedAt, token.expiresAt + slot.settings.toleranceSeconds, jumps))
@@ -282,13 +291,4 @@ function lifetimeFault({ token, validFrom, slot }: KnownToken, now: number): Rej
     return rejected('not_yet_valid', `the token is not valid before ${Math.ceil(validFrom - now)} s from now`)
   }
   return undefined
-}
-
-/** @param maxEntries Proofs remembered at a time. */
-function useHere(maxEntries: number): UseJti {
-  const guard = createReplayGuard(maxEntries)
-  return (key, expiresAt, now) => {
-    const use = guard.use(key, expiresAt, now)
-    return use === 'full' ? undefined : use === 'first'
-  }
 }

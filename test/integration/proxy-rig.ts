@@ -113,6 +113,7 @@ export async function proxyTo(
     const input: ForwardInput = {
       ...{ method: request.method ?? '', target: request.url ?? '', headers: headersFor(request, member.upstream) },
       ...{ upstreams: group, member, timeouts: TIMEOUTS, maxBody: undefined },
+      ...{ stands: () => true, onBodyWanted: () => undefined },
       towards: (upstream) => ({ target: request.url ?? '', headers: headersFor(request, upstream) }),
       rewriteHead: (_status, headers) => withoutHop(headers),
       transformBody: () => undefined,

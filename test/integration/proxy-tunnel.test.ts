@@ -36,18 +36,27 @@ async function before(upstream: Promise<Listening>, overrides: Partial<ForwardIn
     const input: ForwardInput = {
       ...{ method: request.method ?? '', target: request.url ?? '', headers: request.rawHeaders },
       ...{ upstreams: group, member: group.choose(), maxBody: undefined, towards: () => undefined },
+      ...{ stands: () => true, onBodyWanted: () => undefined },
       timeouts: { connectMs: 2_000, responseHeadersMs: 2_000, idleMs: 5_000 },
       rewriteHead: (_status, headers) => [...headers],
       transformBody: () => undefined,
       ...overrides,
     }
     tunnels.push(
-      tunnel(permit(), input, request, response, head, (outcome) => {
-        outcomes.push(outcome)
-        if (outcome.kind === 'failed' && !outcome.headSent) {
-          response.writeHead(outcome.fault === 'timeout' ? 504 : 502, { Connection: 'close' }).end('oops')
-        }
-      }),
+      tunnel(
+        permit(),
+        input,
+        request,
+        response,
+        head,
+        () => undefined,
+        (outcome) => {
+          outcomes.push(outcome)
+          if (outcome.kind === 'failed' && !outcome.headSent) {
+            response.writeHead(outcome.fault === 'timeout' ? 504 : 502, { Connection: 'close' }).end('oops')
+          }
+        },
+      ),
     )
   })
   const near = await listening(server)

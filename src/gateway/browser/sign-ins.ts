@@ -6,6 +6,7 @@ import { namesHtml, type RequestKind, requestKind } from '../../core/request-kin
 import type { Route } from '../../core/route.ts'
 import { type AnswerRow, answerRow, type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
 import { usedScheme } from '../answers.ts'
+import type { Call } from '../call.ts'
 import { hashOf } from '../credentials/app-password-evidence.ts'
 import type { BackChannel } from '../credentials/back-channel.ts'
 import type { RouteMatch } from '../judge.ts'
@@ -72,6 +73,12 @@ export function refusalStep(
     corsHeaders: corsHeaders(route, rawHeaders),
     scheme: usedScheme(rawHeaders),
   })
+}
+
+/** The same for a request on its way; undefined: it is refused like any other. */
+export function stepFor({ active, incoming, record, match }: Call, denied: Denial): SignInStep | undefined {
+  if (match === undefined || !dependsOnKind(denied, match.route)) return undefined
+  return refusalStep(active.policy, denied, match, incoming.head, record)
 }
 
 /** The URL that begins a sign-in and comes back to a path of the host. */
