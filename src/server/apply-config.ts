@@ -30,17 +30,17 @@ const FIXED: Readonly<Record<string, (config: Config) => unknown>> = {
  */
 export async function applyConfig(
   next: Config,
-  parts: Runtime,
+  runtime: Runtime,
   spread: (next: Config, tls: TlsMaterial | undefined) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  const { state, log, backing, metrics, history } = parts
-  const { config: before } = state.generation
+  const { state, log, backing, metrics, history } = runtime
+  const { config: before } = state.active
   const fixed = changed(FIXED, before, next)
   if (fixed.length > 0)
     throw new StartFault(`${fixed.join(' and ')} changed: needs a restart; the old file stays in force`)
   const tls = readTls(next.tls)
   await backing.issuer.reconfigure(next)
-  swapIn(next, tls, parts)
+  swapIn(next, tls, runtime)
   await spread(next, tls)
   metrics.reload(true)
   log.info('reload', { changes: describeChanges(before, next) })
@@ -55,14 +55,14 @@ export function swapIn(
   tls: TlsMaterial | undefined,
   { state, backing, verifier, recorder }: Runtime,
 ): void {
-  const before = state.generation
+  const before = state.active
   verifier.setIssuers(trustedIssuers(next, backing.issuer.own))
-  const generation = activateConfig(next, before)
-  state.generation = generation
+  const active = activateConfig(next, before)
+  state.active = active
   recorder.setAccessLog(next.accessLog)
   state.listener?.setMaxConnections(next.maxConnections)
   if (tls !== undefined) state.listener?.setTls(tls)
-  retireConfig(before, generation)
+  retireConfig(before, active)
 }
 
 function changed(

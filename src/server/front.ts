@@ -21,10 +21,10 @@ export interface FrontOptions {
 const IDLE_CHECK_MS = 50
 
 /** Opens the public listener with the data path behind it. Rejects with a StartFault when it can't bind. */
-export async function openFront(parts: Runtime, options: FrontOptions, closing: Closing): Promise<Listener> {
-  const { state } = parts
-  const { listen: address, maxConnections } = state.generation.config
-  const handlers = handlersOf(parts, options.serveReserved)
+export async function openFront(runtime: Runtime, options: FrontOptions, closing: Closing): Promise<Listener> {
+  const { state } = runtime
+  const { listen: address, maxConnections } = state.active.config
+  const handlers = handlersOf(runtime, options.serveReserved)
   const listener = await openListener({ address, tls: options.tls, maxConnections }, handlers).catch(
     (error: unknown) => {
       throw bindFault('listen', address, error)
@@ -43,8 +43,8 @@ export function browserEndpoints({ credentials, backing, now }: Runtime): (reser
 }
 
 /** Takes no new connections, lets running requests finish, closes tunnels, then everything that was opened. */
-export async function closeFront(parts: Runtime, closing: Closing, graceMs: number): Promise<void> {
-  const { state, recorder, tunnels, log } = parts
+export async function closeFront(runtime: Runtime, closing: Closing, graceMs: number): Promise<void> {
+  const { state, recorder, tunnels, log } = runtime
   state.closing = true
   state.listener?.stop()
   const idle = setInterval(() => state.listener?.closeIdle(), IDLE_CHECK_MS)
@@ -55,10 +55,10 @@ export async function closeFront(parts: Runtime, closing: Closing, graceMs: numb
   for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
 }
 
-function handlersOf(parts: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {
-  const { recorder, backing, state, credentials, log, now, tunnels } = parts
+function handlersOf(runtime: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {
+  const { recorder, backing, state, credentials, log, now, tunnels } = runtime
   const { backChannel } = backing.issuer
-  const active = () => state.generation
+  const active = () => state.active
   const noteWeakSignIn = (denied: Denial, token: VerifiedToken | undefined) => {
     const weak = weakSignInOf(denied, token)
     if (weak !== undefined) backing.noteWeakSignIn(weak)

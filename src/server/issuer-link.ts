@@ -142,11 +142,11 @@ async function silence(store: Store): Promise<string | undefined> {
   const late = new Promise<string>((resolve) => {
     setTimeout(() => resolve('the store does not answer'), ANSWER_MS).unref()
   })
-  const asked = store.position().then(
+  const answered = store.position().then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : 'the store does not answer'),
   )
-  return Promise.race([asked, late])
+  return Promise.race([answered, late])
 }
 
 /** `dpop_replay: store`: a proof counts once over all instances. */

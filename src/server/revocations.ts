@@ -110,7 +110,7 @@ function createKnowledge({ now, staleAfterMs, onState }: RevocationsOptions): Kn
   let sweptAt = 0
   let position = 0
   let fault = ''
-  let said: string | undefined
+  let reported: string | undefined
   const moment = (): Moment => ({ monotonicMs: performance.now(), wallMs: now() })
   // The monotonic clock stands still while a machine sleeps, the other one can be set: the longer time counts.
   const ageMs = (): number =>
@@ -139,8 +139,8 @@ function createKnowledge({ now, staleAfterMs, onState }: RevocationsOptions): Kn
     },
     tell: () => {
       const reason = unavailable()
-      if ((reason === undefined) === (said === undefined)) return
-      said = reason
+      if ((reason === undefined) === (reported === undefined)) return
+      reported = reason
       onState(reason)
     },
   }

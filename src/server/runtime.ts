@@ -46,7 +46,7 @@ export interface Runtime extends ServerDependencies {
 }
 
 export interface ServerState {
-  generation: ActiveConfig
+  active: ActiveConfig
   listener: Listener | undefined
   closing: boolean
 }
@@ -65,11 +65,11 @@ export async function openRuntime(
   const startedAt = (dependencies.startedAt ?? now()) / 1_000
   const counters: { metrics: Metrics | undefined } = { metrics: undefined }
   const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
-  const state: ServerState = { generation: activateConfig(config), listener: undefined, closing: false }
-  const tunnels = createTunnels(() => groupsOf(state.generation).map(({ deadlines }) => deadlines))
+  const state: ServerState = { active: activateConfig(config), listener: undefined, closing: false }
+  const tunnels = createTunnels(() => groupsOf(state.active).map(({ deadlines }) => deadlines))
   closing.add(closeExpired(tunnels, now, log))
-  closing.add(() => retireConfig(state.generation, undefined))
-  const current = (): Config => state.generation.config
+  closing.add(() => retireConfig(state.active, undefined))
+  const current = (): Config => state.active.config
   const meter: FederationMeter = {
     call: (provider, kind, outcome) => counters.metrics?.providerCall(provider, kind, outcome),
     signIn: (provider, outcome, reason) => counters.metrics?.providerSignIn(provider, outcome, reason),

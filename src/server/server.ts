@@ -53,52 +53,52 @@ export async function createServer(config: Config, dependencies: ServerDependenc
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const tls = readTls(config.tls)
   await clearStaleSocket(config.listen)
-  const parts = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
-  const { log, now, state, backing, recorder } = parts
+  const runtime = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
+  const { log, now, state, backing, recorder } = runtime
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
   const { unready, issuerUnready } = backing
-  const management = await manage(config, { state, metrics: parts.metrics, unready, issuerUnready }, closing)
-  const site = await createMetadataEndpoint({ resources: () => knownResources(state.generation.config) })
+  const management = await manage(config, { state, metrics: runtime.metrics, unready, issuerUnready }, closing)
+  const site = await createMetadataEndpoint({ resources: () => knownResources(state.active.config) })
   closing.add(() => site.close())
   const admin = await mountAdmin(
-    parts,
+    runtime,
     {
-      traffic: async () => trafficOf([await parts.metrics.values()]),
+      traffic: async () => trafficOf([await runtime.metrics.values()]),
       workers: 1,
     },
     closing,
   )
   if (admin !== undefined) {
-    parts.kept.hand = admin.decisions
-    admin.onWatched((watched) => parts.witness.watch(watched))
+    runtime.kept.hand = admin.decisions
+    admin.onWatched((watched) => runtime.witness.watch(watched))
   }
   const serveReserved = createReserved({
     admin: admin && ((reserved) => answerAdmin(admin, reserved)),
     pages: admin && ((reserved) => answerPages(admin, reserved)),
     recorder,
     site: ({ request, response, record }) => site.handle(request, response, record.id),
-    browser: browserEndpoints(parts),
+    browser: browserEndpoints(runtime),
     issuer: backing.issuer,
     feed: backing.feed,
   })
-  const listener = await openFront(parts, { tls, serveReserved }, closing)
+  const listener = await openFront(runtime, { tls, serveReserved }, closing)
   const turn = createSerialQueue()
   return {
     addresses: listener.addresses,
     management,
     get config() {
-      return state.generation.config
+      return state.active.config
     },
     store: backing.store,
-    reload: (next) => turn(() => applyConfig(next, parts)),
+    reload: (next) => turn(() => applyConfig(next, runtime)),
     drain: () => {
       state.closing = true
     },
-    refusedFile: (problems) => parts.history.refused(problems),
+    refusedFile: (problems) => runtime.history.refused(problems),
     close: (graceMs = GRACE_MS) => {
       // Followers hold their streams open for ever; they come back to whoever serves next.
       backing.feed?.close()
-      return closeFront(parts, closing, graceMs)
+      return closeFront(runtime, closing, graceMs)
     },
   }
 }

@@ -45,7 +45,7 @@ export type PrimaryMessage =
 
 /** What a worker says to the primary. */
 export type WorkerMessage =
-  /** It listens for words. */
+  /** It listens for messages. */
   | { readonly kind: 'here' }
   | { readonly kind: 'listening'; readonly addresses: readonly AddressInfo[] }
   /** It can't do what it was told, in a line for the operator; it ends. */
@@ -70,8 +70,8 @@ export type WorkerMessage =
 
 /** A worker's end of the channel. */
 export interface WorkerLink {
-  say(word: WorkerMessage): void
-  onWord(listener: (word: PrimaryMessage) => void): void
+  send(message: WorkerMessage): void
+  onMessage(listener: (message: PrimaryMessage) => void): void
 }
 
 /** Signs of life come this often; a worker that hears none for {@link SILENT_MS} no longer knows what is revoked. */

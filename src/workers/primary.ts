@@ -33,7 +33,7 @@ const NO_SECRETS: Secrets = {
 
 /** What the primary holds for its workers. */
 interface Primary {
-  readonly parts: Runtime
+  readonly runtime: Runtime
   readonly answers: Gather
   readonly sums: MetricSums
   readonly ledger: Ledger
@@ -62,8 +62,8 @@ export async function createPrimary(config: Config, dependencies: ServerDependen
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const primary = await openPrimary(config, dependencies, closing)
-  const { parts, sums, answers } = primary
-  const { log, now, backing, state } = parts
+  const { runtime, sums, answers } = primary
+  const { log, now, backing, state } = runtime
   if (primary.tls !== undefined && hasEnded(primary.tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
   const workers = startWorkers(workersOptions(primary))
   // What is revoked from now on has to reach those that have been briefed already.
@@ -85,11 +85,11 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     addresses,
     management,
     get config() {
-      return state.generation.config
+      return state.active.config
     },
     store: backing.store,
-    refusedFile: (problems) => parts.history.refused(problems),
-    reload: (next) => turn(() => applyConfig(next, parts, (file, tls) => spread(primary, { config: file, tls }))),
+    refusedFile: (problems) => runtime.history.refused(problems),
+    reload: (next) => turn(() => applyConfig(next, runtime, (file, tls) => spread(primary, { config: file, tls }))),
     drain: () => {
       state.closing = true
     },
@@ -115,8 +115,8 @@ async function openPrimary(config: Config, dependencies: ServerDependencies, clo
       },
       stack,
     )
-  const parts = await openRuntime(config, dependencies, closing, open)
-  const { backing, state, metrics, now } = parts
+  const runtime = await openRuntime(config, dependencies, closing, open)
+  const { backing, state, metrics, now } = runtime
   const answers = createGather()
   const sums = createMetricSums(metrics)
   const traffic = async () => {
@@ -126,19 +126,14 @@ async function openPrimary(config: Config, dependencies: ServerDependencies, clo
       await answers.gather(workers.serving, METRICS_MS, (ask) => workers.tell({ kind: 'metrics', ask }))
     return trafficOf([await sums.values()])
   }
-  const admin = await mountAdmin(parts, { traffic, workers: config.workers }, closing)
+  const admin = await mountAdmin(runtime, { traffic, workers: config.workers }, closing)
   admin?.onWatched((watched) => told.primary?.workers?.tell({ kind: 'watch', watched }))
   const sweep = setInterval(() => ledger.entries(now() / 1_000), SWEEP_MS)
   sweep.unref()
   closing.add(() => clearInterval(sweep))
-  const innerPath = await openInner(
-    backing,
-    { resources: () => knownResources(state.generation.config) },
-    admin,
-    closing,
-  )
+  const innerPath = await openInner(backing, { resources: () => knownResources(state.active.config) }, admin, closing)
   const shared = {
-    parts,
+    runtime,
     answers,
     sums,
     admin,
@@ -153,31 +148,31 @@ async function openPrimary(config: Config, dependencies: ServerDependencies, clo
 }
 
 function workersOptions(primary: Primary): WorkersOptions {
-  const { parts, answers, sums, count } = primary
+  const { runtime, answers, sums, count } = primary
   const proofs = createReplayGuard(MOST_PROOFS)
   return {
     count,
-    log: parts.log,
+    log: runtime.log,
     start: () => briefing(primary),
     onGone: (worker) => {
       answers.leave(worker)
       sums.leave(worker)
     },
-    onWord: (word, answer, worker) => {
-      if (word.kind === 'proof') void judgeProof(parts.backing, proofs, word).then(answer)
-      if (word.kind === 'question') void answerQuestion(parts.backing.issuer.backChannel, word, answer)
-      if (word.kind === 'used') for (const [gid, at] of word.uses) parts.backing.noteUse(gid, at)
-      if (word.kind === 'decisions') primary.admin?.decisions(word.decisions)
-      if (word.kind === 'weak_sign_in') parts.backing.noteWeakSignIn(word.refusal)
-      if (word.kind === 'metrics') sums.note(worker, word.values)
-      if (word.kind === 'metrics' || word.kind === 'file') answers.settle(word.ask, worker)
+    onMessage: (message, answer, worker) => {
+      if (message.kind === 'proof') void judgeProof(runtime.backing, proofs, message).then(answer)
+      if (message.kind === 'question') void answerQuestion(runtime.backing.issuer.backChannel, message, answer)
+      if (message.kind === 'used') for (const [gid, at] of message.uses) runtime.backing.noteUse(gid, at)
+      if (message.kind === 'decisions') primary.admin?.decisions(message.decisions)
+      if (message.kind === 'weak_sign_in') runtime.backing.noteWeakSignIn(message.refusal)
+      if (message.kind === 'metrics') sums.note(worker, message.values)
+      if (message.kind === 'metrics' || message.kind === 'file') answers.settle(message.ask, worker)
     },
   }
 }
 
-function briefing({ parts, ledger, innerPath, tls, count }: Primary): PrimaryMessage {
-  const { backing, state, now } = parts
-  const file = forWorkers({ config: state.generation.config, tls }, count)
+function briefing({ runtime, ledger, innerPath, tls, count }: Primary): PrimaryMessage {
+  const { backing, state, now } = runtime
+  const file = forWorkers({ config: state.active.config, tls }, count)
   const revocations = ledger.entries(now() / 1_000)
   const publicKeys = publicKeysOf(backing)
   return {
@@ -196,7 +191,7 @@ function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
 
 /** Resolves when every worker has swapped the file in; one that can't is replaced by one that starts with it. */
 async function spread(primary: Primary, file: FileInForce): Promise<void> {
-  const { answers, workers, parts } = primary
+  const { answers, workers, runtime } = primary
   primary.tls = file.tls
   if (workers === undefined) return
   const late = await answers.gather(workers.serving, RELOAD_MS, (ask) => {
@@ -204,13 +199,13 @@ async function spread(primary: Primary, file: FileInForce): Promise<void> {
   })
   tellState(primary)
   for (const worker of late) {
-    parts.log.error('worker.stuck', { worker, detail: 'it did not take the file; another takes its place' })
+    runtime.log.error('worker.stuck', { worker, detail: 'it did not take the file; another takes its place' })
     workers.discard(worker)
   }
 }
 
-function tellState({ workers, parts }: Primary): void {
-  workers?.tell({ kind: 'state', unavailable: parts.backing.unavailable() })
+function tellState({ workers, runtime }: Primary): void {
+  workers?.tell({ kind: 'state', unavailable: runtime.backing.unavailable() })
 }
 
 function publicKeysOf({ issuer }: IssuerLink): readonly Readonly<Record<string, unknown>>[] {
@@ -230,15 +225,15 @@ async function judgeProof(
 async function answerQuestion(
   backChannel: BackChannel,
   { ask, about, question }: Extract<WorkerMessage, { kind: 'question' }>,
-  answer: (word: PrimaryMessage) => void,
+  answer: (message: PrimaryMessage) => void,
 ): Promise<void> {
   // What a worker sends is of our own making.
   const answered = await backChannel.ask(about, question as never).catch(() => undefined)
   answer({ kind: 'answer', ask, answer: answered })
 }
 
-async function close({ parts, workers }: Primary, closing: Closing, graceMs: number): Promise<void> {
-  const { state, backing, log } = parts
+async function close({ runtime, workers }: Primary, closing: Closing, graceMs: number): Promise<void> {
+  const { state, backing, log } = runtime
   state.closing = true
   // Followers hold their streams open for ever; they come back to whoever serves next.
   backing.feed?.close()

@@ -11,14 +11,14 @@ import type { PassOn } from './pass-on.ts'
 
 export interface WorkerIssuerLink {
   readonly open: OpenIssuerLink
-  /** Takes in what the primary says about keys, revocations and proofs; other words are passed over. */
-  hear(word: PrimaryMessage): void
+  /** Takes in what the primary says about keys, revocations and proofs; other messages are passed over. */
+  receive(message: PrimaryMessage): void
 }
 
 // An answer takes a fraction of a millisecond; a primary that is so busy can't be waited for.
 const PROOF_MS = 2_000
 
-/** What a worker knows of issuer and store: as much as the primary tells it. It exists before anything is opened, so no word is lost. */
+/** What a worker knows of issuer and store: as much as the primary tells it. It exists before anything is opened, so no message is lost. */
 export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, passOn: PassOn): WorkerIssuerLink {
   const state = { heardAt: performance.now(), unavailable: briefing.unavailable, keys: briefing.publicKeys }
   const bound: { tunnels: Tunnels | undefined } = { tunnels: undefined }
@@ -33,18 +33,18 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
   })
   revocations.add(briefing.revocations)
   const usage = createLastUse(
-    { touchAuthorizations: async (uses) => link.say({ kind: 'used', uses }) },
+    { touchAuthorizations: async (uses) => link.send({ kind: 'used', uses }) },
     () => undefined,
   )
   return {
-    hear: (word) => {
+    receive: (message) => {
       state.heardAt = performance.now()
-      if (word.kind === 'revocations') revocations.add(word.entries)
-      if (word.kind === 'state') state.unavailable = word.unavailable
-      if (word.kind === 'answer') questions.settle(word.ask, word.answer)
-      if (word.kind === 'proof') proofs.settle(word.ask, word.answer)
-      if (word.kind !== 'keys') return
-      state.keys = word.publicKeys
+      if (message.kind === 'revocations') revocations.add(message.entries)
+      if (message.kind === 'state') state.unavailable = message.unavailable
+      if (message.kind === 'answer') questions.settle(message.ask, message.answer)
+      if (message.kind === 'proof') proofs.settle(message.ask, message.answer)
+      if (message.kind !== 'keys') return
+      state.keys = message.publicKeys
       for (const listener of keyListeners) listener()
     },
     open: async (config, { tunnels }, closing) => {
@@ -64,7 +64,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         unavailable: () =>
           performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
         noteUse: usage.note,
-        noteWeakSignIn: (refusal) => link.say({ kind: 'weak_sign_in', refusal }),
+        noteWeakSignIn: (refusal) => link.send({ kind: 'weak_sign_in', refusal }),
         onKeysChanged: (listener) => void keyListeners.push(listener),
         useJti: proofs.use,
         store: undefined,
@@ -97,22 +97,22 @@ async function mountForWorker(
 
 /** Questions to the primary whether a DPoP proof is used for the first time: it counts once over all workers. */
 function createProofs(link: WorkerLink): { use: UseJti; settle(ask: number, answer: UseAnswer): void } {
-  const asked = new Map<number, (answer: UseAnswer) => void>()
+  const waiting = new Map<number, (answer: UseAnswer) => void>()
   const state = { asks: 0 }
   const settle = (ask: number, answer: UseAnswer): void => {
-    asked.get(ask)?.(answer)
-    asked.delete(ask)
+    waiting.get(ask)?.(answer)
+    waiting.delete(ask)
   }
   const use: UseJti = (key, expiresAt, now) =>
     new Promise((resolve) => {
       state.asks += 1
       const ask = state.asks
       const timer = setTimeout(() => settle(ask, undefined), PROOF_MS)
-      asked.set(ask, (answer) => {
+      waiting.set(ask, (answer) => {
         clearTimeout(timer)
         resolve(answer)
       })
-      link.say({ kind: 'proof', ask, key, expiresAt, now })
+      link.send({ kind: 'proof', ask, key, expiresAt, now })
     })
   return { use, settle }
 }
@@ -122,11 +122,11 @@ const QUESTION_MS = 10_000
 
 /** Questions of the back channel, which the primary answers. */
 function createQuestions(link: WorkerLink): BackChannel & { settle(ask: number, answer: unknown): void } {
-  const asked = new Map<number, (answer: unknown) => void>()
+  const waiting = new Map<number, (answer: unknown) => void>()
   const state = { asks: 0 }
   const settle = (ask: number, answer: unknown): void => {
-    asked.get(ask)?.(answer)
-    asked.delete(ask)
+    waiting.get(ask)?.(answer)
+    waiting.delete(ask)
   }
   return {
     settle,
@@ -135,13 +135,13 @@ function createQuestions(link: WorkerLink): BackChannel & { settle(ask: number, 
         state.asks += 1
         const ask = state.asks
         const timer = setTimeout(() => settle(ask, undefined), QUESTION_MS)
-        asked.set(ask, (answer) => {
+        waiting.set(ask, (answer) => {
           clearTimeout(timer)
           if (answer === undefined) reject(new Error('the primary process has no answer'))
           // What the primary sends is of our own making.
           else resolve(answer as never)
         })
-        link.say({ kind: 'question', ask, about, question })
+        link.send({ kind: 'question', ask, about, question })
       }),
   }
 }

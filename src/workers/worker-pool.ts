@@ -14,7 +14,7 @@ export interface WorkersOptions {
   readonly log: Log
   /** What a worker is told first. */
   readonly start: () => PrimaryMessage
-  readonly onWord: (word: WorkerMessage, answer: (word: PrimaryMessage) => void, worker: number) => void
+  readonly onMessage: (message: WorkerMessage, answer: (message: PrimaryMessage) => void, worker: number) => void
   readonly onGone: (worker: number) => void
 }
 
@@ -25,7 +25,7 @@ export interface Workers {
   /** Those that serve now, by id. */
   readonly serving: ReadonlySet<number>
   /** To all, those that are starting included. */
-  tell(word: PrimaryMessage): void
+  tell(message: PrimaryMessage): void
   /** Ends one at once; another takes its place. */
   discard(worker: number): void
   /** Lets running requests finish, then ends them all; those that take longer are cut. */
@@ -78,8 +78,8 @@ class WorkerPool implements Workers {
     for (let i = 0; i < options.count; i += 1) this.#fork()
   }
 
-  tell(word: PrimaryMessage): void {
-    for (const worker of this.#running.values()) send(worker, word)
+  tell(message: PrimaryMessage): void {
+    for (const worker of this.#running.values()) send(worker, message)
   }
 
   discard(id: number): void {
@@ -108,23 +108,23 @@ class WorkerPool implements Workers {
     const startedAt = performance.now()
     this.#running.set(worker.id, worker)
     worker.on('error', () => undefined)
-    worker.on('message', (word: WorkerMessage) => this.#hear(worker, word))
+    worker.on('message', (message: WorkerMessage) => this.#receive(worker, message))
     worker.once('exit', (code, signal) => this.#end(worker, { code, signal, livedMs: performance.now() - startedAt }))
   }
 
-  #hear(worker: Worker, word: WorkerMessage) {
-    const { log, start, onWord } = this.#options
-    switch (word.kind) {
+  #receive(worker: Worker, message: WorkerMessage) {
+    const { log, start, onMessage } = this.#options
+    switch (message.kind) {
       case 'here':
         return send(worker, start())
       case 'listening':
         this.serving.add(worker.id)
         log.info('worker.listening', { pid: worker.process.pid })
-        if (this.serving.size === this.#options.count) this.#settle.all(word.addresses)
+        if (this.serving.size === this.#options.count) this.#settle.all(message.addresses)
         return
       case 'fault':
-        this.#settle.fault(new StartFault(word.message))
-        return log.error('worker.fault', { pid: worker.process.pid, detail: word.message })
+        this.#settle.fault(new StartFault(message.message))
+        return log.error('worker.fault', { pid: worker.process.pid, detail: message.message })
       case 'used':
       case 'decisions':
       case 'weak_sign_in':
@@ -132,7 +132,7 @@ class WorkerPool implements Workers {
       case 'file':
       case 'metrics':
       case 'question':
-        return onWord(word, (answer) => send(worker, answer), worker.id)
+        return onMessage(message, (answer) => send(worker, answer), worker.id)
     }
   }
 
@@ -160,6 +160,6 @@ class WorkerPool implements Workers {
 }
 
 /** A worker that has just ended hears nothing; its end is told elsewhere. */
-function send(worker: Worker, word: PrimaryMessage): void {
-  if (worker.isConnected()) worker.send(word, undefined, undefined, () => undefined)
+function send(worker: Worker, message: PrimaryMessage): void {
+  if (worker.isConnected()) worker.send(message, undefined, undefined, () => undefined)
 }

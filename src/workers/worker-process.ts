@@ -26,9 +26,9 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1'] as const) proces
 
 const sent = { last: Promise.resolve() }
 
-function say(word: WorkerMessage): void {
+function send(message: WorkerMessage): void {
   // A primary that is gone ends this process by itself.
-  sent.last = new Promise((resolve) => process.send?.(word, undefined, undefined, () => resolve()))
+  sent.last = new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()))
 }
 
 async function end(failed: boolean): Promise<void> {
@@ -38,11 +38,11 @@ async function end(failed: boolean): Promise<void> {
 
 const inner = { path: '' }
 
-function onWord(listener: (word: PrimaryMessage) => void): void {
-  process.on('message', (message) => {
-    const word = message as PrimaryMessage
-    if (word.kind === 'start') inner.path = word.briefing.innerPath
-    listener(word)
+function onMessage(listener: (message: PrimaryMessage) => void): void {
+  process.on('message', (received) => {
+    const message = received as PrimaryMessage
+    if (message.kind === 'start') inner.path = message.briefing.innerPath
+    listener(message)
   })
 }
 
@@ -53,6 +53,6 @@ process.on('exit', () => {
 
 runWorker({
   log,
-  link: { say, onWord },
+  link: { send, onMessage },
   onEnd: (failed) => void end(failed),
 })

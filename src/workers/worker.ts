@@ -12,7 +12,7 @@ import { createWorkerIssuerLink } from './worker-issuer-link.ts'
 export interface WorkerOptions {
   readonly link: WorkerLink
   readonly log: Log
-  /** It has closed everything, or could not start. @param failed A word about why has been sent. */
+  /** It has closed everything, or could not start. @param failed A message that says why has been sent. */
   readonly onEnd: (failed: boolean) => void
 }
 
@@ -20,48 +20,50 @@ type Serving = Runtime & { readonly closing: Closing }
 
 /** The data path of one worker process: public listener and gateway. Issuer, store and file are the primary's, which tells it all. */
 export function runWorker({ link, log, onEnd }: WorkerOptions): void {
-  const state: { serving: Promise<Serving> | undefined; hear: (word: PrimaryMessage) => void } = {
+  const state: { serving: Promise<Serving> | undefined; receive: (message: PrimaryMessage) => void } = {
     serving: undefined,
-    hear: () => undefined,
+    receive: () => undefined,
   }
   const failed = (error: unknown): void => {
-    link.say({ kind: 'fault', message: startFault(error).message })
+    link.send({ kind: 'fault', message: startFault(error).message })
     onEnd(true)
   }
   const start = (briefing: WorkerInit): void => {
     const passOn = createPassOn(briefing.innerPath)
     const backing = createWorkerIssuerLink(briefing, link, passOn)
-    state.hear = backing.hear
+    state.receive = backing.receive
     state.serving = open(briefing, log, backing.open, passOn)
     state.serving.then(({ state: { listener }, kept }) => {
-      kept.hand = (decisions) => link.say({ kind: 'decisions', decisions })
-      link.say({ kind: 'listening', addresses: listener?.addresses ?? [] })
+      kept.hand = (decisions) => link.send({ kind: 'decisions', decisions })
+      link.send({ kind: 'listening', addresses: listener?.addresses ?? [] })
     }, failed)
   }
   const withServing = (work: (serving: Serving) => void | Promise<void>): void => {
     state.serving?.then(work).catch(failed)
   }
-  link.onWord((word) => {
-    state.hear(word)
-    if (word.kind === 'start') start(word.briefing)
-    if (word.kind === 'file') {
+  link.onMessage((message) => {
+    state.receive(message)
+    if (message.kind === 'start') start(message.briefing)
+    if (message.kind === 'file') {
       withServing((serving) => {
-        swapIn(word.config, word.tls, serving)
-        link.say({ kind: 'file', ask: word.ask })
+        swapIn(message.config, message.tls, serving)
+        link.send({ kind: 'file', ask: message.ask })
       })
     }
-    if (word.kind === 'metrics') {
-      withServing(async ({ metrics }) => link.say({ kind: 'metrics', ask: word.ask, values: await metrics.values() }))
+    if (message.kind === 'metrics') {
+      withServing(async ({ metrics }) =>
+        link.send({ kind: 'metrics', ask: message.ask, values: await metrics.values() }),
+      )
     }
-    if (word.kind === 'watch') withServing(({ witness }) => witness.watch(word.watched))
-    if (word.kind === 'close') {
+    if (message.kind === 'watch') withServing(({ witness }) => witness.watch(message.watched))
+    if (message.kind === 'close') {
       withServing(async (serving) => {
-        await closeFront(serving, serving.closing, word.graceMs)
+        await closeFront(serving, serving.closing, message.graceMs)
         onEnd(false)
       })
     }
   })
-  link.say({ kind: 'here' })
+  link.send({ kind: 'here' })
 }
 
 async function open(
@@ -72,24 +74,24 @@ async function open(
 ): Promise<Serving> {
   const closing = createClosing()
   try {
-    const parts = await openRuntime(
+    const runtime = await openRuntime(
       config,
       { log, now: Date.now, startedAt: performance.timeOrigin },
       closing,
       openBacking,
     )
-    const { recorder, backing } = parts
+    const { recorder, backing } = runtime
     const serveReserved = createReserved({
       recorder,
       site: passOn,
-      browser: browserEndpoints(parts),
+      browser: browserEndpoints(runtime),
       issuer: backing.issuer,
       feed: undefined,
       admin: passOn,
       pages: passOn,
     })
-    await openFront(parts, { tls, serveReserved }, closing)
-    return { ...parts, closing }
+    await openFront(runtime, { tls, serveReserved }, closing)
+    return { ...runtime, closing }
   } catch (error) {
     await closing.run()
     throw error

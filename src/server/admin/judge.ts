@@ -10,7 +10,7 @@ const MASK = '••••'
 export function adminJudge({ state, verifier }: Pick<Runtime, 'state' | 'verifier'>): AdminJudge {
   return {
     judge: async ({ method, url, address }, evidence, now) => {
-      const { config, policy } = state.generation
+      const { config, policy } = state.active
       const asked = headOf(config.publicOrigin, method, url, { address })
       if (asked === undefined) return undefined
       const explanation = await explain({ policy, asked, gather: () => evidence, now })

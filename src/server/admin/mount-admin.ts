@@ -62,28 +62,28 @@ export function answerPages(admin: AdminMount, { request, response, record, rout
 
 /** Undefined where this process holds no issuer. */
 export async function mountAdmin(
-  parts: Runtime,
+  runtime: Runtime,
   options: AdminMountOptions,
   closing: Closing,
 ): Promise<AdminMount | undefined> {
-  const { backing, now, log } = parts
+  const { backing, now, log } = runtime
   const { store, issuer } = backing
   if (store === undefined || issuer.operations === undefined || issuer.adminSignIn === undefined) return undefined
   const book = createDecisionBook(now)
   const keeper = createKeeper({
     store,
     now,
-    seconds: () => parts.state.generation.config.admin?.keepRefusalsSeconds ?? 0,
+    seconds: () => runtime.state.active.config.admin?.keepRefusalsSeconds ?? 0,
     onFault: (error) => log.warn('store.fault', { fault: String(error) }),
   })
   closing.add(() => keeper.close())
-  const admin = await createAdmin(dependenciesOf(parts, store, issuer.operations, book, options))
+  const admin = await createAdmin(dependenciesOf(runtime, store, issuer.operations, book, options))
   closing.add(() => admin.close())
   const office = createOffice({
-    api: (call, caller) => ask(parts, admin, { ...call, ...caller }),
-    signIn: issuer.adminSignIn(() => parts.state.generation.config.admin?.resource.identifier ?? ''),
-    origin: () => parts.state.generation.config.publicOrigin,
-    idleSeconds: () => parts.state.generation.config.admin?.sessionSeconds ?? 0,
+    api: (call, caller) => ask(runtime, admin, { ...call, ...caller }),
+    signIn: issuer.adminSignIn(() => runtime.state.active.config.admin?.resource.identifier ?? ''),
+    origin: () => runtime.state.active.config.publicOrigin,
+    idleSeconds: () => runtime.state.active.config.admin?.sessionSeconds ?? 0,
     now,
     onFault: (error) =>
       log.error('admin.fault', { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
@@ -97,7 +97,7 @@ export async function mountAdmin(
       const userAgent = String(request.headers['user-agent'] ?? '')
       void office({ request, response, visitor: { address, requestId, userAgent } })
     },
-    ask: (call) => ask(parts, admin, call),
+    ask: (call) => ask(runtime, admin, call),
     decisions: (batch) => {
       book.add(batch)
       keeper.add(batch)
@@ -107,35 +107,35 @@ export async function mountAdmin(
 }
 
 function dependenciesOf(
-  parts: Runtime,
+  runtime: Runtime,
   store: Store,
   issuer: IssuerOperations,
   decisions: DecisionBook,
   { traffic, workers }: AdminMountOptions,
 ): AdminDependencies {
-  const { backing, now, log, state, history } = parts
-  const startedAt = parts.startedAt ?? now()
+  const { backing, now, log, state, history } = runtime
+  const startedAt = runtime.startedAt ?? now()
   return {
     now,
     store,
     issuer,
     decisions,
     traffic,
-    origin: state.generation.config.publicOrigin,
-    view: () => viewOf(state.generation.config),
-    judge: adminJudge(parts),
-    mail: linkSender({ store, settings: () => state.generation.config.mail, log }),
+    origin: state.active.config.publicOrigin,
+    view: () => viewOf(state.active.config),
+    judge: adminJudge(runtime),
+    mail: linkSender({ store, settings: () => state.active.config.mail, log }),
     system: () => ({
       version: VERSION,
       startedAt,
       workers,
-      config: { file: state.generation.config.file, ...history.facts() },
-      store: { kind: state.generation.config.store.kind, fault: backing.unready() },
+      config: { file: state.active.config.file, ...history.facts() },
+      store: { kind: state.active.config.store.kind, fault: backing.unready() },
       feed: { followers: backing.feed?.followers ?? 0 },
     }),
-    checkConfig: (text) => checkConfig(text, state.generation.config),
+    checkConfig: (text) => checkConfig(text, state.active.config),
     isRevoked: (token) => backing.revocations.isRevoked(token),
-    upstreams: (id) => upstreamsOf(parts, id),
+    upstreams: (id) => upstreamsOf(runtime, id),
     warn: (event, detail) => log.warn(event, detail),
   }
 }
@@ -158,7 +158,7 @@ function viewOf(config: Config): AdminView {
 }
 
 function upstreamsOf({ state }: Runtime, id: string): ReturnType<AdminDependencies['upstreams']> {
-  const { config, upstreams } = state.generation
+  const { config, upstreams } = state.active
   const route = config.routes.find((each) => each.id === id)
   if (route === undefined) return []
   const group = upstreams.get(route)
@@ -172,7 +172,7 @@ function upstreamsOf({ state }: Runtime, id: string): ReturnType<AdminDependenci
 
 async function ask({ state, verifier, now }: Runtime, admin: Admin, call: PageCall): Promise<AdminAnswer> {
   const { token, method, path, address, requestId } = call
-  const route = state.generation.config.admin?.route
+  const route = state.active.config.admin?.route
   const parsed = parseTarget(`${API}${path}`)
   if (route === undefined || !parsed.ok) return { status: 404, headers: {}, body: { reason: 'not_found' } }
   const seconds = now() / 1_000

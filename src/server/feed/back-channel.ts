@@ -25,10 +25,10 @@ const KINDS: ReadonlySet<string> = new Set<BackChannelKind>([
 /** Answers a question that came over HTTP from whoever holds the feed token, which the caller has checked. */
 export async function answerQuestion(
   backChannel: BackChannel,
-  asked: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const question = await readQuestion(asked)
+  const question = await readQuestion(request)
   const answer = question === undefined ? undefined : await backChannel.ask(question.kind, question.question)
   const body = JSON.stringify(answer ?? { type: 'about:blank', status: 400, detail: 'no question of the back channel' })
   response.writeHead(answer === undefined ? 400 : 200, {
@@ -75,11 +75,11 @@ export function remoteBackChannel(choice: UpstreamChoice, feedToken: string): Ba
 
 /** What it holds is of the gateways' making, and only they have the feed token: its members are NOT checked. */
 async function readQuestion(
-  asked: IncomingMessage,
+  request: IncomingMessage,
 ): Promise<{ readonly kind: BackChannelKind; readonly question: never } | undefined> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of asked.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length
     if (bytes > MAX_QUESTION_BYTES) return undefined
     chunks.push(chunk)

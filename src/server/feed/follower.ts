@@ -89,7 +89,7 @@ interface FollowedState {
   asOfWall: number
   position: string
   behindMs: number
-  said: string
+  reported: string
   detail: string
 }
 
@@ -102,7 +102,7 @@ export function followFeed(options: FollowerOptions): FeedFollower {
     asOfWall: Number.NEGATIVE_INFINITY,
     position: '',
     behindMs: 0,
-    said: 'none',
+    reported: 'none',
     detail: 'not connected yet',
   }
   // The monotonic clock stands still while a machine sleeps, the other one can be set: the longer time counts.
@@ -110,8 +110,8 @@ export function followFeed(options: FollowerOptions): FeedFollower {
   const isStale = (): boolean => silentMs() > staleAfterMs() || state.behindMs > MOST_BEHIND_MS
   const announce = (): void => {
     const kind = isStale() ? 'stale' : 'following'
-    if (kind === state.said) return
-    state.said = kind
+    if (kind === state.reported) return
+    state.reported = kind
     options.onState(kind === 'stale' ? { kind, silentMs: silentMs(), detail: state.detail } : { kind })
   }
   const hearing = createHearing(options, state, announce)
