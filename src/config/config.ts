@@ -51,8 +51,14 @@ export interface EmbeddedIssuer {
   readonly password: PasswordSignIn
   /** Whether people may add an authenticator app; those that have one are asked all the same. */
   readonly authenticator: boolean
+  /** Whether people may sign in by passkeys. */
+  readonly passkeys: boolean
+  /** Who must have a second factor: nobody, everybody, or the members of these groups. */
+  readonly secondFactor: 'optional' | 'required' | readonly string[]
   /** The fewest characters of a new password. */
   readonly passwordMin: number
+  /** How long a browser is asked for no code after a password; 0: each time. */
+  readonly rememberBrowserSeconds: number
   readonly providers: readonly IdentityProvider[]
   readonly links: LinkSettings
 }

@@ -5,6 +5,7 @@ import type { DocumentSource } from './clients/document-source.ts'
 import type { Federation } from './federation/federation.ts'
 import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
+import type { Passkeys } from './people/passkeys.ts'
 import type { Passwords } from './people/passwords.ts'
 import type { SecondFactors } from './people/second-factors.ts'
 import type { StepUps } from './people/step-ups.ts'
@@ -36,6 +37,7 @@ export interface IssuerContext {
   readonly buckets: Buckets
   readonly stepUps: StepUps
   readonly secondFactors: SecondFactors
+  readonly passkeys: Passkeys
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget
   readonly federation: Federation

@@ -12,6 +12,7 @@ import { createKeyedLock } from './keyed-lock.ts'
 import { createSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import { startMaintenance } from './maintenance.ts'
 import { createBuckets } from './people/buckets.ts'
+import { createPasskeys } from './people/passkeys.ts'
 import { createPasswords } from './people/passwords.ts'
 import { createSecondFactors } from './people/second-factors.ts'
 import { createStepUps } from './people/step-ups.ts'
@@ -125,6 +126,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     buckets: createBuckets(store, now),
     stepUps: createStepUps(now),
     secondFactors: createSecondFactors(store, masterKey, now),
+    passkeys: createPasskeys({ store, masterKey, now, settings }),
     rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,

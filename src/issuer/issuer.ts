@@ -22,8 +22,14 @@ export interface IssuerSettings {
   readonly password: PasswordSignIn
   /** Whether people may add an authenticator app; those that have one are asked all the same. */
   readonly authenticator: boolean
-  /** The fewest characters of a new password. */
+  /** Whether people may sign in by passkeys, where browsers make them. */
+  readonly passkeys: boolean
+  /** Who must have a second factor: nobody, everybody, or the members of these groups. */
+  readonly secondFactor: 'optional' | 'required' | readonly string[]
+  /** The fewest characters of a new password of somebody without a second factor. */
   readonly passwordMin: number
+  /** How long a browser is asked for no code after a password; 0: each time. */
+  readonly rememberBrowserSeconds: number
   /** Where else people sign in, in file order. */
   readonly providers: readonly IdentityProvider[]
   /** Browsers' sessions at the gateway. */

@@ -161,7 +161,7 @@ describe('An authenticator app and recovery codes', () => {
     const { person, secret, codes } = await enrol('erin')
     // The session is from before the app: by password alone.
     const account = await person.open(`${box.url}/account`)
-    for (const step of ['authenticator-remove', 'recovery-codes']) {
+    for (const step of ['factor-remove', 'recovery-codes']) {
       const refused = await press(person, account, step)
       assert.equal(refused.status, 403, step)
       assert.match(refused.text, /needs a sign-in of the last 10 minutes/)
@@ -179,13 +179,19 @@ describe('An authenticator app and recovery codes', () => {
     assert.match(made.text, /Your recovery codes/)
     assert.ok(!made.text.includes(codes[0] ?? '-'))
     clock.aheadMs += 11 * 60_000
-    assert.equal((await press(strong, own, 'authenticator-remove')).status, 403)
+    assert.equal((await press(strong, own, 'factor-remove')).status, 403)
     const again = await strong.signIn(
       await strong.open(`${box.url}/account/sign-in`).then(() => press(strong, own, 'recovery-codes')),
     )
     const fresh = await type(strong, again, nextCode(secret))
-    const confirm = await press(strong, fresh, 'authenticator-remove')
-    assert.match((await strong.decide(confirm, 'approve')).text, /Your password alone opens your account/)
+    const confirm = await press(strong, fresh, 'factor-remove')
+    const gone = await strong.send(
+      confirm,
+      formWith(confirm, 'current_password'),
+      { current_password: PASSWORD },
+      'decision=approve',
+    )
+    assert.match(gone.text, /Your password alone opens your account/)
     assert.ok(isAway((await toCodePage(new Person(box.url, 'erin'))).page))
   })
 

@@ -47,6 +47,8 @@ export interface IssuerOptions {
   readonly now?: () => number
   readonly fetchDocument?: (url: string) => Promise<Response>
   readonly masterKey?: Buffer
+  /** The host of its address; default 127.0.0.1, where browsers make no passkeys. */
+  readonly host?: 'localhost'
   /** Answers what lies below `/public/` of the same origin, as an upstream would. */
   readonly upstream?: (path: string, response: ServerResponse) => void
 }
@@ -82,7 +84,7 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${options.host ?? '127.0.0.1'}:${port}`
   const now = options.now ?? Date.now
   const masterKey = options.masterKey ?? randomBytes(32)
   const passwordHash = await createPasswords().hash(PASSWORD)
@@ -99,6 +101,9 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     password: 'on',
     passwordMin: 15,
     authenticator: true,
+    passkeys: true,
+    secondFactor: 'optional',
+    rememberBrowserSeconds: 0,
     sessions: { idle: 3 * 86_400, max: 30 * 86_400 },
     appPasswords: { max: 365 * 86_400, unused: 180 * 86_400 },
     appPasswordPlaces: new Map(),

@@ -34,6 +34,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       'undici',
       'otpauth',
       'uqr',
+      '@simplewebauthn/server',
       '@zxcvbn-ts/core',
       '@zxcvbn-ts/language-common',
       '@zxcvbn-ts/language-en',

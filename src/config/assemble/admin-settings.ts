@@ -17,11 +17,15 @@ export function adminSettings({ admin, mail }: Config): Record<string, string> {
 }
 
 /** How people come in and show who they are, to tell what differs. */
-export function peopleSettings({ links, authenticator, passwordMin }: EmbeddedIssuer): Record<string, string> {
+export function peopleSettings(issuer: EmbeddedIssuer): Record<string, string> {
+  const { links, secondFactor, rememberBrowserSeconds } = issuer
   return {
     'links.invite': `${links.inviteSeconds}s`,
     'links.recover': `${links.recoverSeconds}s`,
-    'sign_in.authenticator': authenticator ? 'on' : 'off',
-    'sign_in.password_min': String(passwordMin),
+    'sign_in.authenticator': issuer.authenticator ? 'on' : 'off',
+    'sign_in.passkeys': issuer.passkeys ? 'on' : 'off',
+    'sign_in.second_factor': typeof secondFactor === 'string' ? secondFactor : secondFactor.join(', '),
+    'sign_in.password_min': String(issuer.passwordMin),
+    'sign_in.remember_browser': rememberBrowserSeconds === 0 ? '0' : `${rememberBrowserSeconds}s`,
   }
 }

@@ -227,7 +227,10 @@ function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) =>
     clientMetadataDocuments: issuer.client_metadata_documents === 'on',
     password: issuer.password,
     authenticator: issuer.sign_in.authenticator === 'on',
+    passkeys: issuer.sign_in.passkeys === 'on',
+    secondFactor: issuer.sign_in.second_factor,
     passwordMin: issuer.sign_in.password_min,
+    rememberBrowserSeconds: issuer.sign_in.remember_browser,
     providers: issuer.providers.map((provider) => assembleProvider(provider, beside)),
     links: { inviteSeconds: issuer.links.invite, recoverSeconds: issuer.links.recover },
   } satisfies EmbeddedIssuer

@@ -1,5 +1,6 @@
 import { parseHost } from '../../core/address.ts'
 import type { PathPattern } from '../../core/paths/pattern.ts'
+import { relyingPartyOf } from '../../core/relying-party.ts'
 import type { Path } from '../source.ts'
 import { type Checking, hasOwnIssuer, present, type RouteDraft } from './check.ts'
 
@@ -17,6 +18,7 @@ export function checkWarnings(checking: Checking): void {
         '`upstream_tls.verify: false` takes any server for the upstream',
       )
   }
+  warnOfNoPasskeys(checking)
   if (checking.draft.mail?.smtp?.endsWith('?tls=off') === true)
     checking.warn(['mail', 'smtp'], '`?tls=off`: whoever can listen on the way to the mail server can use the links')
   if (checking.draft.sessions?.shared_origin === true) {
@@ -32,6 +34,17 @@ export function checkWarnings(checking: Checking): void {
       '`insecure_http: true`: whoever can listen between here and the issuer can make tokens',
     )
   }
+}
+
+/** Browsers make passkeys for a name, over https; on localhost over http, too. */
+function warnOfNoPasskeys(checking: Checking): void {
+  const { public_url: publicUrl, issuer } = checking.draft
+  if (publicUrl === undefined || !hasOwnIssuer(checking.draft) || relyingPartyOf(publicUrl) !== undefined) return
+  if (typeof issuer === 'object' && 'sign_in' in issuer && issuer.sign_in?.passkeys === 'off') return
+  checking.warn(
+    ['public_url'],
+    'no passkeys are offered: browsers make them for a host name with https (or localhost) only; name one here, or say `issuer.sign_in.passkeys: off`',
+  )
 }
 
 /** Whether tokens of another issuer say how and when somebody signed in is that issuer's to know. */

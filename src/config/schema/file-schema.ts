@@ -18,6 +18,7 @@ import {
 import { PROVIDER } from './provider-schema.ts'
 import { RESOURCE } from './resource-schema.ts'
 import { ROUTE } from './route-schema.ts'
+import { SIGN_IN } from './sign-in-schema.ts'
 import { AUDIT, parseInstance, parseStaleAfter, SHUTDOWN, STORE } from './store-schema.ts'
 
 const DAY_SECONDS = 86_400
@@ -27,18 +28,6 @@ const ALGORITHMS = [
   ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ] as const
-
-const SIGN_IN = z
-  .strictObject({
-    authenticator: wordLeaf('Whether people may add an authenticator app.', ['on', 'off']).prefault('on'),
-    password_min: z
-      .int({ error: 'must be a whole number from 8 to 64' })
-      .min(8, { error: 'must be a whole number from 8 to 64' })
-      .max(64, { error: 'must be a whole number from 8 to 64' })
-      .meta({ description: 'The fewest characters of a new password.' })
-      .prefault(15),
-  })
-  .meta({ description: 'How people show who they are.' })
 
 /** `issuer` with settings: this process holds the issuer. */
 const EMBEDDED = z

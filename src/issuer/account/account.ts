@@ -6,9 +6,11 @@ import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { makeOwnAppPassword, revokeOwnAppPassword } from './app-passwords.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
-import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes, removeAuthenticator } from './factors.ts'
+import { removeOwnFactor } from './factor-remove.ts'
+import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes } from './factors.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
 import { showOverview } from './overview.ts'
+import { addPasskey, confirmPasskey, renamePasskey } from './passkeys.ts'
 import { changePassword } from './password.ts'
 import {
   ACCOUNT_PATH,
@@ -19,7 +21,7 @@ import {
   refuse,
   type SignedInRequest,
 } from './request.ts'
-import { showSignedOut, signIn, signInByCode, signOut } from './sign-in.ts'
+import { showSignedOut, signIn, signInByCode, signInByPasskey, signOut } from './sign-in.ts'
 import { connectProvider, unlinkProvider } from './ways-in.ts'
 
 type Step = (visit: SignedInRequest) => Promise<void>
@@ -33,8 +35,11 @@ const STEPS = new Map<string, Step>(
     'end-device': endDevice,
     'authenticator-add': addAuthenticator,
     'authenticator-confirm': confirmAuthenticator,
-    'authenticator-remove': removeAuthenticator,
     'recovery-codes': makeRecoveryCodes,
+    'passkey-add': addPasskey,
+    'passkey-confirm': confirmPasskey,
+    'passkey-rename': renamePasskey,
+    'factor-remove': removeOwnFactor,
     password: changePassword,
     'sign-out': signOut,
     'sign-out-everywhere': signOutEverywhere,
@@ -45,6 +50,7 @@ const STEPS = new Map<string, Step>(
 const OPEN_STEPS: ReadonlyMap<string, (visit: AccountRequest) => Promise<void>> = new Map([
   ['sign-in', signIn],
   ['sign-in-code', signInByCode],
+  ['sign-in-passkey', signInByPasskey],
 ])
 
 /**

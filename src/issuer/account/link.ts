@@ -1,5 +1,4 @@
 import { grantableScopes } from '../../core/resource.ts'
-import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { isFromElsewhere } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
@@ -8,7 +7,7 @@ import { type LinkModel, linkPage } from '../pages/link.ts'
 import { donePage, errorPage } from '../pages/message.ts'
 import { LINK_FIELD, LINK_PATH, type LiveLink, linkDetail, liveLink } from '../people/links.ts'
 import { passwordProblem } from '../people/password-judgement.ts'
-import { passwordRules } from './password.ts'
+import { passwordRules, shortestPassword } from './password-rules.ts'
 import { type AccountRequest, posted } from './request.ts'
 
 /** Where a used link leads; says nothing of whose it was. */
@@ -39,7 +38,7 @@ export async function useLink(visit: AccountRequest): Promise<void> {
   const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
   if (live === undefined) return showDead(visit)
   const password = posted(visit, 'new_password')
-  const problem = await unfitness(context, live.user, password, posted(visit, 'repeat_password'))
+  const problem = await unfitness(context, live, password, posted(visit, 'repeat_password'))
   if (problem !== undefined) return ask(visit, live, secret, 400, { problem })
   const hash = await context.passwords.hash(password)
   if (hash === undefined) return ask(visit, live, secret, 429, { busy: true })
@@ -68,6 +67,9 @@ async function settle(visit: AccountRequest, secret: string, { link, user }: Liv
       if ((await liveLink(store, secret, context.settings().adminGroups, seconds(context))) === undefined) return false
       if (!(await store.useLink(link.id, seconds(context)))) return false
       if (link.reset.includes('authenticator')) await store.removeAuthenticator(user.sub)
+      if (link.reset.includes('passkeys'))
+        for (const { id } of await store.passkeys(user.sub)) await store.removePasskey(user.sub, id)
+      await store.clearFactorReset(user.sub)
       await acts.setUpByLink(user.sub, hash, detail)
       return true
     },
@@ -77,13 +79,20 @@ async function settle(visit: AccountRequest, secret: string, { link, user }: Liv
   return settled
 }
 
+/** Whether a second factor is left beside the password when the link has done its work. */
+async function isBeside({ secondFactors }: IssuerContext, { link, user }: LiveLink): Promise<boolean> {
+  const { app, passkeys } = await secondFactors.standing(user.sub)
+  const keepsApp = app && !link.reset.includes('authenticator')
+  return keepsApp || (passkeys.length > 0 && !link.reset.includes('passkeys'))
+}
+
 async function unfitness(
   context: IssuerContext,
-  user: UserRecord,
+  live: LiveLink,
   next: string,
   repeated: string,
 ): Promise<LinkModel['problem']> {
-  const text = await passwordProblem(next, passwordRules(context, user))
+  const text = await passwordProblem(next, passwordRules(context, live.user, await isBeside(context, live)))
   if (text !== undefined) return { field: 'new_password', text }
   return next === repeated ? undefined : { field: 'repeat_password', text: DIFFERENT }
 }
@@ -95,15 +104,16 @@ interface Trouble {
 
 async function ask(
   { context, response }: AccountRequest,
-  { link, user }: LiveLink,
+  live: LiveLink,
   secret: string,
   status: 200 | 400 | 429,
   { problem, busy = false }: Trouble,
 ): Promise<void> {
+  const { link, user } = live
   const maker = link.madeBy === 'cli' ? undefined : await context.store.userBySub(link.madeBy)
   const page = linkPage({
     site: siteOf(context),
-    shortest: context.settings().passwordMin,
+    shortest: shortestPassword(context, await isBeside(context, live)),
     kind: link.kind,
     account: user,
     from: maker?.displayName ?? maker?.username,

@@ -7,6 +7,8 @@ import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { appPasswordsOf } from './app-password-list.ts'
 import { factorsOf } from './factors.ts'
+import { passkeysOf } from './passkeys.ts'
+import { shortestPassword } from './password-rules.ts'
 import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
 import { waysIn } from './ways-in.ts'
 
@@ -111,11 +113,16 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     apps: await pageApps(visit),
     appPasswords: await appPasswordsOf(visit),
     ways: await waysIn(visit),
+    passkeys: await passkeysOf(visit),
     factors: await factorsOf(visit),
     password:
       user.passwordHash === undefined || context.settings().password === 'off'
         ? undefined
-        : { form: accountForm(visit, 'password'), shortest: context.settings().passwordMin, problem: failure?.problem },
+        : {
+            form: accountForm(visit, 'password'),
+            shortest: shortestPassword(context, await context.secondFactors.has(user.sub)),
+            problem: failure?.problem,
+          },
     signOut: accountForm(visit, 'sign-out'),
     signOutEverywhere: accountForm(visit, 'sign-out-everywhere'),
     now: seconds(context),
@@ -162,6 +169,10 @@ function doneNotice(outcome: Outcome): Notice {
         kind: 'done',
         text: `${outcome.provider} is no way in to your account any more. What came from it ended at ${at}.`,
       }
+    case 'passkey':
+      return { kind: 'done', text: `The passkey ${outcome.name} opens your account from now on.` }
+    case 'factor_removed':
+      return { kind: 'done', text: `${outcome.what} was removed at ${at}. It opens nothing here any more.` }
     case 'signed_out':
     case 'everywhere':
       return { kind: 'done', text: `You were signed out at ${at}, and have signed in again since.` }

@@ -1,12 +1,11 @@
-import type { UserRecord } from '../../store/store.ts'
-import { type IssuerContext, siteOf } from '../context.ts'
 import { keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { type PasswordRules, passwordProblem } from '../people/password-judgement.ts'
+import { passwordProblem } from '../people/password-judgement.ts'
 import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
-import { isFresh } from './factors.ts'
+import { isFresh } from './freshness.ts'
 import { type Failure, showOverview } from './overview.ts'
+import { passwordRules } from './password-rules.ts'
 import { leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
 
@@ -40,20 +39,15 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id
-  const strong = session.acr === 'mfa' || session.acr === 'phr'
-  await sessions.begin(request, response, user.sub, strong ? METHODS.code : result.amr)
+  const how = session.acr === 'phr' ? METHODS.passkey : session.acr === 'mfa' ? METHODS.code : result.amr
+  await sessions.begin(request, response, user.sub, how)
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }
 
-/** What a person's password is judged by. */
-export function passwordRules(context: IssuerContext, { username, displayName, email }: UserRecord): PasswordRules {
-  const names = [username, displayName ?? '', email ?? '', siteOf(context), 'audgate']
-  return { min: context.settings().passwordMin, names }
-}
-
 async function unfitness(visit: SignedInRequest, next: string, repeated: string): Promise<Failure | undefined> {
-  const text = await passwordProblem(next, passwordRules(visit.context, visit.session.user))
+  const beside = await visit.context.secondFactors.has(visit.session.user.sub)
+  const text = await passwordProblem(next, passwordRules(visit.context, visit.session.user, beside))
   if (text !== undefined) return { status: 400, problem: { field: 'new_password', text } }
   if (next === repeated) return undefined
   return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }

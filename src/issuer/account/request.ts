@@ -39,8 +39,11 @@ export type AccountStep =
   | 'end-device'
   | 'authenticator-add'
   | 'authenticator-confirm'
-  | 'authenticator-remove'
   | 'recovery-codes'
+  | 'passkey-add'
+  | 'passkey-confirm'
+  | 'passkey-rename'
+  | 'factor-remove'
   | 'password'
   | 'sign-out'
   | 'sign-out-everywhere'
@@ -87,7 +90,11 @@ export function accountClient(id: string, client: ClientRecord | undefined): Pag
 }
 
 /** Answers with a page that says what was wrong with the request. */
-export function refuse(visit: AccountRequest, status: 403 | 404 | 405, words: { title: string; what: string }): void {
+export function refuse(
+  visit: AccountRequest,
+  status: 403 | 404 | 405 | 409,
+  words: { title: string; what: string },
+): void {
   const { context, response } = visit
   const page = errorPage({
     site: siteOf(context),
@@ -105,6 +112,8 @@ export type Outcome =
   /** Somebody pressed a button of a page that was out of date. */
   | { readonly kind: 'gone'; readonly what: string; readonly atMs: number }
   | { readonly kind: 'password'; readonly atMs: number }
+  | { readonly kind: 'passkey'; readonly name: string; readonly atMs: number }
+  | { readonly kind: 'factor_removed'; readonly what: string; readonly atMs: number }
   | { readonly kind: 'signed_out'; readonly atMs: number }
   | { readonly kind: 'everywhere'; readonly atMs: number }
   /** A further way in was tried at a provider. */

@@ -1,18 +1,23 @@
 import { lookupKey } from '../../store/sealed-payload.ts'
+import type { UserRecord } from '../../store/store.ts'
 import { siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
 import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
+import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { noteSignedOut, wasSignedOut } from '../http/sign-in-cookies.ts'
-import { CODE_PROBLEMS, tryCode } from '../interaction/code-step.ts'
+import { CODE_PROBLEMS, codeModel, keepCodeSignIn, tryCode } from '../interaction/code-step.ts'
+import { PASSKEY_REFUSED, tryPasskey } from '../interaction/passkey-step.ts'
 import { straightTo } from '../interaction/provider-sign-in.ts'
 import { donePage, leadOnPage } from '../pages/message.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { codePage } from '../pages/second-factor.ts'
 import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
+import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
+import { accountPasskeyAsk, browserPlace } from './passkey-ask.ts'
 import {
   ACCOUNT_PATH,
   type AccountRequest,
@@ -35,13 +40,13 @@ interface Retry {
 }
 
 /** The account page for nobody: a sign-in, or the end of one. Where there is one way only, it is taken. */
-export function showSignedOut(visit: AccountRequest): void {
+export async function showSignedOut(visit: AccountRequest): Promise<void> {
   const { context, request, response } = visit
   const outcome = outcomeFor(visit, undefined)
   const held = outcome !== undefined || queryOf(request).size > 0 || wasSignedOut(context, request)
   const straight = held ? undefined : straightTo(context, undefined)
   if (straight !== undefined) redirect(response, `/oauth/providers/${straight}/start`)
-  else sendPage(response, 200, outcome === undefined ? signInForm(visit) : farewell(siteOf(context), outcome))
+  else sendPage(response, 200, outcome === undefined ? await signInForm(visit) : farewell(siteOf(context), outcome))
 }
 
 /** Checks name and password. A success starts a new session and leads to the account page, and nowhere else. */
@@ -60,7 +65,9 @@ export async function signIn(visit: AccountRequest): Promise<void> {
     return askAgain(visit, { status: 400, problem: WRONG })
   }
   const { sub } = result.user
-  if (await context.secondFactors.has(sub)) return showCodePage(visit, passedPassword(context, result.user, PLACE), 200)
+  const second = await context.secondFactors.has(sub)
+  const spared = second && posted(visit, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
+  if (second && !spared) return showCodePage(visit, result.user, passedPassword(context, result.user, PLACE), 200)
   await context.record('login.success', { sub, ...about })
   if (!(await sessions.begin(request, response, sub, result.amr)))
     return askAgain(visit, { status: 400, problem: WRONG })
@@ -75,15 +82,35 @@ export async function signInByCode(visit: AccountRequest): Promise<void> {
   const user = await personBehind(context, passed, PLACE)
   if (user === undefined) return redirect(response, ACCOUNT_PATH)
   const shown = await tryCode(context, request, user, posted(visit, 'code'), undefined)
-  if (typeof shown === 'string') return showCodePage(visit, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
+  if (typeof shown === 'string')
+    return showCodePage(visit, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
   if (!(await sessions.begin(request, response, user.sub, shown.amr))) return redirect(response, ACCOUNT_PATH)
-  keepDevice(context, response, context.signIn.deviceKeyFor(user))
+  await keepCodeSignIn(context, request, response, user)
   redirect(response, ACCOUNT_PATH)
 }
 
-function showCodePage(visit: AccountRequest, passed: string, status: 200 | 400 | 429, problem?: string): void {
+/** Signs in by a passkey; what follows is as in {@link signIn}. */
+export async function signInByPasskey(visit: AccountRequest): Promise<void> {
+  const { context, request, response, sessions } = visit
+  const user = await tryPasskey(context, request, browserPlace(visit), undefined)
+  if (user !== undefined && (await sessions.begin(request, response, user.sub, METHODS.passkey)))
+    return redirect(response, ACCOUNT_PATH)
+  const passed = posted(visit, PASSED_FIELD)
+  const behind = passed === '' ? undefined : await personBehind(context, passed, PLACE)
+  if (behind !== undefined) return showCodePage(visit, behind, passed, 400, PASSKEY_REFUSED)
+  return askAgain(visit, { status: 400, problem: PASSKEY_REFUSED })
+}
+
+async function showCodePage(
+  visit: AccountRequest,
+  user: UserRecord,
+  passed: string,
+  status: 200 | 400 | 429,
+  problem?: string,
+): Promise<void> {
   const form = { action: `${ACCOUNT_PATH}/sign-in-code`, hidden: { [PASSED_FIELD]: passed } }
-  const page = codePage({ site: siteOf(visit.context), form, problem })
+  const passkey = await accountPasskeyAsk(visit, user.sub, { [PASSED_FIELD]: passed })
+  const page = codePage({ ...(await codeModel(visit.context, user, form, passkey)), problem })
   sendPage(visit.response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }
 
@@ -111,13 +138,13 @@ export function checkPassword(visit: AccountRequest, username: string, password:
   return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey, left })
 }
 
-function askAgain(visit: AccountRequest, retry: Retry): void {
+async function askAgain(visit: AccountRequest, retry: Retry): Promise<void> {
   const { retryAfterSeconds } = retry
   const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-  sendPage(visit.response, retry.status, signInForm(visit, retry), options)
+  sendPage(visit.response, retry.status, await signInForm(visit, retry), options)
 }
 
-function signInForm(visit: AccountRequest, retry?: Retry): string {
+async function signInForm(visit: AccountRequest, retry?: Retry): Promise<string> {
   return signInPage({
     site: siteOf(visit.context),
     form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: {} },
@@ -129,6 +156,7 @@ function signInForm(visit: AccountRequest, retry?: Retry): string {
       .choices(visit.request)
       .map(({ id, name }) => ({ name, url: `/oauth/providers/${id}/start` })),
     password: passwordPlace(visit),
+    passkey: await accountPasskeyAsk(visit, undefined),
   })
 }
 

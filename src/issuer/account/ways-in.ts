@@ -3,8 +3,9 @@ import { GUARD_FIELD, guardValue, isGuarded } from '../http/form-guard.ts'
 import { queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import type { ConnectedWay, WayToConnect } from '../pages/ways-in.ts'
+import { waysOf } from '../people/factor-rules.ts'
 import { ask } from './confirmation.ts'
-import { isStrongest } from './factors.ts'
+import { isStrongest } from './freshness.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
@@ -86,13 +87,11 @@ export async function unlinkProvider(visit: SignedInRequest): Promise<void> {
   leadBack(visit, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
 }
 
-/** A password that can be used, or a provider of the file in force. */
+/** A password that can be used, a passkey, or another provider of the file in force. */
 async function hasOtherWay({ context, session }: SignedInRequest, issuer: string): Promise<boolean> {
-  const { password, providers } = context.settings()
-  const account = await context.store.userBySub(session.user.sub)
-  if (password !== 'off' && account?.passwordHash !== undefined) return true
-  const links = await context.store.providerLinks(session.user.sub)
-  return links.some((link) => link.issuer !== issuer && providers.some((provider) => provider.issuer === link.issuer))
+  const account = (await context.store.userBySub(session.user.sub)) ?? session.user
+  const ways = await waysOf(context.store, account, context.settings(), context.passkeys.offered())
+  return ways.password || ways.passkeys > 0 || ways.providers.some((each) => each !== issuer)
 }
 
 function nameOf({ context }: SignedInRequest, issuer: string): string {

@@ -5,7 +5,16 @@ import type { IssuerContext } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 
 /** How one cookie is named on this origin. */
-export type CookieKind = 'session' | 'interaction' | 'resume' | 'device' | 'attempt' | 'provider' | 'signed_out'
+export type CookieKind =
+  | 'session'
+  | 'interaction'
+  | 'resume'
+  | 'device'
+  | 'attempt'
+  | 'provider'
+  | 'signed_out'
+  | 'ceremony'
+  | 'browser'
 
 /**
  * The cookie's name. On https a prefix makes browsers hold it to a secure origin; `__Host-` also to the whole of this one,
@@ -55,13 +64,13 @@ export function appendCookie(response: ServerResponse, cookie: string): void {
 
 const YEAR_SECONDS = 365 * 86_400
 /** Where people type passwords, and nowhere else: what stands behind the gateway has no use for it. */
-const PATHS = ['/oauth/interaction', '/account']
+export const PASSWORD_PATHS = ['/oauth/interaction', '/account'] as const
 
 /** Lets this device try again later without being slowed by what others try elsewhere. */
 export function keepDevice({ settings }: IssuerContext, response: ServerResponse, deviceKey: string): void {
   const { origin } = settings()
   const secure = isSecure(origin) ? '; secure' : ''
-  for (const path of PATHS) {
+  for (const path of PASSWORD_PATHS) {
     const rest = `path=${path}; max-age=${YEAR_SECONDS}; httponly; samesite=lax${secure}`
     appendCookie(response, `${cookieName('device', origin)}=${deviceKey}; ${rest}`)
   }

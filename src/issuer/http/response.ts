@@ -13,7 +13,8 @@ export interface PageOptions {
  * The headers that every page is sent with, by lower-case name. Forms lead to this origin only: browsers hold all redirects that
  * follow a form to that, so one that ends at a client is answered by a page that leads on (`leadOnPage`).
  */
-export function pageHeaders(options: PageOptions = {}, hasScript = false): Readonly<Record<string, string>> {
+export function pageHeaders(options: PageOptions = {}, page = ''): Readonly<Record<string, string>> {
+  const scripts = scriptsOf(page)
   return {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': [
@@ -22,7 +23,8 @@ export function pageHeaders(options: PageOptions = {}, hasScript = false): Reado
       "img-src 'self' data:",
       "base-uri 'none'",
       "frame-ancestors 'none'",
-      ...(hasScript ? [`script-src '${FRAGMENT_SCRIPT_HASH}'`] : []),
+      ...(scripts.length === 0 ? [] : [`script-src ${scripts.map((script) => SCRIPT_SOURCES[script]).join(' ')}`]),
+      ...(scripts.includes('passkey') ? ["require-trusted-types-for 'script'", "trusted-types 'none'"] : []),
       // Last: a page may add to it.
       "form-action 'self'",
     ].join('; '),
@@ -37,12 +39,21 @@ export function pageHeaders(options: PageOptions = {}, hasScript = false): Reado
   }
 }
 
+const SCRIPT_SOURCES = { fragment: `'${FRAGMENT_SCRIPT_HASH}'`, passkey: "'self'" } as const
+
+function scriptsOf(page: string): readonly ('fragment' | 'passkey')[] {
+  return [
+    ...(page.includes('<script>') ? (['fragment'] as const) : []),
+    ...(page.includes('<script type="module"') ? (['passkey'] as const) : []),
+  ]
+}
+
 /** Writes a page of ours. */
 export function sendPage(response: ServerResponse, status: number, page: string, options: PageOptions = {}): void {
   const body = Buffer.from(page)
   const retry = options.retryAfterSeconds
   response.writeHead(status, {
-    ...pageHeaders(options, page.includes('<script>')),
+    ...pageHeaders(options, page),
     'content-length': body.length,
     ...(retry === undefined ? {} : { 'retry-after': String(retry) }),
   })

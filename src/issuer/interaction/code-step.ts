@@ -1,14 +1,16 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { keepDevice } from '../http/cookies.ts'
 import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
+import { rememberBrowser, rememberDays } from '../http/remembered-browser.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { codePage } from '../pages/second-factor.ts'
-import { levelOfMethods, METHODS } from '../people/sign-in-methods.ts'
-import { finish, type InteractionContext, sendInteractionPage } from './context.ts'
+import type { PasskeyForm } from '../pages/passkey.ts'
+import { type CodePageModel, codePage } from '../pages/second-factor.ts'
+import { METHODS } from '../people/sign-in-methods.ts'
+import { type InteractionContext, sendInteractionPage } from './context.ts'
 import { formTarget } from './form-target.ts'
-import { leaveSession } from './leave-session.ts'
+import { finishSignIn, passkeyAsk } from './passkey-step.ts'
 
 /** What a code page says of a try that failed. */
 export const CODE_PROBLEMS = {
@@ -29,56 +31,93 @@ export async function tryCode(
   const judge = () => context.secondFactors.spend(sub, typed)
   const shown = await context.signIn.attemptCode({ sub, address, left: () => request.socket.destroyed, judge })
   if (shown === 'wrong' || shown === 'slow') {
-    await context.record(
-      shown === 'wrong' ? 'login.failure' : 'login.throttled',
-      { sub, factor: 'code', client, address },
-      'warn',
-    )
+    const event = shown === 'wrong' ? 'login.failure' : 'login.throttled'
+    await context.record(event, { sub, factor: 'code', client, address }, 'warn')
     return shown
   }
-  if (shown === 'recovery') await context.record('recovery_code.used', { sub, client, address }, 'warn')
+  if (shown === 'recovery') {
+    await context.record('recovery_code.used', { sub, client, address }, 'warn')
+    // The account page tells the person, should it have been somebody else.
+    await context.store.noteRecovery(sub, seconds(context), address)
+  }
   await context.record('login.success', { sub, factor: shown, client, address })
   return { amr: shown === 'code' ? METHODS.code : METHODS.recovery }
 }
 
-/** Asks for the code, after the password. */
-export function showCode(visit: InteractionContext, user: UserRecord): void {
-  sendCodePage(visit, passedPassword(visit.context, user, visit.interaction.uid), 200, undefined)
+/** What a browser keeps of a sign-in by password and code. */
+export async function keepCodeSignIn(
+  context: IssuerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  user: UserRecord,
+): Promise<void> {
+  keepDevice(context, response, context.signIn.deviceKeyFor(user))
+  if (issuerRequestOf(request).form.get('remember') === 'yes') await rememberBrowser(context, response, user)
+}
+
+/** What can be shown after the password. @param form where a code goes. */
+export async function codeModel(
+  context: IssuerContext,
+  { sub }: UserRecord,
+  form: NonNullable<CodePageModel['form']>,
+  passkey: PasskeyForm | undefined,
+): Promise<Pick<CodePageModel, 'site' | 'form' | 'takes' | 'rememberDays' | 'passkey'>> {
+  const { app, passkeys, codes } = await context.secondFactors.standing(sub)
+  return {
+    site: siteOf(context),
+    form: app || codes > 0 ? form : undefined,
+    takes: app ? 'app' : 'recovery',
+    rememberDays: rememberDays(context),
+    passkey: passkeys.length > 0 ? passkey : undefined,
+  }
+}
+
+/** Asks for what comes after the password. */
+export async function showCode(visit: InteractionContext, user: UserRecord): Promise<void> {
+  await sendCodePage(visit, user, passedPassword(visit.context, user, visit.interaction.uid), 200, undefined)
 }
 
 /** Checks the code; a success starts a new session. */
 export async function signInByCode(visit: InteractionContext): Promise<'expired' | undefined> {
-  const { context, request, response, interaction, client, provider } = visit
+  const { context, request, response, interaction, client } = visit
   const { form } = issuerRequestOf(request)
   const passed = form.get(PASSED_FIELD) ?? ''
   const user = await personBehind(context, passed, interaction.uid)
   if (user === undefined) return 'expired'
   const shown = await tryCode(context, request, user, form.get('code') ?? '', client.id)
   if (typeof shown === 'string') {
-    sendCodePage(visit, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
+    await sendCodePage(visit, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
     return undefined
   }
-  const { sub } = user
-  if (interaction.session !== undefined && interaction.session.accountId !== sub)
-    await leaveSession(context, provider, interaction, response)
-  keepDevice(context, response, context.signIn.deviceKeyFor(user))
-  const how = { amr: [...shown.amr], acr: levelOfMethods(shown.amr) }
-  await finish(visit, { login: { accountId: sub, ...how, ts: seconds(context), remember: true } })
+  await keepCodeSignIn(context, request, response, user)
+  await finishSignIn(visit, user.sub, shown.amr)
   return undefined
 }
 
-function sendCodePage(
+/** Shows the code page again to whoever typed the password before; false, and nothing answered, for others. */
+export async function askForCodeAgain(visit: InteractionContext, problem: string): Promise<boolean> {
+  const passed = issuerRequestOf(visit.request).form.get(PASSED_FIELD)
+  const user = passed === null ? undefined : await personBehind(visit.context, passed, visit.interaction.uid)
+  if (passed === null || user === undefined) return false
+  await sendCodePage(visit, user, passed, 400, problem)
+  return true
+}
+
+async function sendCodePage(
   visit: InteractionContext,
+  user: UserRecord,
   passed: string,
   status: 200 | 400 | 429,
   problem: string | undefined,
-): void {
+): Promise<void> {
   const { action, hidden } = formTarget(visit, 'code')
-  const page = codePage({
-    site: siteOf(visit.context),
-    form: { action, hidden: { ...hidden, [PASSED_FIELD]: passed } },
-    problem,
-    cancel: formTarget(visit, 'deny'),
-  })
+  const form = { action, hidden: { ...hidden, [PASSED_FIELD]: passed } }
+  const model = await codeModel(
+    visit.context,
+    user,
+    form,
+    await passkeyAsk(visit, user.sub, { [PASSED_FIELD]: passed }),
+  )
+  const page = codePage({ ...model, problem, cancel: formTarget(visit, 'deny') })
   sendInteractionPage(visit, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }

@@ -12,7 +12,7 @@ import { beginAnew } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
 import { goToProvider } from './provider-sign-in.ts'
-import { showSignIn, signIn, signInAgain, switchAccount, takeCode } from './sign-in.ts'
+import { showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 
 type Step = (visit: InteractionContext) => Promise<void> | void
 
@@ -24,6 +24,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   switch: switchAccount,
   again: signInAgain,
   code: takeCode,
+  passkey: takePasskey,
 }
 const PAGES: Readonly<Record<string, Step>> = { login: showSignIn, denied: showDenied, consent: showConsent }
 

@@ -14,7 +14,7 @@ export function showPage(
 ): void {
   ctx.status = status
   ctx.body = page
-  ctx.set({ ...pageHeaders(options, page.includes('<script>')) })
+  ctx.set({ ...pageHeaders(options, page) })
 }
 
 /** A client for a page. `redirectUri`: where it sends people in this flow. */

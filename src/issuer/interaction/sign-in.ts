@@ -1,6 +1,8 @@
+import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
-import { seconds, siteOf } from '../context.ts'
+import { siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
+import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { noteSignedOut } from '../http/sign-in-cookies.ts'
@@ -11,9 +13,8 @@ import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
-import { showCode, signInByCode } from './code-step.ts'
+import { askForCodeAgain, showCode, signInByCode } from './code-step.ts'
 import {
-  finish,
   type InteractionContext,
   interactionPath,
   persistUnlessEnded,
@@ -22,6 +23,7 @@ import {
 } from './context.ts'
 import { formTarget } from './form-target.ts'
 import { leaveSession } from './leave-session.ts'
+import { finishSignIn, PASSKEY_REFUSED, passkeyAsk, signInByPasskey } from './passkey-step.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
 import { levelNeeded, STEP_UP } from './sign-in-need.ts'
@@ -40,7 +42,7 @@ interface Retry {
 export async function showSignIn(visit: InteractionContext): Promise<void> {
   if (await goesOn(visit)) return
   if (lacksLevel(visit)) return showUnmet(visit)
-  if (!(await goStraight(visit))) showSignInPage(visit)
+  if (!(await goStraight(visit))) await showSignInPage(visit)
 }
 
 /** Whether whoever has just signed in would have to sign in better than this account can. */
@@ -70,7 +72,7 @@ async function showUnmet(visit: InteractionContext): Promise<void> {
 }
 
 /** The page with the ways to sign in. */
-function showSignInPage(visit: InteractionContext, retry?: Retry): void {
+async function showSignInPage(visit: InteractionContext, retry?: Retry): Promise<void> {
   const { context, client, interaction, redirectUri } = visit
   const hint = interaction.params.login_hint
   const page = signInPage({
@@ -83,6 +85,7 @@ function showSignInPage(visit: InteractionContext, retry?: Retry): void {
     problem: retry?.problem ?? providerProblem(queryOf(visit.request).get('problem')),
     providers: providerButtons(visit),
     password: passwordPlace(visit),
+    passkey: await passkeyAsk(visit, undefined, signInForm(visit).hidden),
     cancel: formTarget(visit, 'deny'),
   })
   const retryAfterSeconds = retry?.retryAfterSeconds
@@ -124,18 +127,18 @@ export async function signIn(visit: InteractionContext): Promise<void> {
     await context.record('login.failure', about, 'warn')
     return showSignInPage(visit, { username, problem: WRONG, status: 400 })
   }
-  const { sub } = result.user
-  if (await context.secondFactors.has(sub)) {
-    showCode(visit, result.user)
-    return
-  }
-  await context.record('login.success', { sub, ...about })
-  if (visit.interaction.session !== undefined && visit.interaction.session.accountId !== sub)
-    await leaveSession(context, visit.provider, visit.interaction, visit.response)
+  const { user, amr } = result
+  const second = await context.secondFactors.has(user.sub)
+  if (second && !(await spareCode(visit, user))) return showCode(visit, user)
+  await context.record('login.success', { sub: user.sub, ...about })
   keepDevice(context, visit.response, result.deviceKey)
-  await finish(visit, {
-    login: { accountId: sub, amr: [...result.amr], acr: 'pwd', ts: seconds(context), remember: true },
-  })
+  await finishSignIn(visit, user.sub, amr)
+}
+
+/** Whether a remembered browser is enough: never where more than a password is asked for. */
+async function spareCode({ context, interaction, request }: InteractionContext, user: UserRecord): Promise<boolean> {
+  const needed = levelNeeded(context, interaction.params, user.sub)
+  return (needed === undefined || needed === 'pwd') && (await isRemembered(context, request, user))
 }
 
 /** Forgets who this browser is signed in as, and asks for another account. */
@@ -168,6 +171,13 @@ export async function signInAgain(visit: InteractionContext): Promise<void> {
 function askedResources({ context, interaction }: InteractionContext): readonly string[] {
   const { resource, scope } = interaction.params
   return readParameters(context, resource, scope).map((share) => share.resource.name)
+}
+
+/** Signs in by a passkey; one that is refused leads to the page again. */
+export async function takePasskey(visit: InteractionContext): Promise<void> {
+  if (await goesOn(visit)) return
+  if ((await signInByPasskey(visit)) || (await askForCodeAgain(visit, PASSKEY_REFUSED))) return
+  await showSignInPage(visit, { username: '', problem: PASSKEY_REFUSED, status: 400 })
 }
 
 /** Checks the code that comes after the password; one that comes too late begins with the password again. */

@@ -3,6 +3,7 @@ import { type FormTarget, field, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
 import { accountName, clientBadge, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { type PasskeysModel, passkeysSection } from './passkey.ts'
 import { type FactorsModel, factorsSection } from './second-factor.ts'
 import { type ConnectedWay, type WayToConnect, waysInSection } from './ways-in.ts'
 import { ago, clientName, plainWords } from './words.ts'
@@ -108,6 +109,8 @@ export interface AccountModel extends PageFrame {
     | undefined
   /** Providers that the person signs in with, and could. */
   readonly ways?: { readonly connected: readonly ConnectedWay[]; readonly others: readonly WayToConnect[] }
+  /** Undefined where nobody wants them. */
+  readonly passkeys?: PasskeysModel | undefined
   /** Undefined where there are none to be had. */
   readonly factors?: FactorsModel | undefined
   /** Undefined for an account that can't sign in by password. */
@@ -130,6 +133,7 @@ ${whoIAm(model)}
 ${connectedApps(model.apps, model.now)}
 ${model.appPasswords && appPasswordsSection(model.appPasswords.passwords, model.appPasswords.choices, model.now)}
 ${model.ways && waysInSection(model.ways.connected, model.ways.others, model.now)}
+${model.passkeys && passkeysSection(model.passkeys, model.now)}
 ${model.factors && factorsSection(model.factors)}
 ${model.password && passwordSection(model.password, model.account.username)}
 ${everywhere(model.signOutEverywhere)}`,

@@ -2,6 +2,7 @@ import { type FormTarget, field, form } from './form.ts'
 import { type Html, href, html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { type PasskeyForm, passkeyForm } from './passkey.ts'
 import { type PageProvider, providerLinks } from './provider.ts'
 import { clientName, plainWords } from './words.ts'
 
@@ -20,6 +21,8 @@ export interface SignInModel extends PageFrame {
   readonly providers?: readonly PageProvider[]
   /** Where the form for a password is; shown, unless something else is said. */
   readonly password?: 'shown' | 'none' | { readonly link: string }
+  /** The button for a passkey; undefined where none is offered. */
+  readonly passkey?: PasskeyForm | undefined
   /** Gives up: a form that answers the client with access_denied. */
   readonly cancel?: FormTarget | undefined
 }
@@ -35,15 +38,16 @@ ${purpose(model)}
 ${password !== 'shown' && problem !== undefined && problemNotice(problem)}
 ${providers.length > 0 && providerLinks(providers)}
 ${password === 'shown' && form(model.form, passwordFields(model))}
+${model.passkey && passkeyForm(model.passkey, 'Use a passkey')}
 ${typeof password === 'object' && html`<p class="after"><a href="${href(password.link) ?? '/account'}">Sign in with a password</a></p>`}
 ${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,
   )
 }
 
-function passwordFields({ username, problem }: SignInModel): Html {
+function passwordFields({ username, problem, passkey }: SignInModel): Html {
   const known = username !== ''
   return html`${problem !== undefined && problemNotice(problem)}
-${field({ name: 'username', label: 'Username', type: 'text', autocomplete: 'username', value: username, maxLength: 256, focused: !known })}
+${field({ name: 'username', label: 'Username', type: 'text', autocomplete: passkey === undefined ? 'username' : 'username webauthn', value: username, maxLength: 256, focused: !known })}
 ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', maxLength: 1024, focused: known })}
 <div class="actions"><button class="button primary" type="submit">Sign in</button></div>`
 }

@@ -14,7 +14,7 @@ export const LONGEST_LINK_SECONDS = 30 * 86_400
 /** Links of one person that may be open at the same time. */
 export const MOST_OPEN_LINKS = 5
 /** What a link may be told to take away. */
-export const RESETTABLE = ['password', 'authenticator'] as const
+export const RESETTABLE = ['password', 'authenticator', 'passkeys'] as const
 
 /** Who makes something, for the audit. */
 export interface Maker {
@@ -74,9 +74,10 @@ export async function makeLink(
   return added ? { kind: 'made', link, url: `${origin}${LINK_PATH}?${LINK_FIELD}=${secret}` } : { kind: 'too_many' }
 }
 
-/** Whether the person could sign in, were the account enabled: by a password, or at a provider. */
+/** Whether the person could sign in, were the account enabled: by a password, a passkey, or at a provider. */
 export async function hasSignIn(store: Store, user: UserRecord): Promise<boolean> {
-  return user.passwordHash !== undefined || (await store.providerLinks(user.sub)).length > 0
+  if (user.passwordHash !== undefined || (await store.providerLinks(user.sub)).length > 0) return true
+  return (await store.passkeys(user.sub)).length > 0
 }
 
 /** A link that works now, and whose. */

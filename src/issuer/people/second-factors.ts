@@ -1,20 +1,36 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Secret, TOTP } from 'otpauth'
+import type { AuthenticatorRecord, PasskeyRecord } from '../../store/factor-store.ts'
 import type { Store } from '../../store/store.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 
 /** What was shown beside the password. */
 export type ShownFactor = 'code' | 'recovery'
 
-/** What people show beside their password: codes of an app (RFC 6238), and recovery codes. */
+/** What somebody has beside a password. */
+export interface FactorStanding {
+  readonly app: boolean
+  readonly passkeys: readonly PasskeyRecord[]
+  /** Recovery codes that are left. */
+  readonly codes: number
+}
+
+/** What people show beside their password: codes of an app (RFC 6238), recovery codes, passkeys. */
 export interface SecondFactors {
+  /** Whether a password alone is not enough: there is an app, or a passkey. */
   has(sub: string): Promise<boolean>
+  standing(sub: string): Promise<FactorStanding>
   /** A new secret, in base32; nothing is kept of it. */
   makeSecret(): string
   /** What an app reads the secret from. */
   uri(secret: string, username: string, site: string): string
-  /** Puts an app in force that has shown its first code: answers recovery codes, this once; else what was wrong. */
-  enrol(sub: string, secret: string, code: string): Promise<readonly string[] | 'wrong' | 'there'>
+  /**
+   * Puts an app in force that has shown its first code: answers recovery codes, this once; else what was wrong. @param keepCodes there are
+   * recovery codes, which stand; none are answered.
+   */
+  enrol(sub: string, secret: string, code: string, keepCodes?: boolean): Promise<readonly string[] | 'wrong' | 'there'>
+  /** Puts an app that has shown its first code in the place of the one that there is. */
+  replace(sub: string, secret: string, code: string): Promise<'replaced' | 'wrong' | 'gone'>
   /** Whether the typed text is a code of the person's; it is used up then. Tries are NOT slowed here. */
   spend(sub: string, typed: string): Promise<ShownFactor | undefined>
   /** New recovery codes in place of those before, this once; undefined where there is nothing to recover. */
@@ -41,22 +57,34 @@ export function createSecondFactors(store: Store, masterKey: Buffer, now: () => 
     const step = secret === undefined ? undefined : stepOf(secret, code)
     return kept !== undefined && step !== undefined && store.spendStep(sub, kept.sealed, step)
   }
+  const has = async (sub: string): Promise<boolean> =>
+    (await store.authenticator(sub)) !== undefined || (await store.passkeys(sub)).length > 0
+  /** The app as it is kept, once it has shown a code. */
+  const provenApp = (sub: string, secret: string, typed: string): AuthenticatorRecord | undefined => {
+    const code = digitsOf(typed)
+    const step = code === undefined ? undefined : stepOf(secret, code)
+    if (step === undefined) return undefined
+    return { sub, sealed: seal(masterKey, PURPOSE, secret), lastStep: step, createdAt: Math.floor(now() / 1000) }
+  }
   return {
-    has: async (sub) => (await store.authenticator(sub)) !== undefined,
+    has,
+    standing: async (sub) => ({
+      app: (await store.authenticator(sub)) !== undefined,
+      passkeys: await store.passkeys(sub),
+      codes: await store.recoveryCodes(sub),
+    }),
+    replace: async (sub, secret, typed) => {
+      const record = provenApp(sub, secret, typed)
+      if (record === undefined) return 'wrong'
+      return (await store.replaceAuthenticator(record)) ? 'replaced' : 'gone'
+    },
     makeSecret: () => new Secret({ buffer: new Uint8Array(randomBytes(SECRET_BYTES)).buffer }).base32,
     uri: (secret, username, site) => totpOf(secret, username, site).toString(),
-    enrol: async (sub, secret, typed) => {
-      const code = digitsOf(typed)
-      const step = code === undefined ? undefined : stepOf(secret, code)
-      if (step === undefined) return 'wrong'
-      const codes = Array.from({ length: CODES }, makeRecoveryCode)
-      const record = {
-        sub,
-        sealed: seal(masterKey, PURPOSE, secret),
-        lastStep: step,
-        createdAt: Math.floor(now() / 1000),
-      }
-      return (await store.addAuthenticator(record, codes.map(hashOf))) ? codes : 'there'
+    enrol: async (sub, secret, typed, keepCodes = false) => {
+      const record = provenApp(sub, secret, typed)
+      if (record === undefined) return 'wrong'
+      const codes = keepCodes ? [] : Array.from({ length: CODES }, makeRecoveryCode)
+      return (await store.addAuthenticator(record, keepCodes ? undefined : codes.map(hashOf))) ? codes : 'there'
     },
     spend: async (sub, typed) => {
       const code = digitsOf(typed)
@@ -64,7 +92,7 @@ export function createSecondFactors(store: Store, masterKey: Buffer, now: () => 
       return (await store.spendRecoveryCode(sub, hashOf(typed))) ? 'recovery' : undefined
     },
     makeCodes: async (sub) => {
-      if ((await store.authenticator(sub)) === undefined) return undefined
+      if (!(await has(sub))) return undefined
       const codes = Array.from({ length: CODES }, makeRecoveryCode)
       await store.putRecoveryCodes(sub, codes.map(hashOf))
       return codes

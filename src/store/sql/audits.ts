@@ -26,6 +26,8 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['browser_sessions', 'id'],
   ['app_passwords', 'id'],
   ['refusals', 'id'],
+  ['remembered_browsers', 'hash'],
+  ['weak_sign_ins', 'sub, client_id'],
 ]
 
 /** Sign-ins by a provider that have ended, and those that nothing came from or is left of. */

@@ -1,10 +1,12 @@
 import type { FactorStore } from '../factor-store.ts'
 import type { Database, Queries } from './database.ts'
+import { dropIdleCodes, passkeyQueries } from './passkeys.ts'
 import { integer, text } from './row.ts'
 
-/** Authenticator apps and recovery codes. */
+/** Authenticator apps, recovery codes, and what belongs to second factors; passkeys are beside it. */
 export function factorQueries(database: Database): FactorStore {
   return {
+    ...passkeyQueries(database),
     authenticator: async (sub) => {
       const row = await database.get('SELECT * FROM authenticators WHERE sub = ?', sub)
       if (row === undefined) return undefined
@@ -15,7 +17,7 @@ export function factorQueries(database: Database): FactorStore {
       database.write(async (transaction) => {
         const sql = `INSERT INTO authenticators (sub, sealed, last_step, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (sub) DO NOTHING`
         if ((await transaction.run(sql, sub, sealed, lastStep, createdAt)) !== 1) return false
-        await replaceCodes(transaction, sub, codeHashes)
+        if (codeHashes !== undefined) await replaceCodes(transaction, sub, codeHashes)
         return true
       }, 'disk'),
     spendStep: async (sub, sealed, step) => {
@@ -24,9 +26,43 @@ export function factorQueries(database: Database): FactorStore {
     },
     removeAuthenticator: (sub) =>
       database.write(async (transaction) => {
-        await transaction.run('DELETE FROM recovery_codes WHERE sub = ?', sub)
-        return (await transaction.run('DELETE FROM authenticators WHERE sub = ?', sub)) === 1
+        if ((await transaction.run('DELETE FROM authenticators WHERE sub = ?', sub)) !== 1) return false
+        await dropIdleCodes(transaction, sub)
+        return true
       }, 'disk'),
+    replaceAuthenticator: async ({ sub, sealed, lastStep, createdAt }) => {
+      const sql = 'UPDATE authenticators SET sealed = ?, last_step = ?, created_at = ? WHERE sub = ?'
+      return (await database.run(sql, sealed, lastStep, createdAt, sub)) === 1
+    },
+    markFactorReset: async (sub, at) => {
+      await database.run('INSERT INTO factor_resets (sub, at) VALUES (?, ?) ON CONFLICT (sub) DO NOTHING', sub, at)
+    },
+    isFactorReset: async (sub) => (await database.get('SELECT at FROM factor_resets WHERE sub = ?', sub)) !== undefined,
+    clearFactorReset: async (sub) => {
+      await database.run('DELETE FROM factor_resets WHERE sub = ?', sub)
+    },
+    rememberBrowser: async ({ hash, sub, bound, createdAt, expiresAt }) => {
+      const sql = 'INSERT INTO remembered_browsers (hash, sub, bound, created_at, expires_at) VALUES (?, ?, ?, ?, ?)'
+      await database.run(sql, hash, sub, bound, createdAt, expiresAt)
+    },
+    rememberedBrowser: async (hash, now) => {
+      const row = await database.get('SELECT * FROM remembered_browsers WHERE hash = ? AND expires_at > ?', hash, now)
+      if (row === undefined) return undefined
+      const [createdAt, expiresAt] = [integer(row, 'created_at'), integer(row, 'expires_at')]
+      return { hash, sub: text(row, 'sub'), bound: text(row, 'bound'), createdAt, expiresAt }
+    },
+    noteRecovery: async (sub, at, address) => {
+      const sql = `INSERT INTO recoveries (sub, at, address) VALUES (?, ?, ?)
+        ON CONFLICT (sub) DO UPDATE SET at = excluded.at, address = excluded.address`
+      await database.run(sql, sub, at, address)
+    },
+    recovery: async (sub) => {
+      const row = await database.get('SELECT at, address FROM recoveries WHERE sub = ?', sub)
+      return row === undefined ? undefined : { at: integer(row, 'at'), address: text(row, 'address') }
+    },
+    forgetRecovery: async (sub) => {
+      await database.run('DELETE FROM recoveries WHERE sub = ?', sub)
+    },
     putRecoveryCodes: (sub, hashes) => database.write((transaction) => replaceCodes(transaction, sub, hashes), 'disk'),
     spendRecoveryCode: async (sub, hash) =>
       (await database.run('DELETE FROM recovery_codes WHERE sub = ? AND hash = ?', sub, hash)) === 1,

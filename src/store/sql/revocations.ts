@@ -81,6 +81,7 @@ async function carryOut(
     const ends = `(model = 'Interaction' OR model = 'Session' AND coalesce(uid_key, '') <> ?)`
     const sql = `DELETE FROM models WHERE account_id = ? AND ${ends}`
     await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
+    await queries.run('DELETE FROM remembered_browsers WHERE sub = ?', sub)
   }
   for (const ended of act.endProviderSignIns ?? []) entries.push(...(await endProviderSignIn(queries, ended)))
   for (const { issuer, person } of act.deleteProviderLinks ?? []) {

@@ -166,4 +166,47 @@ CREATE TABLE recovery_codes (
   PRIMARY KEY (sub, hash)
 ) STRICT;
 `,
+  `
+CREATE TABLE passkeys (
+  id TEXT PRIMARY KEY,
+  sub TEXT NOT NULL,
+  credential_id TEXT NOT NULL UNIQUE,
+  public_key TEXT NOT NULL,
+  counter INTEGER NOT NULL,
+  backup_eligible INTEGER NOT NULL,
+  backed_up INTEGER NOT NULL,
+  transports TEXT NOT NULL,
+  name TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  last_used_at INTEGER
+) STRICT;
+CREATE INDEX passkeys_by_sub ON passkeys (sub, created_at);
+CREATE TABLE factor_resets (
+  sub TEXT PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE remembered_browsers (
+  hash TEXT PRIMARY KEY,
+  sub TEXT NOT NULL,
+  bound TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX remembered_browsers_by_sub ON remembered_browsers (sub);
+CREATE INDEX remembered_browsers_by_expiry ON remembered_browsers (expires_at);
+CREATE TABLE recoveries (
+  sub TEXT PRIMARY KEY,
+  at INTEGER NOT NULL,
+  address TEXT NOT NULL
+) STRICT;
+CREATE TABLE weak_sign_ins (
+  sub TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  acr TEXT,
+  max_age INTEGER,
+  expires_at INTEGER NOT NULL,
+  PRIMARY KEY (sub, client_id)
+) STRICT;
+CREATE INDEX weak_sign_ins_by_expiry ON weak_sign_ins (expires_at);
+`,
 ]

@@ -188,6 +188,9 @@ describe('routes.yaml as a whole', () => {
       password: 'on',
       passwordMin: 15,
       authenticator: true,
+      passkeys: true,
+      secondFactor: 'optional',
+      rememberBrowserSeconds: 0,
       providers: [],
       links: { inviteSeconds: 259_200, recoverSeconds: 3_600 },
     })

@@ -1,0 +1,129 @@
+import { seconds, siteOf } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { sendPage } from '../http/response.ts'
+import { type RemoveFactorModel, removeFactorPage } from '../pages/remove-factor.ts'
+import { AUTHENTICATOR, type Removed, removeFactor } from '../people/factor-removal.ts'
+import { mustHaveSecond, waysOf } from '../people/factor-rules.ts'
+import { passwordProblem } from '../people/password-judgement.ts'
+import { isFresh } from './freshness.ts'
+import { passwordNames } from './password-rules.ts'
+import { ACCOUNT_PATH, accountForm, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import { checkPassword } from './sign-in.ts'
+
+const WRONG = 'That is not your password. Type it again.'
+const BUSY = 'There were too many tries. Wait a moment, then try again.'
+const DIFFERENT = 'The two new passwords are not the same. Type both again.'
+
+/** Removes a passkey or the app, once the person has said so twice. Never the last way in, nor the last second factor where one has to be. */
+export async function removeOwnFactor(visit: SignedInRequest): Promise<void> {
+  const { context, session, request } = visit
+  if (!(await isFresh(visit))) return
+  const named = await namedFactor(visit)
+  if (named === undefined) return leadBack(visit, { kind: 'gone', what: 'It', atMs: context.now() }, session.user.sub)
+  if (!isConfirmed(visit)) return showQuestion(visit, named, 200, undefined)
+  if (named.leaves === 'password') {
+    const settled = await settlePassword(visit)
+    if (settled !== undefined) return showQuestion(visit, named, settled.status, settled.problem, settled.longer)
+  }
+  const removed = await removeFactor(context.store, {
+    user: session.user,
+    id: named.id,
+    ways: context.settings(),
+    offered: context.passkeys.offered(),
+    mayEndLast: !mustHaveSecond(context.settings().secondFactor, session.user.groups),
+    thenByLink: false,
+    detail: { by: session.user.sub, address: issuerRequestOf(request).address },
+    at: seconds(context),
+  })
+  if (removed === 'last_sign_in' || removed === 'required') return refuseRemoval(visit, removed)
+  context.tell('factor.removed', { sub: session.user.sub, factor: named.id, by: session.user.sub })
+  leadBack(visit, { kind: 'factor_removed', what: named.what, atMs: context.now() }, session.user.sub)
+}
+
+interface NamedFactor {
+  readonly id: string
+  readonly what: string
+  /** What is left without it: another second factor, or only a password, or neither. */
+  readonly leaves: 'second' | 'password' | 'other'
+}
+
+async function namedFactor(visit: SignedInRequest): Promise<NamedFactor | undefined> {
+  const { context, session } = visit
+  const id = posted(visit, 'factor')
+  const { app, passkeys } = await context.secondFactors.standing(session.user.sub)
+  const passkey = passkeys.find((each) => each.id === id)
+  if (passkey === undefined && !(app && id === AUTHENTICATOR)) return undefined
+  const what = passkey === undefined ? 'The authenticator app' : `The passkey ${passkey.name}`
+  if (passkeys.length + (app ? 1 : 0) > 1) return { id, what, leaves: 'second' }
+  const ways = await waysOf(context.store, session.user, context.settings(), context.passkeys.offered())
+  return { id, what, leaves: ways.password ? 'password' : 'other' }
+}
+
+interface Unsettled {
+  readonly status: 400 | 429
+  readonly problem: NonNullable<RemoveFactorModel['problem']>
+  readonly longer: boolean
+}
+
+/** The password is the only lock then: one that was short enough beside another factor gives way to a longer one. Undefined: it may stand. */
+async function settlePassword(visit: SignedInRequest): Promise<Unsettled | undefined> {
+  const { context, session } = visit
+  const { user } = session
+  const current = posted(visit, 'current_password')
+  const result = await checkPassword(visit, user.username, current)
+  const shorter = result.kind === 'ok' && [...current.normalize('NFKC')].length < context.settings().passwordMin
+  if (result.kind !== 'ok') {
+    const text = result.kind === 'slow' ? BUSY : WRONG
+    const status = result.kind === 'slow' ? 429 : 400
+    return { status, problem: { field: 'current_password', text }, longer: posted(visit, 'new_password') !== '' }
+  }
+  if (!shorter) return undefined
+  const next = posted(visit, 'new_password')
+  const rules = { min: context.settings().passwordMin, names: passwordNames(context, user) }
+  const unfit = (field: 'new_password' | 'repeat_password', text: string): Unsettled => ({
+    status: 400,
+    problem: { field, text },
+    longer: true,
+  })
+  const text = await passwordProblem(next, rules)
+  if (text !== undefined) return unfit('new_password', text)
+  if (next !== posted(visit, 'repeat_password')) return unfit('repeat_password', DIFFERENT)
+  const hash = await context.passwords.hash(next)
+  if (hash === undefined) return { status: 429, problem: { field: 'new_password', text: BUSY }, longer: true }
+  await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid, keepAppPasswords: true }, user.sub)
+  context.tell('user.password_changed', {
+    sub: user.sub,
+    by: session.user.sub,
+    address: issuerRequestOf(visit.request).address,
+  })
+  return undefined
+}
+
+function showQuestion(
+  visit: SignedInRequest,
+  { id, what, leaves }: NamedFactor,
+  status: 200 | 400 | 429,
+  problem: RemoveFactorModel['problem'],
+  longer = false,
+): void {
+  const { context, session, response } = visit
+  const page = removeFactorPage({
+    site: siteOf(context),
+    form: accountForm(visit, 'factor-remove', { factor: id }),
+    account: session.user,
+    what,
+    password: leaves === 'password' ? (longer ? 'longer' : 'current') : 'none',
+    shortest: context.settings().passwordMin,
+    problem,
+    cancelUrl: ACCOUNT_PATH,
+  })
+  sendPage(response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
+}
+
+function refuseRemoval(visit: SignedInRequest, why: Exclude<Removed, 'removed' | 'unknown'>): void {
+  const what =
+    why === 'last_sign_in'
+      ? 'It is the last way into your account (last_sign_in): add another one first. Nothing was changed.'
+      : 'Your account has to have a second factor, and this is the last one: add another one first. Nothing was changed.'
+  refuse(visit, 409, { title: 'This one stays', what })
+}

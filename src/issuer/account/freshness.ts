@@ -1,0 +1,60 @@
+import { LEVELS } from '../../core/levels.ts'
+import { seconds, siteOf } from '../context.ts'
+import { sendPage } from '../http/response.ts'
+import { errorPage } from '../pages/message.ts'
+import { signInPage } from '../pages/sign-in.ts'
+import { hasSecond, isBest } from '../people/factor-rules.ts'
+import { accountPasskeyAsk } from './passkey-ask.ts'
+import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
+
+const FRESH_SECONDS = 600
+const STALE =
+  'This needs a sign-in of the last 10 minutes, in the best way that your account has. Sign in again, then go on.'
+
+/** Whether the session comes from the best way to sign in that the account has. */
+export async function isStrongest({ context, session }: SignedInRequest): Promise<boolean> {
+  const standing = await context.secondFactors.standing(session.user.sub)
+  const level = LEVELS.find((each) => each === session.acr)
+  return isBest(level, standing, context.passkeys.offered())
+}
+
+/**
+ * Whether the session comes from a sign-in of the last ten minutes at the best level that the account has. If not, asks for one; nothing is
+ * done then.
+ */
+export async function isFresh(visit: SignedInRequest): Promise<boolean> {
+  const { context, session, response } = visit
+  if ((await isStrongest(visit)) && seconds(context) - session.signedInAt <= FRESH_SECONDS) return true
+  const { passkeys } = await context.secondFactors.standing(session.user.sub)
+  const page = signInPage({
+    site: siteOf(context),
+    // Not a remembered browser's word, which is a password's.
+    form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: { full: 'yes' } },
+    client: undefined,
+    resources: [],
+    username: session.user.username,
+    problem: STALE,
+    password: session.user.passwordHash === undefined || context.settings().password === 'off' ? 'none' : 'shown',
+    passkey: passkeys.length === 0 ? undefined : await accountPasskeyAsk(visit, session.user.sub),
+    providers: context.federation
+      .choices(visit.request)
+      .map(({ id, name }) => ({ name, url: `/oauth/providers/${id}/start` })),
+  })
+  sendPage(response, 403, page)
+  return false
+}
+
+/** Whether the person may add a factor by what they are signed in with. If not, says what would do; nothing is done then. */
+export async function mayAddFactor({ context, session, response }: SignedInRequest): Promise<boolean> {
+  const { sub } = session.user
+  if (hasSecond(await context.secondFactors.standing(sub)) || !(await context.store.isFactorReset(sub))) return true
+  sendPage(response, 403, errorPage({ site: siteOf(context), ...BY_LINK, code: undefined, requestId: undefined }))
+  return false
+}
+
+/** After an operator took the last factor away, a password alone must not bring another one in. */
+export const BY_LINK = {
+  title: 'This needs a link',
+  what: 'Your second factor was removed by whoever runs this service. A new one can’t be added by the password alone.',
+  advice: 'Ask them for a recovery link: it lets you set a new password, and a second factor after that.',
+} as const

@@ -1,0 +1,99 @@
+import { siteOf } from '../context.ts'
+import { issuerRequestOf } from '../http/request.ts'
+import { redirect, sendPage } from '../http/response.ts'
+import { CEREMONY_FIELD, PASSKEY_FIELD } from '../interaction/passkey-step.ts'
+import { addPasskeyPage, type PasskeysModel } from '../pages/passkey.ts'
+import { MOST_PASSKEYS, passkeyName } from '../people/passkeys.ts'
+import { deviceLabel } from '../tokens/authorization-label.ts'
+import { showCodes } from './factors.ts'
+import { isFresh, mayAddFactor } from './freshness.ts'
+import { ACCOUNT_PATH, accountForm, leadBack, posted, type SignedInRequest } from './request.ts'
+
+const REFUSED = 'That passkey was not accepted. Try again.'
+const TAKEN = 'That passkey belongs to an account already.'
+const WHY =
+  'No passkeys here: browsers make them for a host name with https (or localhost) only. Whoever runs this service can mend that.'
+
+/** What the account page says of passkeys; undefined where none are wanted. */
+export async function passkeysOf(visit: SignedInRequest): Promise<PasskeysModel | undefined> {
+  const { context, session } = visit
+  const kept = await context.store.passkeys(session.user.sub)
+  const offered = context.passkeys.offered()
+  if (kept.length === 0 && !context.settings().passkeys) return undefined
+  return {
+    passkeys: kept.map(({ id, name, backedUp, createdAt, lastUsedAt }) => ({
+      name,
+      synced: backedUp,
+      since: createdAt,
+      lastUsed: lastUsedAt,
+      rename: accountForm(visit, 'passkey-rename', { passkey: id }),
+      remove: accountForm(visit, 'factor-remove', { factor: id }),
+    })),
+    add: offered && kept.length < MOST_PASSKEYS ? accountForm(visit, 'passkey-add') : undefined,
+    why: offered || !context.settings().passkeys ? undefined : WHY,
+  }
+}
+
+/** Shows where a passkey is made. */
+export async function addPasskey(visit: SignedInRequest): Promise<void> {
+  const { context, response } = visit
+  if (!context.passkeys.offered()) return redirect(response, ACCOUNT_PATH)
+  if ((await isFresh(visit)) && (await mayAddFactor(visit))) await showAdding(visit, 200, undefined)
+}
+
+/** Keeps the passkey that the browser has made. */
+export async function confirmPasskey(visit: SignedInRequest): Promise<void> {
+  const { context, session, request, response } = visit
+  const { user } = session
+  if (!(await isFresh(visit)) || !(await mayAddFactor(visit))) return
+  const answer = {
+    place: placeOf(visit),
+    sealed: posted(visit, CEREMONY_FIELD),
+    response: posted(visit, PASSKEY_FIELD),
+  }
+  const { codes } = await context.secondFactors.standing(user.sub)
+  const added = await context.passkeys.add(user, answer, posted(visit, 'name'))
+  if (added.kind === 'too_many') return redirect(response, ACCOUNT_PATH)
+  if (added.kind !== 'added') return showAdding(visit, 400, added.kind === 'there' ? TAKEN : REFUSED)
+  const { address } = issuerRequestOf(request)
+  await context.record('factor.added', {
+    sub: user.sub,
+    factor: 'passkey',
+    id: added.passkey.id,
+    by: user.sub,
+    address,
+  })
+  const made =
+    codes === 0 && user.passwordHash !== undefined ? await context.secondFactors.makeCodes(user.sub) : undefined
+  if (made !== undefined) showCodes(visit, made)
+  else leadBack(visit, { kind: 'passkey', name: added.passkey.name, atMs: context.now() }, user.sub)
+}
+
+/** Gives a passkey another name. */
+export async function renamePasskey(visit: SignedInRequest): Promise<void> {
+  const { context, session } = visit
+  const name = passkeyName(posted(visit, 'name'))
+  const { sub } = session.user
+  if (name !== undefined) await context.store.renamePasskey(sub, posted(visit, 'passkey'), name)
+  redirect(visit.response, ACCOUNT_PATH)
+}
+
+async function showAdding(visit: SignedInRequest, status: 200 | 400, problem: string | undefined): Promise<void> {
+  const { context, session, request, response } = visit
+  const { options, sealed } = await context.passkeys.beginAdding(session.user, placeOf(visit))
+  const form = accountForm(visit, 'passkey-confirm', { [CEREMONY_FIELD]: sealed })
+  const page = addPasskeyPage({
+    site: siteOf(context),
+    passkey: { form, options, kind: 'create' },
+    account: session.user,
+    name: deviceLabel(request.headers['user-agent']) || 'Passkey',
+    problem,
+    cancelUrl: ACCOUNT_PATH,
+  })
+  sendPage(response, status, page)
+}
+
+/** A passkey is made for the session in hand. */
+function placeOf({ session }: SignedInRequest): string {
+  return `account ${session.uid}`
+}

@@ -1,0 +1,53 @@
+import type { Store, UserRecord } from '../../store/store.ts'
+import { hasSecond, type WaysSettings, waysOf } from './factor-rules.ts'
+
+/** The app has no id of its own: there is one a person. */
+export const AUTHENTICATOR = 'authenticator'
+
+/** Which factor of whom goes, and what else holds. */
+export interface Removal {
+  readonly user: UserRecord
+  /** {@link AUTHENTICATOR}, or a passkey's. */
+  readonly id: string
+  readonly ways: WaysSettings
+  /** Whether passkeys are offered. */
+  readonly offered: boolean
+  /** Whether the account may do without any; an operator may take the last one away. */
+  readonly mayEndLast: boolean
+  /** Whether the next first one has to come by a link: an operator took it away, and a password alone must not bring one back. */
+  readonly thenByLink: boolean
+  /** For the audit line. */
+  readonly detail: Readonly<Record<string, unknown>>
+  /** NumericDate, seconds. */
+  readonly at: number
+}
+
+/** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. */
+export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required'
+
+/** Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. */
+export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
+  return store.unit(
+    () => remove(store, removal),
+    (result) => result === 'removed',
+  )
+}
+
+async function remove(store: Store, removal: Removal): Promise<Removed> {
+  const { id, detail, at } = removal
+  const { sub } = removal.user
+  await store.hold({ sub })
+  const isApp = id === AUTHENTICATOR
+  const removed = isApp ? await store.removeAuthenticator(sub) : await store.removePasskey(sub, id)
+  if (!removed) return 'unknown'
+  const user = (await store.userBySub(sub)) ?? removal.user
+  const ways = await waysOf(store, user, removal.ways, removal.offered)
+  if (!ways.password && ways.passkeys === 0 && ways.providers.length === 0) return 'last_sign_in'
+  const app = (await store.authenticator(sub)) !== undefined
+  const second = hasSecond({ app, passkeys: await store.passkeys(sub), codes: 0 })
+  if (!second && !removal.mayEndLast) return 'required'
+  if (!second && removal.thenByLink) await store.markFactorReset(sub, at)
+  const named = isApp ? { factor: AUTHENTICATOR } : { factor: 'passkey', id }
+  await store.audit('factor.removed', { sub, ...named, ...detail }, at)
+  return 'removed'
+}

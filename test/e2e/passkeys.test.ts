@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { authorizationAttempt, claimsOf, redeem } from '../support/browser-less-person.ts'
+import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
+import { addAuthenticator, type VirtualAuthenticator } from '../support/virtual-authenticator.ts'
+
+describe('Passkeys in Chromium', () => {
+  let box: IssuerUnderTest
+  let chromium: StartedChromium
+  let page: Page
+  let redirectUri = ''
+  let device: VirtualAuthenticator
+  const complaints: string[] = []
+
+  before(async () => {
+    box = await startIssuer({ host: 'localhost', upstream: (_path, response) => void response.end('back at the app') })
+    redirectUri = `${box.url}/public/cb`
+    await box.addClient({ id: 'app', type: 'native', redirectUris: [redirectUri] })
+    await box.addPerson('alice', ['photos'])
+    chromium = await startChromium()
+    page = await chromium.context.newPage()
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    device = await addAuthenticator(page)
+  })
+  after(async () => {
+    await box.close()
+    await chromium.close()
+  })
+
+  const press = (name: string | RegExp) =>
+    Promise.all([page.waitForEvent('framenavigated'), page.getByRole('button', { name }).first().click()])
+  const signInByPassword = async () => {
+    await page.goto(`${box.url}/account`)
+    await page.getByLabel('Username').fill('alice')
+    await page.getByLabel('Password').fill(PASSWORD)
+    await press('Sign in')
+  }
+  const authorize = async (more: Record<string, string> = {}) => {
+    const { url, ...attempt } = authorizationAttempt(box.url, {
+      clientId: 'app',
+      redirectUri,
+      scope: 'photos:read',
+      more,
+    })
+    await page.goto(url)
+    await page.waitForURL(`${redirectUri}**`)
+    const code = new URL(page.url()).searchParams.get('code') ?? ''
+    const { body } = await redeem(box.url, { ...attempt, code }, { clientId: 'app', redirectUri })
+    return claimsOf(body.access_token)
+  }
+
+  it('a person enrols a passkey, signs out, signs in by autofill without a name, and gets a token with acr=phr', async () => {
+    await signInByPassword()
+    await press('Add a passkey')
+    await page.getByLabel('Name it').fill('Laptop')
+    await press('Make the passkey')
+    await page.getByRole('heading', { name: 'Your recovery codes' }).waitFor()
+    await page.goto(`${box.url}/account`)
+    await page.getByRole('heading', { name: 'Laptop' }).waitFor()
+    await press('Sign out in this browser')
+    const { acr, amr, auth_time: at } = await authorize()
+    assert.deepEqual([acr, amr], ['phr', ['pop', 'user', 'mfa']])
+    assert.equal(typeof at, 'number')
+    assert.deepEqual(complaints, [])
+    assert.ok(device.id !== '')
+  })
+})
