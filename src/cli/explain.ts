@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import { type Asker, headOf } from '../explain/asked.ts'
 import { CLIENT_KINDS, type ClientKind, isClientKind } from '../explain/client-kinds.ts'
 import { evidenceOf } from '../explain/evidence.ts'
 import { type Explanation, explain, type Verdict } from '../explain/explain.ts'
+import { type Asker, headOf } from '../explain/head.ts'
 import { type RefusalRow, rowText, type ShownAnswer } from '../explain/refusal.ts'
 import { Credentials } from '../gateway/credentials/credentials.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
@@ -94,13 +94,13 @@ async function run(method: string, url: string, options: Options): Promise<void>
   const claims = options.claims === undefined ? undefined : parseClaims(options.claims)
   const token = tokenOf(options)
   if (claims !== undefined && token !== undefined) fail('say either --claims or a token, not both', 2)
-  const asked = askedOf(config, method, url, { token, as })
+  const head = headFor(config, method, url, { token, as })
   const now = Date.now() / 1_000
   const gather = (match: RouteMatch): Evidence | Promise<Evidence> =>
-    claims === undefined ? verifyLive(config, match, asked, now) : evidenceOf(claims, config, match, now)
+    claims === undefined ? verifyLive(config, match, head, now) : evidenceOf(claims, config, match, now)
   const shown = token === undefined && claims === undefined ? 'nothing' : 'sent'
   const byKind = as === undefined ? undefined : ({ shown } as const)
-  const explanation = await explain({ policy: createPolicy(config), asked, gather, byKind, now })
+  const explanation = await explain({ policy: createPolicy(config), head, gather, byKind, now })
   if (options.json === true) printJson(explanation)
   else for (const line of explanationText(explanation)) printLine(line)
   process.exitCode = exitCodeOf(explanation)
@@ -117,13 +117,13 @@ function tokenOf({ token, tokenFile }: Options): string | undefined {
   }
 }
 
-async function verifyLive(config: Config, match: RouteMatch, asked: RequestHead, now: number): Promise<Evidence> {
+async function verifyLive(config: Config, match: RouteMatch, head: RequestHead, now: number): Promise<Evidence> {
   try {
     const verifier = await explainingVerifier(config, now)
     try {
-      const record = new RequestRecord(asked.method, undefined)
+      const record = new RequestRecord(head.method, undefined)
       const credentials = new Credentials(verifier, NO_ISSUER.backChannel)
-      return await credentials.gather(createPolicy(config), match, asked, record, now)
+      return await credentials.gather(createPolicy(config), match, head, record, now)
     } finally {
       verifier.close()
     }
@@ -147,10 +147,10 @@ function kindOf(text: string): ClientKind {
   return isClientKind(text) ? text : fail(`--as ${text} is no kind of client: say one of ${CLIENT_KINDS.join(', ')}`, 2)
 }
 
-function askedOf(config: Config, method: string, url: string, asker: Asker): RequestHead {
+function headFor(config: Config, method: string, url: string, asker: Asker): RequestHead {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) return fail(`${method} is no HTTP method`, 2)
-  const asked = headOf(config.publicOrigin, method, url, asker)
-  return asked ?? fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)
+  const head = headOf(config.publicOrigin, method, url, asker)
+  return head ?? fail(`${url} is no URL: write it as the client does, with http:// or https://`, 2)
 }
 
 function exitCodeOf({ verdict }: Explanation): number {

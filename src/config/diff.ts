@@ -70,7 +70,7 @@ export function describeResourceChanges(before: readonly Resource[], after: read
 }
 
 function changesOf(before: Resource, after: Resource): string[] {
-  const told = [
+  const changes = [
     ...memberChanges('scopes', [...before.scopes.keys()], [...after.scopes.keys()]),
     ...memberChanges('grants', before.grants.flatMap(grantPairs), after.grants.flatMap(grantPairs)),
     ...memberChanges('issuers', before.issuers, after.issuers),
@@ -78,8 +78,8 @@ function changesOf(before: Resource, after: Resource): string[] {
     ...memberChanges('accept_audiences', before.acceptAudiences, after.acceptAudiences),
   ]
   // A description or an order differs without anybody having more or less than before.
-  const quiet = changedNames(before, after, KEYS).filter((name) => !told.some((change) => change.startsWith(name)))
-  return quiet.length === 0 ? told : [...told, `changed ${listed(quiet)}`]
+  const quiet = changedNames(before, after, KEYS).filter((name) => !changes.some((change) => change.startsWith(name)))
+  return quiet.length === 0 ? changes : [...changes, `changed ${listed(quiet)}`]
 }
 
 /** Without the key sessions get every scope. */

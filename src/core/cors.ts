@@ -85,8 +85,10 @@ function isReachable(route: Route, method: string, target: Target): boolean {
 }
 
 function allowedHeaders(rawHeaders: readonly string[]): string {
-  const asked = (fieldOf(rawHeaders, 'access-control-request-headers') ?? '').split(',').map((name) => name.trim())
-  const names = new Map(['Authorization', 'DPoP', ...asked.filter(isToken)].map((name) => [name.toLowerCase(), name]))
+  const requested = (fieldOf(rawHeaders, 'access-control-request-headers') ?? '').split(',').map((name) => name.trim())
+  const names = new Map(
+    ['Authorization', 'DPoP', ...requested.filter(isToken)].map((name) => [name.toLowerCase(), name]),
+  )
   return [...names.values()].join(', ')
 }
 

@@ -55,14 +55,14 @@ export function checkBehind(reason: Reason): CheckName {
 }
 
 /** How the request reads, and where it leads. */
-export function placeChecks(policy: Policy, asked: RequestHead, located: Routing): readonly Check[] {
+export function placeChecks(policy: Policy, head: RequestHead, routing: Routing): readonly Check[] {
   const request = {
     name: 'request',
     expected: 'one reading of method, host and path',
-    got: `${asked.method} ${asked.target}`,
+    got: `${head.method} ${head.target}`,
   } as const
-  if (located.kind === 'deny' && located.target === undefined) return [request]
-  return [request, { name: 'route', expected: 'a route for this host and path', got: routeText(policy, located) }]
+  if (routing.kind === 'deny' && routing.target === undefined) return [request]
+  return [request, { name: 'route', expected: 'a route for this host and path', got: routeText(policy, routing) }]
 }
 
 /** Whether the route asks for a token here. */
@@ -78,7 +78,7 @@ export function accessCheck(match: RouteMatch, method: string): Check {
 }
 
 /** What a protected route asks of the credential, in the order of the decision. */
-export function tokenChecks(match: RouteMatch, asked: RequestHead, evidence: Evidence, now: number): readonly Check[] {
+export function tokenChecks(match: RouteMatch, head: RequestHead, evidence: Evidence, now: number): readonly Check[] {
   const { access } = match.route
   if (access.kind === 'public') return []
   const { resource } = access
@@ -86,43 +86,43 @@ export function tokenChecks(match: RouteMatch, asked: RequestHead, evidence: Evi
     {
       name: 'credential',
       expected: 'Authorization: Bearer <access token> (or DPoP)',
-      got: credentialText(asked, evidence),
+      got: credentialText(head, evidence),
     },
     { name: 'token', expected: 'a live access token of a trusted issuer', got: evidenceText(evidence, now) },
   ]
   if (evidence.kind !== 'verified') return checks
   const { token } = evidence
-  const reach = matchRule(match.route, asked.method, match.target)
+  const reach = matchRule(match.route, head.method, match.target)
   checks.push(
     { name: 'issuer', expected: resource.issuers.join(' or '), got: token.issuer },
     { name: 'audience', expected: audiences(resource), got: token.audience.join(' ') || 'none' },
   )
   if (reach.kind === 'no_rule') {
     const allowed = reach.allow.length === 0 ? 'none for this path' : `this path allows ${reach.allow.join(' ')}`
-    return [...checks, { name: 'rule', expected: `a rule for ${asked.method} on this path`, got: allowed }]
+    return [...checks, { name: 'rule', expected: `a rule for ${head.method} on this path`, got: allowed }]
   }
   if (reach.kind !== 'rule') return checks
   const needed = reach.rule.scopes.join(' ')
   const signIn = needText(reach.rule)
   return [
     ...checks,
-    { name: 'rule', expected: `a rule for ${asked.method} on this path`, got: `one that needs ${needed}` },
+    { name: 'rule', expected: `a rule for ${head.method} on this path`, got: `one that needs ${needed}` },
     { name: 'scope', expected: needed, got: [...token.scope].join(' ') || 'none' },
     ...(signIn === undefined ? [] : [{ name: 'sign-in', expected: signIn, got: signInText(token, now) } as const]),
   ]
 }
 
-function routeText({ router }: Policy, located: Routing): string {
-  if (located.kind === 'reserved') return 'a reserved path of the issuer or of resource metadata'
-  if (located.kind === 'route')
-    return `${located.route.id} (${located.route.host ?? 'every host'}${located.route.path})`
-  const lost = located.target === undefined ? [] : router.candidates(located.client.host.toLowerCase(), located.target)
+function routeText({ router }: Policy, routing: Routing): string {
+  if (routing.kind === 'reserved') return 'a reserved path of the issuer or of resource metadata'
+  if (routing.kind === 'route')
+    return `${routing.route.id} (${routing.route.host ?? 'every host'}${routing.route.path})`
+  const lost = routing.target === undefined ? [] : router.candidates(routing.client.host.toLowerCase(), routing.target)
   const texts = lost.map(({ route, standing }) => `${route.id}: ${standing.replaceAll('_', ' ')}`)
   return texts.length === 0 ? 'none' : `none (${texts.join('; ')})`
 }
 
-function credentialText(asked: RequestHead, evidence: Evidence): string {
-  const credential = extractCredential(asked.rawHeaders)
+function credentialText(head: RequestHead, evidence: Evidence): string {
+  const credential = extractCredential(head.rawHeaders)
   if (credential.kind === 'malformed') return credential.detail
   if (credential.kind !== 'none') return credential.kind === 'dpop' ? 'DPoP' : 'Bearer'
   return evidence.kind === 'none' ? 'none' : 'claims as if a valid token said them'

@@ -36,10 +36,10 @@ export interface Explanation {
 
 export interface ExplainOptions {
   readonly policy: Policy
-  readonly asked: RequestHead
+  readonly head: RequestHead
   /** What the credential proves; asked only where a token is needed. */
   readonly gather: (match: RouteMatch) => Evidence | Promise<Evidence>
-  /** Answer by the kind of request that `asked` is; its credential came by itself or was sent. Default: as if there were no kinds. */
+  /** Answer by the kind of request that `head` is; its credential came by itself or was sent. Default: as if there were no kinds. */
   readonly byKind?: { readonly shown: 'nothing' | 'sent' } | undefined
   /** NumericDate, seconds. */
   readonly now: number
@@ -50,49 +50,49 @@ const REQUEST_ID = '-'
 
 /** Walks one request through the functions of the gateway, and says of each check what it expected and what it got. */
 export async function explain(options: ExplainOptions): Promise<Explanation> {
-  const { policy, asked, now } = options
-  const located = routeRequest(policy, asked)
-  const checks = placeChecks(policy, asked, located)
-  if (located.kind === 'deny') return told(undefined, checks, denied(options, located.denial, undefined))
-  if (located.kind === 'self')
-    return told(undefined, checks, { outcome: 'preflight', answer: { status: 204, headers: [], body: '' } })
-  if (located.kind === 'reserved') return told(undefined, checks, { outcome: 'reserved' })
-  const { route } = located
-  const more = [...checks, accessCheck(located, asked.method)]
-  const early = judgeWithoutToken(located, asked, now)
-  const evidence = early === undefined ? await options.gather(located) : undefined
-  const all = evidence === undefined ? more : [...more, ...tokenChecks(located, asked, evidence, now)]
-  const judged = early ?? judgeEvidence(located, asked, evidence ?? { kind: 'none' }, now)
+  const { policy, head, now } = options
+  const routing = routeRequest(policy, head)
+  const checks = placeChecks(policy, head, routing)
+  if (routing.kind === 'deny') return explanation(undefined, checks, denied(options, routing.denial, undefined))
+  if (routing.kind === 'self')
+    return explanation(undefined, checks, { outcome: 'preflight', answer: { status: 204, headers: [], body: '' } })
+  if (routing.kind === 'reserved') return explanation(undefined, checks, { outcome: 'reserved' })
+  const { route } = routing
+  const more = [...checks, accessCheck(routing, head.method)]
+  const early = judgeWithoutToken(routing, head, now)
+  const evidence = early === undefined ? await options.gather(routing) : undefined
+  const all = evidence === undefined ? more : [...more, ...tokenChecks(routing, head, evidence, now)]
+  const judged = early ?? judgeEvidence(routing, head, evidence ?? { kind: 'none' }, now)
   switch (judged.kind) {
     case 'deny':
-      return told(route.id, all, denied(options, judged.denial, located))
+      return explanation(route.id, all, denied(options, judged.denial, routing))
     case 'answer':
-      return told(route.id, all, { outcome: 'preflight', answer: { ...judged, body: '' } })
+      return explanation(route.id, all, { outcome: 'preflight', answer: { ...judged, body: '' } })
     case 'permit':
-      return told(route.id, all, sent(options, located, judged.permit))
+      return explanation(route.id, all, sent(options, routing, judged.permit))
   }
 }
 
 function sent(options: ExplainOptions, match: RouteMatch, permit: Permit): Verdict {
-  const { policy, asked, now } = options
+  const { policy, head, now } = options
   const [upstream] = match.route.upstreams
   if (upstream === undefined) throw new Error('a route without upstreams was selected')
-  const prepared = prepare(policy, match, asked, permit, { upstream, requestId: REQUEST_ID, upgrade: false, now })
+  const prepared = prepare(policy, match, head, permit, { upstream, requestId: REQUEST_ID, upgrade: false, now })
   if (prepared.kind === 'deny') return denied(options, prepared.denial, match)
   const { headers, target } = prepared
   const url = `${upstream.protocol}//${upstream.authority}${target}`
-  return { outcome: 'forward', upstream: { url, method: asked.method, headers } }
+  return { outcome: 'forward', upstream: { url, method: head.method, headers } }
 }
 
-function denied({ policy, asked, byKind }: ExplainOptions, denial: Denial, match: RouteMatch | undefined): Verdict {
-  if (byKind === undefined) return plainRefusal(denial, asked, REQUEST_ID, match)
+function denied({ policy, head, byKind }: ExplainOptions, denial: Denial, match: RouteMatch | undefined): Verdict {
+  if (byKind === undefined) return plainRefusal(denial, head, REQUEST_ID, match)
   // A ticket in the URL was sent on purpose, too.
   const shown = match?.ticket === undefined ? byKind.shown : 'sent'
-  return refusalByKind(policy, denial, asked, match, { id: REQUEST_ID, shown, isYoung: false })
+  return refusalByKind(policy, denial, head, match, { id: REQUEST_ID, shown, isYoung: false })
 }
 
 /** Checks up to the one that decided. One that stands for what core judged within another is added. */
-function told(route: string | undefined, checks: readonly Check[], verdict: Verdict): Explanation {
+function explanation(route: string | undefined, checks: readonly Check[], verdict: Verdict): Explanation {
   if (verdict.outcome !== 'deny') return { route, checks: checks.map((check) => ({ ...check, good: true })), verdict }
   const bad = checkBehind(verdict.reason)
   const found = checks.findIndex(({ name }) => name === bad)

@@ -46,11 +46,11 @@ export function rowText(row: RefusalRow): string {
 }
 
 /** The refusal as it is answered whatever asks. */
-export function plainRefusal(denied: Denial, asked: RequestHead, id: string, match: RouteMatch | undefined): Refusal {
+export function plainRefusal(denied: Denial, head: RequestHead, id: string, match: RouteMatch | undefined): Refusal {
   return {
     outcome: 'deny',
     reason: denied.reason,
-    answer: answerFor(denied, { ...asked, requestId: id, route: match?.route }),
+    answer: answerFor(denied, { ...head, requestId: id, route: match?.route }),
   }
 }
 
@@ -58,14 +58,14 @@ export function plainRefusal(denied: Denial, asked: RequestHead, id: string, mat
 export function refusalByKind(
   policy: Policy,
   denied: Denial,
-  asked: RequestHead,
+  head: RequestHead,
   match: RouteMatch | undefined,
   shown: Shown,
 ): Refusal {
   if (match === undefined || !dependsOnKind(denied, match.route))
-    return { ...plainRefusal(denied, asked, shown.id, match), row: 'alike' }
-  const row = refusalRow(denied, match, asked, shown)
-  const step = refusalStep(policy, denied, match, asked, shown)
+    return { ...plainRefusal(denied, head, shown.id, match), row: 'alike' }
+  const row = refusalRow(denied, match, head, shown)
+  const step = refusalStep(policy, denied, match, head, shown)
   if (step.kind === 'answer') return { outcome: 'deny', reason: denied.reason, answer: step.answer, row }
   const reason = denied.reason === 'no_token' ? 'sign_in_required' : denied.reason
   const answer = redirectTo(`${originOf(policy, policy.publicHost)}/authorize?…`)

@@ -53,11 +53,11 @@ export type Prepared =
   | { readonly kind: 'deny'; readonly denial: Denial }
 
 /** Reads a request and finds whose it is: malformed → reserved → route (in this order). */
-export function routeRequest(policy: Policy, asked: RequestHead): Routing {
-  const { client, host, hostHeader, denial: refused = NO_HOST } = originOf(policy, asked)
+export function routeRequest(policy: Policy, head: RequestHead): Routing {
+  const { client, host, hostHeader, denial: refused = NO_HOST } = originOf(policy, head)
   if (host === undefined) return { kind: 'deny', denial: refused, client }
-  if (asked.target === '*' && asked.method === 'OPTIONS') return { kind: 'self', client }
-  const target = originForm(asked.target, hostHeader)
+  if (head.target === '*' && head.method === 'OPTIONS') return { kind: 'self', client }
+  const target = originForm(head.target, hostHeader)
   const long = pathFault(target)
   if (long !== undefined) return { kind: 'deny', denial: long, client }
   const ticket = mayHoldTicket(target) ? ticketAt(policy, host, target) : undefined
@@ -66,24 +66,24 @@ export function routeRequest(policy: Policy, asked: RequestHead): Routing {
   return place(policy, host, parsed.target, client, ticket)
 }
 
-function originOf(policy: Policy, asked: RequestHead): Origin {
-  const known = asked.memo?.origin
+function originOf(policy: Policy, head: RequestHead): Origin {
+  const known = head.memo?.origin
   if (known?.policy === policy) return known
-  const origin = readOrigin(policy, asked)
-  if (asked.memo !== undefined) asked.memo.origin = origin
+  const origin = readOrigin(policy, head)
+  if (head.memo !== undefined) head.memo.origin = origin
   return origin
 }
 
-function readOrigin(policy: Policy, asked: RequestHead): Origin {
-  const { peerAddress, tls } = asked
-  const large = sizeFault(asked)
+function readOrigin(policy: Policy, head: RequestHead): Origin {
+  const { peerAddress, tls } = head
+  const large = sizeFault(head)
   // Nothing is read from a head that may not be whole.
-  const rawHeaders = large === undefined ? asked.rawHeaders : []
-  const { hostHeader, fault } = readFraming({ ...asked, rawHeaders })
-  const said = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
+  const rawHeaders = large === undefined ? head.rawHeaders : []
+  const { hostHeader, fault } = readFraming({ ...head, rawHeaders })
+  const resolved = resolveClient({ peerAddress, rawHeaders, trusted: policy.trustedProxies, tls, hostHeader })
   const { main, owns } = policy.authorities
-  const own = owns(said.protocol, said.host)
-  const client = { ...said, own, authority: own || said.trusted ? said.host : main }
+  const own = owns(resolved.protocol, resolved.host)
+  const client = { ...resolved, own, authority: own || resolved.trusted ? resolved.host : main }
   const host = fault === undefined ? parseHost(client.host) : undefined
   const denied = large ?? (fault === undefined ? loopFault(policy, rawHeaders) : denial('malformed_request', fault))
   return { policy, peerAddress, tls, client, hostHeader, host: denied === undefined ? host : undefined, denial: denied }
@@ -103,21 +103,21 @@ export function viaOf({ pseudonym }: Policy, { httpVersion }: RequestHead): stri
  * {@link routeRequest} found.
  * @param now NumericDate, seconds.
  */
-export function judgeWithoutToken(match: RouteMatch, asked: RequestHead, now: number): Judgment | undefined {
+export function judgeWithoutToken(match: RouteMatch, head: RequestHead, now: number): Judgment | undefined {
   const { route, target } = match
-  const openness = isPublic(route, asked.method, target)
-  if (openness === 'ambiguous') return judgeEvidence(match, asked, { kind: 'none' }, now)
-  const preflight = judgePreflight(route, asked.method, target, asked.rawHeaders)
+  const openness = isPublic(route, head.method, target)
+  if (openness === 'ambiguous') return judgeEvidence(match, head, { kind: 'none' }, now)
+  const preflight = judgePreflight(route, head.method, target, head.rawHeaders)
   if (preflight.kind !== 'none') return preflight
-  return openness === 'public' ? judgeEvidence(match, asked, { kind: 'none' }, now) : undefined
+  return openness === 'public' ? judgeEvidence(match, head, { kind: 'none' }, now) : undefined
 }
 
 /** The decision, once it is known what the credential proved. */
-export function judgeEvidence(match: RouteMatch, asked: RequestHead, evidence: Evidence, now: number): Judgment {
-  const decision = decide(match.route, asked.method, match.target, evidence, now)
+export function judgeEvidence(match: RouteMatch, head: RequestHead, evidence: Evidence, now: number): Judgment {
+  const decision = decide(match.route, head.method, match.target, evidence, now)
   if (decision.kind === 'deny') return decision
   // An upstream that answers TRACE sends back what we added: credentials of `set_headers` among it (RFC 9110 §9.3.8).
-  if (asked.method === 'TRACE') return { kind: 'deny', denial: traceDenial(match) }
+  if (head.method === 'TRACE') return { kind: 'deny', denial: traceDenial(match) }
   return { kind: 'permit', permit: decision.permit }
 }
 
@@ -125,11 +125,11 @@ export function judgeEvidence(match: RouteMatch, asked: RequestHead, evidence: E
 export function prepare(
   policy: Policy,
   match: RouteMatch,
-  asked: RequestHead,
+  head: RequestHead,
   permit: Permit,
   to: { readonly upstream: Upstream; readonly requestId: string; readonly upgrade: boolean; readonly now: number },
 ): Prepared {
-  const { method, rawHeaders } = asked
+  const { method, rawHeaders } = head
   const { target, client } = match
   const { router, publicHost } = policy
   const { upstream, now } = to
@@ -146,7 +146,7 @@ export function prepare(
     upstream,
     requestId,
     upgrade,
-    via: viaOf(policy, asked),
+    via: viaOf(policy, head),
     dav,
   })
   if ('fault' in headers) {

@@ -131,14 +131,14 @@ function problemOfPerson({ displayName, email, groups }: PersonChange): string |
 function preview(context: IssuerContext, holder: WouldBe, named: string, scopes: readonly string[]): IssuePreview {
   const { resources } = context.settings()
   const resource = matchResource(resources, named)
-  const asked = scopes.length > 0 ? scopes : [...(resource?.scopes.keys() ?? [])]
-  const ask = readResourceRequest(resources, [named], asked, false)
+  const requested = scopes.length > 0 ? scopes : [...(resource?.scopes.keys() ?? [])]
+  const ask = readResourceRequest(resources, [named], requested, false)
   if (ask.kind === 'refused') return { given: [], leftOut: [], refused: ask.description }
   const offers = offer(ask.shares, holder)
   const leftOut = offers.flatMap(({ withheld }) => withheld)
   const judged =
     holder.kind === 'service'
-      ? judgeService(resources, [named], asked, holder)
+      ? judgeService(resources, [named], requested, holder)
       : judgeToken(resources, { granted: offers, openId: false, named, scope: undefined }, holder)
   if (judged.kind === 'token') return { given: judged.scopes, leftOut, refused: undefined }
   return { given: [], leftOut, refused: judged.kind === 'refused' ? judged.description : 'nothing was asked for' }

@@ -14,16 +14,16 @@ interface Host {
 
 /** Checks that nothing that is asked for answers is this gateway itself: requests would come back to it. @param file Its folder is what the path of a socket is relative to. */
 export function checkLoops(checking: Checking, file: string): void {
-  for (const [path, place] of placesAsked(checking.draft)) {
+  for (const [path, place] of targetsOf(checking.draft)) {
     const own = ownPlace(checking.draft, place, file)
     if (own !== undefined) checking.at(path, `is this gateway itself (\`${own}\`); requests would come back to it`)
   }
 }
 
-type Asked = readonly (readonly [Path, Place])[]
+type Targets = readonly (readonly [Path, Place])[]
 
-function placesAsked({ routes, issuer }: FileDraft): Asked {
-  const upstreams = present(routes).flatMap(([index, { upstream }]): Asked => {
+function targetsOf({ routes, issuer }: FileDraft): Targets {
+  const upstreams = present(routes).flatMap(([index, { upstream }]): Targets => {
     const path = ['routes', index, 'upstream']
     if (upstream === undefined) return []
     if ('hostname' in upstream) return [[path, placeOf(upstream)]]
@@ -65,15 +65,15 @@ function ownPlace(
 }
 
 /** Whether a listener on `own` takes what is sent to `asked`; other names of this machine are known to the system only. */
-function meets(own: Host, asked: Host): boolean {
-  if (own.port === 0 || own.port !== asked.port) return false
-  if (own.host === asked.host) return true
-  if (EVERY.includes(own.host)) return isLocal(asked.host)
+function meets(own: Host, target: Host): boolean {
+  if (own.port === 0 || own.port !== target.port) return false
+  if (own.host === target.host) return true
+  if (EVERY.includes(own.host)) return isLocal(target.host)
   // `localhost` is both loopback addresses, and connecting to "every address" reaches this machine.
   return (
-    [own.host, asked.host].some((host) => host === 'localhost' || EVERY.includes(host)) &&
+    [own.host, target.host].some((host) => host === 'localhost' || EVERY.includes(host)) &&
     isLocal(own.host) &&
-    isLocal(asked.host)
+    isLocal(target.host)
   )
 }
 

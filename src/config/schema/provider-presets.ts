@@ -108,12 +108,12 @@ export const PRESETS: Readonly<Record<PresetName, ProviderPreset>> = {
 /** Every name that `preset` may have. */
 export const PRESET_NAMES = Object.keys(PRESETS) as [PresetName, ...PresetName[]]
 
-/** Which preset is taken for an issuer, and why, in words. @param said The file's own `preset`. */
+/** Which preset is taken for an issuer, and why, in words. @param named The file's own `preset`. */
 export function choosePreset(
   issuer: string,
-  said: PresetName | undefined,
+  named: PresetName | undefined,
 ): { readonly preset: PresetName; readonly reason: string } {
-  if (said !== undefined) return { preset: said, reason: 'the file says so' }
+  if (named !== undefined) return { preset: named, reason: 'the file says so' }
   const url = new URL(issuer)
   for (const preset of PRESET_NAMES) {
     const { host, path } = PRESETS[preset]

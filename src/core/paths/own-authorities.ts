@@ -37,9 +37,9 @@ export function createOwnAuthorities({ urls, hosts, loopbackPort }: AuthoritySou
   return {
     main,
     owns: (protocol, authority) => {
-      const asked = readAuthority(protocol, authority)
+      const wanted = readAuthority(protocol, authority)
       return (
-        asked !== undefined && all.some((own) => own.host === asked.host && (own.port ?? asked.port) === asked.port)
+        wanted !== undefined && all.some((own) => own.host === wanted.host && (own.port ?? wanted.port) === wanted.port)
       )
     },
   }

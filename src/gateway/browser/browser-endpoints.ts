@@ -51,16 +51,16 @@ export class BrowserEndpoints {
   }
 }
 
-function send({ request, response, record, head }: ReservedRequest, said: BrowserAnswer): void {
-  if (said.denial !== undefined) {
-    record.refused(said.denial)
-    record.reason = said.denial.reason
+function send({ request, response, record, head }: ReservedRequest, outcome: BrowserAnswer): void {
+  if (outcome.denial !== undefined) {
+    record.refused(outcome.denial)
+    record.reason = outcome.denial.reason
   }
-  const answer = said.answer ?? refusal(said.denial, head, record.id)
+  const answer = outcome.answer ?? refusal(outcome.denial, head, record.id)
   record.status = answer.status
   const headers = [...answer.headers, 'X-Request-Id', record.id]
   if (!response.destroyed)
-    sendAnswer(request, response, said.answer === undefined ? answer : { ...answer, headers }, {
+    sendAnswer(request, response, outcome.answer === undefined ? answer : { ...answer, headers }, {
       awaitsContinue: false,
       close: false,
     })

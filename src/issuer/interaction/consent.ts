@@ -163,7 +163,7 @@ function pageResources(visit: InteractionContext, view: AuthorizationView): read
       description: words(scope),
       ticked: ticked?.includes(scope) ?? startsTicked(visit.client, view, resource, scope),
     }))
-  const asked = view.offers.map(({ resource, withheld }) => ({
+  const requested = view.offers.map(({ resource, withheld }) => ({
     name: resource.name,
     identifier: resource.identifier,
     scopes: [
@@ -177,7 +177,7 @@ function pageResources(visit: InteractionContext, view: AuthorizationView): read
     ],
   }))
   const own = { name: 'Who you are', identifier: '', scopes: boxes('', (scope) => describe(OPENID_SCOPES, scope)) }
-  return [...asked, own].filter(({ scopes }) => scopes.length > 0)
+  return [...requested, own].filter(({ scopes }) => scopes.length > 0)
 }
 
 function describe(words: ReadonlyMap<string, string>, scope: string): string {

@@ -143,7 +143,7 @@ interface FramingFacts {
 }
 
 /** What the fields said, so far; of several Content-Length or Transfer-Encoding fields the values stand in a list. */
-interface Said {
+interface HeaderFacts {
   lengths: string | undefined
   encodings: string | undefined
   close: boolean
@@ -153,7 +153,7 @@ interface Said {
 }
 
 function framingFacts(lines: string): FramingFacts | HeadFault {
-  const said: Said = {
+  const facts: HeaderFacts = {
     lengths: undefined,
     encodings: undefined,
     close: false,
@@ -165,43 +165,43 @@ function framingFacts(lines: string): FramingFacts | HeadFault {
   for (let at = 0; at < lines.length; ) {
     const colon = lines.indexOf(':', at)
     const end = lines.indexOf('\r\n', colon)
-    if (mayMatter(colon - at)) hear(said, lines.slice(at, colon).toLowerCase(), trimmed(lines, colon + 1, end))
+    if (mayMatter(colon - at)) noteField(facts, lines.slice(at, colon).toLowerCase(), trimmed(lines, colon + 1, end))
     fields += 1
     at = end + 2
   }
-  return fields > MAX_FIELDS ? { fault: `there are more than ${MAX_FIELDS} header fields` } : judgeFraming(said)
+  return fields > MAX_FIELDS ? { fault: `there are more than ${MAX_FIELDS} header fields` } : judgeFraming(facts)
 }
 
-/** Whether a name of this length may be one of those that {@link hear} knows, so that most fields cost no copy. */
+/** Whether a name of this length may be one of those that {@link noteField} knows, so that most fields cost no copy. */
 function mayMatter(nameLength: number): boolean {
   return nameLength === 4 || nameLength === 7 || nameLength === 10 || nameLength === 14 || nameLength === 17
 }
 
-function hear(said: Said, name: string, value: string): void {
+function noteField(facts: HeaderFacts, name: string, value: string): void {
   switch (name) {
     case 'content-length':
-      said.lengths = said.lengths === undefined ? value : `${said.lengths},${value}`
+      facts.lengths = facts.lengths === undefined ? value : `${facts.lengths},${value}`
       break
     case 'transfer-encoding':
-      said.encodings = said.encodings === undefined ? value : `${said.encodings},${value}`
+      facts.encodings = facts.encodings === undefined ? value : `${facts.encodings},${value}`
       break
     case 'connection':
-      said.close ||= /(^|[\t ,])close([\t ,]|$)/i.test(value)
+      facts.close ||= /(^|[\t ,])close([\t ,]|$)/i.test(value)
       break
     case 'keep-alive':
-      said.keepAliveSeconds = keepAliveHint(value) ?? said.keepAliveSeconds
+      facts.keepAliveSeconds = keepAliveHint(value) ?? facts.keepAliveSeconds
       break
     case 'trailer':
-      said.announcesTrailers = true
+      facts.announcesTrailers = true
       break
     case 'date':
-      said.dated = true
+      facts.dated = true
       break
   }
 }
 
-function judgeFraming(said: Said): FramingFacts | HeadFault {
-  const { lengths, encodings, close, keepAliveSeconds, dated, announcesTrailers } = said
+function judgeFraming(facts: HeaderFacts): FramingFacts | HeadFault {
+  const { lengths, encodings, close, keepAliveSeconds, dated, announcesTrailers } = facts
   if (encodings !== undefined && lengths !== undefined)
     return { fault: 'Transfer-Encoding and Content-Length together' }
   if (encodings !== undefined && encodings.toLowerCase() !== 'chunked')

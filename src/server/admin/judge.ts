@@ -1,7 +1,7 @@
 import type { AdminJudge, Judged } from '../../admin/dependencies.ts'
 import type { Route } from '../../core/route.ts'
-import { headOf } from '../../explain/asked.ts'
 import { type Explanation, explain } from '../../explain/explain.ts'
+import { headOf } from '../../explain/head.ts'
 import type { Runtime } from '../runtime.ts'
 
 const MASK = '••••'
@@ -11,9 +11,9 @@ export function adminJudge({ state, verifier }: Pick<Runtime, 'state' | 'verifie
   return {
     judge: async ({ method, url, address }, evidence, now) => {
       const { config, policy } = state.active
-      const asked = headOf(config.publicOrigin, method, url, { address })
-      if (asked === undefined) return undefined
-      const explanation = await explain({ policy, asked, gather: () => evidence, now })
+      const head = headOf(config.publicOrigin, method, url, { address })
+      if (head === undefined) return undefined
+      const explanation = await explain({ policy, head, gather: () => evidence, now })
       const route = config.routes.find(({ id }) => id === explanation.route)
       return judgedOf(explanation, route)
     },
