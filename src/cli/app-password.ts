@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { parseLifetime } from '../config/schema/leaf.ts'
-import { matchResource } from '../core/resource.ts'
-import { endOfAppPassword, makeAppPassword } from '../issuer/people/app-passwords.ts'
+import { grantableScopes, matchResource } from '../core/resource.ts'
+import { endOfAppPassword, makeAppPassword, type NewAppPassword } from '../issuer/people/app-passwords.ts'
 import type { AppPasswordRecord } from '../store/session-store.ts'
 import { BY, type OpenStore, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
@@ -61,7 +61,7 @@ async function add(options: AddOptions): Promise<void> {
     const asked = { user, resource, scopes, name: options.name, life: lifeOf(options.expires) }
     const now = Math.floor(Date.now() / 1000)
     const made = await makeAppPassword(store, asked, termsOf(opened), now)
-    if (made.kind === 'invalid') return fail(made.problem, 1)
+    if (made.kind === 'invalid') return fail(`${made.problem}${await hintFor(opened, asked)}`, 1)
     const { id, name, expiresAt } = made.record
     await store.audit('app_password.added', { id, name, sub: user.sub, resource: resource.identifier, by: BY }, now)
     if (options.json === true) return printJson({ ...shown(opened, made.record), password: made.password })
@@ -102,6 +102,14 @@ async function revoke(id: string, options: Common): Promise<void> {
     await acts.revokeAppPassword(id, BY)
     printLine(`The app password ${found.name} (${id}) is refused from now on.`)
   })
+}
+
+/** The groups of a provider are nothing that a command could ask for. */
+async function hintFor({ store }: OpenStore, { user, resource, scopes }: NewAppPassword): Promise<string> {
+  const may: readonly string[] = grantableScopes(resource, user.groups)
+  const links = await store.providerLinks(user.sub)
+  if (links.length === 0 || scopes.every((scope) => may.includes(scope))) return ''
+  return ` Groups that a provider gives count only in one that ${user.username} makes under /account after signing in there.`
 }
 
 function lifeOf(expires: string | undefined): number | undefined {

@@ -69,12 +69,12 @@ export type Linked =
   /** The account has another identity of the same provider. */
   | { readonly kind: 'account_linked' }
 
-/** Which sign-ins an act ends. */
+/** Which sign-ins an act ends, with the app passwords that were made under them. */
 export interface EndProviderSignIn {
   readonly id: string
   /** Whose it is. */
   readonly sub: string
-  /** Spare authorizations of native clients, and the sign-in with them while there are any. */
+  /** Spare authorizations of native clients and app passwords, and the sign-in with them while there are any. */
   readonly keepNative: boolean
 }
 
@@ -128,7 +128,7 @@ export interface ProviderStore {
   makeDue(ids: readonly string[], atMs: number): Promise<void>
   /**
    * Sign-ins to look at now: due ones, those whose time has come, and those last asked before `askedBeforeMs` that have a browser
-   * session, or an authorization that was used since `usedSince`. The longest unasked first.
+   * session, or an authorization or app password that was used since `usedSince`. The longest unasked first.
    */
   waitingSignIns(now: {
     readonly nowMs: number

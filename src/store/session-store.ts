@@ -114,6 +114,7 @@ export interface EndBrowserSessions {
 export interface EndAppPasswords {
   readonly sub?: string
   readonly id?: string
+  readonly gid?: string
   readonly revokeTokens: EndedTokens
 }
 

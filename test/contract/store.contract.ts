@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { gidOf } from '../../src/store/sealed-payload.ts'
 import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
 import { providerContract } from './provider.contract.ts'
+import { sessionsContract } from './sessions.contract.ts'
 import { aClient, anAct, anAuthorization, aUser } from './store-records.ts'
 
 const EXPIRES = 2_000_000_000
@@ -28,6 +29,7 @@ export function storeContract(makeStore: () => Promise<Store>, fill?: (store: St
   describe('audit and sweeping', () => audits(under, fill ?? fillBySteps))
   describe('subscribers', () => subscribers(under))
   describe('sign-ins by a provider', () => providerContract(under))
+  describe('sessions of browsers and app passwords', () => sessionsContract(under))
 }
 
 interface Under {

@@ -1,13 +1,16 @@
+import { APP_PASSWORD_CLIENT } from '../clients/reserved.ts'
 import { resourceById, seconds, siteOf } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { sendPage } from '../http/response.ts'
+import { redirect, sendPage } from '../http/response.ts'
 import { madePage } from '../pages/app-passwords.ts'
 import { makeAppPassword } from '../people/app-passwords.ts'
+import { withGroups } from '../tokens/provider-groups.ts'
 import { ask } from './confirmation.ts'
 import { showOverview } from './overview.ts'
-import { isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import { ACCOUNT_PATH, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 const DAY_SECONDS = 86_400
+const SILENT = 'Where you sign in does not answer now, so nothing was made. Try again in a moment.'
 
 /** Makes an app password, and shows it this once. */
 export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> {
@@ -18,11 +21,23 @@ export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> 
   const days = Number(posted(visit, 'days') || appPasswords.max / DAY_SECONDS)
   const life = Number.isFinite(days) ? Math.min(Math.floor(days * DAY_SECONDS), appPasswords.max) : 0
   const scopes = issuerRequestOf(request).form.getAll('scope')
-  const asked = { user: session.user, resource, scopes, name: posted(visit, 'name'), life }
+  // Before anything is given, the provider is asked as it is before a token.
+  const standing = await context.federation.standingOfSession(session.uid, 'refresh')
+  const account = await context.store.userBySub(session.user.sub)
+  if (account === undefined || standing.kind === 'ended') return redirect(response, ACCOUNT_PATH)
+  if (standing.kind === 'unavailable')
+    return showOverview(visit, {
+      status: 503,
+      notice: { kind: 'problem', text: SILENT },
+      retryAfterSeconds: standing.retryAfterSeconds,
+    })
+  const asked = { user: withGroups(account, standing), resource, scopes, name: posted(visit, 'name'), life }
   const made = await makeAppPassword(context.store, asked, appPasswords, seconds(context))
   if (made.kind === 'invalid')
     return showOverview(visit, { status: 400, notice: { kind: 'problem', text: made.problem } })
-  const { id, name } = made.record
+  const { id, gid, name } = made.record
+  // Nobody knows the password yet, so that it is never used without the sign-in that it lives by and ends with.
+  if (standing.kind === 'good') await context.store.bindAuthorization(gid, APP_PASSWORD_CLIENT, standing.signIn)
   const { sub, username } = session.user
   await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: sub })
   const url = context.settings().appPasswordPlaces.get(resource.identifier) ?? origin

@@ -95,7 +95,7 @@ function of(clientId: string): (record: { readonly clientId: string }) => boolea
 
 /** How a try to change something failed, to be shown on the page. */
 export interface Failure {
-  readonly status: 400 | 429
+  readonly status: 400 | 429 | 503
   readonly problem?: NonNullable<PasswordFormModel['problem']>
   readonly notice?: Notice
   readonly retryAfterSeconds?: number

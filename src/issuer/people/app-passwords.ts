@@ -14,6 +14,7 @@ export interface AppPasswordTerms {
 }
 
 export interface NewAppPassword {
+  /** With the groups that count in what comes from it. */
   readonly user: UserRecord
   readonly resource: Resource
   readonly scopes: readonly string[]

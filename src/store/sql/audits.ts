@@ -35,6 +35,7 @@ const OVER: readonly string[] = [
   `DELETE FROM provider_authorizations WHERE gid IN (SELECT p.gid FROM provider_authorizations p
     JOIN provider_sign_ins s ON s.id = p.sign_in WHERE s.created_at < ?
     AND NOT EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = p.gid)
+    AND NOT EXISTS (SELECT 1 FROM app_passwords w WHERE w.gid = p.gid)
     AND NOT EXISTS (SELECT 1 FROM models m WHERE m.gid = p.gid) LIMIT ?)`,
   `DELETE FROM provider_sign_ins WHERE id IN (SELECT id FROM provider_sign_ins s WHERE created_at < ?
     AND NOT EXISTS (SELECT 1 FROM provider_authorizations p WHERE p.sign_in = s.id)

@@ -28,10 +28,12 @@ type Asking = Pick<
   | 'oldestAsked'
 >
 
-/** Something that would come back if nobody asked: a browser session, or an authorization. */
+/** Something that would come back if nobody asked: a browser session, an authorization, or an app password. */
 const SESSION = `EXISTS (SELECT 1 FROM models WHERE model = 'Session' AND uid_key = session_key AND expires_at > ?)`
 const AUTHORIZATION = `EXISTS (SELECT 1 FROM provider_authorizations p JOIN authorizations a ON a.gid = p.gid
   WHERE p.sign_in = provider_sign_ins.id AND a.ended = 0`
+const APP_PASSWORD = `EXISTS (SELECT 1 FROM provider_authorizations p JOIN app_passwords w ON w.gid = p.gid
+  WHERE p.sign_in = provider_sign_ins.id`
 /** As long as an interaction may wait for its person. */
 const UNUSED_SECONDS = 900
 
@@ -78,7 +80,8 @@ function signIns(database: Database): SignIns {
       const sql = `SELECT gid, client_id FROM provider_authorizations p WHERE sign_in = ?
         AND NOT EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = p.gid AND a.ended = 1)
         AND (EXISTS (SELECT 1 FROM models m WHERE m.gid = p.gid)
-          OR EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = p.gid))`
+          OR EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = p.gid)
+          OR EXISTS (SELECT 1 FROM app_passwords w WHERE w.gid = p.gid))`
       const rows = await database.all(sql, id)
       return rows.map((row) => ({ gid: text(row, 'gid'), clientId: text(row, 'client_id') }))
     },
@@ -117,19 +120,20 @@ function asking(database: Database): Asking {
       set('UPDATE provider_sign_ins SET due_at_ms = NULL WHERE id = ? AND due_at_ms = ?', id, dueAtMs),
     waitingSignIns: ({ nowMs, askedBeforeMs, usedSince, limit }) => {
       const sql = `SELECT id FROM provider_sign_ins WHERE ended = 0 AND (due_at_ms <= ? OR ends_at_ms <= ?
-        OR (asked_at_ms < ? AND (${SESSION} OR ${AUTHORIZATION} AND a.last_used_at >= ?))))
+        OR (asked_at_ms < ? AND (${SESSION} OR ${AUTHORIZATION} AND a.last_used_at >= ?)
+          OR ${APP_PASSWORD} AND w.last_used_at >= ?))))
         ORDER BY asked_at_ms LIMIT ?`
-      return ids(sql, nowMs, nowMs, askedBeforeMs, nowMs / 1000, usedSince, limit)
+      return ids(sql, nowMs, nowMs, askedBeforeMs, nowMs / 1000, usedSince, usedSince, limit)
     },
     abandonedSignIns: (nowMs, limit) => {
       const sql = `SELECT id FROM provider_sign_ins WHERE ended = 0 AND created_at < ? AND NOT ${SESSION}
-        AND NOT ${AUTHORIZATION}) AND NOT EXISTS (SELECT 1 FROM provider_authorizations p JOIN models m ON m.gid = p.gid
+        AND NOT ${AUTHORIZATION}) AND NOT ${APP_PASSWORD}) AND NOT EXISTS (SELECT 1 FROM provider_authorizations p JOIN models m ON m.gid = p.gid
           WHERE p.sign_in = provider_sign_ins.id) LIMIT ?`
       return ids(sql, nowMs / 1000 - UNUSED_SECONDS, nowMs / 1000, limit)
     },
     oldestAsked: async (nowMs) => {
       const sql = `SELECT provider, min(asked_at_ms) AS oldest FROM provider_sign_ins
-        WHERE ended = 0 AND (${SESSION} OR ${AUTHORIZATION})) GROUP BY provider`
+        WHERE ended = 0 AND (${SESSION} OR ${AUTHORIZATION}) OR ${APP_PASSWORD})) GROUP BY provider`
       const rows = await database.all(sql, nowMs / 1000)
       return new Map(rows.map((row) => [text(row, 'provider'), integer(row, 'oldest')]))
     },

@@ -133,22 +133,24 @@ async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Pr
   return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
 }
 
-/** What it was asked again with goes with it. A sign-in that native clients still live by stands, and is asked at once. */
+/** What it was asked again with goes with it. A sign-in that native clients or app passwords still live by stands, and is asked at once. */
 async function endProviderSignIn(
   queries: Queries,
   { id, keepNative, notBeforeMs, expiresAt }: NonNullable<RevocationAct['endProviderSignIns']>[number],
 ): Promise<readonly NewRevocation[]> {
   const rows = await queries.all(
-    `SELECT gid, coalesce((SELECT type FROM clients WHERE id = client_id), 'web') AS type
+    `SELECT gid, CASE WHEN EXISTS (SELECT 1 FROM app_passwords w WHERE w.gid = provider_authorizations.gid) THEN 'native'
+        ELSE coalesce((SELECT type FROM clients WHERE id = client_id), 'web') END AS type
       FROM provider_authorizations WHERE sign_in = ? AND (EXISTS (SELECT 1 FROM models m WHERE m.gid = provider_authorizations.gid)
-        OR EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = provider_authorizations.gid AND a.ended = 0))`,
+        OR EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = provider_authorizations.gid AND a.ended = 0)
+        OR EXISTS (SELECT 1 FROM app_passwords w WHERE w.gid = provider_authorizations.gid))`,
     id,
   )
   const spared = rows.filter((row) => keepNative && text(row, 'type') === 'native')
   const entries: NewRevocation[] = []
   for (const row of rows.filter((each) => !spared.includes(each))) {
     const ended = { gid: text(row, 'gid'), revokeTokens: { notBeforeMs, expiresAt } }
-    entries.push(...(await endAuthorizations(queries, ended)))
+    entries.push(...(await endAuthorizations(queries, ended)), ...(await endAppPasswords(queries, ended)))
   }
   const key = '(SELECT session_key FROM provider_sign_ins WHERE id = ?)'
   await queries.run(`DELETE FROM models WHERE model = 'Session' AND uid_key = ${key}`, id)
@@ -177,9 +179,9 @@ async function endBrowserSessions(
 
 async function endAppPasswords(
   queries: Queries,
-  { sub, id, revokeTokens }: NonNullable<RevocationAct['endAppPasswords']>[number],
+  { sub, id, gid, revokeTokens }: NonNullable<RevocationAct['endAppPasswords']>[number],
 ): Promise<readonly NewRevocation[]> {
-  const where = whereAll({ sub, id })
+  const where = whereAll({ sub, id, gid })
   const rows = await queries.all(`DELETE FROM app_passwords WHERE ${where.sql} RETURNING gid`, ...where.values)
   return rows.map((row) => ({ kind: 'gid', key: text(row, 'gid'), ...revokeTokens }))
 }
