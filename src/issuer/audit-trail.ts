@@ -43,12 +43,12 @@ interface Repeated {
  * @param now milliseconds.
  */
 export function createAuditTrail(store: Store, now: () => number, onEvent: (event: IssuerEvent) => void): AuditTrail {
-  const requests = new AsyncLocalStorage<{ told: boolean }>()
+  const requests = new AsyncLocalStorage<{ recorded: boolean }>()
   const repeated = new Map<string, Repeated>()
   const seconds = (): number => Math.floor(now() / 1000)
   const tell: AuditTrail['tell'] = (event, detail, level = 'info') => {
     const request = requests.getStore()
-    if (request !== undefined) request.told = true
+    if (request !== undefined) request.recorded = true
     onEvent({ level, event, detail })
   }
   const keepStrangers = async (event: string, detail: Detail): Promise<void> => {
@@ -69,13 +69,13 @@ export function createAuditTrail(store: Store, now: () => number, onEvent: (even
       await (stranger ? keepStrangers(event, said) : store.audit(event, said, seconds()))
     },
     speaking: (work, whenSilent) =>
-      requests.run({ told: false }, async () => {
+      requests.run({ recorded: false }, async () => {
         await work()
-        if (requests.getStore()?.told === false) await whenSilent()
+        if (requests.getStore()?.recorded === false) await whenSilent()
       }),
     passOver: () => {
       const request = requests.getStore()
-      if (request !== undefined) request.told = true
+      if (request !== undefined) request.recorded = true
     },
     flush: async () => {
       const lines = [...repeated.values()].filter(({ count }) => count > 0)

@@ -14,7 +14,8 @@ import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/p
 /** @param keys Of the algorithm in force. */
 export function createOperations(context: IssuerContext, keys: () => SigningKeys): IssuerOperations {
   const { store, now, settings } = context
-  const record: IssuerOperations['record'] = (event, detail, why) => context.record(event, { ...detail, ...told(why) })
+  const record: IssuerOperations['record'] = (event, detail, why) =>
+    context.record(event, { ...detail, ...reasonOf(why) })
   /** A change and its line, or neither. */
   const changing = <T>(
     work: () => Promise<T>,
@@ -102,7 +103,7 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
 
 type Detail = Readonly<Record<string, unknown>>
 
-function told({ by, requestId, address }: Why): Detail {
+function reasonOf({ by, requestId, address }: Why): Detail {
   return { by, request_id: requestId, address }
 }
 
@@ -111,7 +112,7 @@ function actsFor(context: IssuerContext, why: Why): RevocationActs {
   const { store, now } = context
   const act = async (change: RevocationAct) => {
     const { event } = change.audit
-    const detail = { ...change.audit.detail, ...told(why) }
+    const detail = { ...change.audit.detail, ...reasonOf(why) }
     const entries = await store.act({ ...change, audit: { event, detail } })
     context.tell(event, detail)
     return entries

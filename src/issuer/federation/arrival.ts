@@ -66,22 +66,22 @@ async function judge(
   const { provider } = party
   const person = await orFault(async () => readPerson(provider, idToken, userinfo))
   if (isFault(person)) return { kind: 'refused', ...reasonOf(person) }
-  const word = provider.groups && readGroups(provider.groups, { idToken, userinfo }, undefined)
-  if (word?.kind === 'overage') return refused('groups_overage', word.detail)
-  if (word?.kind === 'unreadable') return refused('provider_misconfigured', `groups_form: ${word.detail}`)
-  const unmet = notAllowed(provider, { idToken, userinfo, groups: word }, true)
+  const reading = provider.groups && readGroups(provider.groups, { idToken, userinfo }, undefined)
+  if (reading?.kind === 'overage') return refused('groups_overage', reading.detail)
+  if (reading?.kind === 'unreadable') return refused('provider_misconfigured', `groups_form: ${reading.detail}`)
+  const unmet = notAllowed(provider, { idToken, userinfo, groups: reading }, true)
   if (unmet !== undefined) return refused('not_allowed', `allow.${unmet} is not met`)
   const authentication = authenticationOf(parts, idToken)
   if (!isProven(parts, attempt, idToken)) {
     return refused('reauthentication_not_proven', 'auth_time is missing or too old')
   }
-  if (word?.kind === 'absent') tellAbsent(parts, party)
+  if (reading?.kind === 'absent') tellAbsent(parts, party)
   return {
     kind: 'arrived',
     arrival: {
       person,
-      groups: word?.kind === 'said' ? word.groups : [],
-      tokens: keptTokens(parts, tokens, person.subject, word),
+      groups: reading?.kind === 'said' ? reading.groups : [],
+      tokens: keptTokens(parts, tokens, person.subject, reading),
       authentication,
       askedAtMs,
     },
@@ -92,7 +92,7 @@ function keptTokens(
   { now }: FederationParts,
   { refreshToken, accessToken, expiresIn, rawIdToken }: ProviderTokens,
   subject: string,
-  word: GroupsWord | undefined,
+  reading: GroupsWord | undefined,
 ): Arrival['tokens'] {
   const only = refreshToken === undefined
   return {
@@ -101,7 +101,7 @@ function keptTokens(
     accessUntilMs: only && expiresIn !== undefined ? now() + expiresIn * 1000 : undefined,
     rawIdToken,
     subject,
-    groupsPlace: word?.kind === 'said' ? word.place : undefined,
+    groupsPlace: reading?.kind === 'said' ? reading.place : undefined,
   }
 }
 

@@ -70,9 +70,9 @@ export function createFederation(base: Base, meter: FederationMeter): Federation
       const signIns = await store.providerSignIns({ issuer: link.issuer, person: link.person })
       for (const signIn of signIns) parts.revokeThere(signIn)
       const provider = parties.byIssuer(link.issuer)?.provider.id ?? link.issuer
-      const told = { provider, sub: link.sub, ...why }
-      await base.acts.unlinkProvider(link, signIns, told)
-      base.tell('federation.unlinked', told)
+      const detail = { provider, sub: link.sub, ...why }
+      await base.acts.unlinkProvider(link, signIns, detail)
+      base.tell('federation.unlinked', detail)
     },
     signOutUrl: async (uid, next, state) => {
       const signIn = await store.signInOfSession(uid)

@@ -15,22 +15,22 @@ export async function answerLogout({ parts, party, request, response }: Callback
   const provider = party.provider.id
   response.setHeader('cache-control', 'no-store')
   const token = isForm(request) ? await readToken(request) : undefined
-  const word =
+  const notice =
     token === undefined
       ? ({ kind: 'bad', detail: 'no form of at most 16 KiB with one logout_token' } as const)
       : await readLogoutToken(party, token, Math.floor(parts.now() / 1000))
-  if (word.kind === 'unavailable') {
+  if (notice.kind === 'unavailable') {
     return sendError(response, 503, 'temporarily_unavailable', 'the keys can’t be had', { 'retry-after': '10' })
   }
-  if (word.kind === 'bad') {
+  if (notice.kind === 'bad') {
     if (!parts.failures.mayFail(provider)) {
       return sendError(response, 429, 'temporarily_unavailable', 'too many that fail', { 'retry-after': '1' })
     }
-    await parts.record('federation.logout_token', { provider, outcome: 'refused', detail: word.detail }, 'warn')
-    return sendError(response, 400, 'invalid_request', word.detail)
+    await parts.record('federation.logout_token', { provider, outcome: 'refused', detail: notice.detail }, 'warn')
+    return sendError(response, 400, 'invalid_request', notice.detail)
   }
-  const subject = word.sub === undefined ? undefined : { ...word.claims, sub: word.sub }
-  const ended = await carryOut(parts, party, subject, word.sid)
+  const subject = notice.sub === undefined ? undefined : { ...notice.claims, sub: notice.sub }
+  const ended = await carryOut(parts, party, subject, notice.sid)
   await parts.record('federation.logout_token', { provider, outcome: 'ok', ...ended })
   response.writeHead(200, { 'content-length': 0 })
   response.end()

@@ -11,8 +11,8 @@ const LASTS_MS = 5 * 60_000
 
 /** Says for five minutes, to the pages of `place` alone, that this person's password was typed. */
 export function passedPassword(context: IssuerContext, user: UserRecord, place: string): string {
-  const said = { sub: user.sub, place, atMs: context.now(), password: digestOf(user) }
-  return seal(context.masterKey, PURPOSE, JSON.stringify(said))
+  const passed = { sub: user.sub, place, atMs: context.now(), password: digestOf(user) }
+  return seal(context.masterKey, PURPOSE, JSON.stringify(passed))
 }
 
 /** Whose password came before; undefined when that is too long ago, was said elsewhere, or the password is another by now. */
@@ -23,11 +23,11 @@ export async function personBehind(
 ): Promise<UserRecord | undefined> {
   const text = unseal(context.masterKey, PURPOSE, sealed)
   if (text === undefined) return undefined
-  const said: { sub: string; place: string; atMs: number; password: string } = JSON.parse(text)
-  const age = context.now() - said.atMs
-  if (said.place !== place || age < 0 || age > LASTS_MS) return undefined
-  const user = await context.store.userBySub(said.sub)
-  return user === undefined || user.disabled || digestOf(user) !== said.password ? undefined : user
+  const passed: { sub: string; place: string; atMs: number; password: string } = JSON.parse(text)
+  const age = context.now() - passed.atMs
+  if (passed.place !== place || age < 0 || age > LASTS_MS) return undefined
+  const user = await context.store.userBySub(passed.sub)
+  return user === undefined || user.disabled || digestOf(user) !== passed.password ? undefined : user
 }
 
 function digestOf({ passwordHash = '' }: UserRecord): string {

@@ -20,8 +20,8 @@ export function storeFaults(context: IssuerContext): Middleware {
       ctx.status = 503
     }
     if (ctx.status !== 503 && !failed.has(ctx.req)) return
-    const told = ctx.body as { error?: unknown } | undefined
-    if (!failed.has(ctx.req) && told?.error === 'temporarily_unavailable') {
+    const answer = ctx.body as { error?: unknown } | undefined
+    if (!failed.has(ctx.req) && answer?.error === 'temporarily_unavailable') {
       // A provider that people sign in at is silent.
       ctx.set({ 'retry-after': '10', 'cache-control': 'no-store' })
       return

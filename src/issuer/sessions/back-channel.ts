@@ -17,7 +17,7 @@ import { beginSignIn } from './sign-in-state.ts'
 import { makeTicket, readTicket } from './tickets.ts'
 
 type Answers = {
-  readonly [K in BackChannelKind]: (asked: BackChannelTerms[K]['question']) => Promise<BackChannelTerms[K]['answer']>
+  readonly [K in BackChannelKind]: (question: BackChannelTerms[K]['question']) => Promise<BackChannelTerms[K]['answer']>
 }
 
 /** The issuer's end of the back channel. Who asks is NOT checked: it is in process, or has shown the feed token. */
@@ -26,13 +26,13 @@ export function createBackChannel(parts: SessionParts): BackChannel {
   const tries = createTries()
   const answers: Answers = {
     session: sessions.answer,
-    app_password: (asked) => appPassword(parts, tries, asked),
+    app_password: (question) => appPassword(parts, tries, question),
     ticket: ({ ticket }) => readTicket(parts, ticket),
-    make_ticket: async (asked) => makeTicket(parts, asked),
-    begin_sign_in: async (asked) => beginSignIn(parts.context, asked),
-    redeem: (asked) => redeem(parts, sessions.isSignedIn, asked),
+    make_ticket: async (question) => makeTicket(parts, question),
+    begin_sign_in: async (question) => beginSignIn(parts.context, question),
+    redeem: (question) => redeem(parts, sessions.isSignedIn, question),
     open_session: sessions.open,
-    sign_out: async (asked) => ({ ended: await sessions.signOut(asked) }),
+    sign_out: async (question) => ({ ended: await sessions.signOut(question) }),
   }
   return { ask: (kind, question) => answers[kind](question) }
 }

@@ -19,12 +19,12 @@ import { type Opening, readOpening, type SessionParts } from './opening.ts'
 
 /** Browsers that are signed in at hosts of the gateway: opened by a sign-in, asked by gateways, ended by sign-out. */
 export interface BrowserSessions {
-  open(asked: OpenQuestion): Promise<OpenedSession>
+  open(question: OpenQuestion): Promise<OpenedSession>
   /** What a session is good for at a resource now. */
-  answer(asked: SessionQuestion): Promise<SessionAnswer>
-  isSignedIn(asked: Pick<CallbackQuestion, 'idHash' | 'origin'>, resource: string): Promise<boolean>
+  answer(question: SessionQuestion): Promise<SessionAnswer>
+  isSignedIn(question: Pick<CallbackQuestion, 'idHash' | 'origin'>, resource: string): Promise<boolean>
   /** Ends the session, the issuer's that it was opened under, and all that were opened under that. */
-  signOut(asked: SignOutQuestion): Promise<boolean>
+  signOut(question: SignOutQuestion): Promise<boolean>
 }
 
 /** The replaced id stays good so long: pages that are loading have it. */
@@ -41,16 +41,16 @@ export function createBrowserSessions(parts: SessionParts): BrowserSessions {
     return found?.origin === origin ? found : undefined
   }
   return {
-    open: (asked) => open(parts, asked),
-    answer: async (asked) => answer(parts, asked, parts.context.now(), await find(asked)),
-    isSignedIn: async (asked, resource) => {
-      const session = await find(asked)
+    open: (question) => open(parts, question),
+    answer: async (question) => answer(parts, question, parts.context.now(), await find(question)),
+    isSignedIn: async (question, resource) => {
+      const session = await find(question)
       const held = session?.resources.find((each) => each.resource === resource)
       if (session === undefined || held === undefined || endsAt(parts, session) <= seconds(parts.context)) return false
       return (await standing(parts, held)) !== undefined
     },
-    signOut: async (asked) => {
-      const session = await find(asked)
+    signOut: async (question) => {
+      const session = await find(question)
       if (session === undefined) return false
       await parts.context.acts.signOutBrowser(session.sub, session.issuerSession, 'browser')
       parts.context.tell('session.ended', { sub: session.sub, origin: session.origin })
@@ -59,9 +59,9 @@ export function createBrowserSessions(parts: SessionParts): BrowserSessions {
   }
 }
 
-async function open(parts: SessionParts, asked: OpenQuestion): Promise<OpenedSession> {
+async function open(parts: SessionParts, question: OpenQuestion): Promise<OpenedSession> {
   const { context } = parts
-  const opening = readOpening(parts, asked.opening)
+  const opening = readOpening(parts, question.opening)
   if (opening === undefined) return { kind: 'failed', detail: 'the sign-in took too long' }
   const { gid, sub, resource, scopes, origin, issuerSession } = opening
   // An act of revocation takes the grant away: what it ended must not be opened after it.
@@ -69,7 +69,7 @@ async function open(parts: SessionParts, asked: OpenQuestion): Promise<OpenedSes
     return { kind: 'failed', detail: 'the authorization has ended' }
   }
   const now = seconds(context)
-  const label = [deviceLabel(asked.userAgent), new URL(origin).host].filter((part) => part !== '').join(' at ')
+  const label = [deviceLabel(question.userAgent), new URL(origin).host].filter((part) => part !== '').join(' at ')
   const times = { createdAt: now, lastUsedAt: now, ended: false }
   await context.store.putAuthorization({
     gid,
@@ -81,7 +81,7 @@ async function open(parts: SessionParts, asked: OpenQuestion): Promise<OpenedSes
   })
   const { idle, max } = context.settings().sessions
   const { session, ended } = await context.store.openBrowserSession({
-    ...{ presented: asked.idHash, browser: opening.browser, origin, sub, now, expiresAt: now + Math.min(idle, max) },
+    ...{ presented: question.idHash, browser: opening.browser, origin, sub, now, expiresAt: now + Math.min(idle, max) },
     issuerSession: lookupKey(issuerSession),
     resource: held(opening),
     scopes,

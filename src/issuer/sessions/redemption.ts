@@ -12,22 +12,22 @@ import { challengeOf, readState, type SignInState, STATE_MS } from './sign-in-st
  */
 export async function redeem(
   parts: SessionParts,
-  isSignedIn: (asked: CallbackQuestion, resource: string) => Promise<boolean>,
-  asked: CallbackQuestion,
+  isSignedIn: (question: CallbackQuestion, resource: string) => Promise<boolean>,
+  question: CallbackQuestion,
 ): Promise<CallbackAnswer> {
   const { context } = parts
-  const { state: sealed = '', iss, error, code } = asked.parameters
+  const { state: sealed = '', iss, error, code } = question.parameters
   const state = readState(context, sealed)
-  if (state === undefined || state.origin !== asked.origin) return failed('the sign-in was not begun here')
+  if (state === undefined || state.origin !== question.origin) return failed('the sign-in was not begun here')
   if (iss !== context.settings().identifier) return failed('the answer is not of the issuer that was asked')
-  if (error === 'access_denied') return denied(asked)
+  if (error === 'access_denied') return denied(question)
   if (error !== undefined) return failed(`the issuer answered ${error}`)
   const { target, resource, again } = state
   const stampMs = context.now()
-  const fits = stampMs - state.begunAt < STATE_MS && state.flow === asked.flow
+  const fits = stampMs - state.begunAt < STATE_MS && state.flow === question.flow
   const opening = fits && code !== undefined ? await spendCode(parts, state, code) : undefined
   if (opening === undefined) {
-    return { kind: 'missed', target, resource, again, isSignedIn: await isSignedIn(asked, resource) }
+    return { kind: 'missed', target, resource, again, isSignedIn: await isSignedIn(question, resource) }
   }
   const made = await exchange(parts, opening, stampMs)
   if (made.kind === 'refused') return { kind: 'denied', detail: made.detail }

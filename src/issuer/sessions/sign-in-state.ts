@@ -24,11 +24,11 @@ export const STATE_MS = 10 * 60_000
  * Begins a sign-in: the authorization request with a state that only the issuer can read. Whether the origin is one of the gateway's is NOT
  * checked: gateways ask.
  */
-export function beginSignIn(context: IssuerContext, asked: NewSignIn): BegunSignIn {
+export function beginSignIn(context: IssuerContext, question: NewSignIn): BegunSignIn {
   const chance = { verifier: randomBytes(32).toString('base64url'), nonce: randomBytes(16).toString('base64url') }
-  const begun = { ...asked, ...chance, begunAt: context.now() }
-  const path = asked.target.split('?')[0] ?? '/'
-  const sealed = [asked.target, path, '/'].map((target) => sealState(context, { ...begun, target }))
+  const begun = { ...question, ...chance, begunAt: context.now() }
+  const path = question.target.split('?')[0] ?? '/'
+  const sealed = [question.target, path, '/'].map((target) => sealState(context, { ...begun, target }))
   const state = sealed.find((text) => text.length <= MAX_STATE_CHARACTERS)
   if (state === undefined) throw new TypeError('a sign-in that does not fit into its state')
   return { location: authorizationUrl(context, begun, state) }

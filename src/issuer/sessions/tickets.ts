@@ -43,17 +43,17 @@ async function parentToken(
   stampMs: number,
 ): Promise<Exchanged> {
   const { store, settings } = parts.context
-  const asked = s.split(' ')
+  const question = s.split(' ')
   const common = { gid, resource, authTime: undefined, amr: undefined, acr: undefined }
   const [authorization] = await store.authorizations({ gid })
   if (authorization !== undefined && !authorization.ended) {
     const { sub, clientId, resources } = authorization
-    const scopes = (resources[resource] ?? []).filter((scope) => asked.includes(scope))
+    const scopes = (resources[resource] ?? []).filter((scope) => question.includes(scope))
     return exchange(parts, { ...common, sub, clientId, scopes, endsAt }, stampMs)
   }
   const [password] = await store.appPasswords({ gid })
   if (password === undefined || password.resource !== resource) return { kind: 'gone', why: 'revoked' }
   const ends = Math.min(endsAt, endOfAppPassword(password, settings().appPasswords))
-  const scopes = password.scopes.filter((scope) => asked.includes(scope))
+  const scopes = password.scopes.filter((scope) => question.includes(scope))
   return exchange(parts, { ...common, sub: password.sub, clientId: APP_PASSWORD_CLIENT, scopes, endsAt: ends }, stampMs)
 }

@@ -123,9 +123,9 @@ export function introspectOwn(context: IssuerContext, tokens: OwnTokens): Middle
     if (declined === undefined) return
     const { clientId, jwt } = declined
     const token = await tokens.read(jwt)
-    const told = token !== undefined && (await mayInspect(context, clientId, { ...token, aud: token.resource }))
+    const shown = token !== undefined && (await mayInspect(context, clientId, { ...token, aud: token.resource }))
     ctx.status = 200
-    ctx.body = told ? facts(token) : { active: false }
+    ctx.body = shown ? facts(token) : { active: false }
   }
 }
 

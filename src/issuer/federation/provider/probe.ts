@@ -49,15 +49,15 @@ function encryption(provider: IdentityProvider, { server }: ProviderMetadata): F
 
 async function keys(party: RelyingParty, { server, algorithms }: ProviderMetadata): Promise<Finding> {
   const nobodys = `${Buffer.from('{"alg":"RS256","kid":"audgate probe"}').toString('base64url')}.e30.AA`
-  const asked = await orFault(async () => {
+  const heard = await orFault(async () => {
     await party.keys.verify(nobodys, algorithms, String(server.jwks_uri))
     return {}
   })
-  const reached = isFault(asked) && asked.kind === 'invalid_token'
+  const reached = isFault(heard) && heard.kind === 'invalid_token'
   return {
     good: reached,
     what: 'keys',
-    detail: reached ? String(server.jwks_uri) : isFault(asked) ? textOf(asked) : 'unknown',
+    detail: reached ? String(server.jwks_uri) : isFault(heard) ? textOf(heard) : 'unknown',
   }
 }
 
@@ -96,16 +96,16 @@ async function endpoints(party: RelyingParty, { server }: ProviderMetadata): Pro
   const { userinfo_endpoint: userinfo, revocation_endpoint: revocation, end_session_endpoint: end } = server
   const { provider } = party
   const needed = provider.groups !== undefined && provider.groups.from !== 'id_token'
-  const asked =
+  const heard =
     userinfo === undefined ? undefined : await orFault(async () => ({ answer: await party.userinfo('audgate-probe') }))
-  const told = userinfo ?? (needed ? 'missing, and groups are to come from there' : 'none')
-  const silent = asked !== undefined && isFault(asked) && !/answered with 4\d\d/.test(asked.detail)
+  const note = userinfo ?? (needed ? 'missing, and groups are to come from there' : 'none')
+  const silent = heard !== undefined && isFault(heard) && !/answered with 4\d\d/.test(heard.detail)
   const wanted = provider.signOut === 'provider' && end === undefined
   return [
     {
       good: !silent && (userinfo !== undefined || !needed),
       what: 'userinfo',
-      detail: silent && isFault(asked) ? `${told}: ${textOf(asked)}` : told,
+      detail: silent && isFault(heard) ? `${note}: ${textOf(heard)}` : note,
     },
     { good: true, what: 'revocation', detail: revocation ?? 'none: its refresh tokens live on until they expire' },
     { good: !wanted, what: 'sign-out', detail: end ?? (wanted ? 'none, and `sign_out: provider` needs one' : 'none') },

@@ -83,11 +83,11 @@ export function encryptedText({ preset }: IdentityProvider): string {
 }
 
 function checkIssuer({ issuer, preset }: IdentityProvider, document: Readonly<Record<string, unknown>>): void {
-  const said = document.issuer
-  if (said === issuer) return
+  const named = document.issuer
+  if (named === issuer) return
   // For issuers that stand for every tenant; tokens name the tenant in its place.
-  if (preset === 'entra' && typeof said === 'string' && said.includes('{tenantid}')) return
-  const shown = typeof said === 'string' ? plain(said) : 'none'
+  if (preset === 'entra' && typeof named === 'string' && named.includes('{tenantid}')) return
+  const shown = typeof named === 'string' ? plain(named) : 'none'
   throw misconfigured(
     'issuer_mismatch',
     `the file has ${issuer}, its metadata says ${shown}: they must be the same to the letter`,

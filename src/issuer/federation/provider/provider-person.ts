@@ -98,7 +98,7 @@ export function notAllowed(
       allow.hostedDomains.includes(String(claims.hd)),
     ],
   ]
-  return conditions.find(([, asked, met]) => asked && !met)?.[0]
+  return conditions.find(([, required, met]) => required && !met)?.[0]
 }
 
 /** The tenant that an issuer of Entra is for. */
