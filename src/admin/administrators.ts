@@ -1,5 +1,4 @@
 import type { UserRecord } from '../store/store.ts'
-import { everybody } from './api/groups.ts'
 import type { AdminDependencies } from './dependencies.ts'
 import { conflict } from './problem.ts'
 
@@ -10,13 +9,9 @@ export function touchesAdmins({ view }: Pick<AdminDependencies, 'view'>, groups:
 }
 
 /** Throws the problem where nobody but `user` could administer any more. */
-export async function demandAnother({ store, view }: AdminDependencies, user: UserRecord): Promise<void> {
+export async function demandAnother({ issuer, view }: AdminDependencies, user: UserRecord): Promise<void> {
   const { groups: admins } = view()
-  const isAdmin = ({ groups, disabled, passwordHash }: UserRecord): boolean =>
-    !disabled && passwordHash !== undefined && groups.some((group) => admins.includes(group))
-  if (!isAdmin(user)) return
-  for await (const other of everybody(store)) {
-    if (other.sub !== user.sub && isAdmin(other)) return
-  }
+  if (user.disabled || !user.groups.some((group) => admins.includes(group))) return
+  if (!(await issuer.canSignIn(user)) || (await issuer.hasAdministrator(user.sub))) return
   throw conflict('last_admin', `${user.username} is the last administrator who can sign in; make another one first`)
 }

@@ -1,3 +1,4 @@
+import { type Level, reaches } from '../core/levels.ts'
 import type { VerifiedToken } from '../core/token.ts'
 
 /** Who calls the API: a token that was judged already, and where it came from. */
@@ -17,23 +18,13 @@ export function actorOf({ token }: Caller): string {
   return token.username === undefined ? `client:${token.clientId}` : token.subject
 }
 
-/** How strong a sign-in was, ascending. */
-export const LEVELS = ['pwd', 'mfa', 'phr'] as const
-export type Level = (typeof LEVELS)[number]
-
 /**
  * Whether the sign-in behind a token is recent and strong enough to give access. A service client signs in anew, with its secret, for each
  * token that it gets.
  * @param now NumericDate, seconds.
  */
 export function isFresh(caller: Caller, least: Level, freshSeconds: number, now: number): boolean {
-  const { token } = caller
-  if (!isPerson(caller)) return now - token.issuedAt <= freshSeconds
-  const { auth_time: at } = token.claims
-  if (typeof at !== 'number' || now - at > freshSeconds) return false
-  return LEVELS.indexOf(levelOf(token)) >= LEVELS.indexOf(least)
-}
-
-function levelOf({ claims: { acr } }: VerifiedToken): Level {
-  return LEVELS.find((level) => level === acr) ?? 'pwd'
+  const { issuedAt, authTime, level = 'pwd' } = caller.token
+  if (!isPerson(caller)) return now - issuedAt <= freshSeconds
+  return authTime !== undefined && now - authTime <= freshSeconds && reaches(level, least)
 }

@@ -1,9 +1,9 @@
+import type { Level } from '../core/levels.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Revocation } from '../core/revocation.ts'
 import type { Route } from '../core/route.ts'
 import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { ClientRecord, ClientType, SigningKeyRecord, Store, UserRecord } from '../store/store.ts'
-import type { Level } from './caller.ts'
 import type { DecisionBook } from './decisions/book.ts'
 
 /** What the file in force says, as far as the API shows or needs it. */
@@ -133,6 +133,13 @@ export interface AdminIssuer {
   rotateKeys(why: Why): Promise<SigningKeyRecord | undefined>
   record(event: string, detail: Readonly<Record<string, unknown>>, why: Why): Promise<void>
   preview(holder: Holder, resource: string, scopes: readonly string[]): Preview
+  /** What a link can be told to take away. */
+  readonly resettable: readonly string[]
+  /** The best way to sign in that the person has. */
+  bestLevel(sub: string): Promise<Level>
+  /** Whether somebody else than this person is an administrator who can sign in; undefined: whether anybody is. */
+  hasAdministrator(except: string | undefined): Promise<boolean>
+  canSignIn(user: UserRecord): Promise<boolean>
   problemOfPerson(change: PersonChange): string | undefined
 }
 

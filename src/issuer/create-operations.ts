@@ -6,7 +6,9 @@ import { addClient, clientProblem, makeClientSecret, readAllow } from './clients
 import type { IssuerContext } from './context.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
-import { makeLink, voidLink } from './people/links.ts'
+import { type AdministratorRules, canSignIn, hasAdministrator } from './people/administrators.ts'
+import { bestLevel } from './people/factor-rules.ts'
+import { makeLink, RESETTABLE, voidLink } from './people/links.ts'
 import { addUser, displayNameProblem, emailProblem, groupsProblem } from './people/people.ts'
 import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
 import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
@@ -96,9 +98,17 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
       return key
     },
     preview: (holder, resource, scopes) => preview(context, holder, resource, scopes),
+    resettable: RESETTABLE,
+    bestLevel: async (sub) => bestLevel(await context.secondFactors.standing(sub), context.passkeys.offered()),
+    hasAdministrator: (except) => hasAdministrator(store, administratorRules(context), except),
+    canSignIn: (user) => canSignIn(store, user, administratorRules(context)),
     adminClientSecret: () => adminClientSecret(context.masterKey),
     problemOfPerson,
   }
+}
+
+function administratorRules({ settings, passkeys }: IssuerContext): AdministratorRules {
+  return { adminGroups: settings().adminGroups, ways: settings(), offered: passkeys.offered() }
 }
 
 type Detail = Readonly<Record<string, unknown>>

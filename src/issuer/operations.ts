@@ -1,3 +1,4 @@
+import type { Level } from '../core/levels.ts'
 import type { ClientRecord, SigningKeyRecord, UserRecord } from '../store/store.ts'
 import type { AddedClient, NewClient } from './clients/clients.ts'
 import type { AddedUser, NewUser } from './people/people.ts'
@@ -63,6 +64,13 @@ export interface IssuerOperations {
   record(event: string, detail: Readonly<Record<string, unknown>>, why: Why): Promise<void>
   /** What the token endpoint would give. Asked with no scopes: all of the resource's. */
   preview(holder: WouldBe, resource: string, scopes: readonly string[]): IssuePreview
+  /** What a link can be told to take away. */
+  readonly resettable: readonly string[]
+  /** The best way to sign in that the person has. */
+  bestLevel(sub: string): Promise<Level>
+  /** Whether somebody else than this person is an administrator who can sign in; undefined: whether anybody is. */
+  hasAdministrator(except: string | undefined): Promise<boolean>
+  canSignIn(user: UserRecord): Promise<boolean>
   /** Of the built-in client that the pages are; its secret never leaves the process. */
   adminClientSecret(): string
   problemOfPerson(change: PersonChange): string | undefined

@@ -1,7 +1,7 @@
 import { type Config, type EmbeddedIssuer, issuedResources } from '../config/config.ts'
 import { appPasswordPlaces, sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
-import { hasAdministrator } from '../issuer/people/links.ts'
+import type { IssuerOperations } from '../issuer/operations.ts'
 import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
 import { masterKeyOf } from './open-store.ts'
@@ -51,7 +51,7 @@ async function mountEmbedded(
     cannotIssue,
     meter,
   })
-  await warnWithoutAdministrator(config, store, onEvent)
+  await warnWithoutAdministrator(config, issuer.operations, onEvent)
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
     own: { publicKeys: () => issuer.publicKeys() },
@@ -70,9 +70,13 @@ async function mountEmbedded(
 }
 
 /** Says how to make the first administrator: nobody can do it from outside. */
-async function warnWithoutAdministrator(config: Config, store: Store, onEvent: MountOptions['onEvent']): Promise<void> {
+async function warnWithoutAdministrator(
+  config: Config,
+  operations: IssuerOperations,
+  onEvent: MountOptions['onEvent'],
+): Promise<void> {
   const { groups } = config.admin ?? {}
-  if (groups === undefined || (await hasAdministrator(store, groups))) return
+  if (groups === undefined || (await operations.hasAdministrator(undefined))) return
   const command = `audgate user invite NAME --groups ${groups[0]} --config ${config.file}`
   const hint = `nobody can sign in to ${config.publicOrigin}/admin: \`${command}\` prints a link that makes an administrator`
   onEvent({ level: 'warn', event: 'admin.nobody', detail: { hint } })

@@ -57,7 +57,7 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
       'X-Request-Id': caller.requestId,
     })
     rates.spend(caller, request.routeOptions.config.access?.scope ?? 'r')
-    demand(request.caller, request.routeOptions.config.access, dependencies)
+    await demand(request.caller, request.routeOptions.config.access, dependencies)
   })
   await app.register(swagger, {
     openapi: {

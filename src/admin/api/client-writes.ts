@@ -34,9 +34,10 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
     },
     async ({ params: { id }, body, caller, headers }, reply) => {
       const before = await store.client(id)
-      if (holdsAdminScopes(body.allow) || (before !== undefined && holdsAdminScopes(shownClient(before).allow)))
-        demandPerson(caller)
-      if (body.type === 'web' || body.type === 'service') demandFresh(caller, dependencies)
+      const isAdmins =
+        holdsAdminScopes(body.allow) || (before !== undefined && holdsAdminScopes(shownClient(before).allow))
+      if (isAdmins) demandPerson(caller)
+      if (isAdmins || body.type === 'web' || body.type === 'service') await demandFresh(caller, dependencies)
       if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
       return turn(id, async () => {
         if (headers['if-none-match'] === '*')

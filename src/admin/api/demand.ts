@@ -1,3 +1,4 @@
+import { type Level, reaches } from '../../core/levels.ts'
 import { type Caller, isFresh, isPerson } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { Problem } from '../problem.ts'
@@ -11,15 +12,15 @@ export interface Access {
   readonly persons?: true
 }
 
-type Context = Pick<AdminDependencies, 'view' | 'now'>
+type Context = Pick<AdminDependencies, 'view' | 'now' | 'issuer'>
 
 /** Throws the problem where the caller isn't who the operation is for. */
-export function demand(caller: Caller, access: Access | undefined, context: Context): void {
+export async function demand(caller: Caller, access: Access | undefined, context: Context): Promise<void> {
   if (access === undefined) return
   const scope = access.scope === 'r' ? 'admin:read' : 'admin:write'
   if (!caller.token.scope.has(scope)) throw new Problem(403, 'insufficient_scope', `this needs the scope ${scope}`)
   if (access.persons === true) demandPerson(caller)
-  if (access.fresh === true) demandFresh(caller, context)
+  if (access.fresh === true) await demandFresh(caller, context)
 }
 
 export function demandPerson(caller: Caller): void {
@@ -27,11 +28,13 @@ export function demandPerson(caller: Caller): void {
   throw new Problem(403, 'persons_only', 'only a person may do this: sign in as one')
 }
 
-/** A challenge as in RFC 9470. */
-export function demandFresh(caller: Caller, { view, now }: Context): void {
-  const { require: least, freshSeconds, resource } = view()
+/** A challenge as in RFC 9470. Whoever has a better factor must have used it. */
+export async function demandFresh(caller: Caller, { view, now, issuer }: Context): Promise<void> {
+  const { require: fewest, freshSeconds, resource } = view()
+  const best = isPerson(caller) ? await issuer.bestLevel(caller.token.subject) : fewest
+  const least = reaches(best, fewest) ? best : fewest
   if (isFresh(caller, least, freshSeconds, now() / 1_000)) return
-  const text = `sign in again: this needs a sign-in of the last ${freshSeconds} s`
+  const text = `sign in again${WAYS[least]}: this needs a sign-in of the last ${freshSeconds} s`
   const parameters = [
     `resource_metadata="${resource.metadataUrl}"`,
     'error="insufficient_user_authentication"',
@@ -44,3 +47,5 @@ export function demandFresh(caller: Caller, { view, now }: Context): void {
     members: { max_age: freshSeconds, acr_values: least },
   })
 }
+
+const WAYS: Readonly<Record<Level, string>> = { pwd: '', mfa: ' with a second factor', phr: ' with a passkey' }

@@ -21,21 +21,20 @@ export const LINK = z.object({
     .describe('Where a mail was asked for: whether the mail server took it. The link works either way.'),
 })
 
-const BODY = z.strictObject({
-  kind: z.enum(['invite', 'recover']),
-  ttl: z.int().min(60).max(LONGEST_SECONDS).optional().describe('Seconds.'),
-  reset: z.array(z.enum(['password'])).default([]),
-  mail: z.boolean().default(false),
-})
-
 /** One-time links for people. */
 export function addLinks(app: App, dependencies: AdminDependencies): void {
   const { store, issuer } = dependencies
+  const body = z.strictObject({
+    kind: z.enum(['invite', 'recover']),
+    ttl: z.int().min(60).max(LONGEST_SECONDS).optional().describe('Seconds.'),
+    reset: z.array(z.enum(issuer.resettable)).default([]).describe('What goes when the link is used.'),
+    mail: z.boolean().default(false).describe('Also sends it to the mail address of the person.'),
+  })
   app.post(
     '/people/:sub/links',
     {
       config: { access: { scope: 'w', fresh: true, persons: true } },
-      schema: { params: SUB, body: BODY, response: { 201: LINK } },
+      schema: { params: SUB, body, response: { 201: LINK } },
     },
     async ({ params, body, caller }, reply) => {
       const user = await personOf(store, params.sub)

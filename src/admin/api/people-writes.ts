@@ -40,7 +40,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
     { config: { access: { scope: 'w' } }, schema: { body: NEW_PERSON, response: { 201: NEW_ANSWER } } },
     async ({ body, caller }, reply) => {
       if (body.invite || touchesAdmins(dependencies, body.groups)) demandPerson(caller)
-      demandFresh(caller, dependencies)
+      await demandFresh(caller, dependencies)
       const { username, name: displayName, email, groups } = body
       if (body.mail && !body.invite) throw invalid('mail', 'goes with `invite` only: there is nothing else to send')
       if (body.mail) demandMailable(dependencies, { email })
@@ -64,7 +64,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
         const before = await personOf(store, params.sub)
         if (touchesAdmins(dependencies, [...before.groups, ...(body.groups ?? [])])) {
           demandPerson(caller)
-          demandFresh(caller, dependencies)
+          await demandFresh(caller, dependencies)
         }
         demandMatch(headers['if-match'], tagOf(before), shownPerson(before))
         const change = changeOf(body)

@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { levelOf, OWN_ACR } from '../../core/levels.ts'
 import { matchResource } from '../../core/resource.ts'
 import { tokenOf } from '../decisions/again.ts'
+import type { TokenFacts } from '../decisions/decision.ts'
 import type { AdminDependencies, Holder } from '../dependencies.ts'
 import { invalid } from '../problem.ts'
 import type { App } from './app.ts'
@@ -139,8 +141,8 @@ function claimsOf({ view }: AdminDependencies, tried: Tried, { resource, given, 
     ...times,
   }
   if (holder.kind === 'service') return shared
-  const { acr, age = 0 } = body.signed_in ?? {}
-  const sign = { auth_time: seconds - age, ...(acr === undefined ? {} : { acr }) }
+  const { acr = 'pwd', age = 0 } = body.signed_in ?? {}
+  const sign = { auth_time: seconds - age, acr }
   return { ...shared, ...sign, username, groups: [...holder.groups] }
 }
 
@@ -159,9 +161,16 @@ function tokenFrom(claims: ReturnType<typeof claimsOf>, { holder, username }: Tr
       gid: undefined,
       username,
       groups: holder.kind === 'person' ? holder.groups : [],
+      ...signInOf(claims),
     }),
     claims,
   }
+}
+
+/** Service clients sign nobody in. */
+function signInOf(claims: ReturnType<typeof claimsOf>): Pick<TokenFacts, 'level' | 'authTime' | 'acrMap'> {
+  if (!('auth_time' in claims)) return {}
+  return { level: levelOf(claims.acr, OWN_ACR), authTime: claims.auth_time, acrMap: OWN_ACR }
 }
 
 function whyLeftOut({ holder }: Tried, groups: readonly string[]): string {

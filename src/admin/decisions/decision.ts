@@ -1,3 +1,4 @@
+import type { AcrMap, Level } from '../../core/levels.ts'
 import type { Evidence } from '../../core/token.ts'
 
 /** What is kept of a request: what the log line says, and no query, token, cookie or header. Times are milliseconds since the epoch. */
@@ -45,6 +46,10 @@ export interface TokenFacts {
   readonly gid: string | undefined
   readonly username: string | undefined
   readonly groups: readonly string[]
+  /** How and when the person signed in; absent where the token doesn't say. */
+  readonly level?: Level | undefined
+  readonly authTime?: number | undefined
+  readonly acrMap?: AcrMap | undefined
 }
 
 /** Whether somebody is known to be behind it: a verified token, or an upstream that failed. */

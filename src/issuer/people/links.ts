@@ -115,18 +115,10 @@ async function stands(store: Store, madeBy: string, adminGroups: readonly string
   return maker !== undefined && !maker.disabled && (await isAdmin(store, maker, adminGroups))
 }
 
-async function isAdmin(store: Store, user: UserRecord, adminGroups: readonly string[]): Promise<boolean> {
+/** Whether somebody is in one of the groups, here or by what a provider said. */
+export async function isAdmin(store: Store, user: UserRecord, adminGroups: readonly string[]): Promise<boolean> {
   const given = (await store.providerLinks(user.sub)).flatMap(({ groups }) => groups)
   return [...user.groups, ...given].some((group) => adminGroups.includes(group))
-}
-
-/** Whether somebody is an administrator and could sign in. */
-export async function hasAdministrator(store: Store, adminGroups: readonly string[]): Promise<boolean> {
-  for (const user of await store.users()) {
-    if (user.disabled) continue
-    if ((await isAdmin(store, user, adminGroups)) && (await hasSignIn(store, user))) return true
-  }
-  return false
 }
 
 /** Voids an open link of a person, with its audit line; false when there is none of that id. */

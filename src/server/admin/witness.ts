@@ -81,8 +81,10 @@ function proofOf(token: VerifiedToken | undefined, evidence: Evidence | undefine
 
 function factsOf(token: VerifiedToken): TokenFacts {
   const { issuer, embedded, subject, clientId, expiresAt, issuedAt, jti, gid, username } = token
+  const { level, authTime, acrMap } = token
   return {
     ...{ issuer, embedded, subject, clientId, expiresAt, issuedAt, jti, gid, username },
+    ...{ level, authTime, acrMap },
     audience: token.audience.slice(0, MOST_LISTED),
     scope: [...token.scope].slice(0, MOST_LISTED),
     groups: token.groups.slice(0, MOST_LISTED),
