@@ -79,14 +79,13 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
       return { kind: 'made', id: made.link.id, url: made.url, expiresAt: made.link.expiresAt }
     },
     voidLink: (id, sub, why) => voidLink(store, id, sub, why, now()),
-    endSession: (sub, id, why) =>
-      changing(
-        () => store.endSession(sub, id),
-        (done) => done,
-        'session.ended',
-        () => ({ sub, session: id }),
-        why,
-      ),
+    endSession: async (sub, id, why) => {
+      const session = (await store.sessions(sub)).find((each) => each.id === id)
+      if (session === undefined) return false
+      // With what was opened under it at the gateway's hosts.
+      await actsFor(context, why).signOutBrowser(sub, session.issuerSession, why.by)
+      return true
+    },
     acts: (why) => actsFor(context, why),
     rotateKeys: async (why) => {
       const pending = (await store.signingKeys()).some(

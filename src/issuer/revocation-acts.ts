@@ -51,6 +51,11 @@ export interface RevocationActs extends ProviderActs {
   signOutEverywhere(sub: string, by: string, appPasswords?: boolean): Promise<readonly Revocation[]>
   /** Ends a session of the issuer (by its lookup key), and all browser sessions at the gateway that were opened under it. */
   signOutBrowser(sub: string, issuerSession: string, by: string): Promise<readonly Revocation[]>
+  /**
+   * Ends a session of the issuer (by its lookup key) that the person says wasn't theirs, with all that was authorized in it.
+   * @param passwordDue whether they have to choose a new password before anything else.
+   */
+  disownSession(sub: string, issuerSession: string, passwordDue: boolean, by: string): Promise<readonly Revocation[]>
   /** Ends one app password; one that is not there is no error. */
   revokeAppPassword(id: string, by: string): Promise<readonly Revocation[]>
   /** Ends one token. @param exp its expiry, NumericDate; undefined when it isn't known. */
@@ -112,7 +117,10 @@ function clientActs(acting: Acting): Pick<RevocationActs, 'revokeClient' | 'rest
 
 function userActs(
   acting: Acting,
-): Pick<RevocationActs, 'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere' | 'signOutBrowser'> {
+): Pick<
+  RevocationActs,
+  'revokeUser' | 'revokeUserClient' | 'revokeConsent' | 'signOutEverywhere' | 'signOutBrowser' | 'disownSession'
+> {
   const appEnds = (event: string) => (sub: string, clientId: string, by: string) =>
     acting((stamp) => ({
       revocations: [entry('sub_client', personKey(sub, clientId), stamp)],
@@ -140,7 +148,13 @@ function userActs(
     signOutBrowser: (sub, issuerSession, by) =>
       acting((stamp) => ({
         endBrowserSessions: [{ issuerSession, revokeTokens: stamp }],
-        audit: line('browser_sessions.ended', { sub, by }),
+        audit: line('session.ended', { sub, by }),
+      })),
+    disownSession: (sub, issuerSession, passwordDue, by) =>
+      acting((stamp) => ({
+        endBrowserSessions: [{ issuerSession, withAuthorizations: true, revokeTokens: stamp }],
+        ...(passwordDue ? { passwordDue: { sub, at: Math.floor(stamp.notBeforeMs / 1000) } } : {}),
+        audit: line('session.disowned', { sub, by }),
       })),
   }
 }

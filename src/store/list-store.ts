@@ -25,8 +25,8 @@ export interface ListStore {
   refusalsBefore(id: number, limit: number): Promise<readonly { readonly id: number; readonly facts: string }[]>
   /** Browser sessions at the issuer, at most 500. */
   sessions(sub: string): Promise<readonly SessionRecord[]>
-  /** Ends one browser session of the person; false when there is none. */
-  endSession(sub: string, id: string): Promise<boolean>
+  /** Newest first, those about one person. */
+  auditsOfPerson(sub: string, beforeId: number, limit: number): Promise<readonly AuditRecord[]>
   /** Newest first, those of one event. */
   auditsOf(event: string, beforeId: number, limit: number): Promise<readonly AuditRecord[]>
 }

@@ -41,8 +41,16 @@ export interface AuthorizationRecord {
 /** A browser session at the issuer. Its id is a hash: with it nobody can be that browser. */
 export interface SessionRecord {
   readonly id: string
-  /** NumericDate, seconds. */
+  /** Lookup key of its uid: what was opened or authorized in it is found by that. */
+  readonly issuerSession: string
+  /** NumericDate, seconds, as all times here. */
   readonly expiresAt: number
+  /** What a person knows it by: `Firefox on Linux`. Undefined, as what follows, for one that nothing was noted of. */
+  readonly browser: string | undefined
+  readonly address: string | undefined
+  /** The sign-in. */
+  readonly createdAt: number | undefined
+  readonly seenAt: number | undefined
 }
 
 /** Who caused a line: the server in its work, a stranger who was refused, or a command. */

@@ -43,6 +43,8 @@ export interface RevocationAct extends EndsSessions {
   readonly setUser?: { readonly sub: string } & Partial<
     Pick<UserRecord, 'displayName' | 'email' | 'disabled' | 'groups' | 'passwordHash'>
   >
+  /** Has to choose a new password before anything else. @see SessionStore.passwordDue */
+  readonly passwordDue?: { readonly sub: string; readonly at: number }
   /** With their browser sessions and authorizations, whose tokens are refused until then. */
   readonly endProviderSignIns?: readonly (EndProviderSignIn & {
     readonly notBeforeMs: number

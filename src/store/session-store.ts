@@ -67,8 +67,31 @@ export interface AppPasswordRecord {
   readonly lastUsedAt: number | undefined
 }
 
+/** Where a browser signed in at the issuer, and when it was seen. Times are NumericDate, seconds. */
+export interface SessionFacts {
+  /** The uid of the session; its lookup key is kept. */
+  readonly issuerSession: string
+  readonly sub: string
+  readonly browser: string
+  readonly address: string
+  /** The sign-in. */
+  readonly createdAt: number
+  readonly seenAt: number
+  readonly expiresAt: number
+}
+
 /** Sessions of browsers and app passwords; a part of `Store`. Acts of revocation end them. */
 export interface SessionStore {
+  /**
+   * Notes where a session of the issuer is; written down again at most once a minute, unless something changed. False when an act has ended
+   * it: a request that was under way must not bring it back.
+   */
+  noteSession(facts: SessionFacts): Promise<boolean>
+  /** Notes that an authorization was given in a session of the issuer (its uid). The first one stands. */
+  bindToSession(gid: string, issuerSession: string, at: number): Promise<void>
+  /** Whether the person has to choose a new password before anything else: until one is set. */
+  passwordDue(sub: string): Promise<boolean>
+
   /**
    * Puts a sign-in into the session that the browser came with, if that is the same person's, else into another; `ended` are authorizations
    * that are not needed any more: those that it took the place of, or its own, where one of the same sign-in is as good. One record for all callbacks of a browser that arrive together. A session that came with its id in force gets
@@ -107,6 +130,8 @@ interface EndedTokens {
 export interface EndBrowserSessions {
   /** Its lookup key. */
   readonly issuerSession: string
+  /** Whatever was authorized in it ends too, app passwords that were made in it as well. */
+  readonly withAuthorizations?: true
   readonly revokeTokens: EndedTokens
 }
 

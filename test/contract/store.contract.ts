@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { gidOf } from '../../src/store/sealed-payload.ts'
+import { gidOf, lookupKey } from '../../src/store/sealed-payload.ts'
 import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
 import { providerContract } from './provider.contract.ts'
 import { sessionsContract } from './sessions.contract.ts'
@@ -428,6 +428,63 @@ function acts(under: Under): void {
     assert.notEqual(await under.store.model('Session', 'other'), undefined)
     await under.store.act(anAct({ endSessions: [{ sub: 'u' }] }))
     assert.equal(await under.store.model('Session', 's-B'), undefined)
+  })
+
+  it('notes where sessions are, ends one with what was authorized in it, and asks for a new password until one is set', async () => {
+    await under.store.addUser(aUser({ sub: 'u' }))
+    const facts = { sub: 'u', browser: 'Firefox on Linux', address: '192.0.2.7', createdAt: 5, expiresAt: EXPIRES }
+    for (const uid of ['A', 'B']) {
+      await under.store.putModel('Session', `s-${uid}`, { uid }, { accountId: 'u', uid }, EXPIRES)
+      assert.ok(await under.store.noteSession({ ...facts, issuerSession: uid, seenAt: 100 }))
+      await under.store.putAuthorization(anAuthorization({ gid: `g-${uid}`, sub: 'u' }))
+      await under.store.bindToSession(`g-${uid}`, uid, 100)
+    }
+    await under.store.noteSession({ ...facts, issuerSession: 'B', seenAt: 130 })
+    assert.ok((await under.store.sessions('u')).every(({ seenAt }) => seenAt === 100))
+    const stamp = { notBeforeMs: 1, expiresAt: EXPIRES }
+    const ends = { issuerSession: lookupKey('A'), withAuthorizations: true, revokeTokens: stamp } as const
+    const act = anAct({ endBrowserSessions: [ends], passwordDue: { sub: 'u', at: 100 } })
+    assert.deepEqual(
+      (await under.store.act(act)).map(({ kind, key }) => `${kind} ${key}`),
+      ['gid g-A'],
+    )
+    const left = await under.store.sessions('u')
+    assert.deepEqual(
+      left.map(({ issuerSession, browser, address, createdAt, seenAt }) => [
+        issuerSession,
+        browser,
+        address,
+        createdAt,
+        seenAt,
+      ]),
+      [[lookupKey('B'), 'Firefox on Linux', '192.0.2.7', 5, 100]],
+    )
+    assert.equal(await under.store.noteSession({ ...facts, issuerSession: 'A', seenAt: 900 }), false)
+    const standing = (await under.store.authorizations({ sub: 'u' })).filter(({ ended }) => !ended)
+    assert.deepEqual(
+      standing.map(({ gid }) => gid),
+      ['g-B'],
+    )
+    assert.ok(await under.store.passwordDue('u'))
+    const { passwordHash = '' } = (await under.store.userBySub('u')) ?? {}
+    await under.store.updateUser('u', { passwordHash: 'the same, hashed better' }, passwordHash)
+    assert.ok(await under.store.passwordDue('u'))
+    await under.store.updateUser('u', { passwordHash: 'another' })
+    assert.equal(await under.store.passwordDue('u'), false)
+  })
+
+  it('answers audit lines about one person, newest first', async () => {
+    for (const [at, sub] of [
+      [1, 'u'],
+      [2, 'v'],
+      [3, 'u'],
+    ] as const)
+      await under.store.audit('login.success', { sub }, at)
+    const lines = await under.store.auditsOfPerson('u', Number.MAX_SAFE_INTEGER, 10)
+    assert.deepEqual(
+      lines.map(({ at }) => at),
+      [3, 1],
+    )
   })
 
   it('sets the person and the client, and writes the audit line, in the same step', async () => {

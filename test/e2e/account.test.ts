@@ -15,6 +15,7 @@ interface AxeFinding {
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const NEXT = 'a better battery of words'
+const LAST = 'the third lamp over the harbour'
 
 describe('/account in Chromium, as a person meets it', () => {
   let issuer: IssuerUnderTest
@@ -75,6 +76,26 @@ describe('/account in Chromium, as a person meets it', () => {
     await isSound('account')
   })
 
+  it('shows what one may use, signed-in browsers and events, and hands out my data', async () => {
+    const elsewhere = new Person(issuer.url, 'alice', undefined, 'Mozilla/5.0 (iPhone) Version/17.0 Safari/605.1')
+    await elsewhere.signIn(await elsewhere.open('/account'))
+    await page.reload()
+    await page.getByText('The last').click()
+    assert.ok(await page.getByRole('table', { name: 'Recent events' }).isVisible())
+    await isSound('account-more')
+    const download = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'My data as JSON' }).click()
+    assert.equal((await download).suggestedFilename(), 'my-data.json')
+    const rows = await page.getByRole('table', { name: 'Browsers that are signed in' }).locator('tbody tr').count()
+    await press(/^Sign out \(Safari on iPhone\)/)
+    assert.match(await heading(), /^Sign out Safari on iPhone at 127\.0\.0\.1\?/)
+    await isSound('end-browser')
+    await press('Sign out')
+    assert.match(await notice(), /Safari on iPhone at 127\.0\.0\.1 was signed out/)
+    const left = await page.getByRole('table', { name: 'Browsers that are signed in' }).locator('tbody tr').count()
+    assert.equal(left, rows - 1)
+  })
+
   it('signs out one device, asking once', async () => {
     await press(/on photo-cli/)
     assert.match(await heading(), /^Sign out Gallery on photo-cli/)
@@ -113,6 +134,26 @@ describe('/account in Chromium, as a person meets it', () => {
     await isSound('password-changed')
   })
 
+  it('“this wasn’t me” is asked once, and a new password is asked for before anything else', async () => {
+    const stranger = new Person(issuer.url, 'alice', NEXT, 'Mozilla/5.0 (Windows NT 10.0) Firefox/140.0')
+    await stranger.signIn(await stranger.open('/account'))
+    await page.reload()
+    await press(/^This wasn’t me \(Firefox on Windows\)/)
+    assert.match(await heading(), /^Wasn’t Firefox on Windows at .* you\?/)
+    await isSound('not-me')
+    await press('It wasn’t me')
+    assert.equal(await heading(), 'Choose a new password')
+    await isSound('new-password')
+    await page.goto(`${issuer.url}/account`)
+    assert.equal(await heading(), 'Choose a new password')
+    await page.getByLabel('Password now').fill(NEXT)
+    await page.getByLabel('New password', { exact: true }).fill(LAST)
+    await page.getByLabel('New password, once more').fill(LAST)
+    await press('Change password')
+    assert.equal(await heading(), 'Your account')
+    assert.doesNotMatch((await stranger.open('/account')).text, /<h1>Your account/)
+  })
+
   it('signs out everywhere, asking once, and in again with the new password', async () => {
     await press('Sign out everywhere')
     await isSound('everywhere')
@@ -121,7 +162,7 @@ describe('/account in Chromium, as a person meets it', () => {
     await isSound('signed-out-everywhere')
     await page.getByRole('link', { name: 'Sign in again' }).click()
     await page.getByLabel('Username').fill('alice')
-    await page.getByLabel('Password').fill(NEXT)
+    await page.getByLabel('Password').fill(LAST)
     await press('Sign in')
     assert.equal(await heading(), 'Your account')
     await press('Sign out in this browser')

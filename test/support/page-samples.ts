@@ -2,6 +2,7 @@ import { accountPage } from '../../src/issuer/pages/account.ts'
 import { consentPage, deniedPage } from '../../src/issuer/pages/consent.ts'
 import { deviceApprovalPage, deviceCodePage, deviceDeniedPage, deviceDonePage } from '../../src/issuer/pages/device.ts'
 import { confirmPage, donePage, errorPage, leadOnPage } from '../../src/issuer/pages/message.ts'
+import { newPasswordPage, passwordDuePage } from '../../src/issuer/pages/password-due.ts'
 import { signedOutPage, signInPage, signOutPage } from '../../src/issuer/pages/sign-in.ts'
 
 const now = Date.UTC(2026, 2, 2, 12, 3, 4) / 1000
@@ -99,7 +100,30 @@ const connected = {
       revoke: target('disconnect-2'),
     },
   ],
-  password: { form: target('password'), shortest: 15, problem: undefined },
+  browsers: [
+    { label: 'Firefox on Linux', address: '192.0.2.7', since: now - 7_200, seen: now - 60, others: undefined },
+    {
+      label: 'Safari on iPhone',
+      address: '2001:db8::7',
+      since: now - 90_000,
+      seen: now - 4_000,
+      others: { signOut: target('end-browser'), notMe: target('not-me') },
+    },
+    {
+      label: '',
+      address: undefined,
+      since: undefined,
+      seen: undefined,
+      others: { signOut: target('end-browser-2'), notMe: target('not-me-2') },
+    },
+  ],
+  services: [photos].map(({ name, identifier, scopes }) => ({ name, identifier, scopes })),
+  events: [
+    { text: 'You signed in', address: '192.0.2.7', at: now - 7_200, warns: false },
+    { text: 'You signed in with a recovery code', address: undefined, at: now - 90_000, warns: true },
+  ],
+  dataPath: '/account/my-data',
+  password: { form: target('password'), shortest: 15, problem: undefined, mayKeep: true },
   signOut: target('sign-out'),
   signOutEverywhere: target('everywhere'),
   now,
@@ -174,10 +198,21 @@ export const pageSamples: Readonly<Record<string, string>> = {
     password: {
       form: target('password'),
       shortest: 15,
+      mayKeep: true,
       problem: { field: 'current_password', text: 'That is not your password now.' },
     },
   }),
   'account-empty': accountPage({ ...connected, apps: [], password: undefined }),
+  'new-password': newPasswordPage({
+    site,
+    account,
+    notices: [
+      { kind: 'done', text: 'Safari on iPhone was signed out at 12:03:04 UTC, and all that came from it ended.' },
+    ],
+    password: { form: target('password'), shortest: 15, problem: undefined, mayKeep: false },
+    signOut: target('sign-out'),
+  }),
+  'password-due': passwordDuePage({ site, account, goOn: target('go-on'), switchAccount: target('switch') }),
   confirm: confirmPage({
     site,
     form: target('disconnect'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { grantableScopes, groupsThatGive, type Resource } from '../../core/resource.ts'
-import type { UserRecord } from '../../store/store.ts'
+import type { SessionRecord, UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { tagOf } from '../tag.ts'
 import type { App } from './app.ts'
@@ -128,14 +128,35 @@ export function addPeopleReads(app: App, dependencies: AdminDependencies): void 
     '/people/:sub/sessions',
     {
       config: { access },
-      schema: { params: SUB, response: { 200: listOf(z.object({ id: z.string(), until: TIME })) } },
+      schema: { params: SUB, response: { 200: listOf(SESSION) } },
     },
     async ({ params }) => {
       const user = await personOf(store, params.sub)
       const sessions = await store.sessions(user.sub)
-      return { items: sessions.map(({ id, expiresAt }) => ({ id, until: timeOf(expiresAt) })) }
+      return { items: sessions.map(shownSession) }
     },
   )
+}
+
+/** A browser that somebody is signed in with; what was not noted is left out. */
+const SESSION = z.object({
+  id: z.string(),
+  browser: z.string().optional(),
+  address: z.string().optional(),
+  since: TIME.optional(),
+  seen: TIME.optional(),
+  until: TIME,
+})
+
+function shownSession({ id, browser, address, createdAt, seenAt, expiresAt }: SessionRecord): z.output<typeof SESSION> {
+  return {
+    id,
+    ...(browser === undefined ? {} : { browser }),
+    ...(address === undefined ? {} : { address }),
+    ...(createdAt === undefined ? {} : { since: timeOf(createdAt) }),
+    ...(seenAt === undefined ? {} : { seen: timeOf(seenAt) }),
+    until: timeOf(expiresAt),
+  }
 }
 
 export const SUB = z.strictObject({ sub: z.string().max(256) })

@@ -5,10 +5,12 @@ import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import { makeOwnAppPassword, revokeOwnAppPassword } from './app-passwords.ts'
+import { disownBrowser, endBrowser } from './browsers.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
 import { removeOwnFactor } from './factor-remove.ts'
 import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes } from './factors.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
+import { DATA_PATH, sendMyData } from './my-data.ts'
 import { showOverview } from './overview.ts'
 import { addPasskey, confirmPasskey, renamePasskey } from './passkeys.ts'
 import { changePassword } from './password.ts'
@@ -33,6 +35,8 @@ const STEPS = new Map<string, Step>(
     disconnect,
     unlink: unlinkProvider,
     'end-device': endDevice,
+    'end-browser': endBrowser,
+    'not-me': disownBrowser,
     'authenticator-add': addAuthenticator,
     'authenticator-confirm': confirmAuthenticator,
     'recovery-codes': makeRecoveryCodes,
@@ -45,6 +49,15 @@ const STEPS = new Map<string, Step>(
     'sign-out-everywhere': signOutEverywhere,
   } satisfies Record<AccountStep, Step>),
 )
+
+/** What may be done before a new password is chosen, where one is due. */
+const BEFORE_PASSWORD: ReadonlySet<string> = new Set<AccountStep>([
+  'password',
+  'end-browser',
+  'not-me',
+  'sign-out',
+  'sign-out-everywhere',
+])
 
 /** For those who aren't signed in yet. */
 const OPEN_STEPS: ReadonlyMap<string, (visit: AccountRequest) => Promise<void>> = new Map([
@@ -68,6 +81,7 @@ export async function answerAccount(
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
   if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')
+  if (path === DATA_PATH) return reads ? showData(visit) : refuseMethod(visit, 'GET, HEAD')
   if (isLinkPath(path)) return answerLink(visit, path)
   if (act === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
   // Somebody reloads the page that a form's address answered with.
@@ -92,7 +106,14 @@ async function answerLink(visit: AccountRequest, path: string): Promise<void> {
 
 async function connect(visit: AccountRequest): Promise<void> {
   const session = await visit.sessions.current(visit.request, visit.response)
-  return session === undefined ? redirect(visit.response, ACCOUNT_PATH) : connectProvider({ ...visit, session })
+  if (session === undefined || (await visit.context.store.passwordDue(session.user.sub)))
+    return redirect(visit.response, ACCOUNT_PATH)
+  await connectProvider({ ...visit, session })
+}
+
+async function showData(visit: AccountRequest): Promise<void> {
+  const session = await visit.sessions.current(visit.request, visit.response)
+  return session === undefined ? redirect(visit.response, ACCOUNT_PATH) : sendMyData({ ...visit, session })
 }
 
 async function look(visit: AccountRequest): Promise<void> {
@@ -104,13 +125,16 @@ async function look(visit: AccountRequest): Promise<void> {
 
 /** The step behind a form of the page; only for who is signed in and sends the page's own form. */
 function ownStep(path: string): ((visit: AccountRequest) => Promise<void>) | undefined {
-  const step = STEPS.get(path.slice(ACCOUNT_PATH.length + 1))
+  const name = path.slice(ACCOUNT_PATH.length + 1)
+  const step = STEPS.get(name)
   if (step === undefined) return undefined
   return async (visit) => {
     const { context, request, response, sessions } = visit
     const session = await sessions.current(request, response)
     if (session === undefined) return redirect(response, ACCOUNT_PATH)
     if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(visit)
+    if (!BEFORE_PASSWORD.has(name) && (await context.store.passwordDue(session.user.sub)))
+      return redirect(response, ACCOUNT_PATH)
     await step({ ...visit, session })
   }
 }

@@ -38,6 +38,7 @@ export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> 
   const { id, gid, name } = made.record
   // Nobody knows the password yet, so that it is never used without the sign-in that it lives by and ends with.
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, APP_PASSWORD_CLIENT, standing.signIn)
+  await context.store.bindToSession(gid, session.uid, seconds(context))
   const { sub, username } = session.user
   await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: sub })
   const url = context.settings().appPasswordPlaces.get(resource.identifier) ?? origin

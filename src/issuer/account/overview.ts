@@ -1,12 +1,19 @@
+import { grantableScopes } from '../../core/resource.ts'
 import type { AuthorizationRecord, ConsentRecord } from '../../store/store.ts'
 import { type IssuerContext, resourceById, seconds, siteOf } from '../context.ts'
 import { sendPage } from '../http/response.ts'
-import { accountPage, type PageApp, type PasswordFormModel } from '../pages/account.ts'
+import { accountPage, type PageApp } from '../pages/account.ts'
 import type { Notice } from '../pages/layout.ts'
+import type { PageService } from '../pages/my-access.ts'
+import { newPasswordPage } from '../pages/password-due.ts'
+import type { PasswordFormModel } from '../pages/password-form.ts'
 import { clockTime } from '../pages/words.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { appPasswordsOf } from './app-password-list.ts'
+import { pageBrowsers } from './browsers.ts'
+import { pageEvents } from './events.ts'
 import { factorsOf } from './factors.ts'
+import { DATA_PATH } from './my-data.ts'
 import { passkeysOf } from './passkeys.ts'
 import { shortestPassword } from './password-rules.ts'
 import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type SignedInRequest } from './request.ts'
@@ -105,6 +112,7 @@ export interface Failure {
 export async function showOverview(visit: SignedInRequest, failure?: Failure): Promise<void> {
   const { context, session, response } = visit
   const { user } = session
+  if (await mustChoosePassword(visit)) return showNewPassword(visit, failure)
   const outcome = failure === undefined ? outcomeFor(visit, user.sub) : undefined
   const page = accountPage({
     site: siteOf(context),
@@ -118,17 +126,56 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
     password:
       user.passwordHash === undefined || context.settings().password === 'off'
         ? undefined
-        : {
-            form: accountForm(visit, 'password'),
-            shortest: shortestPassword(context, await context.secondFactors.has(user.sub)),
-            problem: failure?.problem,
-          },
+        : await passwordModel(visit, failure, true),
+    browsers: await pageBrowsers(visit),
+    services: mayUse(visit),
+    events: await pageEvents(visit),
+    dataPath: DATA_PATH,
     signOut: accountForm(visit, 'sign-out'),
     signOutEverywhere: accountForm(visit, 'sign-out-everywhere'),
     now: seconds(context),
   })
   const retryAfterSeconds = failure?.retryAfterSeconds
   sendPage(response, failure?.status ?? 200, page, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+}
+
+async function passwordModel(
+  visit: SignedInRequest,
+  failure: Failure | undefined,
+  mayKeep: boolean,
+): Promise<PasswordFormModel> {
+  const { context, session } = visit
+  const shortest = shortestPassword(context, await context.secondFactors.has(session.user.sub))
+  return { form: accountForm(visit, 'password'), shortest, problem: failure?.problem, mayKeep }
+}
+
+/** Whether the person has said that somebody else was signed in, and has chosen no new password since. */
+export async function mustChoosePassword({ context, session }: SignedInRequest): Promise<boolean> {
+  const { sub, passwordHash } = session.user
+  return passwordHash !== undefined && context.settings().password !== 'off' && (await context.store.passwordDue(sub))
+}
+
+async function showNewPassword(visit: SignedInRequest, failure: Failure | undefined): Promise<void> {
+  const { context, session, response } = visit
+  const outcome = failure === undefined ? outcomeFor(visit, session.user.sub) : undefined
+  const page = newPasswordPage({
+    site: siteOf(context),
+    account: session.user,
+    notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
+    password: await passwordModel(visit, failure, false),
+    signOut: accountForm(visit, 'sign-out'),
+  })
+  const retryAfterSeconds = failure?.retryAfterSeconds
+  sendPage(response, failure?.status ?? 200, page, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+}
+
+function mayUse({ context, session }: SignedInRequest): readonly PageService[] {
+  return context.settings().resources.flatMap(({ identifier, name, scopes, ...resource }) => {
+    const given = grantableScopes({ identifier, name, scopes, ...resource }, session.user.groups)
+    if (given.length === 0) return []
+    const words = given.map((scope) => ({ scope, description: scopes.get(scope) ?? '' }))
+    return [{ name: name ?? identifier, identifier, scopes: words }]
+  })
 }
 
 /** What is connected to a person at this moment. */
@@ -157,6 +204,10 @@ function doneNotice(outcome: Outcome): Notice {
     }
     case 'gone':
       return { kind: 'note', text: `${outcome.what} had no access any more at ${at}. Nothing was left to end.` }
+    case 'browser':
+      return { kind: 'done', text: `${outcome.what} was signed out at ${at}.` }
+    case 'disowned':
+      return { kind: 'done', text: `${outcome.what} was signed out at ${at}, and all that came from it has ended.` }
     case 'password':
       return {
         kind: 'done',

@@ -4,7 +4,7 @@ import { passwordProblem } from '../people/password-judgement.ts'
 import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import { isFresh } from './freshness.ts'
-import { type Failure, showOverview } from './overview.ts'
+import { type Failure, mustChoosePassword, showOverview } from './overview.ts'
 import { passwordRules } from './password-rules.ts'
 import { leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
@@ -34,7 +34,7 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   if (still?.uid !== session.uid) {
     return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
-  const inHand = { exceptUid: session.uid, keepAppPasswords: posted(visit, 'keep_app_passwords') === 'yes' }
+  const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(visit) }
   const [entry] = await context.acts.changePassword(user.sub, hash, inHand, user.sub)
   context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
@@ -43,6 +43,11 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   await sessions.begin(request, response, user.sub, how)
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
+}
+
+/** Somebody else may have made one: none is kept then. */
+async function keepsAppPasswords(visit: SignedInRequest): Promise<boolean> {
+  return posted(visit, 'keep_app_passwords') === 'yes' && !(await mustChoosePassword(visit))
 }
 
 async function unfitness(visit: SignedInRequest, next: string, repeated: string): Promise<Failure | undefined> {

@@ -37,6 +37,8 @@ export type AccountStep =
   | 'unlink'
   | 'disconnect'
   | 'end-device'
+  | 'end-browser'
+  | 'not-me'
   | 'authenticator-add'
   | 'authenticator-confirm'
   | 'recovery-codes'
@@ -111,6 +113,8 @@ export type Outcome =
   | { readonly kind: 'ended'; readonly what: string; readonly atMs: number; readonly lastUsedAtMs: number | undefined }
   /** Somebody pressed a button of a page that was out of date. */
   | { readonly kind: 'gone'; readonly what: string; readonly atMs: number }
+  /** Other browsers that were signed out, or that the person said wasn't theirs. */
+  | { readonly kind: 'browser' | 'disowned'; readonly what: string; readonly atMs: number }
   | { readonly kind: 'password'; readonly atMs: number }
   | { readonly kind: 'passkey'; readonly name: string; readonly atMs: number }
   | { readonly kind: 'factor_removed'; readonly what: string; readonly atMs: number }

@@ -7,6 +7,7 @@ import { cookieSettings } from '../http/cookies.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { levelOfMethods } from '../people/sign-in-methods.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
+import { noteSession } from '../tokens/session-facts.ts'
 
 /** Who a browser is signed in as. */
 export interface BrowserSession {
@@ -65,6 +66,8 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const user = await context.store.userBySub(session.accountId)
       const standing = await context.federation.lastOfSession(session.uid)
       if (user === undefined || user.disabled || standing.kind === 'ended') return undefined
+      const facts = { uid: session.uid, sub: user.sub, signedInAt: session.loginTs ?? 0, seconds: idleSeconds }
+      if (!(await noteSession(context, request, facts))) return undefined
       return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0, acr: session.acr }
     },
     begin: async (request, response, sub, amr, origin) => {
@@ -78,6 +81,8 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       session.loginAccount({ accountId: sub, ...how, loginTs: origin?.authTime ?? seconds(context) })
       if (origin !== undefined) await context.store.bindSession(session.uid, origin.signIn)
       await session.save(idleSeconds)
+      const facts = { uid: session.uid, sub, signedInAt: session.loginTs ?? 0, seconds: idleSeconds }
+      await noteSession(context, request, facts)
       if (await endedMeanwhile(context, request, { sub, clientId: undefined })) {
         await session.destroy()
         return false

@@ -123,7 +123,7 @@ export async function signOut(visit: SignedInRequest): Promise<void> {
   await context.acts.signOutBrowser(session.user.sub, lookupKey(session.uid), session.user.sub)
   await sessions.end(request, response)
   noteSignedOut(context, response)
-  await context.record('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
+  context.tell('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
   context.federation.wake()
   if (there === undefined) return leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
   // A form came before: browsers hold a redirect to what its page allowed.

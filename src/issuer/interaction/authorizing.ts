@@ -85,13 +85,14 @@ async function standingGrant(ctx: KoaContextWithOIDC, like: Grant): Promise<Gran
 }
 
 async function keepGrant(context: IssuerContext, ctx: KoaContextWithOIDC, grant: Grant): Promise<Grant> {
-  const { client, route } = ctx.oidc
+  const { client, route, session } = ctx.oidc
   const gid = gidOf(await grant.save())
   const standing = standingOf(ctx)
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, client?.clientId ?? '', standing.signIn)
   const device = ctx.oidc.deviceCode?.deviceInfo?.device
   const label = route.includes('device') || route === 'code_verification' ? device : deviceLabel(ctx.get('user-agent'))
   await keepLabel(context.store, gid, String(label ?? ''), seconds(context))
+  if (session !== undefined) await context.store.bindToSession(gid, session.uid, seconds(context))
   return grant
 }
 
@@ -116,6 +117,15 @@ function pages(context: IssuerContext, viewed: (ctx: KoaContextWithOIDC) => Auth
   policy.get('login')?.checks.remove('essential_acrs')
   policy.get('login')?.checks.add(stepUpCheck(context))
   policy.remove('consent')
+  policy.add(
+    new Prompt(
+      { name: 'new_password', requestable: false },
+      new Check('password_due', 'a new password has to be chosen first', 'login_required', async ({ oidc }) => {
+        const sub = oidc.session?.accountId
+        return sub !== undefined && context.settings().password !== 'off' && context.store.passwordDue(sub)
+      }),
+    ),
+  )
   policy.add(
     new Prompt(
       { name: 'denied', requestable: false },

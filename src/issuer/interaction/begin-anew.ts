@@ -7,7 +7,7 @@ import { seal, unseal } from '../keys/sealing.ts'
 import { leadOnPage } from '../pages/message.ts'
 import type { InteractionContext } from './context.ts'
 
-/** The hidden field of a browser's sign-in form that outlives its interaction. */
+/** The hidden field of a form that outlives its interaction. */
 export const ANEW_FIELD = 'anew'
 
 const PURPOSE = 'sign-in anew'
@@ -34,9 +34,13 @@ export async function goesOn({
   return true
 }
 
-/** What the form of a browser's sign-in carries, to begin anew when its interaction is over; undefined for other clients. */
-export function sealedRequest({ context, client, interaction }: InteractionContext): string | undefined {
-  if (client.id !== BROWSER_CLIENT) return undefined
+/**
+ * What a form carries to begin anew when its interaction is over: that of a browser's sign-in, and of whoever chooses a new password
+ * meanwhile, which ends all interactions. Undefined for others.
+ */
+export function sealedRequest({ context, client, interaction, redirectUri }: InteractionContext): string | undefined {
+  const outlives = interaction.prompt.name === 'new_password' && redirectUri !== undefined
+  if (client.id !== BROWSER_CLIENT && !outlives) return undefined
   return seal(context.masterKey, PURPOSE, authorizationPath(interaction.params))
 }
 

@@ -11,6 +11,7 @@ import { consentingClient } from './authorization-view.ts'
 import { beginAnew } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
+import { goOn, showPasswordDue } from './password-due.ts'
 import { goToProvider } from './provider-sign-in.ts'
 import { showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 
@@ -23,10 +24,16 @@ const STEPS: Readonly<Record<string, Step>> = {
   deny: denyAccess,
   switch: switchAccount,
   again: signInAgain,
+  'go-on': goOn,
   code: takeCode,
   passkey: takePasskey,
 }
-const PAGES: Readonly<Record<string, Step>> = { login: showSignIn, denied: showDenied, consent: showConsent }
+const PAGES: Readonly<Record<string, Step>> = {
+  login: showSignIn,
+  new_password: showPasswordDue,
+  denied: showDenied,
+  consent: showConsent,
+}
 
 /** Answers requests to `/oauth/interaction/…`: sign-in, consent and the page that says no. */
 export async function answerInteraction(

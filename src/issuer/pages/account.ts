@@ -1,9 +1,12 @@
 import { type AppPasswordChoice, appPasswordsSection, type PageAppPassword } from './app-passwords.ts'
-import { type FormTarget, field, form } from './form.ts'
+import { browsersSection, type PageBrowser } from './browsers.ts'
+import { type FormTarget, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
+import { eventsSection, type PageEvent, type PageService, servicesSection } from './my-access.ts'
 import { accountName, clientBadge, clientNamed, type PageAccount, type PageClient } from './parties.ts'
 import { type PasskeysModel, passkeysSection } from './passkey.ts'
+import { type PasswordFormModel, passwordForm } from './password-form.ts'
 import { type FactorsModel, factorsSection } from './second-factor.ts'
 import { type ConnectedWay, type WayToConnect, waysInSection } from './ways-in.ts'
 import { ago, clientName, plainWords } from './words.ts'
@@ -84,16 +87,6 @@ function deviceTable(devices: readonly PageDevice[], name: string, now: number):
 </table>`
 }
 
-export interface PasswordFormModel {
-  /** The fewest characters of a new one. */
-  readonly shortest: number
-  /** Takes `current_password`, `new_password`, `repeat_password`. */
-  readonly form: FormTarget
-  readonly problem:
-    | { readonly field: 'current_password' | 'new_password' | 'repeat_password'; readonly text: string }
-    | undefined
-}
-
 export interface AccountModel extends PageFrame {
   readonly account: PageAccount & {
     readonly email: string | undefined
@@ -115,6 +108,12 @@ export interface AccountModel extends PageFrame {
   readonly factors?: FactorsModel | undefined
   /** Undefined for an account that can't sign in by password. */
   readonly password: PasswordFormModel | undefined
+  readonly browsers: readonly PageBrowser[]
+  readonly services: readonly PageService[]
+  /** The newest first. */
+  readonly events: readonly PageEvent[]
+  /** Where all that is kept of the person can be had. */
+  readonly dataPath: string
   readonly signOut: FormTarget
   readonly signOutEverywhere: FormTarget
   /** NumericDate, seconds. */
@@ -130,12 +129,15 @@ export function accountPage(model: AccountModel): string {
     html`<h1>Your account</h1>
 ${notices(model.notices)}
 ${whoIAm(model)}
+${servicesSection(model.services)}
 ${connectedApps(model.apps, model.now)}
+${browsersSection(model.browsers, model.now)}
 ${model.appPasswords && appPasswordsSection(model.appPasswords.passwords, model.appPasswords.choices, model.now)}
 ${model.ways && waysInSection(model.ways.connected, model.ways.others, model.now)}
 ${model.passkeys && passkeysSection(model.passkeys, model.now)}
 ${model.factors && factorsSection(model.factors)}
 ${model.password && passwordSection(model.password, model.account.username)}
+${eventsSection(model.events, model.dataPath, model.now)}
 ${everywhere(model.signOutEverywhere)}`,
     'wide',
   )
@@ -154,24 +156,11 @@ ${form(signOut, html`<button class="button" type="submit">Sign out in this brows
 </section>`
 }
 
-function passwordSection({ form: target, problem, shortest }: PasswordFormModel, username: string): Html {
-  const of = (name: string) => (problem?.field === name ? problem.text : undefined)
-  const current = { name: 'current_password', label: 'Password now', autocomplete: 'current-password' }
-  const next = { name: 'new_password', label: 'New password', autocomplete: 'new-password' }
-  const repeat = { name: 'repeat_password', label: 'New password, once more', autocomplete: 'new-password' }
-  const common = { type: 'password', maxLength: 1024 } as const
+function passwordSection(password: PasswordFormModel, username: string): Html {
   return html`<section aria-labelledby="password">
 <h2 id="password">Change your password</h2>
 <p>Everything else of yours is signed out then, connected apps too. You stay signed in here.</p>
-${form(
-  target,
-  html`<input type="text" name="username" value="${username}" autocomplete="username" hidden>
-${field({ ...current, ...common, problem: of(current.name), focused: problem?.field === current.name })}
-${field({ ...next, ...common, minLength: shortest, hint: `At least ${shortest} characters; a few words are best.`, problem: of(next.name), focused: problem?.field === next.name })}
-${field({ ...repeat, ...common, minLength: shortest, problem: of(repeat.name), focused: problem?.field === repeat.name })}
-<label class="choice"><input type="checkbox" name="keep_app_passwords" value="yes"> Keep my app passwords</label>
-<div class="actions"><button class="button primary" type="submit">Change password</button></div>`,
-)}
+${passwordForm(password, username)}
 </section>`
 }
 

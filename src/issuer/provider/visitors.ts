@@ -2,6 +2,7 @@ import Provider, { type Adapter, errors } from 'oidc-provider'
 import type { IssuerContext } from '../context.ts'
 import { guardValue, sessionFormSecret } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
+import { noteSession } from '../tokens/session-facts.ts'
 
 /** As the library makes them; no other id was ever given to a browser. */
 const SESSION_ID = /^[\w-]{16,64}$/
@@ -14,7 +15,13 @@ export function visitorSessions(sessions: Adapter, context: IssuerContext, idleS
   return {
     ...sessions,
     upsert: async (id, payload, expiresIn) => {
-      if (payload.accountId !== undefined) await sessions.upsert(id, payload, expiresIn)
+      if (payload.accountId === undefined) return
+      await sessions.upsert(id, payload, expiresIn)
+      const { uid, accountId: sub, loginTs } = payload
+      const ctx = Provider.ctx
+      if (ctx === undefined || uid === undefined) return
+      const facts = { uid, sub, signedInAt: loginTs ?? 0, seconds: expiresIn ?? idleSeconds }
+      if (!(await noteSession(context, ctx.req, facts))) await sessions.destroy(id)
     },
     find: async (id) => {
       const kept = await sessions.find(id)

@@ -28,9 +28,10 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['refusals', 'id'],
   ['remembered_browsers', 'hash'],
   ['weak_sign_ins', 'sub, client_id'],
+  ['session_facts', 'issuer_session'],
 ]
 
-/** Sign-ins by a provider that have ended, and those that nothing came from or is left of. */
+/** Sign-ins by a provider that have ended, and those that nothing came from or is left of; so too what sessions have authorized. */
 const OVER: readonly string[] = [
   `DELETE FROM provider_authorizations WHERE gid IN (SELECT p.gid FROM provider_authorizations p
     JOIN provider_sign_ins s ON s.id = p.sign_in WHERE s.created_at < ?
@@ -40,6 +41,9 @@ const OVER: readonly string[] = [
   `DELETE FROM provider_sign_ins WHERE id IN (SELECT id FROM provider_sign_ins s WHERE created_at < ?
     AND NOT EXISTS (SELECT 1 FROM provider_authorizations p WHERE p.sign_in = s.id)
     AND NOT EXISTS (SELECT 1 FROM models m WHERE m.model = 'Session' AND m.uid_key = s.session_key) LIMIT ?)`,
+  `DELETE FROM session_authorizations WHERE gid IN (SELECT gid FROM session_authorizations h WHERE created_at < ?
+    AND NOT EXISTS (SELECT 1 FROM authorizations a WHERE a.gid = h.gid)
+    AND NOT EXISTS (SELECT 1 FROM models m WHERE m.gid = h.gid) LIMIT ?)`,
 ]
 
 /** The audit trail, and the sweeping of whatever has expired. */
@@ -71,8 +75,9 @@ export async function insertAudit(
   queries: Queries,
   { at, event, detail, origin }: Omit<AuditRecord, 'id'>,
 ): Promise<void> {
-  const sql = 'INSERT INTO audits (at, event, detail, origin) VALUES (?, ?, ?, ?)'
-  await queries.run(sql, at, event, JSON.stringify(detail), origin)
+  const sql = 'INSERT INTO audits (at, event, detail, origin, sub) VALUES (?, ?, ?, ?, ?)'
+  const sub = typeof detail.sub === 'string' ? detail.sub : null
+  await queries.run(sql, at, event, JSON.stringify(detail), origin, sub)
 }
 
 async function sweepExpired(database: Database, now: number, auditSeconds: number): Promise<number> {

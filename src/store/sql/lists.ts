@@ -1,16 +1,16 @@
 import type { Revocation } from '../../core/revocation.ts'
-import type { AuditRecord, AuthorizationRecord, ClientRecord, SessionRecord, Store } from '../store.ts'
+import type { AuditRecord, AuthorizationRecord, ClientRecord, Store } from '../store.ts'
 import { auditOf } from './audits.ts'
 import { authorizationOf } from './authorizations.ts'
 import { clientOf } from './clients.ts'
 import type { Database } from './database.ts'
 import { revocationOf } from './revocation-entries.ts'
-import { integer, text, whereAll } from './row.ts'
+import { whereAll } from './row.ts'
 import { usernameKey, userOf } from './users.ts'
 
 type Lists = Pick<
   Store,
-  'usersAfter' | 'clientsAfter' | 'authorizationsAfter' | 'revocationsAfter' | 'auditsOf' | 'sessions' | 'endSession'
+  'usersAfter' | 'clientsAfter' | 'authorizationsAfter' | 'revocationsAfter' | 'auditsOf' | 'auditsOfPerson'
 >
 
 /** Stretches of the tables in the order of a key, each short enough that nobody waits for it. */
@@ -37,12 +37,9 @@ export function listQueries(database: Database): Lists {
       const sql = 'SELECT * FROM audits WHERE event = ? AND id < ? ORDER BY id DESC LIMIT ?'
       return (await database.all(sql, event, beforeId, limit)).map(auditOf)
     },
-    sessions: async (sub): Promise<readonly SessionRecord[]> => {
-      const sql = `SELECT key, expires_at FROM models WHERE model = 'Session' AND account_id = ? ORDER BY key LIMIT 500`
-      const rows = await database.all(sql, sub)
-      return rows.map((row) => ({ id: text(row, 'key'), expiresAt: integer(row, 'expires_at') }))
+    auditsOfPerson: async (sub, beforeId, limit): Promise<readonly AuditRecord[]> => {
+      const sql = 'SELECT * FROM audits WHERE sub = ? AND id < ? ORDER BY id DESC LIMIT ?'
+      return (await database.all(sql, sub, beforeId, limit)).map(auditOf)
     },
-    endSession: async (sub, id) =>
-      (await database.run("DELETE FROM models WHERE model = 'Session' AND account_id = ? AND key = ?", sub, id)) === 1,
   }
 }

@@ -37,6 +37,7 @@ export function locksOfAct(act: RevocationAct): readonly (readonly string[])[] {
   for (const { sub } of [...act.endSessions, ...(act.endProviderSignIns ?? [])]) people.add(person(sub))
   for (const { sub } of act.endProviderSignIns ?? []) people.add(person(sub))
   if (act.setUser !== undefined) people.add(person(act.setUser.sub))
+  if (act.passwordDue !== undefined) people.add(person(act.passwordDue.sub))
   if (act.setClient !== undefined) clients.add(client(act.setClient.id))
   return [gids, clients, people].map((names) => [...names].sort()).filter((names) => names.length > 0)
 }

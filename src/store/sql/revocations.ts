@@ -9,6 +9,7 @@ import type { Database, Queries } from './database.ts'
 import { locksOfAct } from './locks.ts'
 import { momentOf, movedTo, putBack, putInForce, revocationOf } from './revocation-entries.ts'
 import { integer, strings, text, type Where, whereAll } from './row.ts'
+import { gidsOfSession, putPasswordDue } from './session-facts.ts'
 import { updateUser } from './users.ts'
 
 type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
@@ -108,6 +109,7 @@ async function lostGroups(queries: Queries, act: RevocationAct): Promise<readonl
 }
 
 async function setRecords(queries: Queries, act: RevocationAct): Promise<void> {
+  if (act.passwordDue !== undefined) await putPasswordDue(queries, act.passwordDue.sub, act.passwordDue.at)
   if (act.setUser !== undefined) {
     const { sub, ...change } = act.setUser
     if (!(await updateUser(queries, sub, change))) throw gone(`user ${sub}`)
@@ -162,8 +164,10 @@ async function endProviderSignIn(
 /** With the session of the issuer that they were opened under. */
 async function endBrowserSessions(
   queries: Queries,
-  { issuerSession, revokeTokens }: NonNullable<RevocationAct['endBrowserSessions']>[number],
+  { issuerSession, withAuthorizations, revokeTokens }: NonNullable<RevocationAct['endBrowserSessions']>[number],
 ): Promise<readonly NewRevocation[]> {
+  const given = withAuthorizations ? await endGivenIn(queries, issuerSession, revokeTokens) : []
+  await queries.run('UPDATE session_facts SET ended = 1 WHERE issuer_session = ?', issuerSession)
   await queries.run(`DELETE FROM models WHERE model = 'Session' AND uid_key = ?`, issuerSession)
   const rows = await queries.all('SELECT id FROM browser_sessions WHERE issuer_session = ?', issuerSession)
   const gids = await dropBrowserSessions(
@@ -174,7 +178,25 @@ async function endBrowserSessions(
     await queries.run('UPDATE authorizations SET ended = 1 WHERE gid = ?', gid)
     await queries.run('DELETE FROM models WHERE gid = ?', gid)
   }
-  return gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
+  return [...given, ...gids.map((gid) => ({ kind: 'gid' as const, key: gid, ...revokeTokens }))]
+}
+
+/** What was authorized in a session, wherever it is used, and what was about to be. */
+async function endGivenIn(
+  queries: Queries,
+  issuerSession: string,
+  revokeTokens: NonNullable<EndAuthorizations['revokeTokens']>,
+): Promise<readonly NewRevocation[]> {
+  const person = `SELECT account_id FROM models WHERE model = 'Session' AND uid_key = ?`
+  await queries.run(`DELETE FROM models WHERE model = 'Interaction' AND account_id IN (${person})`, issuerSession)
+  const entries: NewRevocation[] = []
+  for (const gid of await gidsOfSession(queries, issuerSession)) {
+    await endAuthorizations(queries, { gid })
+    await queries.run('DELETE FROM app_passwords WHERE gid = ?', gid)
+    // Of one that was not redeemed yet, too.
+    entries.push({ kind: 'gid', key: gid, ...revokeTokens })
+  }
+  return entries
 }
 
 async function endAppPasswords(

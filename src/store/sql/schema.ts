@@ -209,4 +209,29 @@ CREATE TABLE weak_sign_ins (
 ) STRICT;
 CREATE INDEX weak_sign_ins_by_expiry ON weak_sign_ins (expires_at);
 `,
+  `
+CREATE TABLE session_facts (
+  issuer_session TEXT PRIMARY KEY,
+  sub TEXT NOT NULL,
+  browser TEXT NOT NULL,
+  address TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  ended INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX session_facts_by_expiry ON session_facts (expires_at);
+CREATE TABLE session_authorizations (
+  gid TEXT PRIMARY KEY,
+  issuer_session TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX session_authorizations_by_session ON session_authorizations (issuer_session);
+CREATE TABLE passwords_due (
+  sub TEXT PRIMARY KEY,
+  since INTEGER NOT NULL
+) STRICT;
+ALTER TABLE audits ADD COLUMN sub TEXT;
+CREATE INDEX audits_by_person ON audits (sub, id) WHERE sub IS NOT NULL;
+`,
 ]

@@ -16,6 +16,7 @@ import { providerLinkQueries } from './provider-links.ts'
 import { providerSignInQueries } from './provider-sign-ins.ts'
 import { refusalQueries } from './refusals.ts'
 import { revocationQueries } from './revocations.ts'
+import { sessionFactQueries } from './session-facts.ts'
 import { createUnitsOfWork } from './unit-of-work.ts'
 import { userQueries } from './users.ts'
 
@@ -37,6 +38,7 @@ export function sqlStore(
     ...modelQueries(database),
     ...browserSessionQueries(database),
     ...appPasswordQueries(database),
+    ...sessionFactQueries(database),
     ...factorQueries(database),
     ...keyAndCounterQueries(database),
     ...instanceQueries(database),

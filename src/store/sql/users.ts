@@ -39,6 +39,9 @@ export async function updateUser(
   if (columns.length === 0) columns.push(['sub', sub])
   const assignments = columns.map(([name]) => `${name} = ?`).join(', ')
   const unless = ifPasswordHash === undefined ? [] : [ifPasswordHash]
+  // A new one was asked for; a better hash of the same is none.
+  if (change.passwordHash !== undefined && ifPasswordHash === undefined)
+    await queries.run('DELETE FROM passwords_due WHERE sub = ?', sub)
   const sql = `UPDATE users SET ${assignments} WHERE sub = ?${unless.map(() => ' AND password_hash = ?').join('')}`
   return (await queries.run(sql, ...columns.map(([, value]) => value), sub, ...unless)) === 1
 }

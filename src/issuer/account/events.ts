@@ -1,0 +1,91 @@
+import type { AuditRecord } from '../../store/store.ts'
+import type { PageEvent } from '../pages/my-access.ts'
+import type { SignedInRequest } from './request.ts'
+
+const MOST_SHOWN = 50
+
+/** What each event is to the person whom it is about; those that say nothing to them are left out. */
+const WORDS: Readonly<Record<string, string>> = {
+  'login.success': 'You signed in',
+  'login.failure': 'Somebody tried to sign in with a wrong password',
+  'login.throttled': 'There were too many tries to sign in',
+  'recovery_code.used': 'You signed in with a recovery code',
+  'admin.signed_in': 'You signed in to the administration',
+  'admin.signed_out': 'You signed out of the administration',
+  'admin.refused': 'You were refused at the administration',
+  'session.opened': 'You signed in at a service',
+  'session.ended': 'A browser was signed out',
+  'session.disowned': 'You said that a sign-in wasn’t yours: it ended, with all that came from it',
+  'consent.granted': 'You allowed an app something',
+  'consent.denied': 'You allowed an app nothing',
+  'consent.revoked': 'You disconnected an app',
+  'authorization.denied': 'An app was refused: you may have nothing of what it asked for',
+  'authorization.ended': 'A sign-in of an app was ended',
+  'refresh.repeated': 'A refresh token was used twice: the app’s access ended',
+  'app_password.added': 'You made an app password',
+  'app_password.revoked': 'An app password was revoked',
+  'factor.added': 'A way to sign in was added',
+  'factor.removed': 'A way to sign in was removed',
+  'recovery_codes.made': 'New recovery codes were made',
+  'user.password_changed': 'Your password was changed',
+  'link.made': 'A link for you was made',
+  'link.used': 'A link was used to set your password',
+  'link.voided': 'A link for you was taken back',
+  'link.expired': 'A link for you became too old',
+  'user.added': 'Your account was made',
+  'user.changed': 'Your account was changed',
+  'user.disabled': 'Your account was disabled',
+  'user.enabled': 'Your account was enabled',
+  'federation.linked': 'A provider was connected',
+  'federation.unlinked': 'A provider was disconnected',
+  'federation.sign_in': 'You signed in at a provider',
+  'federation.ended': 'A sign-in at a provider ended',
+  'federation.account_created': 'Your account was made by a sign-in at a provider',
+}
+
+const WARNING: ReadonlySet<string> = new Set([
+  'login.failure',
+  'login.throttled',
+  'recovery_code.used',
+  'refresh.repeated',
+  'session.disowned',
+  'link.used',
+  'factor.removed',
+])
+
+/** What happened to this person's account lately, the newest first. */
+export async function pageEvents({ context, session }: SignedInRequest): Promise<readonly PageEvent[]> {
+  const lines = await context.store.auditsOfPerson(session.user.sub, Number.MAX_SAFE_INTEGER, MOST_SHOWN)
+  return lines.map((line) => pageEvent(line, session.user.sub))
+}
+
+function pageEvent({ event, at, detail }: AuditRecord, sub: string): PageEvent {
+  const { client, count, by, name, resource, origin, address, everywhere } = detail
+  const about = [client, name, origin ?? resource].filter((each) => typeof each === 'string').join(', ')
+  const times = typeof count === 'number' ? ` (${count + 1} times)` : ''
+  const other =
+    typeof by === 'string' && by !== sub && !OWN_WAYS.has(by) && BY_OTHERS.has(event) ? ' by an administrator' : ''
+  const words =
+    everywhere === true ? 'You were signed out everywhere' : (WORDS[event] ?? event.replaceAll(/[._]/g, ' '))
+  return {
+    text: `${words}${other}${about === '' ? '' : `: ${about}`}${times}`,
+    address: typeof address === 'string' ? address : undefined,
+    at,
+    warns: WARNING.has(event),
+  }
+}
+
+/** Who acts for the person, where it isn't said who that is. */
+const OWN_WAYS: ReadonlySet<string> = new Set(['browser', 'sign-out'])
+
+/** What an administrator can do to somebody. */
+const BY_OTHERS: ReadonlySet<string> = new Set([
+  'user.changed',
+  'user.disabled',
+  'user.enabled',
+  'user.added',
+  'link.made',
+  'link.voided',
+  'authorization.ended',
+  'session.ended',
+])
