@@ -5,7 +5,7 @@ import { askToken, claimsOf, Person, redeem } from '../support/browser-less-pers
 import { until } from '../support/gateway-under-test.ts'
 import { type Serving, serve } from '../support/serving.ts'
 import { look } from '../support/split-audgate.ts'
-import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../support/two-instances.ts'
+import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../support/several-instances.ts'
 
 const headers = { connection: 'close' }
 
@@ -20,7 +20,7 @@ let behind: Serving
 let ahead: Serving
 
 before(async () => {
-  two = await startTwoInstances('', undefined, (name) => off(name === 'a' ? -3_000 : 3_000))
+  two = await startTwoInstances('', (name) => off(name === 'a' ? -3_000 : 3_000))
   behind = two.a
   ahead = two.b
 })

@@ -1,88 +1,220 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, it } from 'node:test'
-import { askToken, Person, redeem as redeemAt, type TokenAnswer } from '../support/browser-less-person.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  askToken,
+  authorizationAttempt,
+  claimsOf,
+  formWith,
+  Person,
+  post,
+  redeem,
+} from '../support/browser-less-person.ts'
 import { runAudgate } from '../support/command-line.ts'
 import { until } from '../support/gateway-under-test.ts'
-import { serve } from '../support/serving.ts'
+import { makeKey, mintProof } from '../support/keys.ts'
+import { type Serving, serve } from '../support/serving.ts'
+import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../support/several-instances.ts'
 import { look } from '../support/split-audgate.ts'
-import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../support/two-instances.ts'
 
 let two: TwoInstances
 
 before(async () => {
   two = await startTwoInstances()
+  await two.addApp('print-shop', '--third-party')
 })
 after(() => two.close())
 
-type Asked = ReturnType<typeof asked>
-
-const asked = () => ({
-  clientId: 'app',
-  redirectUri: REDIRECT,
-  scope: 'photos:read',
-  resource: `${two.publicUrl}/photos`,
-})
-
-/** A code, by pages that come from one instance and go to the other. */
-const code = () => new Person(two.publicUrl, 'alice').authorize(asked())
-
-/** A connection of its own for each: one that has been idle may be closed in the very moment in which it is used. */
-const headers = { connection: 'close' }
-
-const refresh = (origin: string, token: string | undefined): Promise<TokenAnswer> =>
-  askToken(origin, { grant_type: 'refresh_token', refresh_token: token, client_id: 'app' }, headers)
-
-const redeem = (origin: string, attempt: { readonly code: string; readonly verifier: string }, options: Asked) =>
-  redeemAt(origin, attempt, { ...options, headers })
-
-async function signedIn(): Promise<TokenAnswer['body']> {
-  const { status, body } = await redeem(two.b.url, await code(), asked())
-  assert.equal(status, 200, JSON.stringify(body))
-  return body
-}
+/** More of them by hand: `AUDGATE_ROUNDS=1000`. */
+const ROUNDS = Number(process.env.AUDGATE_ROUNDS ?? 60)
 
 describe('two instances on one database', () => {
+  it('two instances on an empty store have one key', async () => {
+    const [one, other] = await Promise.all([keysAt(two.a.url), keysAt(two.b.url)])
+    assert.deepEqual(one, other)
+    assert.equal(one.length, 1)
+  })
+
   it('a sign-in goes from one to the other at every step, and its tokens open both', async () => {
-    const { access_token: token = '' } = await signedIn()
-    assert.equal(await look(two.a.url, token), '200')
-    assert.equal(await look(two.b.url, token), '200')
+    const { access } = await two.signIn()
+    assert.equal(await look(two.a.url, access), '200')
+    assert.equal(await look(two.b.url, access), '200')
   })
 
-  it('twenty redemptions of one code at both give one set of tokens, which works', async () => {
-    const attempt = await code()
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => redeem(n % 2 === 0 ? two.a.url : two.b.url, attempt, asked())),
-    )
-    const good = answers.filter(({ status }) => status === 200)
-    assert.deepEqual([good.length, answers.filter(({ body }) => body.error === 'invalid_grant').length], [1, 19])
-    assert.equal((await refresh(two.a.url, good[0]?.body.refresh_token)).status, 200)
-  })
-
-  it('refreshes of one token at both at once get the same answer, and never end the family', async () => {
-    let token = (await signedIn()).refresh_token
-    for (let round = 0; round < 15; round += 1) {
-      const [one, other] = await Promise.all([
-        refresh(two.a.url, token),
-        new Promise<void>((resolve) => setTimeout(resolve, round)).then(() => refresh(two.b.url, token)),
-      ])
-      assert.deepEqual([one.status, one.body], [200, other?.body], JSON.stringify([one.body, other?.body]))
-      token = one.body.refresh_token
+  it('a sign-in page from A is posted to B, consent is given at A, the code redeemed at B', async () => {
+    const person = new Person(two.publicUrl, 'alice')
+    const all = two.targets
+    const at = ({ url }: Serving): void => {
+      two.targets = [url]
+    }
+    try {
+      at(two.a)
+      const attempt = authorizationAttempt(two.publicUrl, {
+        clientId: 'print-shop',
+        redirectUri: REDIRECT,
+        scope: 'photos:read',
+        resource: `${two.publicUrl}/photos`,
+      })
+      const page = await person.open(attempt.url)
+      at(two.b)
+      const consent = await person.signIn(page)
+      at(two.a)
+      const { url } = await person.decide(consent, 'approve')
+      const code = new URL(url).searchParams.get('code') ?? ''
+      const { status, body } = await two.redeem(two.b.url, { ...attempt, code }, 'print-shop')
+      assert.deepEqual([status, await look(two.a.url, body.access_token ?? '')], [200, '200'], JSON.stringify(body))
+    } finally {
+      two.targets = all
     }
   })
 
-  it('a code that is redeemed at one and again later at the other ends what came of it at both', async () => {
-    const attempt = await code()
-    const { body } = await redeem(two.a.url, attempt, asked())
-    // A request that is the first on its connection may have been on its way for half a second.
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    assert.equal((await redeem(two.b.url, attempt, asked())).body.error, 'invalid_grant')
-    await until(async () => (await look(two.a.url, body.access_token ?? '')) === '401 revoked', 'refused at A', 1_000)
-    await until(async () => (await look(two.b.url, body.access_token ?? '')) === '401 revoked', 'refused at B', 1_000)
-    assert.equal((await refresh(two.b.url, body.refresh_token)).body.error, 'invalid_grant')
+  it('a device code made at A is approved at B and polled at A', async () => {
+    const begun = await post(`${two.a.url}/oauth/device_authorization`, { client_id: 'app', scope: 'photos:read' })
+    const all = two.targets
+    two.targets = [two.b.url]
+    try {
+      const person = new Person(two.publicUrl, 'alice')
+      const empty = await person.open('/oauth/device')
+      const typed = await person.send(empty, formWith(empty, 'user_code'), { user_code: String(begun.body.user_code) })
+      await person.decide(await person.signIn(typed), 'approve')
+    } finally {
+      two.targets = all
+    }
+    const { status, body } = await askToken(two.a.url, {
+      grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+      device_code: String(begun.body.device_code),
+      client_id: 'app',
+    })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.equal(await look(two.b.url, body.access_token ?? ''), '200')
+  })
+
+  it('of codes that four processes redeem at once over A and B each is redeemed once', async () => {
+    const person = new Person(two.publicUrl, 'alice')
+    await two.code(person)
+    const attempts = await inLines(ROUNDS, 4, () => two.code(person))
+    const resource = `${two.publicUrl}/photos`
+    const job = JSON.stringify({ origins: [two.a.url, two.b.url], resource, attempts })
+    const won = (await Promise.all(Array.from({ length: 4 }, () => redeemingProcess(job)))).flat()
+    assert.deepEqual(
+      won.sort((one, other) => one - other),
+      attempts.map((_, n) => n),
+    )
+  })
+
+  it('twenty parallel redemptions of one code over A and B: one set of tokens, 19 invalid_grant, the set works a second later', async () => {
+    const attempt = await two.code()
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => two.redeem(n % 2 === 0 ? two.a.url : two.b.url, attempt)),
+    )
+    const good = answers.filter(({ status }) => status === 200)
+    assert.deepEqual([good.length, answers.filter(({ body }) => body.error === 'invalid_grant').length], [1, 19])
+    await delay(1_000)
+    const { access_token: access = '', refresh_token: renewal } = good[0]?.body ?? {}
+    assert.deepEqual([await look(two.a.url, access), await look(two.b.url, access)], ['200', '200'])
+    assert.equal((await two.refresh(two.a.url, renewal)).status, 200)
+  })
+
+  it('a code redeemed at B three seconds after A: invalid_grant, and the family has ended at both', async () => {
+    const attempt = await two.code()
+    const { body } = await two.redeem(two.a.url, attempt)
+    await delay(3_000)
+    assert.equal((await two.redeem(two.b.url, attempt)).body.error, 'invalid_grant')
+    for (const { url } of [two.a, two.b]) {
+      await until(async () => (await look(url, body.access_token ?? '')) === '401 revoked', `refused at ${url}`, 1_000)
+      assert.equal((await two.refresh(url, body.refresh_token)).body.error, 'invalid_grant')
+    }
+  })
+
+  it('two refreshes of one token at A and B, 0 to 20 ms apart, get byte-equal answers, and no family ever ends', async () => {
+    let token = (await two.signIn()).refresh
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [one, other] = await Promise.all([
+        two.refresh(two.a.url, token),
+        delay(round % 21).then(() => two.refresh(two.b.url, token)),
+      ])
+      assert.deepEqual([one.status, JSON.stringify(one.body)], [200, JSON.stringify(other.body)])
+      token = one.body.refresh_token ?? ''
+    }
+  })
+
+  it('group changes by two instances at once: no token keeps a group that the person no longer has', async () => {
+    const [one, other] = [await two.openActs(), await two.openActs()]
+    await two.addPerson('carol', 'photos,editors')
+    const { sub = '' } = (await one.store.userByName('carol')) ?? {}
+    for (let round = 0; round < 10; round += 1) {
+      await one.acts.changeGroups(sub, ['photos', 'editors'], 'test')
+      const { access } = await two.signIn(new Person(two.publicUrl, 'carol'))
+      assert.deepEqual(claimsOf(access).groups, ['photos', 'editors'])
+      await Promise.all([
+        one.acts.changeGroups(sub, round % 3 === 0 ? ['photos'] : ['photos', 'x'], 'test'),
+        delay(round % 4).then(() => other.acts.changeGroups(sub, ['photos', 'editors', 'y'], 'test')),
+        two.refresh(two.a.url, (await two.signIn(new Person(two.publicUrl, 'carol'))).refresh),
+      ])
+      const { groups = [] } = (await one.store.userBySub(sub)) ?? {}
+      if (groups.includes('editors')) continue
+      for (const { url } of [two.a, two.b]) {
+        await until(async () => (await look(url, access)) === '401 revoked', `refused at ${url}`, 1_000)
+      }
+    }
+  })
+
+  it('wrong passwords half to A, half to B are counted as if all had come to A, and slow one another alike', async () => {
+    await two.addPerson('bob')
+    const attempt = authorizationAttempt(two.publicUrl, {
+      clientId: 'app',
+      redirectUri: REDIRECT,
+      scope: 'photos:read',
+    })
+    const all = two.targets
+    const wrongAt = async ({ url }: Serving): Promise<number> => {
+      two.targets = [url]
+      const person = new Person(two.publicUrl, 'bob')
+      const page = await person.open(attempt.url)
+      const begin = performance.now()
+      await person.signIn(page, 'not the password of anybody')
+      return performance.now() - begin
+    }
+    try {
+      const took: number[] = []
+      for (let n = 0; n < 6; n += 1) took.push(await wrongAt(n % 2 === 0 ? two.a : two.b))
+      // The sixth holds its place for a second; B alone has seen three, which hold none.
+      assert.ok((took[5] ?? 0) >= 1_000, `${took}`)
+      const [row] = await two.postgres.query(two.database, 'SELECT max(failures) AS failures FROM throttles')
+      assert.equal(Number(row?.failures), 6)
+    } finally {
+      two.targets = all
+    }
+  })
+
+  it('a DPoP proof used at the token endpoint of A is refused at B', async () => {
+    const proof = mintProof(makeKey(), { method: 'POST', url: `${two.publicUrl}/oauth/token` })
+    const headers = { dpop: proof, connection: 'close' }
+    const asked = { clientId: 'app', redirectUri: REDIRECT, resource: `${two.publicUrl}/photos`, headers }
+    const { status, body } = await redeem(two.a.url, await two.code(), asked)
+    assert.deepEqual([status, body.token_type], [200, 'DPoP'], JSON.stringify(body))
+    const parameters = { grant_type: 'refresh_token', refresh_token: body.refresh_token, client_id: 'app' }
+    const again = await askToken(two.b.url, parameters, headers)
+    assert.deepEqual([again.status, again.body.error], [400, 'invalid_grant'], JSON.stringify(again.body))
+  })
+
+  it('`keys rotate` beside A: B publishes the new key before anybody signs with it', async () => {
+    const before = await keysAt(two.b.url)
+    await two.command(['keys', 'rotate'])
+    await until(async () => (await keysAt(two.b.url)).length === before.length + 1, 'published at B', 5_000)
+    const { access } = await two.signIn()
+    const { kid } = JSON.parse(Buffer.from(access.split('.')[0] ?? '', 'base64url').toString('utf8'))
+    assert.ok(before.includes(kid), 'the old key signs until every gateway knows the new one')
+    assert.deepEqual(await keysAt(two.a.url), await keysAt(two.b.url))
   })
 
   it('an act by command is in force at both within a second', async () => {
-    const { access_token: token = '' } = await signedIn()
+    const { access: token } = await two.signIn()
     assert.equal(await look(two.b.url, token), '200')
     await two.command(['revoke', '--client', 'app'])
     for (const { url } of [two.a, two.b]) {
@@ -90,8 +222,45 @@ describe('two instances on one database', () => {
     }
   })
 
+  it('a secret in a file with a line end is the same as in the variable', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'audgate-secret-'))
+    const file = join(folder, 'secret')
+    writeFileSync(file, `${SECRETS.AUDGATE_SECRET}\n`)
+    try {
+      const env = { AUDGATE_SECRET: '', AUDGATE_SECRET_FILE: file }
+      const checked = await runAudgate(two.a.folder, ['store', 'check'], '', env)
+      assert.equal(checked.code, 0, checked.stderr)
+      const third = await two.start('file', { env })
+      const { refresh, access } = await two.signIn()
+      assert.equal(await look(third.url, access), '200')
+      assert.equal((await two.refresh(third.url, refresh)).status, 200)
+      two.targets = [two.a.url, two.b.url]
+      await leave(third)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('a pool of one connection and 100 parallel refreshes: no deadlock', async () => {
+    const third = await two.start('narrow', { store: `{ url: "${two.storeUrl}", pool: 1 }` })
+    const person = new Person(two.publicUrl, 'alice')
+    await two.signIn(person)
+    const families = await inLines(20, 4, () => two.signIn(person))
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => two.refresh(third.url, families[n % families.length]?.refresh)),
+    )
+    const statuses = answers.map(({ status }) => status)
+    assert.ok(
+      statuses.every((status) => status === 200 || status === 503),
+      `${statuses}`,
+    )
+    // Who was told to come back does, and has the answer of the others.
+    for (const { refresh } of families) assert.equal((await two.refresh(third.url, refresh)).status, 200)
+    await leave(third)
+  })
+
   it('an instance with another secret does not start, and says why', async () => {
-    const third = await serve(two.fileOf(`store: ${two.storeUrl}\ninstance: c`), {
+    const third = await serve(two.fileOf('c'), {
       ...SECRETS,
       AUDGATE_SECRET: 'quite another secret',
     })
@@ -108,8 +277,8 @@ describe('two instances on one database', () => {
   })
 
   it('a refresh is one transaction of at most 16 statements, an introspection at most three that write nothing', async () => {
-    const { refresh_token: token, access_token: access = '' } = await signedIn()
-    const statements = await counted(() => refresh(two.a.url, token))
+    const { refresh: token, access } = await two.signIn()
+    const statements = await counted(() => two.refresh(two.a.url, token))
     assert.ok(statements.length <= 16, statements.join('\n'))
     assert.equal(statements.filter((each) => each === 'COMMIT').length, 1)
     const asking = await counted(() => askIntrospection(two.a.url, access))
@@ -130,19 +299,19 @@ describe('commands over all instances', () => {
   })
 
   it('`revoke --everywhere` returns when every instance has it', async () => {
-    const { access_token: token = '' } = await signedIn()
+    const { access: token } = await two.signIn()
     assert.match(await two.command(['revoke', '--client', 'app', '--everywhere']), /Every instance has it/)
     assert.deepEqual([await look(two.a.url, token), await look(two.b.url, token)], ['401 revoked', '401 revoked'])
   })
 
   it('`store check` says that it can be read and written; after `store restored` everybody signs in again', async () => {
-    assert.match(await two.command(['store', 'check']), /can be read and written: 1 users, \d clients/)
+    assert.match(await two.command(['store', 'check']), /can be read and written: \d users, \d clients/)
     assert.match(await two.command(['store', 'migrate']), /up to date/)
-    const { access_token: token = '', refresh_token: renewal } = await signedIn()
+    const { access: token, refresh: renewal } = await two.signIn()
     await two.command(['store', 'restored'])
     await until(async () => (await look(two.b.url, token)) === '401 revoked', 'the token of before', 1_500)
-    assert.equal((await refresh(two.a.url, renewal)).body.error, 'invalid_grant')
-    assert.equal(await look(two.a.url, (await signedIn()).access_token ?? ''), '200')
+    assert.equal((await two.refresh(two.a.url, renewal)).body.error, 'invalid_grant')
+    assert.equal(await look(two.a.url, (await two.signIn()).access), '200')
   })
 })
 
@@ -154,15 +323,15 @@ describe('a database that goes away', () => {
   }
 
   it('for a moment: known tokens go on, sign-in and tokens say 503 and when to come back; nothing is lost', async () => {
-    const { access_token: token = '', refresh_token: renewal } = await signedIn()
+    const { access: token, refresh: renewal } = await two.signIn()
     assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 200])
     await two.postgres.crash(false)
     assert.equal(await look(two.b.url, token), '200')
     assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 503])
-    const refused = await refresh(two.b.url, renewal)
+    const refused = await two.refresh(two.b.url, renewal)
     assert.deepEqual([refused.status, Number(refused.headers.get('retry-after')) > 0], [503, true])
     await two.postgres.start()
-    assert.equal((await refresh(two.a.url, renewal)).status, 200)
+    assert.equal((await two.refresh(two.a.url, renewal)).status, 200)
     await until(async () => (await probe('/readyz/issuer')) === 200, 'the issuer answers', 5_000)
     assert.equal(await look(two.b.url, token), '200')
   })
@@ -189,6 +358,47 @@ async function counted(work: () => Promise<unknown>): Promise<readonly string[]>
     .map(([, statement = '']) => statement.trim())
     .filter(
       (each) =>
-        !/FROM feed|FROM revocations|FROM audits|pg_reload_conf|ALTER SYSTEM|named_values|instances|sweep/.test(each),
+        !/FROM feed|FROM revocations|FROM audits|pg_reload_conf|ALTER SYSTEM|named_values|instances|sweep|SELECT id FROM provider_sign_ins/.test(
+          each,
+        ),
     )
+}
+
+/** Ends an instance that a test has started for itself. */
+async function leave(instance: Serving): Promise<void> {
+  two.targets = two.targets.filter((url) => url !== instance.url)
+  instance.signal('SIGTERM')
+  await instance.ended()
+  await instance.remove()
+}
+
+/** Key ids that an instance publishes. */
+async function keysAt(origin: string): Promise<readonly string[]> {
+  const { keys }: { readonly keys: readonly { readonly kid: string }[] } = JSON.parse(
+    await (await fetch(`${origin}/oauth/jwks`)).text(),
+  )
+  return keys.map(({ kid }) => kid).sort()
+}
+
+/** `count` results of `make`, of which `lines` are made side by side. */
+async function inLines<T>(count: number, lines: number, make: () => Promise<T>): Promise<readonly T[]> {
+  const made: T[] = []
+  let begun = 0
+  const line = async (): Promise<void> => {
+    while (begun < count) {
+      begun += 1
+      made.push(await make())
+    }
+  }
+  await Promise.all(Array.from({ length: lines }, line))
+  return made
+}
+
+/** Which codes of the job a process of its own got tokens for. */
+async function redeemingProcess(job: string): Promise<readonly number[]> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../support/redeeming-process.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(job)
+  return JSON.parse(await text(child.stdout))
 }

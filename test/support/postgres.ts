@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -22,6 +22,11 @@ export interface PostgresUnderTest {
   log(): string
   /** Ends it at once, as a power cut would, and starts it again where `again` says so. */
   crash(again?: boolean): Promise<void>
+  /** Ends every process of it by SIGKILL and starts it again. */
+  kill(): Promise<void>
+  /** Stops every process of it, as a machine that hangs; `resume` lets them go on. */
+  pause(): void
+  resume(): void
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -36,9 +41,33 @@ function programs(): string | undefined {
 }
 
 /** The server refuses to run as root: Debian's package has made a user for it. */
-function asServer(command: string, args: readonly string[]): [string, string[]] {
+export function asServer(command: string, args: readonly string[]): [string, string[]] {
   if (process.getuid?.() !== 0) return [command, [...args]]
   return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', command, ...args]]
+}
+
+/** A process and its children. */
+function family(first: number | undefined): readonly number[] {
+  if (first === undefined) return []
+  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === first)
+  return [first, ...children.map(Number)]
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
+/** One that has ended meanwhile is let be. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended.
+  }
 }
 
 /** @param settings lines of postgresql.conf, `name=value`. */
@@ -135,15 +164,30 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
       await stop('SIGQUIT')
       if (again) await start()
     },
+    kill: async () => {
+      const pids = family(running.child?.pid)
+      const stopped = stop('SIGKILL')
+      for (const pid of pids) signal(pid, 'SIGKILL')
+      await stopped
+      await start()
+    },
+    pause: () => {
+      // The first process before its children: it would take one that stops for a crash of its own.
+      for (const pid of family(running.child?.pid)) signal(pid, 'SIGSTOP')
+    },
+    resume: () => {
+      for (const pid of family(running.child?.pid)) signal(pid, 'SIGCONT')
+    },
     start,
     close: async () => {
+      for (const pid of family(running.child?.pid)) signal(pid, 'SIGCONT')
       await stop('SIGINT')
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-async function untilAnswers(place: { readonly host: string; readonly port: number }): Promise<void> {
+export async function untilAnswers(place: { readonly host: string; readonly port: number }): Promise<void> {
   for (const deadline = Date.now() + 30_000; ; ) {
     const client = new pg.Client({ ...place, user: USER, database: 'postgres' })
     try {

@@ -4,7 +4,7 @@ import type { Engine, LockMode, OpenTransaction, Queries } from '../sql/database
 import { hasNul, type Row, type SqlValue, storable, whole } from '../sql/row.ts'
 import { StoreError } from '../store.ts'
 import { asStoreError, isCollision } from './errors.ts'
-import { createPool, type Pool, type PostgresOptions } from './pool.ts'
+import { createPool, createReach, type Pool, type PostgresOptions } from './pool.ts'
 
 /** PostgreSQL as the engine of a store. Nothing of it lasts longer than a transaction, so a pooler may stand between. */
 export interface PostgresEngine extends Omit<Engine, 'committed'> {
@@ -19,8 +19,9 @@ export interface PostgresEngine extends Omit<Engine, 'committed'> {
 
 export function openPostgres(options: PostgresOptions, place: string): PostgresEngine {
   const most = Math.max(1, options.pool - 1)
-  const pool = createPool({ ...options, pool: most }, place)
-  const watching = createPool({ ...options, pool: 1 }, place)
+  const reach = createReach()
+  const pool = createPool({ ...options, pool: most }, place, reach)
+  const watching = createPool({ ...options, pool: 1 }, place, reach)
   const asOurs = (error: unknown): unknown => asStoreError(error, place)
   return {
     kind: 'postgres',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import pg from 'pg'
 import { StoreError } from '../store.ts'
 import { asStoreError, isLost } from './errors.ts'
@@ -47,28 +48,71 @@ export interface Pool {
   close(): Promise<void>
 }
 
+/**
+ * What the connections of one store know of each other: where one was lost, nobody has to tell that older ones lead nowhere
+ * either, so none of them is used again.
+ */
+export interface Reach {
+  /** One was lost just now. */
+  lost(): void
+  opened(client: pg.ClientBase): void
+  /** Whether the connection is older than the last loss. */
+  isDoubtful(client: pg.ClientBase): boolean
+  socket(): Socket
+}
+
+/** Longer than anything that uses a connection: those in doubt are closed then, whether or not the other side answers. */
+const LAST_USE_MS = 15_000
+
+export function createReach(): Reach {
+  const born = new WeakMap<pg.ClientBase, number>()
+  const sockets = new Map<Socket, number>()
+  let lostAt = Number.NEGATIVE_INFINITY
+  const closeOlder = (than: number): void => {
+    for (const [socket, at] of sockets) if (at <= than) socket.destroy()
+  }
+  return {
+    lost: () => {
+      const at = performance.now()
+      lostAt = at
+      setTimeout(() => closeOlder(at), LAST_USE_MS).unref()
+    },
+    opened: (client) => void born.set(client, performance.now()),
+    isDoubtful: (client) => (born.get(client) ?? 0) <= lostAt,
+    socket: () => {
+      const socket = new Socket()
+      sockets.set(socket, performance.now())
+      socket.once('close', () => sockets.delete(socket))
+      return socket
+    },
+  }
+}
+
 interface Current {
   readonly pool: pg.Pool
   readonly host: PostgresHost
 }
 
-export function createPool(options: PostgresOptions, place: string): Pool {
-  let current: Current = { pool: openPool(options, 0), host: hostAt(options, 0) }
+/** @param reach shared by the pools of one store. */
+export function createPool(options: PostgresOptions, place: string, reach: Reach): Pool {
+  let current: Current = { pool: openPool(options, 0, reach), host: hostAt(options, 0) }
   let turn = 0
   const renew = (): void => {
     turn = (turn + 1) % options.hosts.length
     const before = current.pool
-    current = { pool: openPool(options, turn), host: hostAt(options, turn) }
+    current = { pool: openPool(options, turn, reach), host: hostAt(options, turn) }
     before.end().catch(() => undefined)
   }
   const once = async () => {
     const { pool } = current
     if (pool.waitingCount >= MOST_QUEUED) throw new StoreError(`store ${place}: too many wait for it`, 'try again')
     try {
-      const client = await pool.connect()
+      const client = await connect(pool, reach)
       const release = (error?: unknown): void => {
-        client.release(error !== undefined && isLost(error))
-        if (error !== undefined && isLost(error) && pool === current.pool && options.hosts.length > 1) renew()
+        const lost = error !== undefined && isLost(error)
+        client.release(lost)
+        if (lost) reach.lost()
+        if (lost && pool === current.pool && options.hosts.length > 1) renew()
       }
       return { client, release }
     } catch (error) {
@@ -99,6 +143,14 @@ export function createPool(options: PostgresOptions, place: string): Pool {
   }
 }
 
+async function connect(pool: pg.Pool, reach: Reach): Promise<pg.PoolClient> {
+  for (;;) {
+    const client = await pool.connect()
+    if (!reach.isDoubtful(client)) return client
+    client.release(true)
+  }
+}
+
 function hostAt({ hosts }: PostgresOptions, turn: number): PostgresHost {
   const host = hosts[turn]
   if (host === undefined) throw new TypeError('a database without a host')
@@ -111,7 +163,7 @@ const TYPES = {
     id === 20 ? Number : pg.types.getTypeParser(id, format as 'text')) as typeof pg.types.getTypeParser,
 }
 
-function openPool(options: PostgresOptions, turn: number): pg.Pool {
+function openPool(options: PostgresOptions, turn: number, reach: Reach): pg.Pool {
   const { host, port } = hostAt(options, turn)
   const pool = new pg.Pool({
     host,
@@ -123,6 +175,7 @@ function openPool(options: PostgresOptions, turn: number): pg.Pool {
     connectionTimeoutMillis: WAIT_MS,
     query_timeout: options.timeoutMs + 1_000,
     keepAlive: true,
+    stream: reach.socket,
     maxLifetimeSeconds: LONGEST_LIFE_SECONDS,
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
@@ -136,6 +189,7 @@ function openPool(options: PostgresOptions, turn: number): pg.Pool {
       if (rows[0]?.standby === true) throw readOnly()
     },
   })
+  pool.on('connect', reach.opened)
   // An idle connection that ends is not missed; without a listener it would end the process.
   pool.on('error', () => undefined)
   return pool

@@ -6,12 +6,14 @@ type Instances = Pick<Store, 'noteInstance' | 'instances' | 'forgetInstance' | '
 
 /** Processes that hold the store open, and how far each has read. Times are the database's. */
 export function instanceQueries(database: Database): Instances {
+  // By the connection that reads the revocations: an instance that is heard of is one that hears, however many wait for the others.
+  const noting = database.kind === 'postgres' ? database.watch : database
   const note = `INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ${database.nowMs}) ON CONFLICT (id) DO UPDATE SET
     digest = excluded.digest, position = excluded.position, stale_after_ms = excluded.stale_after_ms,
     seen_at_ms = excluded.seen_at_ms`
   return {
     noteInstance: async ({ id, name, version, digest, position, staleAfterMs }) => {
-      await database.run(note, id, name, version, digest, position, staleAfterMs)
+      await noting.run(note, id, name, version, digest, position, staleAfterMs)
     },
     instances: async () => {
       const sql = `SELECT instances.*, ${database.nowMs} - seen_at_ms AS silent_ms FROM instances ORDER BY name, id`
