@@ -64,11 +64,15 @@ export function createRevocations(options: RevocationsOptions): Revocations {
     add,
     follow: async (store) => {
       const reader = createRevocationReader(store)
+      // Stays until it has been done: a store that goes back may go away again amid it.
+      const owed = { putBack: false }
       const read = async (): Promise<void> => {
         const askedAt = knowledge.moment()
         for (let more = true; more; ) {
           const page = await reader.read(options.now() / 1_000)
-          if (page.rewound) options.onRewound?.(await store.putBack(table.entries()))
+          owed.putBack ||= page.rewound
+          if (owed.putBack) options.onRewound?.(await store.putBack(table.entries()))
+          owed.putBack = false
           add(page.entries)
           knowledge.learn(askedAt, page)
           more = page.more

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { PostgresOptions } from '../../src/store/postgres/pool.ts'
 import { freePorts } from './free-ports.ts'
@@ -20,6 +21,10 @@ export interface PostgresUnderTest {
   query(database: string, sql: string): Promise<readonly Record<string, unknown>[]>
   /** What the server has logged so far. */
   log(): string
+  /** Where a standby hears no more of its primary. */
+  stopFollowing(): Promise<void>
+  /** Makes a standby the primary. */
+  promote(): Promise<void>
   /** Ends it at once, as a power cut would, and starts it again where `again` says so. */
   crash(again?: boolean): Promise<void>
   /** Ends every process of it by SIGKILL and starts it again. */
@@ -46,6 +51,20 @@ export function asServer(command: string, args: readonly string[]): [string, str
   return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', command, ...args]]
 }
 
+function initdb(bin: string, inner: string): [string, string[]] {
+  const how = ['-U', USER, '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C.UTF-8']
+  return [join(bin, 'initdb'), ['-D', inner, ...how]]
+}
+
+function basebackup(
+  bin: string,
+  inner: string,
+  { folder, port }: Pick<PostgresUnderTest, 'folder' | 'port'>,
+): [string, string[]] {
+  const from = ['-h', folder, '-p', `${port}`, '-U', USER]
+  return [join(bin, 'pg_basebackup'), [...from, '-D', inner, '-R', '-c', 'fast', '-N']]
+}
+
 /** A process and its children. */
 function family(first: number | undefined): readonly number[] {
   if (first === undefined) return []
@@ -70,8 +89,14 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** @param settings lines of postgresql.conf, `name=value`. */
-export async function startPostgres(settings: readonly string[] = ['fsync=off']): Promise<PostgresUnderTest> {
+/**
+ * @param settings lines of postgresql.conf, `name=value`.
+ * @param primary makes a standby that follows it, instead of an empty server.
+ */
+export async function startPostgres(
+  settings: readonly string[] = ['fsync=off'],
+  primary?: Pick<PostgresUnderTest, 'folder' | 'port'>,
+): Promise<PostgresUnderTest> {
   const bin = programs()
   if (bin === undefined) throw new Error('PostgreSQL is missing: apt-get install postgresql-15')
   const folder = mkdtempSync(join(tmpdir(), 'audgate-postgres-'))
@@ -81,18 +106,7 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])))
     chownSync(folder, uid ?? 0, gid ?? 0)
   }
-  const [make, makeArgs] = asServer(join(bin, 'initdb'), [
-    '-D',
-    inner,
-    '-U',
-    USER,
-    '-A',
-    'trust',
-    '-N',
-    '-E',
-    'UTF8',
-    '--locale=C.UTF-8',
-  ])
+  const [make, makeArgs] = asServer(...(primary === undefined ? initdb(bin, inner) : basebackup(bin, inner, primary)))
   execFileSync(make, makeArgs, { stdio: 'ignore', cwd: folder })
   const [port = 0] = await freePorts(1)
   const running: { child: ChildProcess | undefined; log: string } = { child: undefined, log: '' }
@@ -160,6 +174,15 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     url: ({ database }, at = port) => `postgres://${USER}@127.0.0.1:${at}/${database}`,
     query,
     log: () => running.log,
+    stopFollowing: async () => {
+      await query('postgres', "ALTER SYSTEM SET primary_conninfo = ''")
+      await query('postgres', 'SELECT pg_reload_conf()')
+      const receivers = 'SELECT count(*)::int AS count FROM pg_stat_wal_receiver'
+      while ((await query('postgres', receivers))[0]?.count !== 0) await delay(20)
+    },
+    promote: async () => {
+      await query('postgres', 'SELECT pg_promote(true, 30)')
+    },
     crash: async (again = true) => {
       await stop('SIGQUIT')
       if (again) await start()
@@ -197,7 +220,7 @@ export async function untilAnswers(place: { readonly host: string; readonly port
     } catch (error) {
       await client.end().catch(() => undefined)
       if (Date.now() > deadline) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await delay(50)
     }
   }
 }

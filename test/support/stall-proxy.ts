@@ -17,14 +17,17 @@ export interface StallProxy {
   cut(): void
   /** New connections are refused, open ones are reset; `false` takes connections again. */
   refuse(refused: boolean): void
-  /** Called with every piece that comes from a client; nothing passes on before it resolves. */
-  onward: ((chunk: Buffer) => Promise<void> | void) | undefined
+  /** Called with every piece that comes from a client and the number of its connection; it passes on when this has resolved. */
+  onward: Look | undefined
   /** The same for pieces that come back. */
-  back: ((chunk: Buffer) => Promise<void> | void) | undefined
+  back: Look | undefined
   close(): Promise<void>
 }
 
+type Look = (chunk: Buffer, connection: number) => Promise<void> | void
+
 interface Link {
+  readonly number: number
   readonly client: Socket
   readonly server: Socket
   forgotten: boolean
@@ -32,6 +35,7 @@ interface Link {
 
 interface State {
   readonly links: Set<Link>
+  made: number
   stalled: boolean
   refused: boolean
   /** Told when something may pass again. */
@@ -40,7 +44,7 @@ interface State {
 
 /** Stands before a TCP server of the loopback address. @param target its port. */
 export async function startStallProxy(target: number): Promise<StallProxy> {
-  const state: State = { links: new Set(), stalled: false, refused: false, waiting: new Set() }
+  const state: State = { links: new Set(), made: 0, stalled: false, refused: false, waiting: new Set() }
   const server = createServer({ allowHalfOpen: false })
   const proxy: StallProxy = {
     target,
@@ -96,7 +100,8 @@ function join(client: Socket, state: State, proxy: StallProxy): void {
     return
   }
   const server = connect(proxy.target, '127.0.0.1')
-  const link: Link = { client, server, forgotten: false }
+  state.made += 1
+  const link: Link = { number: state.made, client, server, forgotten: false }
   state.links.add(link)
   for (const socket of [client, server]) {
     socket.setNoDelay(true)
@@ -108,20 +113,14 @@ function join(client: Socket, state: State, proxy: StallProxy): void {
   })
   // An end is a message, too: it does not get through a cable that is pulled.
   server.on('close', () => void passing(state, link).then(() => client.destroy()))
-  void pump(client, server, state, link, (chunk) => proxy.onward?.(chunk))
-  void pump(server, client, state, link, (chunk) => proxy.back?.(chunk))
+  void pump(client, server, state, link, (...piece) => proxy.onward?.(...piece))
+  void pump(server, client, state, link, (...piece) => proxy.back?.(...piece))
 }
 
-async function pump(
-  from: Socket,
-  to: Socket,
-  state: State,
-  link: Link,
-  look: (chunk: Buffer) => Promise<void> | void,
-): Promise<void> {
+async function pump(from: Socket, to: Socket, state: State, link: Link, look: Look): Promise<void> {
   try {
     for await (const chunk of from) {
-      await look(chunk)
+      await look(chunk, link.number)
       await passing(state, link)
       if (to.destroyed) return
       if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve))

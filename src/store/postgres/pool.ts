@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { Socket } from 'node:net'
 import pg from 'pg'
 import { StoreError } from '../store.ts'
-import { asStoreError, isLost } from './errors.ts'
+import { asStoreError, codeOf, isLost } from './errors.ts'
 
 export interface PostgresHost {
   readonly host: string
@@ -33,8 +32,12 @@ export interface PostgresOptions {
 /** How long a connection is waited for, one that is in use or one that is being made. */
 const WAIT_MS = 2_000
 const MOST_QUEUED = 2_000
+/** Changes of the host that one who waits goes along with. */
+const MOST_REPLACED = 8
 /** A connection is not kept for ever: behind a name other servers may stand by now. */
 const LONGEST_LIFE_SECONDS = 1_800
+/** SQLSTATE read_only_sql_transaction. */
+const READ_ONLY = '25006'
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\/.*)$/
 
 /** Connections to the first of several servers that can be written to. */
@@ -55,21 +58,20 @@ export interface Pool {
 export interface Reach {
   /** One was lost just now. */
   lost(): void
-  opened(client: pg.ClientBase): void
+  opened(client: pg.Client): void
+  closed(client: pg.Client): void
   /** Whether the connection is older than the last loss. */
-  isDoubtful(client: pg.ClientBase): boolean
-  socket(): Socket
+  isDoubtful(client: pg.Client): boolean
 }
 
 /** Longer than anything that uses a connection: those in doubt are closed then, whether or not the other side answers. */
 const LAST_USE_MS = 15_000
 
 export function createReach(): Reach {
-  const born = new WeakMap<pg.ClientBase, number>()
-  const sockets = new Map<Socket, number>()
+  const born = new Map<pg.Client, number>()
   let lostAt = Number.NEGATIVE_INFINITY
   const closeOlder = (than: number): void => {
-    for (const [socket, at] of sockets) if (at <= than) socket.destroy()
+    for (const [client, at] of born) if (at <= than) client.connection.stream.destroy()
   }
   return {
     lost: () => {
@@ -78,60 +80,77 @@ export function createReach(): Reach {
       setTimeout(() => closeOlder(at), LAST_USE_MS).unref()
     },
     opened: (client) => void born.set(client, performance.now()),
+    closed: (client) => void born.delete(client),
     isDoubtful: (client) => (born.get(client) ?? 0) <= lostAt,
-    socket: () => {
-      const socket = new Socket()
-      sockets.set(socket, performance.now())
-      socket.once('close', () => sockets.delete(socket))
-      return socket
-    },
   }
 }
 
 interface Current {
   readonly pool: pg.Pool
   readonly host: PostgresHost
+  /** Who waits for a connection; told when another pool takes the place of this one, which serves nobody any more. */
+  readonly waiting: Set<() => void>
 }
+
+type Taken = Awaited<ReturnType<Pool['take']>>
 
 /** @param reach shared by the pools of one store. */
 export function createPool(options: PostgresOptions, place: string, reach: Reach): Pool {
-  let current: Current = { pool: openPool(options, 0, reach), host: hostAt(options, 0) }
+  const open = (turn: number): Current => ({
+    pool: openPool(options, turn, reach),
+    host: hostAt(options, turn),
+    waiting: new Set(),
+  })
+  const severalHosts = options.hosts.length > 1
+  /** By host, what came of the last try. */
+  const faults = new Map<PostgresHost, unknown>()
+  let current = open(0)
   let turn = 0
   const renew = (): void => {
     turn = (turn + 1) % options.hosts.length
-    const before = current.pool
-    current = { pool: openPool(options, turn, reach), host: hostAt(options, turn) }
-    before.end().catch(() => undefined)
+    const before = current
+    current = open(turn)
+    before.pool.end().catch(() => undefined)
+    for (const tell of before.waiting) tell()
+    before.waiting.clear()
   }
-  const once = async () => {
-    const { pool } = current
-    if (pool.waitingCount >= MOST_QUEUED) throw new StoreError(`store ${place}: too many wait for it`, 'try again')
+  /** Undefined: another host is tried by now. */
+  const once = async (): Promise<Taken | undefined> => {
+    const own = current
+    if (own.pool.waitingCount >= MOST_QUEUED) throw new StoreError(`store ${place}: too many wait for it`, 'try again')
     try {
-      const client = await connect(pool, reach)
-      const release = (error?: unknown): void => {
-        const lost = error !== undefined && isLost(error)
-        client.release(lost)
-        if (lost) reach.lost()
-        if (lost && pool === current.pool && options.hosts.length > 1) renew()
-      }
-      return { client, release }
+      const client = await connectUnlessReplaced(own, reach)
+      faults.delete(own.host)
+      return client && { client, release: (error) => release(own, client, error) }
     } catch (error) {
-      if (pool === current.pool && options.hosts.length > 1 && pool.totalCount === 0) renew()
+      faults.set(own.host, error)
+      if (severalHosts && own === current && own.pool.totalCount === 0) renew()
       throw error
     }
+  }
+  const release = (own: Current, client: pg.PoolClient, error: unknown): void => {
+    const lost = error !== undefined && isLost(error)
+    client.release(lost)
+    if (lost) reach.lost()
+    if (lost && severalHosts && own === current) renew()
   }
   return {
     renew,
     take: async () => {
       let fault: unknown
-      for (let tries = 0; tries < options.hosts.length + 1; tries += 1) {
+      for (let failed = 0, replaced = 0; failed <= options.hosts.length && replaced < MOST_REPLACED; ) {
         try {
-          return await once()
+          const taken = await once()
+          if (taken !== undefined) return taken
+          replaced += 1
         } catch (error) {
           fault = error
+          failed += 1
         }
       }
-      throw asStoreError(fault, place)
+      // That one of them can only be read says more than that another is away.
+      const readOnlyFault = [...faults.values()].find((each) => codeOf(each) === READ_ONLY)
+      throw asStoreError(readOnlyFault ?? fault, place)
     },
     get waiting() {
       return current.pool.waitingCount
@@ -141,6 +160,20 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
     },
     close: () => current.pool.end(),
   }
+}
+
+function connectUnlessReplaced({ pool, waiting }: Current, reach: Reach): Promise<pg.PoolClient | undefined> {
+  return new Promise((resolve, reject) => {
+    const replaced = (): void => resolve(undefined)
+    waiting.add(replaced)
+    connect(pool, reach)
+      .then((client) => {
+        // Too late for who has given up waiting: it goes back.
+        if (waiting.delete(replaced)) resolve(client)
+        else client.release()
+      }, reject)
+      .finally(() => waiting.delete(replaced))
+  })
 }
 
 async function connect(pool: pg.Pool, reach: Reach): Promise<pg.PoolClient> {
@@ -175,7 +208,6 @@ function openPool(options: PostgresOptions, turn: number, reach: Reach): pg.Pool
     connectionTimeoutMillis: WAIT_MS,
     query_timeout: options.timeoutMs + 1_000,
     keepAlive: true,
-    stream: reach.socket,
     maxLifetimeSeconds: LONGEST_LIFE_SECONDS,
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
@@ -190,13 +222,14 @@ function openPool(options: PostgresOptions, turn: number, reach: Reach): pg.Pool
     },
   })
   pool.on('connect', reach.opened)
+  pool.on('remove', reach.closed)
   // An idle connection that ends is not missed; without a listener it would end the process.
   pool.on('error', () => undefined)
   return pool
 }
 
 function readOnly(): Error {
-  return Object.assign(new Error('a standby answers'), { code: '25006' })
+  return Object.assign(new Error('a standby answers'), { code: READ_ONLY })
 }
 
 function authorities(ca: string | undefined): { readonly ca?: string } {
