@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test'
 import { askToken, claimsOf, Person, redeem } from '../support/browser-less-person.ts'
 import { until } from '../support/gateway-under-test.ts'
 import { type Serving, serve } from '../support/serving.ts'
-import { look } from '../support/split-audgate.ts'
 import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../support/several-instances.ts'
+import { look } from '../support/split-audgate.ts'
 
 const headers = { connection: 'close' }
 
@@ -88,7 +88,7 @@ describe('instances whose clocks differ', () => {
   })
 
   it('more than five seconds off an instance issues nothing and says why; it still checks, and serves', async () => {
-    const wrong = await serve(two.fileOf(`store: ${two.storeUrl}\ninstance: wrong`), { ...SECRETS, ...off(6_000) })
+    const wrong = await serve(two.fileOf('wrong'), { ...SECRETS, ...off(6_000) })
     after(() => wrong.remove())
     const { access_token: token = '', refresh_token: renewal } = await signedIn(behind)
     const refused = await refresh(wrong, renewal)

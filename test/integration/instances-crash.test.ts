@@ -116,7 +116,9 @@ describe('a refresh', () => {
     const steps = await stepsOfRefresh(await next, await several.signIn(person))
     let { refresh } = await several.signIn(person)
     const at = Array.from({ length: steps }, (_, n) => ({ number: n + 1, heard: false }))
-    for (const step of [...at, { number: steps, heard: true }]) {
+    // What the database sees of a kill is a connection that breaks: by default every third step, and all around the commit.
+    const some = at.filter(({ number }) => ROUNDS >= 1_000 || number % 3 === 1 || number === steps)
+    for (const step of [...some, { number: steps, heard: true }]) {
       const a = await next
       const strike = striking(step, () => a.signal('SIGKILL'))
       await refreshAt(a.url, refresh)

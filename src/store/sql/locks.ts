@@ -24,7 +24,7 @@ export async function lockForUnit(transaction: Transaction, held: HeldByUnit): P
 }
 
 /** What an act keeps token requests from meanwhile, a list for each kind of name, in order. */
-export function locksOfAct(act: RevocationAct): readonly (readonly string[])[] {
+export function locksOfAct(act: Omit<RevocationAct, 'audit'>): readonly (readonly string[])[] {
   const gids = new Set<string>()
   const clients = new Set<string>()
   const people = new Set<string>()

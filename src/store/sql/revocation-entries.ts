@@ -45,16 +45,37 @@ async function replace(queries: Queries, { id, kind, key, notBeforeMs, expiresAt
   await queries.run(sql, id, kind, key, notBeforeMs, expiresAt)
 }
 
-/** Entries that the store lacks, or has with less, are put in force as they are; answers how many that were. */
-export async function putBack(queries: Queries, entries: readonly NewRevocation[]): Promise<number> {
+/** Those that the store lacks, or has with less. */
+export async function lackingOf(
+  queries: Queries,
+  entries: readonly NewRevocation[],
+): Promise<readonly NewRevocation[]> {
   const sql = 'SELECT 1 FROM revocations WHERE kind = ? AND key = ? AND not_before_ms >= ? AND expires_at >= ?'
   const lacking: NewRevocation[] = []
   for (const entry of entries) {
     const { kind, key, notBeforeMs, expiresAt } = entry
     if ((await queries.get(sql, kind, key, notBeforeMs, expiresAt)) === undefined) lacking.push(entry)
   }
-  await putInForce(queries, lacking)
-  return lacking.length
+  return lacking
+}
+
+/** What the acts behind entries ended besides, as far as an entry tells: what can make further tokens. */
+export function endedWith(entries: readonly NewRevocation[]): Pick<RevocationAct, 'endAuthorizations' | 'endSessions'> {
+  const keysOf = (kind: NewRevocation['kind']): readonly string[] =>
+    entries.filter((entry) => entry.kind === kind).map(({ key }) => key)
+  const pairs = keysOf('sub_client').map((key) => ({
+    sub: key.slice(0, key.indexOf(' ')),
+    clientId: key.slice(key.indexOf(' ') + 1),
+  }))
+  return {
+    endAuthorizations: [
+      ...keysOf('gid').map((gid) => ({ gid })),
+      ...keysOf('client').map((clientId) => ({ clientId })),
+      ...keysOf('sub').map((sub) => ({ sub })),
+      ...pairs,
+    ],
+    endSessions: keysOf('sub').map((sub) => ({ sub })),
+  }
 }
 
 /** The moment in which a transaction has what it locked: milliseconds, by the clock that all instances share. */

@@ -5,9 +5,9 @@ import { type AuditRecord, type NewRevocation, type RevocationAct, type Store, S
 import { insertAudit } from './audits.ts'
 import { dropBrowserSessions } from './browser-sessions.ts'
 import { setClientRevoked } from './clients.ts'
-import type { Database, Queries } from './database.ts'
+import type { Database, Queries, Transaction } from './database.ts'
 import { locksOfAct } from './locks.ts'
-import { momentOf, movedTo, putBack, putInForce, revocationOf } from './revocation-entries.ts'
+import { endedWith, lackingOf, momentOf, movedTo, putInForce, revocationOf } from './revocation-entries.ts'
 import { integer, strings, text, type Where, whereAll } from './row.ts'
 import { gidsOfSession, putPasswordDue } from './session-facts.ts'
 import { updateUser } from './users.ts'
@@ -60,7 +60,8 @@ export function revocationQueries(
     putBack: async (entries) => {
       let lacking = 0
       for (let at = 0; at < entries.length; at += PUT_BACK_AT_ONCE) {
-        lacking += await database.write((queries) => putBack(queries, entries.slice(at, at + PUT_BACK_AT_ONCE)))
+        const some = entries.slice(at, at + PUT_BACK_AT_ONCE)
+        lacking += await database.write((transaction) => putBack(transaction, some))
       }
       return lacking
     },
@@ -78,12 +79,7 @@ async function carryOut(
     const where = someOf({ sub, client_id: clientId })
     await queries.run(`DELETE FROM consents WHERE ${where.sql}`, ...where.values)
   }
-  for (const { sub, exceptUid } of act.endSessions) {
-    const ends = `(model = 'Interaction' OR model = 'Session' AND coalesce(uid_key, '') <> ?)`
-    const sql = `DELETE FROM models WHERE account_id = ? AND ${ends}`
-    await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
-    await queries.run('DELETE FROM remembered_browsers WHERE sub = ?', sub)
-  }
+  for (const ended of act.endSessions) await endSessions(queries, ended)
   for (const ended of act.endProviderSignIns ?? []) entries.push(...(await endProviderSignIn(queries, ended)))
   for (const { issuer, person } of act.deleteProviderLinks ?? []) {
     await queries.run('DELETE FROM provider_links WHERE issuer = ? AND person = ?', issuer, person)
@@ -94,6 +90,28 @@ async function carryOut(
   await setRecords(queries, act)
   await insertAudit(queries, { ...act.audit, ...by })
   return entries
+}
+
+async function endSessions(queries: Queries, { sub, exceptUid }: RevocationAct['endSessions'][number]): Promise<void> {
+  const ends = `(model = 'Interaction' OR model = 'Session' AND coalesce(uid_key, '') <> ?)`
+  const sql = `DELETE FROM models WHERE account_id = ? AND ${ends}`
+  await queries.run(sql, sub, exceptUid === undefined ? '-' : lookupKey(exceptUid))
+  await queries.run('DELETE FROM remembered_browsers WHERE sub = ?', sub)
+}
+
+/**
+ * Puts entries that the store lacks in force as they are; answers how many that were. A store that has forgotten an act has again
+ * what the act ended: a refresh token of then would make tokens that are newer than the entry.
+ */
+async function putBack(transaction: Transaction, entries: readonly NewRevocation[]): Promise<number> {
+  const lacking = await lackingOf(transaction, entries)
+  const ended = endedWith(lacking)
+  const locks = locksOfAct({ revocations: [], deleteConsents: [], ...ended })
+  for (const names of locks) await transaction.lock('exclusive', names)
+  for (const each of ended.endAuthorizations) await endAuthorizations(transaction, each)
+  for (const each of ended.endSessions) await endSessions(transaction, each)
+  await putInForce(transaction, lacking)
+  return lacking.length
 }
 
 /** What two changes side by side took away is found here, where one comes after the other. */
