@@ -18,7 +18,7 @@ export async function explainingVerifier(config: Config, now: number): Promise<V
   return createVerifier({
     startedAt: 0,
     issuers: trustedIssuers(config, { publicKeys: () => keys }),
-    isRevoked: (token) => table.isRevoked(token),
+    revocations: table,
     embeddedUnavailable: () => undefined,
     onKeyEvent: () => undefined,
   })

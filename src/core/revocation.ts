@@ -19,6 +19,9 @@ export interface Revocation {
   readonly expiresAt: number
 }
 
+/** What holds of an entry wherever it came from. */
+export type RevocationEntry = Omit<Revocation, 'id'>
+
 /**
  * The key of what ends one client's or one group's tokens of a person. A space parts the two: no `sub` has one. Not U+0000, which databases
  * refuse or cut text at.
@@ -76,7 +79,7 @@ export class RevocationTable {
   }
 
   /** In any order, and again: of two entries with one key the later time holds. */
-  add(revocations: readonly Omit<Revocation, 'id'>[]): void {
+  add(revocations: readonly RevocationEntry[]): void {
     this.#state = {}
     for (const { kind, key, notBeforeMs, expiresAt } of revocations) {
       const before = this.#byKind[kind].get(key)
@@ -88,7 +91,7 @@ export class RevocationTable {
   }
 
   /** Every entry that it holds. */
-  entries(): readonly Omit<Revocation, 'id'>[] {
+  entries(): readonly RevocationEntry[] {
     return REVOCATION_KINDS.flatMap((kind) => [...this.#byKind[kind]].map(([key, entry]) => ({ kind, key, ...entry })))
   }
 

@@ -20,7 +20,7 @@ export function activateConfig(config: Config, previous?: ActiveConfig): ActiveC
   const upstreams = new Map<Route, UpstreamGroup>()
   for (const route of config.routes) {
     const key = identityOf(route)
-    const group = kept.get(key) ?? createUpstreamGroup(route.upstreams, () => performance.now())
+    const group = kept.get(key) ?? createUpstreamGroup(route.upstreams)
     kept.set(key, group)
     upstreams.set(route, group)
   }

@@ -132,9 +132,12 @@ export interface UpstreamGroup {
 
 /**
  * @param upstreams At least one.
- * @param clock Milliseconds, monotonic.
+ * @param clock Milliseconds, monotonic; default: the process' own.
  */
-export function createUpstreamGroup(upstreams: readonly Upstream[], clock: () => number): UpstreamGroup {
+export function createUpstreamGroup(
+  upstreams: readonly Upstream[],
+  clock: () => number = () => performance.now(),
+): UpstreamGroup {
   if (upstreams.length === 0) throw new RangeError('a group needs an upstream')
   const pooled = (): void => deadlines.run()
   const members = upstreams.map(

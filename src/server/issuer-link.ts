@@ -17,9 +17,11 @@ import type { StoreClock } from './store-clock.ts'
 /** What stands behind the data path: in this process, or in the one that this process works for. */
 export interface IssuerLink {
   readonly issuer: IssuerMount
-  readonly revocations: Pick<Revocations, 'size' | 'isRevoked'>
+  readonly revocations: Pick<Revocations, 'size' | 'isRevoked' | 'entries' | 'onAdded'>
   /** Why it can't be told which of our own issuer's tokens are revoked; undefined: it can. */
   unavailable(): string | undefined
+  /** Calls back when {@link IssuerLink.unavailable} may answer otherwise than before. */
+  onAvailability(listener: () => void): void
   /** What keeps this process from serving. */
   unready(): string | undefined
   /** What keeps the issuer from answering: whatever else goes on, nobody can sign in. */
@@ -50,7 +52,7 @@ export interface FeedTiming {
 /** Signs of life come far more often than what is known may be old. */
 export const FEED_TIMING: FeedTiming = { heartbeatMs: 1_000 }
 
-export interface IssuerLinkOptions extends StateSurroundings {
+export interface IssuerLinkOptions extends Omit<StateSurroundings, 'onAvailability'> {
   readonly onEvent: (event: IssuerEvent) => void
   readonly meter: FederationMeter
   /** The file in force. */
@@ -68,9 +70,13 @@ export async function openOwnIssuerLink(
 ): Promise<IssuerLink> {
   const { now, onEvent, meter } = options
   const staleAfterMs = staleAfter(options)
+  const waiting: (() => void)[] = []
+  const onAvailability = (): void => {
+    for (const listener of waiting) listener()
+  }
   const memory = await openIssuerState(
     config,
-    { ...options, staleAfterMs, auditSeconds: () => options.current().audit.keepSeconds },
+    { ...options, onAvailability, staleAfterMs, auditSeconds: () => options.current().audit.keepSeconds },
     closing,
   )
   if (memory.store !== undefined) {
@@ -96,7 +102,9 @@ export async function openOwnIssuerLink(
     feed?.keysChanged()
   }
   issuer.onKeysChanged(onKeys)
-  const following = startFollowing(config, options, memory, onKeys, (origin) => issuer.upstreamFailed?.(origin))
+  const following = startFollowing(config, { ...options, onAvailability }, memory, onKeys, (origin) =>
+    issuer.upstreamFailed?.(origin),
+  )
   if (following !== undefined) closing.add(() => following.close())
   return {
     issuer,
@@ -111,6 +119,7 @@ export async function openOwnIssuerLink(
       if (mayGoOn(options)) return undefined
       return memory.revocations.unavailable() ?? following?.unavailable()
     },
+    onAvailability: (listener) => void waiting.push(listener),
     noteWeakSignIn: (refusal) => issuer.noteWeakSignIn?.(refusal),
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
@@ -176,7 +185,7 @@ function openFeed(
 
 function startFollowing(
   { issuer, secrets }: Config,
-  options: IssuerLinkOptions,
+  options: IssuerLinkOptions & Pick<StateSurroundings, 'onAvailability'>,
   { revocations }: IssuerState,
   onKeys: () => void,
   onUpstreamFailed: (origin: string) => void,
@@ -195,6 +204,6 @@ function startFollowing(
     onKeys,
     staleAfterMs: staleAfter(options),
     onFailed: onUpstreamFailed,
-    onChange: () => onAvailability?.(),
+    onChange: onAvailability,
   })
 }

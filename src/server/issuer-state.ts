@@ -1,5 +1,4 @@
 import type { Config } from '../config/config.ts'
-import type { Revocation } from '../core/revocation.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { Log } from '../observe/log.ts'
 import type { Store } from '../store/store.ts'
@@ -30,10 +29,8 @@ export interface StateSurroundings {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly tunnels: Tunnels
-  /** Entries that have come into force, for other processes. */
-  readonly onRevocations?: ((entries: readonly Revocation[]) => void) | undefined
   /** Whether tokens can be judged may have changed. */
-  readonly onAvailability?: (() => void) | undefined
+  readonly onAvailability: () => void
 }
 
 export interface IssuerStateOptions extends StateSurroundings {
@@ -52,18 +49,17 @@ export async function openIssuerState(
   const { log, now, tunnels } = options
   const revocations = createRevocations({
     now,
-    onAdded: (entries) => {
-      options.onRevocations?.(entries)
-      const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
-      if (closed > 0) log.info('tunnel.revoked', { closed })
-    },
     staleAfterMs: options.staleAfterMs,
     onRewound: (putBack) => log.warn('revocations.rewound', { put_back: putBack }),
     onState: (fault) => {
       if (fault === undefined) log.info('revocations.current')
       else log.error('revocations.stale', { fault })
-      options.onAvailability?.()
+      options.onAvailability()
     },
+  })
+  revocations.onAdded(() => {
+    const closed = tunnels.closeRevoked((token) => revocations.isRevoked(token))
+    if (closed > 0) log.info('tunnel.revoked', { closed })
   })
   closing.add(() => revocations.close())
   if (config.issuer.kind !== 'embedded') {

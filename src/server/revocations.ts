@@ -1,4 +1,4 @@
-import { type Revocation, RevocationTable } from '../core/revocation.ts'
+import { type RevocationEntry, RevocationTable } from '../core/revocation.ts'
 import type { VerifiedToken } from '../core/token.ts'
 import { createRevocationReader, type RevocationPage } from '../store/revocation-reader.ts'
 import type { Store } from '../store/store.ts'
@@ -12,8 +12,6 @@ const MOST_SET_BACK_SECONDS = 1800
 export interface RevocationsOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Entries have come into force: open tunnels are looked at again. */
-  readonly onAdded: (entries: readonly Revocation[]) => void
   /** What is known here has become too old (a text), or is current again (undefined). */
   readonly onState: (fault: string | undefined) => void
   /** The store's list of revocations is another one, or goes back: `putBack` entries that it lacked were put back. */
@@ -33,7 +31,11 @@ export interface Revocations {
   /** Milliseconds since the store was last asked by a question that it answered; 0 where no store is followed. */
   ageMs(): number
   /** Entries that come from elsewhere: a gateway on its own follows a feed. */
-  add(entries: readonly Revocation[]): void
+  add(entries: readonly RevocationEntry[]): void
+  /** All that is in force, for processes that start later. */
+  entries(): readonly RevocationEntry[]
+  /** Calls back with entries that come into force from now on. */
+  onAdded(listener: (entries: readonly RevocationEntry[]) => void): void
   /** Loads what is in force, and keeps up with the store from then on. Rejects when the store can't be read. */
   follow(store: Store): Promise<void>
   close(): void
@@ -46,16 +48,19 @@ export function createRevocations(options: RevocationsOptions): Revocations {
   const sweep = setInterval(() => table.sweep(options.now() / 1_000), SWEEP_MS)
   sweep.unref()
   const knowledge = createKnowledge(options)
-  const add = (entries: readonly Revocation[]): void => {
+  const listeners: ((entries: readonly RevocationEntry[]) => void)[] = []
+  const add = (entries: readonly RevocationEntry[]): void => {
     if (entries.length === 0) return
     table.add(entries)
-    options.onAdded(entries)
+    for (const listener of listeners) listener(entries)
   }
   return {
     get size() {
       return table.size
     },
     isRevoked: (token) => table.isRevoked(token),
+    entries: () => table.entries(),
+    onAdded: (listener) => void listeners.push(listener),
     get position() {
       return knowledge.position()
     },

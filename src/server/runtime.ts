@@ -1,4 +1,3 @@
-import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
 import { type ActiveConfig, activateConfig, groupsOf, retireConfig } from '../gateway/active-config.ts'
 import { Credentials } from '../gateway/credentials/credentials.ts'
@@ -36,11 +35,9 @@ export interface Runtime extends ServerDependencies {
   readonly credentials: Credentials
   readonly metrics: Metrics
   readonly recorder: Recorder
-  /** Takes down what requests came to, and hands it to {@link Runtime.kept}. */
+  /** Takes down what requests came to, for who keeps it. */
   readonly witness: DecisionWitness
   readonly history: FileHistory
-  /** Who keeps what was taken down; set when that is open. */
-  readonly kept: { hand: (batch: readonly Decision[]) => void }
   /** Changes with reloads and at the end. */
   readonly state: ServerState
 }
@@ -74,8 +71,7 @@ export async function openRuntime(
     call: (provider, kind, outcome) => counters.metrics?.providerCall(provider, kind, outcome),
     signIn: (provider, outcome, reason) => counters.metrics?.providerSignIn(provider, outcome, reason),
   }
-  const kept: { hand: (batch: readonly Decision[]) => void } = { hand: () => undefined }
-  const witness = createWitness(now, (batch) => kept.hand(batch))
+  const witness = createWitness(now)
   closing.add(() => witness.close())
   const history = createFileHistory(config.file, now)
   const backing = await open(config, { log, now, tunnels, onEvent, meter, current, feedTiming }, closing)
@@ -87,7 +83,7 @@ export async function openRuntime(
   counters.metrics = metrics
   const recorder = createRecorder(log, metrics, config.accessLog, witness)
   const credentials = new Credentials(verifier, backing.issuer.backChannel)
-  return { log, now, tunnels, backing, verifier, credentials, metrics, recorder, state, witness, history, kept }
+  return { log, now, tunnels, backing, verifier, credentials, metrics, recorder, state, witness, history }
 }
 
 /** Nothing tells when a token's time is over, so it is looked at. Answers what stops that. */
@@ -114,7 +110,7 @@ function openVerifier(config: Config, backing: IssuerLink, log: Log, startedAt: 
   return createVerifier({
     startedAt,
     issuers: trustedIssuers(config, issuer.own),
-    isRevoked: (token) => revocations.isRevoked(token),
+    revocations,
     embeddedUnavailable: () => backing.unavailable(),
     onKeyEvent: (event) => tellKeys(event, log),
     onMissingClaim: (missing) => tellMissing(missing, log),

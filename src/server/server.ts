@@ -69,7 +69,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     closing,
   )
   if (admin !== undefined) {
-    runtime.kept.hand = admin.decisions
+    runtime.witness.handTo(admin.decisions)
     admin.onWatched((watched) => runtime.witness.watch(watched))
   }
   const serveReserved = createReserved({

@@ -1,3 +1,4 @@
+import type { RevocationTable } from '../core/revocation.ts'
 import { type Evidence, type Rejection, rejected, unavailable, type VerifiedToken } from '../core/token.ts'
 import { type ClaimedToken, claimAt, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
 import { ClockWatch } from './clock.ts'
@@ -50,7 +51,7 @@ export class SignatureBatch {
 export interface VerifierOptions {
   readonly issuers: readonly VerifierIssuer[]
   /** Asked on every request, for tokens of every issuer. */
-  readonly isRevoked: (token: VerifiedToken) => boolean
+  readonly revocations: Pick<RevocationTable, 'isRevoked'>
   /** Why it can't be told which of the embedded issuer's tokens are revoked; undefined: it can. */
   readonly embeddedUnavailable: () => string | undefined
   /** NumericDate, seconds: DPoP proofs that aren't younger are refused, for nobody remembers whether they were used. */
@@ -278,7 +279,9 @@ class CachingVerifier implements Verifier {
     if (this.#trust.get(slot.settings.issuer) !== slot) return unavailable('whom to trust changed just now', 1)
     const unknown = token.embedded ? this.#options.embeddedUnavailable() : undefined
     if (unknown !== undefined) return unavailable(unknown, STALE_RETRY_SECONDS)
-    return this.#options.isRevoked(token) ? rejected('revoked', 'the token was revoked; sign in again') : undefined
+    return this.#options.revocations.isRevoked(token)
+      ? rejected('revoked', 'the token was revoked; sign in again')
+      : undefined
   }
 }
 

@@ -3,7 +3,7 @@ import type { Decision } from '../admin/decisions/decision.ts'
 import type { Config } from '../config/config.ts'
 import type { WeakSignIn } from '../core/assurance.ts'
 import type { BackChannelKind } from '../core/back-channel.ts'
-import type { Revocation } from '../core/revocation.ts'
+import type { RevocationEntry } from '../core/revocation.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import type { MetricValues } from '../observe/metrics.ts'
 import type { UseAnswer } from '../token/dpop.ts'
@@ -18,7 +18,7 @@ export interface FileInForce {
 /** Everything that a worker has to know before it may answer a request. */
 export interface WorkerInit extends FileInForce {
   /** All entries in force. */
-  readonly revocations: readonly Revocation[]
+  readonly revocations: readonly RevocationEntry[]
   /** Why it can't be told what is revoked; undefined: it can. */
   readonly unavailable: string | undefined
   /** Of the embedded issuer; empty without one. */
@@ -31,7 +31,7 @@ export interface WorkerInit extends FileInForce {
 export type PrimaryMessage =
   | { readonly kind: 'start'; readonly briefing: WorkerInit }
   | ({ readonly kind: 'file'; readonly ask: number } & FileInForce)
-  | { readonly kind: 'revocations'; readonly entries: readonly Revocation[] }
+  | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   /** Also a sign of life. */
   | { readonly kind: 'state'; readonly unavailable: string | undefined }
   | { readonly kind: 'keys'; readonly publicKeys: readonly PublishedKey[] }

@@ -5,23 +5,22 @@ import { type AdminMount, mountAdmin } from '../server/admin/mount-admin.ts'
 import { trafficOf } from '../server/admin/traffic.ts'
 import { applyConfig } from '../server/apply-config.ts'
 import { type Closing, createClosing } from '../server/closing.ts'
-import { type IssuerLink, type OpenIssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
+import { type IssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
 import { knownResources } from '../server/resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
 import { createSerialQueue, GRACE_MS, manage, type Server } from '../server/server.ts'
 import { hasEnded, readTls, startFault } from '../server/start-fault.ts'
 import { clearStaleSocket } from '../server/unix-socket.ts'
 import { createReplayGuard } from '../token/dpop.ts'
-import { createGather, createLedger, createMetricSums, type Gather, type Ledger, type MetricSums } from './gathering.ts'
+import { createGather, createMetricSums, type Gather, type MetricSums } from './gathering.ts'
 import { ALIVE_MS, type FileInForce, type PrimaryMessage, type WorkerMessage } from './messages.ts'
 import { openInner } from './pass-on.ts'
-import { startWorkers, type Workers, type WorkersOptions } from './worker-pool.ts'
+import { createWorkers, type WorkerHandlers, type Workers } from './worker-pool.ts'
 
 const MOST_PROOFS = 1_000_000
 // Beyond this a worker is taken for stuck.
 const RELOAD_MS = 5_000
 const METRICS_MS = 1_000
-const SWEEP_MS = 60_000
 
 const NO_SECRETS: Secrets = {
   secret: undefined,
@@ -36,14 +35,13 @@ interface Primary {
   readonly runtime: Runtime
   readonly answers: Gather
   readonly sums: MetricSums
-  readonly ledger: Ledger
   readonly innerPath: string
   readonly admin: AdminMount | undefined
   /** Workers that were asked for at the start; a file that says otherwise holds after a restart. */
   readonly count: number
+  readonly workers: Workers
   /** Certificates in force. */
   tls: TlsMaterial | undefined
-  workers: Workers | undefined
 }
 
 /**
@@ -62,14 +60,10 @@ export async function createPrimary(config: Config, dependencies: ServerDependen
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const primary = await openPrimary(config, dependencies, closing)
-  const { runtime, sums, answers } = primary
+  const { runtime, sums, answers, workers } = primary
   const { log, now, backing, state } = runtime
   if (primary.tls !== undefined && hasEnded(primary.tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
-  const workers = startWorkers(workersOptions(primary))
-  // What is revoked from now on has to reach those that have been briefed already.
-  primary.workers = workers
-  closing.add(() => workers.close(0))
-  const addresses = await workers.started
+  const addresses = await workers.start(handlersFor(primary))
   const alive = setInterval(() => tellState(primary), ALIVE_MS)
   closing.add(() => clearInterval(alive))
   const metrics = {
@@ -100,60 +94,33 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 async function openPrimary(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Primary> {
   const tls = readTls(config.tls)
   await clearStaleSocket(config.listen)
-  const ledger = createLedger()
-  const told: { primary: Primary | undefined } = { primary: undefined }
-  const open: OpenIssuerLink = (file, options, stack) =>
-    openOwnIssuerLink(
-      file,
-      {
-        ...options,
-        onRevocations: (entries) => {
-          ledger.add(entries)
-          told.primary?.workers?.tell({ kind: 'revocations', entries })
-        },
-        onAvailability: () => told.primary && tellState(told.primary),
-      },
-      stack,
-    )
-  const runtime = await openRuntime(config, dependencies, closing, open)
-  const { backing, state, metrics, now } = runtime
+  const runtime = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
+  const { backing, state, metrics, log } = runtime
+  const workers = createWorkers(config.workers, log)
   const answers = createGather()
   const sums = createMetricSums(metrics)
   const traffic = async () => {
-    const { primary } = told
-    const { workers } = primary ?? {}
-    if (workers !== undefined)
-      await answers.gather(workers.serving, METRICS_MS, (ask) => workers.tell({ kind: 'metrics', ask }))
+    await answers.gather(workers.serving, METRICS_MS, (ask) => workers.tell({ kind: 'metrics', ask }))
     return trafficOf([await sums.values()])
   }
   const admin = await mountAdmin(runtime, { traffic, workers: config.workers }, closing)
-  admin?.onWatched((watched) => told.primary?.workers?.tell({ kind: 'watch', watched }))
-  const sweep = setInterval(() => ledger.entries(now() / 1_000), SWEEP_MS)
-  sweep.unref()
-  closing.add(() => clearInterval(sweep))
-  const innerPath = await openInner(backing, { resources: () => knownResources(state.active.config) }, admin, closing)
-  const shared = {
-    runtime,
-    answers,
-    sums,
-    admin,
-    ledger,
-    innerPath,
-    count: config.workers,
-  }
-  const primary: Primary = { ...shared, tls, workers: undefined }
-  told.primary = primary
-  backing.onKeysChanged(() => primary.workers?.tell({ kind: 'keys', publicKeys: publicKeysOf(backing) }))
+  admin?.onWatched((watched) => workers.tell({ kind: 'watch', watched }))
+  const resources = () => knownResources(state.active.config)
+  const innerPath = await openInner(backing, { resources }, admin, closing)
+  closing.add(() => workers.close(0))
+  const primary: Primary = { runtime, answers, sums, admin, innerPath, count: config.workers, workers, tls }
+  // All of it has to reach those that have been briefed already.
+  backing.revocations.onAdded((entries) => workers.tell({ kind: 'revocations', entries }))
+  backing.onAvailability(() => tellState(primary))
+  backing.onKeysChanged(() => workers.tell({ kind: 'keys', publicKeys: publicKeysOf(backing) }))
   return primary
 }
 
-function workersOptions(primary: Primary): WorkersOptions {
-  const { runtime, answers, sums, count } = primary
+function handlersFor(primary: Primary): WorkerHandlers {
+  const { runtime, answers, sums } = primary
   const proofs = createReplayGuard(MOST_PROOFS)
   return {
-    count,
-    log: runtime.log,
-    start: () => briefing(primary),
+    first: () => briefing(primary),
     onGone: (worker) => {
       answers.leave(worker)
       sums.leave(worker)
@@ -170,10 +137,10 @@ function workersOptions(primary: Primary): WorkersOptions {
   }
 }
 
-function briefing({ runtime, ledger, innerPath, tls, count }: Primary): PrimaryMessage {
-  const { backing, state, now } = runtime
+function briefing({ runtime, innerPath, tls, count }: Primary): PrimaryMessage {
+  const { backing, state } = runtime
   const file = forWorkers({ config: state.active.config, tls }, count)
-  const revocations = ledger.entries(now() / 1_000)
+  const revocations = backing.revocations.entries()
   const publicKeys = publicKeysOf(backing)
   return {
     kind: 'start',
@@ -193,7 +160,6 @@ function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
 async function spread(primary: Primary, file: FileInForce): Promise<void> {
   const { answers, workers, runtime } = primary
   primary.tls = file.tls
-  if (workers === undefined) return
   const late = await answers.gather(workers.serving, RELOAD_MS, (ask) => {
     workers.tell({ kind: 'file', ask, ...forWorkers(file, primary.count) })
   })
@@ -205,7 +171,7 @@ async function spread(primary: Primary, file: FileInForce): Promise<void> {
 }
 
 function tellState({ workers, runtime }: Primary): void {
-  workers?.tell({ kind: 'state', unavailable: runtime.backing.unavailable() })
+  workers.tell({ kind: 'state', unavailable: runtime.backing.unavailable() })
 }
 
 function publicKeysOf({ issuer }: IssuerLink): readonly Readonly<Record<string, unknown>>[] {
@@ -237,6 +203,6 @@ async function close({ runtime, workers }: Primary, closing: Closing, graceMs: n
   state.closing = true
   // Followers hold their streams open for ever; they come back to whoever serves next.
   backing.feed?.close()
-  await workers?.close(graceMs)
+  await workers.close(graceMs)
   for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
 }

@@ -1,6 +1,5 @@
 import type { Config } from '../config/config.ts'
 import type { BackChannel } from '../gateway/credentials/back-channel.ts'
-import type { Tunnels } from '../gateway/tunnels.ts'
 import type { OpenIssuerLink } from '../server/issuer-link.ts'
 import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'
 import { createLastUse } from '../server/last-use.ts'
@@ -21,13 +20,11 @@ const PROOF_MS = 2_000
 /** What a worker knows of issuer and store: as much as the primary tells it. It exists before anything is opened, so no message is lost. */
 export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, passOn: PassOn): WorkerIssuerLink {
   const state = { heardAt: performance.now(), unavailable: briefing.unavailable, keys: briefing.publicKeys }
-  const bound: { tunnels: Tunnels | undefined } = { tunnels: undefined }
   const keyListeners: (() => void)[] = []
   const proofs = createProofs(link)
   const questions = createQuestions(link)
   const revocations = createRevocations({
     now: Date.now,
-    onAdded: () => void bound.tunnels?.closeRevoked((token) => revocations.isRevoked(token)),
     onState: () => undefined,
     staleAfterMs: () => SILENT_MS,
   })
@@ -48,7 +45,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
       for (const listener of keyListeners) listener()
     },
     open: async (config, { tunnels }, closing) => {
-      bound.tunnels = tunnels
+      revocations.onAdded(() => void tunnels.closeRevoked((token) => revocations.isRevoked(token)))
       closing.add(() => revocations.close())
       closing.add(async () => {
         usage.close()
@@ -63,6 +60,7 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         issuerUnready: async () => undefined,
         unavailable: () =>
           performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
+        onAvailability: () => undefined,
         noteUse: usage.note,
         noteWeakSignIn: (refusal) => link.send({ kind: 'weak_sign_in', refusal }),
         onKeysChanged: (listener) => void keyListeners.push(listener),

@@ -9,19 +9,18 @@ import type { Log } from '../observe/log.ts'
 import { StartFault } from '../server/start-fault.ts'
 import type { PrimaryMessage, WorkerMessage } from './messages.ts'
 
-export interface WorkersOptions {
-  readonly count: number
-  readonly log: Log
+/** What the primary does for its workers. */
+export interface WorkerHandlers {
   /** What a worker is told first. */
-  readonly start: () => PrimaryMessage
+  readonly first: () => PrimaryMessage
   readonly onMessage: (message: WorkerMessage, answer: (message: PrimaryMessage) => void, worker: number) => void
   readonly onGone: (worker: number) => void
 }
 
 /** The worker processes. One that ends unasked is replaced. */
 export interface Workers {
-  /** Where they listen; settles when all do, and rejects with the fault of the first that can't. */
-  readonly started: Promise<readonly AddressInfo[]>
+  /** Forks them; where they listen, when all do. Rejects with the fault of the first that can't. */
+  start(handlers: WorkerHandlers): Promise<readonly AddressInfo[]>
   /** Those that serve now, by id. */
   readonly serving: ReadonlySet<number>
   /** To all, those that are starting included. */
@@ -39,30 +38,34 @@ const LAST_WAIT_MS = 10_000
 // Beyond the grace that requests have.
 const CLOSING_MS = 5_000
 
-/** Forks the workers. Who starts them closes them, whether they could start or not. */
-export function startWorkers(options: WorkersOptions): Workers {
-  return new WorkerPool(options)
+/** Workers that have yet to be started. Who starts them closes them, whether they could start or not. */
+export function createWorkers(count: number, log: Log): Workers {
+  return new WorkerPool(count, log)
+}
+
+interface Ended {
+  readonly code: number
+  readonly signal: string | null
+  readonly livedMs: number
 }
 
 class WorkerPool implements Workers {
   readonly serving = new Set<number>()
-  readonly started: Promise<readonly AddressInfo[]>
-  readonly #options: WorkersOptions
+  readonly #count: number
+  readonly #log: Log
   readonly #running = new Map<number, Worker>()
   readonly #waits = new Set<NodeJS.Timeout>()
   readonly #ended: (() => void)[] = []
-  readonly #settle: {
-    readonly all: (addresses: readonly AddressInfo[]) => void
-    readonly fault: (error: Error) => void
-  }
+  readonly #started = Promise.withResolvers<readonly AddressInfo[]>()
   #closing = false
   #soonEnds = 0
 
-  constructor(options: WorkersOptions) {
-    this.#options = options
-    const { promise, resolve: all, reject: fault } = Promise.withResolvers<readonly AddressInfo[]>()
-    this.started = promise
-    this.#settle = { all, fault }
+  constructor(count: number, log: Log) {
+    this.#count = count
+    this.#log = log
+  }
+
+  start(handlers: WorkerHandlers): Promise<readonly AddressInfo[]> {
     // Connections are dealt out in turn: left to the kernel, one worker may take most of them.
     cluster.schedulingPolicy = cluster.SCHED_RR
     // `.js` in an installed package, `.ts` in a checkout.
@@ -75,7 +78,8 @@ class WorkerPool implements Workers {
       args: cacheFolder === undefined ? [] : [dirname(cacheFolder)],
       serialization: 'advanced',
     })
-    for (let i = 0; i < options.count; i += 1) this.#fork()
+    for (let i = 0; i < this.#count; i += 1) this.#fork(handlers)
+    return this.#started.promise
   }
 
   tell(message: PrimaryMessage): void {
@@ -102,29 +106,30 @@ class WorkerPool implements Workers {
     clearTimeout(late)
   }
 
-  #fork(): void {
+  #fork(handlers: WorkerHandlers): void {
     // Sealing keys and registration are the primary's; a worker has no use for their secrets.
     const worker = cluster.fork(Object.fromEntries(SECRET_VARIABLES.map((name) => [name, undefined])))
     const startedAt = performance.now()
     this.#running.set(worker.id, worker)
     worker.on('error', () => undefined)
-    worker.on('message', (message: WorkerMessage) => this.#receive(worker, message))
-    worker.once('exit', (code, signal) => this.#end(worker, { code, signal, livedMs: performance.now() - startedAt }))
+    worker.on('message', (message: WorkerMessage) => this.#receive(worker, message, handlers))
+    worker.once('exit', (code, signal) => {
+      this.#end(worker, { code, signal, livedMs: performance.now() - startedAt }, handlers)
+    })
   }
 
-  #receive(worker: Worker, message: WorkerMessage) {
-    const { log, start, onMessage } = this.#options
+  #receive(worker: Worker, message: WorkerMessage, { first, onMessage }: WorkerHandlers) {
     switch (message.kind) {
       case 'here':
-        return send(worker, start())
+        return send(worker, first())
       case 'listening':
         this.serving.add(worker.id)
-        log.info('worker.listening', { pid: worker.process.pid })
-        if (this.serving.size === this.#options.count) this.#settle.all(message.addresses)
+        this.#log.info('worker.listening', { pid: worker.process.pid })
+        if (this.serving.size === this.#count) this.#started.resolve(message.addresses)
         return
       case 'fault':
-        this.#settle.fault(new StartFault(message.message))
-        return log.error('worker.fault', { pid: worker.process.pid, detail: message.message })
+        this.#started.reject(new StartFault(message.message))
+        return this.#log.error('worker.fault', { pid: worker.process.pid, detail: message.message })
       case 'used':
       case 'decisions':
       case 'weak_sign_in':
@@ -136,20 +141,19 @@ class WorkerPool implements Workers {
     }
   }
 
-  #end(worker: Worker, { code, signal, livedMs }: { code: number; signal: string | null; livedMs: number }): void {
-    const { log, onGone } = this.#options
+  #end(worker: Worker, { code, signal, livedMs }: Ended, handlers: WorkerHandlers): void {
     this.#running.delete(worker.id)
     this.serving.delete(worker.id)
-    onGone(worker.id)
-    this.#settle.fault(new StartFault(`a worker process ended before it could serve (${signal ?? code})`))
+    handlers.onGone(worker.id)
+    this.#started.reject(new StartFault(`a worker process ended before it could serve (${signal ?? code})`))
     this.#tellEnd()
     if (this.#closing) return
     this.#soonEnds = livedMs < SOON_MS ? this.#soonEnds + 1 : 0
     const waitMs = this.#soonEnds === 0 ? 0 : Math.min(FIRST_WAIT_MS * 2 ** (this.#soonEnds - 1), LAST_WAIT_MS)
-    log.error('worker.ended', { pid: worker.process.pid, code, signal, next_in_ms: waitMs })
+    this.#log.error('worker.ended', { pid: worker.process.pid, code, signal, next_in_ms: waitMs })
     const wait = setTimeout(() => {
       this.#waits.delete(wait)
-      this.#fork()
+      this.#fork(handlers)
     }, waitMs)
     this.#waits.add(wait)
   }

@@ -33,8 +33,8 @@ export function runWorker({ link, log, onEnd }: WorkerOptions): void {
     const backing = createWorkerIssuerLink(briefing, link, passOn)
     state.receive = backing.receive
     state.serving = open(briefing, log, backing.open, passOn)
-    state.serving.then(({ state: { listener }, kept }) => {
-      kept.hand = (decisions) => link.send({ kind: 'decisions', decisions })
+    state.serving.then(({ state: { listener }, witness }) => {
+      witness.handTo((decisions) => link.send({ kind: 'decisions', decisions }))
       link.send({ kind: 'listening', addresses: listener?.addresses ?? [] })
     }, failed)
   }

@@ -48,7 +48,7 @@ describe('RFC 9449 §7.1: presenting a token', () => {
   it('judges the token before its proof', async () => {
     const expired = mintToken(issuerKey, { now: NOW - 9_000, claims: { cnf: { jkt: clientKey.jkt } } })
     assertRejected(await judge(proofOf({ token: expired }), fresh(), NOW, expired), 'expired')
-    assertRejected(await judge(proofOf(), fresh({ isRevoked: () => true })), 'revoked')
+    assertRejected(await judge(proofOf(), fresh({ revocations: { isRevoked: () => true } })), 'revoked')
   })
 })
 

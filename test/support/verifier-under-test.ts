@@ -28,7 +28,7 @@ export function verifierOf(issuers: readonly VerifierIssuer[], over: Partial<Ver
   return createVerifier({
     startedAt: 0,
     issuers,
-    isRevoked: () => false,
+    revocations: { isRevoked: () => false },
     embeddedUnavailable: () => undefined,
     onKeyEvent: () => undefined,
     ...over,

@@ -14,19 +14,23 @@ const LONGEST_TEXT = 1_024
 
 /** Takes down what requests came to and hands it on in batches; what a batch has no room for is not kept. */
 export interface DecisionWitness extends Witness {
+  /** Who takes the batches; none is empty. Without anybody they are forgotten. */
+  handTo(receiver: (decisions: readonly Decision[]) => void): void
   watch(on: boolean): void
   close(): void
 }
 
-/** @param now Milliseconds since the epoch. @param hand Takes a batch that isn't empty. */
-export function createWitness(now: () => number, hand: (decisions: readonly Decision[]) => void): DecisionWitness {
+/** @param now Milliseconds since the epoch. */
+export function createWitness(now: () => number): DecisionWitness {
+  const receivers: ((decisions: readonly Decision[]) => void)[] = []
   const state = { passes: false, known: 0, unknown: 0, passed: 0 }
   const batch: Decision[] = []
   const timer = setInterval(() => {
     state.known = 0
     state.unknown = 0
     state.passed = 0
-    if (batch.length > 0) hand(batch.splice(0))
+    const taken = batch.splice(0)
+    if (taken.length > 0) for (const receive of receivers) receive(taken)
   }, BATCH_MS)
   timer.unref()
   const hasRoom = (record: RequestRecord, outcome: Ending['outcome']): boolean => {
@@ -41,6 +45,7 @@ export function createWitness(now: () => number, hand: (decisions: readonly Deci
     saw: (record, ending, totalMs) => {
       if (hasRoom(record, ending.outcome)) batch.push(decisionOf(record, ending, totalMs, now()))
     },
+    handTo: (receiver) => void receivers.push(receiver),
     watch: (on) => {
       state.passes = on
     },

@@ -55,7 +55,6 @@ function clocked(over: Partial<RevocationsOptions> = {}) {
   const rewound: number[] = []
   const revocations = createRevocations({
     now: () => clock.nowMs,
-    onAdded: () => undefined,
     onState: (fault) => said.push(fault),
     onRewound: (putBack) => rewound.push(putBack),
     staleAfterMs: () => 15_000,

@@ -49,7 +49,7 @@ describe('a remembered token', () => {
 
   it('is refused from the moment it is revoked, and good again when that is undone', async () => {
     let revoked = false
-    const verifier = verifierOf([trusting([key], { embedded: true })], { isRevoked: () => revoked })
+    const verifier = verifierOf([trusting([key], { embedded: true })], { revocations: { isRevoked: () => revoked } })
     assertVerified(await bearer(verifier, token))
     revoked = true
     assertRejected(await bearer(verifier, token), 'revoked')
