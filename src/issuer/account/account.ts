@@ -26,7 +26,7 @@ import {
 import { showSignedOut, signIn, signInByCode, signInByPasskey, signOut } from './sign-in.ts'
 import { connectProvider, unlinkProvider } from './ways-in.ts'
 
-type Step = (visit: SignedInRequest) => Promise<void>
+type Step = (call: SignedInRequest) => Promise<void>
 
 const STEPS = new Map<string, Step>(
   Object.entries({
@@ -60,7 +60,7 @@ const BEFORE_PASSWORD: ReadonlySet<string> = new Set<AccountStep>([
 ])
 
 /** For those who aren't signed in yet. */
-const OPEN_STEPS: ReadonlyMap<string, (visit: AccountRequest) => Promise<void>> = new Map([
+const OPEN_STEPS: ReadonlyMap<string, (call: AccountRequest) => Promise<void>> = new Map([
   ['sign-in', signIn],
   ['sign-in-code', signInByCode],
   ['sign-in-passkey', signInByPasskey],
@@ -75,77 +75,77 @@ export async function answerAccount(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const visit: AccountRequest = { ...parts, request, response }
+  const call: AccountRequest = { ...parts, request, response }
   const path = pathOf(request)
   const act = OPEN_STEPS.get(path.slice(ACCOUNT_PATH.length + 1)) ?? ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
-  if (path === ACCOUNT_PATH) return reads ? look(visit) : refuseMethod(visit, 'GET, HEAD')
-  if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(visit) : refuseMethod(visit, 'GET, HEAD')
-  if (path === DATA_PATH) return reads ? showData(visit) : refuseMethod(visit, 'GET, HEAD')
-  if (isLinkPath(path)) return answerLink(visit, path)
-  if (act === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
+  if (path === ACCOUNT_PATH) return reads ? look(call) : refuseMethod(call, 'GET, HEAD')
+  if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(call) : refuseMethod(call, 'GET, HEAD')
+  if (path === DATA_PATH) return reads ? showData(call) : refuseMethod(call, 'GET, HEAD')
+  if (isLinkPath(path)) return answerLink(call, path)
+  if (act === undefined) return refuse(call, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
   // Somebody reloads the page that a form's address answered with.
   if (reads) return redirect(response, ACCOUNT_PATH)
-  if (request.method !== 'POST') return refuseMethod(visit, 'GET, HEAD, POST')
+  if (request.method !== 'POST') return refuseMethod(call, 'GET, HEAD, POST')
   const body = await readBodyOrAnswer(request, response)
   if (body === undefined) return
   issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
-  return isFromElsewhere(request, parts.context.settings().origin) ? refuseForged(visit) : act(visit)
+  return isFromElsewhere(request, parts.context.settings().origin) ? refuseForged(call) : act(call)
 }
 
 /** Nobody need be signed in: the secret in the link is what counts. */
-async function answerLink(visit: AccountRequest, path: string): Promise<void> {
-  const { request, response } = visit
-  if (request.method === 'GET' || request.method === 'HEAD') return showLink(visit, path)
-  if (request.method !== 'POST') return refuseMethod(visit, 'GET, HEAD, POST')
+async function answerLink(call: AccountRequest, path: string): Promise<void> {
+  const { request, response } = call
+  if (request.method === 'GET' || request.method === 'HEAD') return showLink(call, path)
+  if (request.method !== 'POST') return refuseMethod(call, 'GET, HEAD, POST')
   const body = await readBodyOrAnswer(request, response)
   if (body === undefined) return
   issuerRequestOf(request).form = new URLSearchParams(body.toString('utf8'))
-  return useLink(visit)
+  return useLink(call)
 }
 
-async function connect(visit: AccountRequest): Promise<void> {
-  const session = await visit.sessions.current(visit.request, visit.response)
-  if (session === undefined || (await visit.context.store.passwordDue(session.user.sub)))
-    return redirect(visit.response, ACCOUNT_PATH)
-  await connectProvider({ ...visit, session })
+async function connect(call: AccountRequest): Promise<void> {
+  const session = await call.sessions.current(call.request, call.response)
+  if (session === undefined || (await call.context.store.passwordDue(session.user.sub)))
+    return redirect(call.response, ACCOUNT_PATH)
+  await connectProvider({ ...call, session })
 }
 
-async function showData(visit: AccountRequest): Promise<void> {
-  const session = await visit.sessions.current(visit.request, visit.response)
-  return session === undefined ? redirect(visit.response, ACCOUNT_PATH) : sendMyData({ ...visit, session })
+async function showData(call: AccountRequest): Promise<void> {
+  const session = await call.sessions.current(call.request, call.response)
+  return session === undefined ? redirect(call.response, ACCOUNT_PATH) : sendMyData({ ...call, session })
 }
 
-async function look(visit: AccountRequest): Promise<void> {
-  const onward = onwardOf(visit.context, visit.request)
-  if (onward !== undefined) return redirect(visit.response, onward)
-  const session = await visit.sessions.current(visit.request, visit.response)
-  return session === undefined ? showSignedOut(visit) : showOverview({ ...visit, session })
+async function look(call: AccountRequest): Promise<void> {
+  const onward = onwardOf(call.context, call.request)
+  if (onward !== undefined) return redirect(call.response, onward)
+  const session = await call.sessions.current(call.request, call.response)
+  return session === undefined ? showSignedOut(call) : showOverview({ ...call, session })
 }
 
 /** The step behind a form of the page; only for who is signed in and sends the page's own form. */
-function ownStep(path: string): ((visit: AccountRequest) => Promise<void>) | undefined {
+function ownStep(path: string): ((call: AccountRequest) => Promise<void>) | undefined {
   const name = path.slice(ACCOUNT_PATH.length + 1)
   const step = STEPS.get(name)
   if (step === undefined) return undefined
-  return async (visit) => {
-    const { context, request, response, sessions } = visit
+  return async (call) => {
+    const { context, request, response, sessions } = call
     const session = await sessions.current(request, response)
     if (session === undefined) return redirect(response, ACCOUNT_PATH)
-    if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(visit)
+    if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(call)
     if (!BEFORE_PASSWORD.has(name) && (await context.store.passwordDue(session.user.sub)))
       return redirect(response, ACCOUNT_PATH)
-    await step({ ...visit, session })
+    await step({ ...call, session })
   }
 }
 
-function refuseMethod(visit: AccountRequest, allow: string): void {
-  visit.response.setHeader('allow', allow)
-  refuse(visit, 405, { title: 'This can’t be done here', what: `The method is not one of ${allow}.` })
+function refuseMethod(call: AccountRequest, allow: string): void {
+  call.response.setHeader('allow', allow)
+  refuse(call, 405, { title: 'This can’t be done here', what: `The method is not one of ${allow}.` })
 }
 
-function refuseForged(visit: AccountRequest): void {
-  refuse(visit, 403, {
+function refuseForged(call: AccountRequest): void {
+  refuse(call, 403, {
     title: 'This form can’t be accepted',
     what: 'It was not sent by your account page, or belongs to a sign-in that is over. Nothing was changed.',
   })

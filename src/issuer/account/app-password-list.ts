@@ -6,11 +6,11 @@ import { accountForm, type SignedInRequest } from './request.ts'
 
 /** A person's app passwords, and the services that they may make one for: those that take some. */
 export async function appPasswordsOf(
-  visit: SignedInRequest,
+  call: SignedInRequest,
 ): Promise<
   { readonly passwords: readonly PageAppPassword[]; readonly choices: readonly AppPasswordChoice[] } | undefined
 > {
-  const { context, session } = visit
+  const { context, session } = call
   const { resources, appPasswords, appPasswordPlaces } = context.settings()
   const records = await context.store.appPasswords({ sub: session.user.sub })
   const choices = resources.flatMap((resource): AppPasswordChoice[] => {
@@ -18,7 +18,7 @@ export async function appPasswordsOf(
     if (!appPasswordPlaces.has(resource.identifier) || may.length === 0) return []
     const { identifier, name } = resource
     const scopes = may.map((scope) => ({ scope, description: resource.scopes.get(scope) ?? '' }))
-    return [{ identifier, name, scopes, make: accountForm(visit, 'app-password', { resource: identifier }) }]
+    return [{ identifier, name, scopes, make: accountForm(call, 'app-password', { resource: identifier }) }]
   })
   if (records.length + choices.length === 0) return undefined
   const passwords = records.map((record) => ({
@@ -28,7 +28,7 @@ export async function appPasswordsOf(
     since: record.createdAt,
     lastUsed: record.lastUsedAt,
     ends: endOfAppPassword(record, appPasswords),
-    revoke: accountForm(visit, 'revoke-app-password', { id: record.id }),
+    revoke: accountForm(call, 'revoke-app-password', { id: record.id }),
   }))
   return { passwords, choices }
 }

@@ -13,12 +13,12 @@ const DAY_SECONDS = 86_400
 const SILENT = 'Where you sign in does not answer now, so nothing was made. Try again in a moment.'
 
 /** Makes an app password, and shows it this once. */
-export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session } = visit
+export async function makeOwnAppPassword(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session } = call
   const { appPasswords, resources, origin } = context.settings()
-  const resource = resourceById(resources, posted(visit, 'resource'))
-  if (resource === undefined) return refuse(visit, 404, { title: 'Nothing is here', what: 'There is no such service.' })
-  const days = Number(posted(visit, 'days') || appPasswords.max / DAY_SECONDS)
+  const resource = resourceById(resources, posted(call, 'resource'))
+  if (resource === undefined) return refuse(call, 404, { title: 'Nothing is here', what: 'There is no such service.' })
+  const days = Number(posted(call, 'days') || appPasswords.max / DAY_SECONDS)
   const life = Number.isFinite(days) ? Math.min(Math.floor(days * DAY_SECONDS), appPasswords.max) : 0
   const scopes = issuerRequestOf(request).form.getAll('scope')
   // Before anything is given, the provider is asked as it is before a token.
@@ -26,15 +26,15 @@ export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> 
   const account = await context.store.userBySub(session.user.sub)
   if (account === undefined || standing.kind === 'ended') return redirect(response, ACCOUNT_PATH)
   if (standing.kind === 'unavailable')
-    return showOverview(visit, {
+    return showOverview(call, {
       status: 503,
       notice: { kind: 'problem', text: SILENT },
       retryAfterSeconds: standing.retryAfterSeconds,
     })
-  const asked = { user: withGroups(account, standing), resource, scopes, name: posted(visit, 'name'), life }
+  const asked = { user: withGroups(account, standing), resource, scopes, name: posted(call, 'name'), life }
   const made = await makeAppPassword(context.store, asked, appPasswords, seconds(context))
   if (made.kind === 'invalid')
-    return showOverview(visit, { status: 400, notice: { kind: 'problem', text: made.problem } })
+    return showOverview(call, { status: 400, notice: { kind: 'problem', text: made.problem } })
   const { id, gid, name } = made.record
   // Nobody knows the password yet, so that it is never used without the sign-in that it lives by and ends with.
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, APP_PASSWORD_CLIENT, standing.signIn)
@@ -50,15 +50,15 @@ export async function makeOwnAppPassword(visit: SignedInRequest): Promise<void> 
 }
 
 /** Ends one of the person's own app passwords, once they have said so twice. */
-export async function revokeOwnAppPassword(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function revokeOwnAppPassword(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const id = posted(visit, 'id')
+  const id = posted(call, 'id')
   const [found] = await context.store.appPasswords({ sub, id })
-  if (found === undefined) return leadBack(visit, { kind: 'gone', what: 'This app password', atMs: context.now() }, sub)
-  if (!isConfirmed(visit)) {
+  if (found === undefined) return leadBack(call, { kind: 'gone', what: 'This app password', atMs: context.now() }, sub)
+  if (!isConfirmed(call)) {
     return ask(
-      visit,
+      call,
       'revoke-app-password',
       { id },
       {
@@ -68,8 +68,8 @@ export async function revokeOwnAppPassword(visit: SignedInRequest): Promise<void
       },
     )
   }
-  const [entry] = await context.acts.revokeAppPassword(id, visit.session.user.sub)
+  const [entry] = await context.acts.revokeAppPassword(id, call.session.user.sub)
   const atMs = entry?.notBeforeMs ?? context.now()
   const lastUsedAtMs = found.lastUsedAt === undefined ? undefined : found.lastUsedAt * 1000
-  leadBack(visit, { kind: 'ended', what: found.name, atMs, lastUsedAtMs }, sub)
+  leadBack(call, { kind: 'ended', what: found.name, atMs, lastUsedAtMs }, sub)
 }

@@ -5,8 +5,8 @@ import { ask } from './confirmation.ts'
 import { accountForm, isConfirmed, leadBack, posted, type SignedInRequest } from './request.ts'
 
 /** The browsers that this person is signed in with, this one first, then the one seen last. */
-export async function pageBrowsers(visit: SignedInRequest): Promise<readonly PageBrowser[]> {
-  const { context, session } = visit
+export async function pageBrowsers(call: SignedInRequest): Promise<readonly PageBrowser[]> {
+  const { context, session } = call
   const own = lookupKey(session.uid)
   const found = await context.store.sessions(session.user.sub)
   return [...found]
@@ -20,8 +20,8 @@ export async function pageBrowsers(visit: SignedInRequest): Promise<readonly Pag
         issuerSession === own
           ? undefined
           : {
-              signOut: accountForm(visit, 'end-browser', { browser: id }),
-              notMe: accountForm(visit, 'not-me', { browser: id }),
+              signOut: accountForm(call, 'end-browser', { browser: id }),
+              notMe: accountForm(call, 'not-me', { browser: id }),
             },
     }))
 }
@@ -31,13 +31,13 @@ function rank({ issuerSession, seenAt = 0 }: SessionRecord, own: string): number
 }
 
 /** Signs out one other browser of this person, once they have said so twice. Apps that were connected in it stay. */
-export async function endBrowser(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function endBrowser(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const found = await otherBrowser(visit)
-  if (found === undefined) return leadBack(visit, { kind: 'gone', what: 'This browser', atMs: context.now() }, sub)
+  const found = await otherBrowser(call)
+  if (found === undefined) return leadBack(call, { kind: 'gone', what: 'This browser', atMs: context.now() }, sub)
   const name = nameOf(found)
-  if (!isConfirmed(visit)) {
+  if (!isConfirmed(call)) {
     const words = {
       question: `Sign out ${name}?`,
       consequences: [
@@ -46,22 +46,22 @@ export async function endBrowser(visit: SignedInRequest): Promise<void> {
       ],
       act: 'Sign out',
     }
-    return ask(visit, 'end-browser', { browser: found.id }, words)
+    return ask(call, 'end-browser', { browser: found.id }, words)
   }
   const [entry] = await context.acts.signOutBrowser(sub, found.issuerSession, sub)
   context.tell('session.ended', { sub, by: sub })
   context.federation.wake()
-  leadBack(visit, { kind: 'browser', what: name, atMs: entry?.notBeforeMs ?? context.now() }, sub)
+  leadBack(call, { kind: 'browser', what: name, atMs: entry?.notBeforeMs ?? context.now() }, sub)
 }
 
 /** Ends a browser session that the person doesn't know, with all that was authorized in it, in one act; a new password comes next. */
-export async function disownBrowser(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function disownBrowser(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub, passwordHash } = session.user
-  const found = await otherBrowser(visit)
-  if (found === undefined) return leadBack(visit, { kind: 'gone', what: 'This browser', atMs: context.now() }, sub)
+  const found = await otherBrowser(call)
+  if (found === undefined) return leadBack(call, { kind: 'gone', what: 'This browser', atMs: context.now() }, sub)
   const passwordDue = passwordHash !== undefined && context.settings().password !== 'off'
-  if (!isConfirmed(visit)) {
+  if (!isConfirmed(call)) {
     const words = {
       question: `Wasn’t ${nameOf(found)} you?`,
       consequences: [
@@ -72,18 +72,18 @@ export async function disownBrowser(visit: SignedInRequest): Promise<void> {
       ],
       act: 'It wasn’t me',
     }
-    return ask(visit, 'not-me', { browser: found.id }, words)
+    return ask(call, 'not-me', { browser: found.id }, words)
   }
   const [entry] = await context.acts.disownSession(sub, found.issuerSession, passwordDue, sub)
   context.tell('session.disowned', { sub, by: sub })
   context.federation.wake()
-  leadBack(visit, { kind: 'disowned', what: nameOf(found), atMs: entry?.notBeforeMs ?? context.now() }, sub)
+  leadBack(call, { kind: 'disowned', what: nameOf(found), atMs: entry?.notBeforeMs ?? context.now() }, sub)
 }
 
 /** Never the one in hand, nor another person's. */
-async function otherBrowser(visit: SignedInRequest): Promise<SessionRecord | undefined> {
-  const { context, session } = visit
-  const id = posted(visit, 'browser')
+async function otherBrowser(call: SignedInRequest): Promise<SessionRecord | undefined> {
+  const { context, session } = call
+  const id = posted(call, 'browser')
   const sessions = await context.store.sessions(session.user.sub)
   return sessions.find((each) => each.id === id && each.issuerSession !== lookupKey(session.uid))
 }

@@ -5,17 +5,17 @@ import { ACCOUNT_PATH, type AccountStep, accountForm, type SignedInRequest } fro
 
 /** Asks once before an act that ends something. */
 export function ask(
-  visit: SignedInRequest,
+  call: SignedInRequest,
   step: AccountStep,
   fields: Readonly<Record<string, string>>,
   words: Pick<ConfirmModel, 'question' | 'consequences' | 'act'>,
 ): void {
   const page = confirmPage({
-    site: siteOf(visit.context),
-    form: accountForm(visit, step, fields),
-    account: visit.session.user,
+    site: siteOf(call.context),
+    form: accountForm(call, step, fields),
+    account: call.session.user,
     ...words,
     cancelUrl: ACCOUNT_PATH,
   })
-  sendPage(visit.response, 200, page)
+  sendPage(call.response, 200, page)
 }

@@ -6,21 +6,21 @@ import { type Connection, connectionsWith, deviceName, resourceName } from './ov
 import { accountClient, isConfirmed, knownClient, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 /** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
-export async function disconnect(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function disconnect(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const clientId = posted(visit, 'client')
-  const connection = (await connectionsWith(visit)).find((each) => each.clientId === clientId)
-  if (connection === undefined) return leadBack(visit, { kind: 'gone', what: 'This app', atMs: context.now() }, sub)
-  const name = await nameOf(visit, clientId)
-  if (!isConfirmed(visit)) {
+  const clientId = posted(call, 'client')
+  const connection = (await connectionsWith(call)).find((each) => each.clientId === clientId)
+  if (connection === undefined) return leadBack(call, { kind: 'gone', what: 'This app', atMs: context.now() }, sub)
+  const name = await nameOf(call, clientId)
+  if (!isConfirmed(call)) {
     return ask(
-      visit,
+      call,
       'disconnect',
       { client: clientId },
       {
         question: `Disconnect ${name}?`,
-        consequences: disconnectConsequences(visit, name, connection),
+        consequences: disconnectConsequences(call, name, connection),
         act: 'Disconnect',
       },
     )
@@ -28,23 +28,23 @@ export async function disconnect(visit: SignedInRequest): Promise<void> {
   const [entry] = await context.acts.revokeConsent(sub, clientId, sub)
   context.tell('consent.revoked', { sub, client: clientId, by: sub })
   const atMs = entry?.notBeforeMs ?? context.now()
-  leadBack(visit, { kind: 'ended', what: name, atMs, lastUsedAtMs: milliseconds(connection.lastUsedAt) }, sub)
+  leadBack(call, { kind: 'ended', what: name, atMs, lastUsedAtMs: milliseconds(connection.lastUsedAt) }, sub)
 }
 
 /** Ends one authorization of this person. Those of others are as unknown as those that never were. */
-export async function endDevice(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function endDevice(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const device = await ownDevice(visit, posted(visit, 'gid'))
+  const device = await ownDevice(call, posted(call, 'gid'))
   if (device === undefined) {
-    return refuse(visit, 404, { title: 'Nothing is here', what: 'This device is not connected to your account.' })
+    return refuse(call, 404, { title: 'Nothing is here', what: 'This device is not connected to your account.' })
   }
   const { gid, clientId } = device
-  const what = `${await nameOf(visit, clientId)} on ${deviceName(device.label)}`
-  if (device.ended) return leadBack(visit, { kind: 'gone', what, atMs: context.now() }, sub)
-  if (!isConfirmed(visit)) {
+  const what = `${await nameOf(call, clientId)} on ${deviceName(device.label)}`
+  if (device.ended) return leadBack(call, { kind: 'gone', what, atMs: context.now() }, sub)
+  if (!isConfirmed(call)) {
     return ask(
-      visit,
+      call,
       'end-device',
       { gid },
       {
@@ -60,16 +60,16 @@ export async function endDevice(visit: SignedInRequest): Promise<void> {
   const [entry] = await context.acts.revokeAuthorization(gid, sub)
   context.tell('authorization.ended', { sub, gid, client: clientId, by: sub })
   const atMs = entry?.notBeforeMs ?? context.now()
-  leadBack(visit, { kind: 'ended', what, atMs, lastUsedAtMs: milliseconds(device.lastUsedAt) }, sub)
+  leadBack(call, { kind: 'ended', what, atMs, lastUsedAtMs: milliseconds(device.lastUsedAt) }, sub)
 }
 
 /** Ends all tokens and sessions of this person, the one in hand too. Consents stay. */
-export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session, sessions } = visit
+export async function signOutEverywhere(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session, sessions } = call
   const { sub } = session.user
-  const ended = posted(visit, 'end_app_passwords') === 'yes'
-  if (!isConfirmed(visit)) {
-    return ask(visit, 'sign-out-everywhere', ended ? { end_app_passwords: 'yes' } : {}, {
+  const ended = posted(call, 'end_app_passwords') === 'yes'
+  if (!isConfirmed(call)) {
+    return ask(call, 'sign-out-everywhere', ended ? { end_app_passwords: 'yes' } : {}, {
       question: 'Sign out everywhere?',
       consequences: [
         'Every browser and every device of yours is signed out at once, this one too.',
@@ -84,11 +84,11 @@ export async function signOutEverywhere(visit: SignedInRequest): Promise<void> {
   await sessions.end(request, response)
   noteSignedOut(context, response)
   context.federation.wake()
-  leadBack(visit, { kind: 'everywhere', atMs: entry?.notBeforeMs ?? context.now() }, undefined)
+  leadBack(call, { kind: 'everywhere', atMs: entry?.notBeforeMs ?? context.now() }, undefined)
 }
 
-function disconnectConsequences(visit: SignedInRequest, name: string, connection: Connection): readonly string[] {
-  const names = connection.resources.map(({ identifier }) => resourceName(visit.context, identifier))
+function disconnectConsequences(call: SignedInRequest, name: string, connection: Connection): readonly string[] {
+  const names = connection.resources.map(({ identifier }) => resourceName(call.context, identifier))
   const devices = connection.devices.length
   const where = devices === 0 ? '' : ` on ${devices === 1 ? '1 device' : `${devices} devices`}`
   const what = names.length === 0 ? 'its access' : `its access to ${new Intl.ListFormat('en').format(names)}`

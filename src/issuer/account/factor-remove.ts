@@ -15,15 +15,15 @@ const BUSY = 'There were too many tries. Wait a moment, then try again.'
 const DIFFERENT = 'The two new passwords are not the same. Type both again.'
 
 /** Removes a passkey or the app, once the person has said so twice. Never the last way in, nor the last second factor where one has to be. */
-export async function removeOwnFactor(visit: SignedInRequest): Promise<void> {
-  const { context, session, request } = visit
-  if (!(await isFresh(visit))) return
-  const named = await namedFactor(visit)
-  if (named === undefined) return leadBack(visit, { kind: 'gone', what: 'It', atMs: context.now() }, session.user.sub)
-  if (!isConfirmed(visit)) return showQuestion(visit, named, 200, undefined)
+export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
+  const { context, session, request } = call
+  if (!(await isFresh(call))) return
+  const named = await namedFactor(call)
+  if (named === undefined) return leadBack(call, { kind: 'gone', what: 'It', atMs: context.now() }, session.user.sub)
+  if (!isConfirmed(call)) return showQuestion(call, named, 200, undefined)
   if (named.leaves === 'password') {
-    const settled = await settlePassword(visit)
-    if (settled !== undefined) return showQuestion(visit, named, settled.status, settled.problem, settled.longer)
+    const settled = await settlePassword(call)
+    if (settled !== undefined) return showQuestion(call, named, settled.status, settled.problem, settled.longer)
   }
   const removed = await removeFactor(context.store, {
     user: session.user,
@@ -35,9 +35,9 @@ export async function removeOwnFactor(visit: SignedInRequest): Promise<void> {
     detail: { by: session.user.sub, address: issuerRequestOf(request).address },
     at: seconds(context),
   })
-  if (removed === 'last_sign_in' || removed === 'required') return refuseRemoval(visit, removed)
+  if (removed === 'last_sign_in' || removed === 'required') return refuseRemoval(call, removed)
   context.tell('factor.removed', { sub: session.user.sub, factor: named.id, by: session.user.sub })
-  leadBack(visit, { kind: 'factor_removed', what: named.what, atMs: context.now() }, session.user.sub)
+  leadBack(call, { kind: 'factor_removed', what: named.what, atMs: context.now() }, session.user.sub)
 }
 
 interface NamedFactor {
@@ -47,9 +47,9 @@ interface NamedFactor {
   readonly leaves: 'second' | 'password' | 'other'
 }
 
-async function namedFactor(visit: SignedInRequest): Promise<NamedFactor | undefined> {
-  const { context, session } = visit
-  const id = posted(visit, 'factor')
+async function namedFactor(call: SignedInRequest): Promise<NamedFactor | undefined> {
+  const { context, session } = call
+  const id = posted(call, 'factor')
   const { app, passkeys } = await context.secondFactors.standing(session.user.sub)
   const passkey = passkeys.find((each) => each.id === id)
   if (passkey === undefined && !(app && id === AUTHENTICATOR)) return undefined
@@ -66,19 +66,19 @@ interface Unsettled {
 }
 
 /** The password is the only lock then: one that was short enough beside another factor gives way to a longer one. Undefined: it may stand. */
-async function settlePassword(visit: SignedInRequest): Promise<Unsettled | undefined> {
-  const { context, session } = visit
+async function settlePassword(call: SignedInRequest): Promise<Unsettled | undefined> {
+  const { context, session } = call
   const { user } = session
-  const current = posted(visit, 'current_password')
-  const result = await checkPassword(visit, user.username, current)
+  const current = posted(call, 'current_password')
+  const result = await checkPassword(call, user.username, current)
   const shorter = result.kind === 'ok' && [...current.normalize('NFKC')].length < context.settings().passwordMin
   if (result.kind !== 'ok') {
     const text = result.kind === 'slow' ? BUSY : WRONG
     const status = result.kind === 'slow' ? 429 : 400
-    return { status, problem: { field: 'current_password', text }, longer: posted(visit, 'new_password') !== '' }
+    return { status, problem: { field: 'current_password', text }, longer: posted(call, 'new_password') !== '' }
   }
   if (!shorter) return undefined
-  const next = posted(visit, 'new_password')
+  const next = posted(call, 'new_password')
   const rules = { min: context.settings().passwordMin, names: passwordNames(context, user) }
   const unfit = (field: 'new_password' | 'repeat_password', text: string): Unsettled => ({
     status: 400,
@@ -87,29 +87,29 @@ async function settlePassword(visit: SignedInRequest): Promise<Unsettled | undef
   })
   const text = await passwordProblem(next, rules)
   if (text !== undefined) return unfit('new_password', text)
-  if (next !== posted(visit, 'repeat_password')) return unfit('repeat_password', DIFFERENT)
+  if (next !== posted(call, 'repeat_password')) return unfit('repeat_password', DIFFERENT)
   const hash = await context.passwords.hash(next)
   if (hash === undefined) return { status: 429, problem: { field: 'new_password', text: BUSY }, longer: true }
   await context.acts.changePassword(user.sub, hash, { exceptUid: session.uid, keepAppPasswords: true }, user.sub)
   context.tell('user.password_changed', {
     sub: user.sub,
     by: session.user.sub,
-    address: issuerRequestOf(visit.request).address,
+    address: issuerRequestOf(call.request).address,
   })
   return undefined
 }
 
 function showQuestion(
-  visit: SignedInRequest,
+  call: SignedInRequest,
   { id, what, leaves }: NamedFactor,
   status: 200 | 400 | 429,
   problem: RemoveFactorModel['problem'],
   longer = false,
 ): void {
-  const { context, session, response } = visit
+  const { context, session, response } = call
   const page = removeFactorPage({
     site: siteOf(context),
-    form: accountForm(visit, 'factor-remove', { factor: id }),
+    form: accountForm(call, 'factor-remove', { factor: id }),
     account: session.user,
     what,
     password: leaves === 'password' ? (longer ? 'longer' : 'current') : 'none',
@@ -120,10 +120,10 @@ function showQuestion(
   sendPage(response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }
 
-function refuseRemoval(visit: SignedInRequest, why: Exclude<Removed, 'removed' | 'unknown'>): void {
+function refuseRemoval(call: SignedInRequest, why: Exclude<Removed, 'removed' | 'unknown'>): void {
   const what =
     why === 'last_sign_in'
       ? 'It is the last way into your account (last_sign_in): add another one first. Nothing was changed.'
       : 'Your account has to have a second factor, and this is the last one: add another one first. Nothing was changed.'
-  refuse(visit, 409, { title: 'This one stays', what })
+  refuse(call, 409, { title: 'This one stays', what })
 }

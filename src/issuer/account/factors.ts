@@ -13,8 +13,8 @@ import { ACCOUNT_PATH, accountForm, posted, type SignedInRequest } from './reque
 const WRONG = 'That is not the code of this moment. Type the one that the app shows now.'
 
 /** What the account page says of the app and the recovery codes; undefined where there are none to be had. */
-export async function factorsOf(visit: SignedInRequest): Promise<FactorsModel | undefined> {
-  const { context, session } = visit
+export async function factorsOf(call: SignedInRequest): Promise<FactorsModel | undefined> {
+  const { context, session } = call
   const { user } = session
   const standing = await context.secondFactors.standing(user.sub)
   const second = hasSecond(standing)
@@ -23,11 +23,11 @@ export async function factorsOf(visit: SignedInRequest): Promise<FactorsModel | 
   return {
     second: secondOf(standing),
     passwordless: user.passwordHash === undefined,
-    remove: standing.app ? accountForm(visit, 'factor-remove', { factor: AUTHENTICATOR }) : undefined,
-    add: offers ? accountForm(visit, 'authenticator-add') : undefined,
+    remove: standing.app ? accountForm(call, 'factor-remove', { factor: AUTHENTICATOR }) : undefined,
+    add: offers ? accountForm(call, 'authenticator-add') : undefined,
     codes:
       second && user.passwordHash !== undefined
-        ? { left: standing.codes, make: accountForm(visit, 'recovery-codes') }
+        ? { left: standing.codes, make: accountForm(call, 'recovery-codes') }
         : undefined,
   }
 }
@@ -43,51 +43,51 @@ function offersApp({ settings }: IssuerContext, { passwordHash }: UserRecord): b
 }
 
 /** Begins to add an authenticator app, or to put one in the place of another: nothing is kept before it has shown a code. */
-export async function addAuthenticator(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
-  if (!offersApp(context, session.user)) return redirect(visit.response, ACCOUNT_PATH)
-  if ((await isFresh(visit)) && (await mayAddFactor(visit)))
-    showEnrolment(visit, context.secondFactors.makeSecret(), 200, undefined)
+export async function addAuthenticator(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
+  if (!offersApp(context, session.user)) return redirect(call.response, ACCOUNT_PATH)
+  if ((await isFresh(call)) && (await mayAddFactor(call)))
+    showEnrolment(call, context.secondFactors.makeSecret(), 200, undefined)
 }
 
 /** Puts the app in force that has shown its first code. */
-export async function confirmAuthenticator(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function confirmAuthenticator(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const secret = sealedSecret(context, posted(visit, 'enrolment'), placeOf(visit), sub)
-  if (secret === undefined || !offersApp(context, session.user)) return redirect(visit.response, ACCOUNT_PATH)
-  if (!(await isFresh(visit)) || !(await mayAddFactor(visit))) return
-  const code = posted(visit, 'code')
+  const secret = sealedSecret(context, posted(call, 'enrolment'), placeOf(call), sub)
+  if (secret === undefined || !offersApp(context, session.user)) return redirect(call.response, ACCOUNT_PATH)
+  if (!(await isFresh(call)) || !(await mayAddFactor(call))) return
+  const code = posted(call, 'code')
   const { app, codes } = await context.secondFactors.standing(sub)
   const made = app
     ? await context.secondFactors.replace(sub, secret, code)
     : await context.secondFactors.enrol(sub, secret, code, codes > 0)
-  if (made === 'wrong') return showEnrolment(visit, secret, 400, WRONG)
-  if (made === 'there' || made === 'gone') return redirect(visit.response, ACCOUNT_PATH)
-  const detail = { sub, factor: AUTHENTICATOR, by: sub, ...from(visit), ...(app && { replaced: true }) }
+  if (made === 'wrong') return showEnrolment(call, secret, 400, WRONG)
+  if (made === 'there' || made === 'gone') return redirect(call.response, ACCOUNT_PATH)
+  const detail = { sub, factor: AUTHENTICATOR, by: sub, ...from(call), ...(app && { replaced: true }) }
   await context.record('factor.added', detail)
-  if (made === 'replaced' || made.length === 0) return redirect(visit.response, ACCOUNT_PATH)
-  showCodes(visit, made)
+  if (made === 'replaced' || made.length === 0) return redirect(call.response, ACCOUNT_PATH)
+  showCodes(call, made)
 }
 
 /** Makes new recovery codes, and shows them this once. */
-export async function makeRecoveryCodes(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
-  if (!(await isFresh(visit))) return
+export async function makeRecoveryCodes(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
+  if (!(await isFresh(call))) return
   const { sub, passwordHash } = session.user
   const codes = passwordHash === undefined ? undefined : await context.secondFactors.makeCodes(sub)
-  if (codes === undefined) return redirect(visit.response, ACCOUNT_PATH)
-  await context.record('recovery_codes.made', { sub, by: sub, ...from(visit) })
-  showCodes(visit, codes)
+  if (codes === undefined) return redirect(call.response, ACCOUNT_PATH)
+  await context.record('recovery_codes.made', { sub, by: sub, ...from(call) })
+  showCodes(call, codes)
 }
 
-function showEnrolment(visit: SignedInRequest, secret: string, status: 200 | 400, problem: string | undefined): void {
-  const { context, session, response } = visit
+function showEnrolment(call: SignedInRequest, secret: string, status: 200 | 400, problem: string | undefined): void {
+  const { context, session, response } = call
   const { user } = session
-  const enrolment = sealSecret(context, secret, placeOf(visit), user.sub)
+  const enrolment = sealSecret(context, secret, placeOf(call), user.sub)
   const page = enrolPage({
     site: siteOf(context),
-    form: accountForm(visit, 'authenticator-confirm', { enrolment }),
+    form: accountForm(call, 'authenticator-confirm', { enrolment }),
     account: user,
     secret,
     uri: context.secondFactors.uri(secret, user.username, siteOf(context)),

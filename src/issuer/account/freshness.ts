@@ -22,9 +22,9 @@ export async function isStrongest({ context, session }: SignedInRequest): Promis
  * Whether the session comes from a sign-in of the last ten minutes at the best level that the account has. If not, asks for one; nothing is
  * done then.
  */
-export async function isFresh(visit: SignedInRequest): Promise<boolean> {
-  const { context, session, response } = visit
-  if ((await isStrongest(visit)) && seconds(context) - session.signedInAt <= FRESH_SECONDS) return true
+export async function isFresh(call: SignedInRequest): Promise<boolean> {
+  const { context, session, response } = call
+  if ((await isStrongest(call)) && seconds(context) - session.signedInAt <= FRESH_SECONDS) return true
   const { passkeys } = await context.secondFactors.standing(session.user.sub)
   const page = signInPage({
     site: siteOf(context),
@@ -35,9 +35,9 @@ export async function isFresh(visit: SignedInRequest): Promise<boolean> {
     username: session.user.username,
     problem: STALE,
     password: session.user.passwordHash === undefined || context.settings().password === 'off' ? 'none' : 'shown',
-    passkey: passkeys.length === 0 ? undefined : await accountPasskeyAsk(visit, session.user.sub),
+    passkey: passkeys.length === 0 ? undefined : await accountPasskeyAsk(call, session.user.sub),
     providers: context.federation
-      .choices(visit.request)
+      .choices(call.request)
       .map(({ id, name }) => ({ name, url: `/oauth/providers/${id}/start` })),
   })
   sendPage(response, 403, page)

@@ -21,28 +21,28 @@ export function isLinkPath(path: string): boolean {
 }
 
 /** Shows what a link is for. Mail scanners and previews fetch links, so this uses nothing up. */
-export async function showLink(visit: AccountRequest, path: string): Promise<void> {
-  const { context, request, response } = visit
+export async function showLink(call: AccountRequest, path: string): Promise<void> {
+  const { context, request, response } = call
   if (path === DONE_PATH) return sendPage(response, 200, donePage({ site: siteOf(context), ...DONE }))
   const secret = queryOf(request).get(LINK_FIELD) ?? ''
   const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
-  if (live === undefined) return showDead(visit)
-  return ask(visit, live, secret, 200, {})
+  if (live === undefined) return showDead(call)
+  return ask(call, live, secret, 200, {})
 }
 
 /** Sets the password, once. What the link's kind ends has ended then; nobody is signed in by it. */
-export async function useLink(visit: AccountRequest): Promise<void> {
-  const { context, request, response } = visit
-  if (isFromElsewhere(request, context.settings().origin)) return showDead(visit)
-  const secret = posted(visit, LINK_FIELD)
+export async function useLink(call: AccountRequest): Promise<void> {
+  const { context, request, response } = call
+  if (isFromElsewhere(request, context.settings().origin)) return showDead(call)
+  const secret = posted(call, LINK_FIELD)
   const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
-  if (live === undefined) return showDead(visit)
-  const password = posted(visit, 'new_password')
-  const problem = await unfitness(context, live, password, posted(visit, 'repeat_password'))
-  if (problem !== undefined) return ask(visit, live, secret, 400, { problem })
+  if (live === undefined) return showDead(call)
+  const password = posted(call, 'new_password')
+  const problem = await unfitness(context, live, password, posted(call, 'repeat_password'))
+  if (problem !== undefined) return ask(call, live, secret, 400, { problem })
   const hash = await context.passwords.hash(password)
-  if (hash === undefined) return ask(visit, live, secret, 429, { busy: true })
-  if (!(await settle(visit, secret, live, hash))) return showDead(visit)
+  if (hash === undefined) return ask(call, live, secret, 429, { busy: true })
+  if (!(await settle(call, secret, live, hash))) return showDead(call)
   context.federation.wake()
   redirect(response, DONE_PATH)
 }
@@ -54,8 +54,8 @@ const DONE = {
 }
 
 /** One step: of several who post the same link, one gets here with `true`. */
-async function settle(visit: AccountRequest, secret: string, { link, user }: LiveLink, hash: string): Promise<boolean> {
-  const { context, request, response } = visit
+async function settle(call: AccountRequest, secret: string, { link, user }: LiveLink, hash: string): Promise<boolean> {
+  const { context, request, response } = call
   const { address } = issuerRequestOf(request)
   const requestId = response.getHeader('x-request-id')
   const detail = { ...linkDetail(link), by: user.sub, ...(requestId && { request_id: requestId }), address }

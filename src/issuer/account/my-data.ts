@@ -7,8 +7,8 @@ export const DATA_PATH = `${ACCOUNT_PATH}/my-data`
 const MOST_EVENTS = 10_000
 
 /** Sends all that is kept of the person as a JSON file: no password, no hash, no key, nothing of others. */
-export async function sendMyData(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session } = visit
+export async function sendMyData(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session } = call
   if (await context.store.passwordDue(session.user.sub)) return redirect(response, ACCOUNT_PATH)
   const data = await dataOf(context.store, session.user)
   const text = JSON.stringify({ site: siteOf(context), made_at: timeOf(seconds(context)), ...data }, null, 2)

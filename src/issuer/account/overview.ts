@@ -109,30 +109,30 @@ export interface Failure {
 }
 
 /** The account page: who I am, what is connected to my account, and the ways to end it. */
-export async function showOverview(visit: SignedInRequest, failure?: Failure): Promise<void> {
-  const { context, session, response } = visit
+export async function showOverview(call: SignedInRequest, failure?: Failure): Promise<void> {
+  const { context, session, response } = call
   const { user } = session
-  if (await mustChoosePassword(visit)) return showNewPassword(visit, failure)
-  const outcome = failure === undefined ? outcomeFor(visit, user.sub) : undefined
+  if (await mustChoosePassword(call)) return showNewPassword(call, failure)
+  const outcome = failure === undefined ? outcomeFor(call, user.sub) : undefined
   const page = accountPage({
     site: siteOf(context),
     account: user,
     notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
-    apps: await pageApps(visit),
-    appPasswords: await appPasswordsOf(visit),
-    ways: await waysIn(visit),
-    passkeys: await passkeysOf(visit),
-    factors: await factorsOf(visit),
+    apps: await pageApps(call),
+    appPasswords: await appPasswordsOf(call),
+    ways: await waysIn(call),
+    passkeys: await passkeysOf(call),
+    factors: await factorsOf(call),
     password:
       user.passwordHash === undefined || context.settings().password === 'off'
         ? undefined
-        : await passwordModel(visit, failure, true),
-    browsers: await pageBrowsers(visit),
-    services: mayUse(visit),
-    events: await pageEvents(visit),
+        : await passwordModel(call, failure, true),
+    browsers: await pageBrowsers(call),
+    services: mayUse(call),
+    events: await pageEvents(call),
     dataPath: DATA_PATH,
-    signOut: accountForm(visit, 'sign-out'),
-    signOutEverywhere: accountForm(visit, 'sign-out-everywhere'),
+    signOut: accountForm(call, 'sign-out'),
+    signOutEverywhere: accountForm(call, 'sign-out-everywhere'),
     now: seconds(context),
   })
   const retryAfterSeconds = failure?.retryAfterSeconds
@@ -140,13 +140,13 @@ export async function showOverview(visit: SignedInRequest, failure?: Failure): P
 }
 
 async function passwordModel(
-  visit: SignedInRequest,
+  call: SignedInRequest,
   failure: Failure | undefined,
   mayKeep: boolean,
 ): Promise<PasswordFormModel> {
-  const { context, session } = visit
+  const { context, session } = call
   const shortest = shortestPassword(context, await context.secondFactors.has(session.user.sub))
-  return { form: accountForm(visit, 'password'), shortest, problem: failure?.problem, mayKeep }
+  return { form: accountForm(call, 'password'), shortest, problem: failure?.problem, mayKeep }
 }
 
 /** Whether the person has said that somebody else was signed in, and has chosen no new password since. */
@@ -155,15 +155,15 @@ export async function mustChoosePassword({ context, session }: SignedInRequest):
   return passwordHash !== undefined && context.settings().password !== 'off' && (await context.store.passwordDue(sub))
 }
 
-async function showNewPassword(visit: SignedInRequest, failure: Failure | undefined): Promise<void> {
-  const { context, session, response } = visit
-  const outcome = failure === undefined ? outcomeFor(visit, session.user.sub) : undefined
+async function showNewPassword(call: SignedInRequest, failure: Failure | undefined): Promise<void> {
+  const { context, session, response } = call
+  const outcome = failure === undefined ? outcomeFor(call, session.user.sub) : undefined
   const page = newPasswordPage({
     site: siteOf(context),
     account: session.user,
     notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
-    password: await passwordModel(visit, failure, false),
-    signOut: accountForm(visit, 'sign-out'),
+    password: await passwordModel(call, failure, false),
+    signOut: accountForm(call, 'sign-out'),
   })
   const retryAfterSeconds = failure?.retryAfterSeconds
   sendPage(response, failure?.status ?? 200, page, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
@@ -250,24 +250,24 @@ function connectedNotice(outcome: Extract<Outcome, { kind: 'connected' }>['outco
   }
 }
 
-async function pageApps(visit: SignedInRequest): Promise<readonly PageApp[]> {
-  const connections = await connectionsWith(visit)
-  return Promise.all(connections.map((connection) => pageApp(visit, connection)))
+async function pageApps(call: SignedInRequest): Promise<readonly PageApp[]> {
+  const connections = await connectionsWith(call)
+  return Promise.all(connections.map((connection) => pageApp(call, connection)))
 }
 
-async function pageApp(visit: SignedInRequest, connection: Connection): Promise<PageApp> {
+async function pageApp(call: SignedInRequest, connection: Connection): Promise<PageApp> {
   const { clientId, resources, devices, lastUsedAt } = connection
   return {
-    client: accountClient(clientId, await knownClient(visit.context, clientId)),
-    resources: resources.map((resource) => pageResource(visit.context, resource)),
+    client: accountClient(clientId, await knownClient(call.context, clientId)),
+    resources: resources.map((resource) => pageResource(call.context, resource)),
     lastUsed: lastUsedAt,
     devices: devices.map((device) => ({
       label: deviceName(device.label),
       since: device.createdAt,
       lastUsed: device.lastUsedAt,
-      revoke: accountForm(visit, 'end-device', { gid: device.gid }),
+      revoke: accountForm(call, 'end-device', { gid: device.gid }),
     })),
-    revoke: accountForm(visit, 'disconnect', { client: clientId }),
+    revoke: accountForm(call, 'disconnect', { client: clientId }),
   }
 }
 

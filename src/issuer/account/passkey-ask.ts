@@ -6,13 +6,13 @@ import { ACCOUNT_PATH, type AccountRequest } from './request.ts'
 
 /** The form that signs in to the account page by a passkey; undefined where none is offered. @param sub whose; undefined: anybody's. */
 export async function accountPasskeyAsk(
-  visit: AccountRequest,
+  call: AccountRequest,
   sub: string | undefined,
   more: Readonly<Record<string, string>> = {},
 ): Promise<PasskeyForm | undefined> {
-  const { context } = visit
+  const { context } = call
   if (!context.passkeys.offered()) return undefined
-  const { options, sealed } = await context.passkeys.beginSignIn(browserPlace(visit), sub)
+  const { options, sealed } = await context.passkeys.beginSignIn(browserPlace(call), sub)
   const form = { action: `${ACCOUNT_PATH}/sign-in-passkey`, hidden: { ...more, [CEREMONY_FIELD]: sealed } }
   return { form, options, kind: 'get', again: sub === undefined ? ACCOUNT_PATH : undefined }
 }

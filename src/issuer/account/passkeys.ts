@@ -15,8 +15,8 @@ const WHY =
   'No passkeys here: browsers make them for a host name with https (or localhost) only. Whoever runs this service can mend that.'
 
 /** What the account page says of passkeys; undefined where none are wanted. */
-export async function passkeysOf(visit: SignedInRequest): Promise<PasskeysModel | undefined> {
-  const { context, session } = visit
+export async function passkeysOf(call: SignedInRequest): Promise<PasskeysModel | undefined> {
+  const { context, session } = call
   const kept = await context.store.passkeys(session.user.sub)
   const offered = context.passkeys.offered()
   if (kept.length === 0 && !context.settings().passkeys) return undefined
@@ -26,35 +26,35 @@ export async function passkeysOf(visit: SignedInRequest): Promise<PasskeysModel 
       synced: backedUp,
       since: createdAt,
       lastUsed: lastUsedAt,
-      rename: accountForm(visit, 'passkey-rename', { passkey: id }),
-      remove: accountForm(visit, 'factor-remove', { factor: id }),
+      rename: accountForm(call, 'passkey-rename', { passkey: id }),
+      remove: accountForm(call, 'factor-remove', { factor: id }),
     })),
-    add: offered && kept.length < MOST_PASSKEYS ? accountForm(visit, 'passkey-add') : undefined,
+    add: offered && kept.length < MOST_PASSKEYS ? accountForm(call, 'passkey-add') : undefined,
     why: offered || !context.settings().passkeys ? undefined : WHY,
   }
 }
 
 /** Shows where a passkey is made. */
-export async function addPasskey(visit: SignedInRequest): Promise<void> {
-  const { context, response } = visit
+export async function addPasskey(call: SignedInRequest): Promise<void> {
+  const { context, response } = call
   if (!context.passkeys.offered()) return redirect(response, ACCOUNT_PATH)
-  if ((await isFresh(visit)) && (await mayAddFactor(visit))) await showAdding(visit, 200, undefined)
+  if ((await isFresh(call)) && (await mayAddFactor(call))) await showAdding(call, 200, undefined)
 }
 
 /** Keeps the passkey that the browser has made. */
-export async function confirmPasskey(visit: SignedInRequest): Promise<void> {
-  const { context, session, request, response } = visit
+export async function confirmPasskey(call: SignedInRequest): Promise<void> {
+  const { context, session, request, response } = call
   const { user } = session
-  if (!(await isFresh(visit)) || !(await mayAddFactor(visit))) return
+  if (!(await isFresh(call)) || !(await mayAddFactor(call))) return
   const answer = {
-    place: placeOf(visit),
-    sealed: posted(visit, CEREMONY_FIELD),
-    response: posted(visit, PASSKEY_FIELD),
+    place: placeOf(call),
+    sealed: posted(call, CEREMONY_FIELD),
+    response: posted(call, PASSKEY_FIELD),
   }
   const { codes } = await context.secondFactors.standing(user.sub)
-  const added = await context.passkeys.add(user, answer, posted(visit, 'name'))
+  const added = await context.passkeys.add(user, answer, posted(call, 'name'))
   if (added.kind === 'too_many') return redirect(response, ACCOUNT_PATH)
-  if (added.kind !== 'added') return showAdding(visit, 400, added.kind === 'there' ? TAKEN : REFUSED)
+  if (added.kind !== 'added') return showAdding(call, 400, added.kind === 'there' ? TAKEN : REFUSED)
   const { address } = issuerRequestOf(request)
   await context.record('factor.added', {
     sub: user.sub,
@@ -65,23 +65,23 @@ export async function confirmPasskey(visit: SignedInRequest): Promise<void> {
   })
   const made =
     codes === 0 && user.passwordHash !== undefined ? await context.secondFactors.makeCodes(user.sub) : undefined
-  if (made !== undefined) showCodes(visit, made)
-  else leadBack(visit, { kind: 'passkey', name: added.passkey.name, atMs: context.now() }, user.sub)
+  if (made !== undefined) showCodes(call, made)
+  else leadBack(call, { kind: 'passkey', name: added.passkey.name, atMs: context.now() }, user.sub)
 }
 
 /** Gives a passkey another name. */
-export async function renamePasskey(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
-  const name = passkeyName(posted(visit, 'name'))
+export async function renamePasskey(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
+  const name = passkeyName(posted(call, 'name'))
   const { sub } = session.user
-  if (name !== undefined) await context.store.renamePasskey(sub, posted(visit, 'passkey'), name)
-  redirect(visit.response, ACCOUNT_PATH)
+  if (name !== undefined) await context.store.renamePasskey(sub, posted(call, 'passkey'), name)
+  redirect(call.response, ACCOUNT_PATH)
 }
 
-async function showAdding(visit: SignedInRequest, status: 200 | 400, problem: string | undefined): Promise<void> {
-  const { context, session, request, response } = visit
-  const { options, sealed } = await context.passkeys.beginAdding(session.user, placeOf(visit))
-  const form = accountForm(visit, 'passkey-confirm', { [CEREMONY_FIELD]: sealed })
+async function showAdding(call: SignedInRequest, status: 200 | 400, problem: string | undefined): Promise<void> {
+  const { context, session, request, response } = call
+  const { options, sealed } = await context.passkeys.beginAdding(session.user, placeOf(call))
+  const form = accountForm(call, 'passkey-confirm', { [CEREMONY_FIELD]: sealed })
   const page = addPasskeyPage({
     site: siteOf(context),
     passkey: { form, options, kind: 'create' },

@@ -18,23 +18,23 @@ const BUSY_SECONDS = 3
  * Changes the password of whoever knows the one in force; tries are slowed like sign-ins. All else of the person ends, and this
  * browser goes on in a new session: a copy of its cookie is worth nothing then.
  */
-export async function changePassword(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session, sessions } = visit
+export async function changePassword(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session, sessions } = call
   const { user } = session
-  if ((await context.secondFactors.has(user.sub)) && !(await isFresh(visit))) return
-  const next = posted(visit, 'new_password')
-  const unfit = await unfitness(visit, next, posted(visit, 'repeat_password'))
-  if (unfit !== undefined) return showOverview(visit, unfit)
-  const result = await checkPassword(visit, user.username, posted(visit, 'current_password'))
-  if (result.kind !== 'ok') return refuseTry(visit, result)
+  if ((await context.secondFactors.has(user.sub)) && !(await isFresh(call))) return
+  const next = posted(call, 'new_password')
+  const unfit = await unfitness(call, next, posted(call, 'repeat_password'))
+  if (unfit !== undefined) return showOverview(call, unfit)
+  const result = await checkPassword(call, user.username, posted(call, 'current_password'))
+  if (result.kind !== 'ok') return refuseTry(call, result)
   const hash = await context.passwords.hash(next)
-  if (hash === undefined) return showOverview(visit, busy(BUSY_SECONDS))
+  if (hash === undefined) return showOverview(call, busy(BUSY_SECONDS))
   // Tries may wait for seconds: the session may have been ended meanwhile, by the person from elsewhere or by an operator.
   const still = await sessions.current(request, response)
   if (still?.uid !== session.uid) {
-    return refuse(visit, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
+    return refuse(call, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
-  const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(visit) }
+  const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(call) }
   const [entry] = await context.acts.changePassword(user.sub, hash, inHand, user.sub)
   context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
@@ -42,32 +42,32 @@ export async function changePassword(visit: SignedInRequest): Promise<void> {
   const how = session.acr === 'phr' ? METHODS.passkey : session.acr === 'mfa' ? METHODS.code : result.amr
   await sessions.begin(request, response, user.sub, how)
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
-  leadBack(visit, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
+  leadBack(call, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
 }
 
 /** Somebody else may have made one: none is kept then. */
-async function keepsAppPasswords(visit: SignedInRequest): Promise<boolean> {
-  return posted(visit, 'keep_app_passwords') === 'yes' && !(await mustChoosePassword(visit))
+async function keepsAppPasswords(call: SignedInRequest): Promise<boolean> {
+  return posted(call, 'keep_app_passwords') === 'yes' && !(await mustChoosePassword(call))
 }
 
-async function unfitness(visit: SignedInRequest, next: string, repeated: string): Promise<Failure | undefined> {
-  const beside = await visit.context.secondFactors.has(visit.session.user.sub)
-  const text = await passwordProblem(next, passwordRules(visit.context, visit.session.user, beside))
+async function unfitness(call: SignedInRequest, next: string, repeated: string): Promise<Failure | undefined> {
+  const beside = await call.context.secondFactors.has(call.session.user.sub)
+  const text = await passwordProblem(next, passwordRules(call.context, call.session.user, beside))
   if (text !== undefined) return { status: 400, problem: { field: 'new_password', text } }
   if (next === repeated) return undefined
   return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }
 }
 
-async function refuseTry(visit: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
-  const { context, request, session } = visit
+async function refuseTry(call: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
+  const { context, request, session } = call
   const { sub } = session.user
   const about = { sub, address: issuerRequestOf(request).address, by: sub }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
-    return showOverview(visit, busy(result.retryAfterSeconds))
+    return showOverview(call, busy(result.retryAfterSeconds))
   }
   await context.record('login.failure', about, 'warn')
-  return showOverview(visit, { status: 400, problem: { field: 'current_password', text: WRONG } })
+  return showOverview(call, { status: 400, problem: { field: 'current_password', text: WRONG } })
 }
 
 function busy(retryAfterSeconds: number): Failure {

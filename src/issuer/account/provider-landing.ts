@@ -22,8 +22,8 @@ export function accountLanding(
     problem: ({ response }, uid, reason) => {
       redirect(response, `${uid === undefined ? ACCOUNT_PATH : interactionPath(uid)}?problem=${reason}`)
     },
-    connected: (visit, outcome, provider, sub) => {
-      leadBack({ ...visit, context, sessions }, { kind: 'connected', outcome, provider, atMs: context.now() }, sub)
+    connected: (call, outcome, provider, sub) => {
+      leadBack({ ...call, context, sessions }, { kind: 'connected', outcome, provider, atMs: context.now() }, sub)
     },
     session: async ({ request, response }) => {
       const session = await sessions.current(request, response)

@@ -71,8 +71,8 @@ export function posted({ request }: AccountRequest, name: string): string {
 }
 
 /** Whether the person has answered the question that each act asks once. */
-export function isConfirmed(visit: AccountRequest): boolean {
-  return posted(visit, 'decision') === 'approve'
+export function isConfirmed(call: AccountRequest): boolean {
+  return posted(call, 'decision') === 'approve'
 }
 
 /** A client by its id, the gateway's own too; undefined for one that is forgotten. */
@@ -93,11 +93,11 @@ export function accountClient(id: string, client: ClientRecord | undefined): Pag
 
 /** Answers with a page that says what was wrong with the request. */
 export function refuse(
-  visit: AccountRequest,
+  call: AccountRequest,
   status: 403 | 404 | 405 | 409,
   words: { title: string; what: string },
 ): void {
-  const { context, response } = visit
+  const { context, response } = call
   const page = errorPage({
     site: siteOf(context),
     ...words,
@@ -140,8 +140,8 @@ export function leadBack({ context, response }: AccountRequest, outcome: Outcome
 }
 
 /** What the address says was done: sealed by {@link leadBack}, a moment ago, for this reader. */
-export function outcomeFor(visit: AccountRequest, reader: string | undefined): Outcome | undefined {
-  const { context, request } = visit
+export function outcomeFor(call: AccountRequest, reader: string | undefined): Outcome | undefined {
+  const { context, request } = call
   const sealed = queryOf(request).get('notice')
   const text = sealed === null ? undefined : unseal(context.masterKey, PURPOSE, sealed)
   if (text === undefined) return undefined

@@ -40,83 +40,83 @@ interface Retry {
 }
 
 /** The account page for nobody: a sign-in, or the end of one. Where there is one way only, it is taken. */
-export async function showSignedOut(visit: AccountRequest): Promise<void> {
-  const { context, request, response } = visit
-  const outcome = outcomeFor(visit, undefined)
+export async function showSignedOut(call: AccountRequest): Promise<void> {
+  const { context, request, response } = call
+  const outcome = outcomeFor(call, undefined)
   const held = outcome !== undefined || queryOf(request).size > 0 || wasSignedOut(context, request)
   const straight = held ? undefined : straightTo(context, undefined)
   if (straight !== undefined) redirect(response, `/oauth/providers/${straight}/start`)
-  else sendPage(response, 200, outcome === undefined ? await signInForm(visit) : farewell(siteOf(context), outcome))
+  else sendPage(response, 200, outcome === undefined ? await signInForm(call) : farewell(siteOf(context), outcome))
 }
 
 /** Checks name and password. A success starts a new session and leads to the account page, and nowhere else. */
-export async function signIn(visit: AccountRequest): Promise<void> {
-  const { context, request, response, sessions } = visit
+export async function signIn(call: AccountRequest): Promise<void> {
+  const { context, request, response, sessions } = call
   if (context.settings().password === 'off') return redirect(response, ACCOUNT_PATH)
-  const username = posted(visit, 'username')
-  const result = await checkPassword(visit, username, posted(visit, 'password'))
+  const username = posted(call, 'username')
+  const result = await checkPassword(call, username, posted(call, 'password'))
   const about = { ...result.named, address: issuerRequestOf(request).address }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
-    return askAgain(visit, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
+    return askAgain(call, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
   }
   if (result.kind === 'wrong') {
     await context.record('login.failure', about, 'warn')
-    return askAgain(visit, { status: 400, problem: WRONG })
+    return askAgain(call, { status: 400, problem: WRONG })
   }
   const { sub } = result.user
   const second = await context.secondFactors.has(sub)
-  const spared = second && posted(visit, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
-  if (second && !spared) return showCodePage(visit, result.user, passedPassword(context, result.user, PLACE), 200)
+  const spared = second && posted(call, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
+  if (second && !spared) return showCodePage(call, result.user, passedPassword(context, result.user, PLACE), 200)
   await context.record('login.success', { sub, ...about })
   if (!(await sessions.begin(request, response, sub, result.amr)))
-    return askAgain(visit, { status: 400, problem: WRONG })
+    return askAgain(call, { status: 400, problem: WRONG })
   keepDevice(context, response, result.deviceKey)
   redirect(response, ACCOUNT_PATH)
 }
 
 /** Checks the code that comes after a right password; what follows is as in {@link signIn}. */
-export async function signInByCode(visit: AccountRequest): Promise<void> {
-  const { context, request, response, sessions } = visit
-  const passed = posted(visit, PASSED_FIELD)
+export async function signInByCode(call: AccountRequest): Promise<void> {
+  const { context, request, response, sessions } = call
+  const passed = posted(call, PASSED_FIELD)
   const user = await personBehind(context, passed, PLACE)
   if (user === undefined) return redirect(response, ACCOUNT_PATH)
-  const shown = await tryCode(context, request, user, posted(visit, 'code'), undefined)
+  const shown = await tryCode(context, request, user, posted(call, 'code'), undefined)
   if (typeof shown === 'string')
-    return showCodePage(visit, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
+    return showCodePage(call, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
   if (!(await sessions.begin(request, response, user.sub, shown.amr))) return redirect(response, ACCOUNT_PATH)
   await keepCodeSignIn(context, request, response, user)
   redirect(response, ACCOUNT_PATH)
 }
 
 /** Signs in by a passkey; what follows is as in {@link signIn}. */
-export async function signInByPasskey(visit: AccountRequest): Promise<void> {
-  const { context, request, response, sessions } = visit
-  const user = await tryPasskey(context, request, browserPlace(visit), undefined)
+export async function signInByPasskey(call: AccountRequest): Promise<void> {
+  const { context, request, response, sessions } = call
+  const user = await tryPasskey(context, request, browserPlace(call), undefined)
   if (user !== undefined && (await sessions.begin(request, response, user.sub, METHODS.passkey)))
     return redirect(response, ACCOUNT_PATH)
-  const passed = posted(visit, PASSED_FIELD)
+  const passed = posted(call, PASSED_FIELD)
   const behind = passed === '' ? undefined : await personBehind(context, passed, PLACE)
-  if (behind !== undefined) return showCodePage(visit, behind, passed, 400, PASSKEY_REFUSED)
-  return askAgain(visit, { status: 400, problem: PASSKEY_REFUSED })
+  if (behind !== undefined) return showCodePage(call, behind, passed, 400, PASSKEY_REFUSED)
+  return askAgain(call, { status: 400, problem: PASSKEY_REFUSED })
 }
 
 async function showCodePage(
-  visit: AccountRequest,
+  call: AccountRequest,
   user: UserRecord,
   passed: string,
   status: 200 | 400 | 429,
   problem?: string,
 ): Promise<void> {
   const form = { action: `${ACCOUNT_PATH}/sign-in-code`, hidden: { [PASSED_FIELD]: passed } }
-  const passkey = await accountPasskeyAsk(visit, user.sub, { [PASSED_FIELD]: passed })
-  const page = codePage({ ...(await codeModel(visit.context, user, form, passkey)), problem })
-  sendPage(visit.response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
+  const passkey = await accountPasskeyAsk(call, user.sub, { [PASSED_FIELD]: passed })
+  const page = codePage({ ...(await codeModel(call.context, user, form, passkey)), problem })
+  sendPage(call.response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }
 
 /** Ends this browser's session. What apps hold stays. */
-export async function signOut(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session, sessions } = visit
+export async function signOut(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session, sessions } = call
   const { origin } = context.settings()
   const there = await context.federation.signOutUrl(session.uid, `${origin}${ACCOUNT_PATH}`)
   // At the gateway's hosts, too: whoever signs out here means this browser.
@@ -125,38 +125,38 @@ export async function signOut(visit: SignedInRequest): Promise<void> {
   noteSignedOut(context, response)
   context.tell('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
   context.federation.wake()
-  if (there === undefined) return leadBack(visit, { kind: 'signed_out', atMs: context.now() }, undefined)
+  if (there === undefined) return leadBack(call, { kind: 'signed_out', atMs: context.now() }, undefined)
   // A form came before: browsers hold a redirect to what its page allowed.
   sendPage(response, 200, leadOnPage({ site: siteOf(context), url: there, name: new URL(there).host }))
 }
 
 /** One try at a password, slowed like every other. */
-export function checkPassword(visit: AccountRequest, username: string, password: string): Promise<SignInResult> {
-  const { context, request } = visit
+export function checkPassword(call: AccountRequest, username: string, password: string): Promise<SignInResult> {
+  const { context, request } = call
   const deviceKey = deviceKeyOf(context, request)
   const left = (): boolean => request.socket.destroyed
   return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey, left })
 }
 
-async function askAgain(visit: AccountRequest, retry: Retry): Promise<void> {
+async function askAgain(call: AccountRequest, retry: Retry): Promise<void> {
   const { retryAfterSeconds } = retry
   const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-  sendPage(visit.response, retry.status, await signInForm(visit, retry), options)
+  sendPage(call.response, retry.status, await signInForm(call, retry), options)
 }
 
-async function signInForm(visit: AccountRequest, retry?: Retry): Promise<string> {
+async function signInForm(call: AccountRequest, retry?: Retry): Promise<string> {
   return signInPage({
-    site: siteOf(visit.context),
+    site: siteOf(call.context),
     form: { action: `${ACCOUNT_PATH}/sign-in`, hidden: {} },
     client: undefined,
     resources: [],
-    username: posted(visit, 'username').slice(0, 256),
-    problem: retry?.problem ?? providerProblem(queryOf(visit.request).get('problem')),
-    providers: visit.context.federation
-      .choices(visit.request)
+    username: posted(call, 'username').slice(0, 256),
+    problem: retry?.problem ?? providerProblem(queryOf(call.request).get('problem')),
+    providers: call.context.federation
+      .choices(call.request)
       .map(({ id, name }) => ({ name, url: `/oauth/providers/${id}/start` })),
-    password: passwordPlace(visit),
-    passkey: await accountPasskeyAsk(visit, undefined),
+    password: passwordPlace(call),
+    passkey: await accountPasskeyAsk(call, undefined),
   })
 }
 

@@ -22,17 +22,17 @@ const FRESH_SECONDS = 300
 
 /** The providers that this person is connected with, and those that could be. */
 export async function waysIn(
-  visit: SignedInRequest,
+  call: SignedInRequest,
 ): Promise<{ readonly connected: readonly ConnectedWay[]; readonly others: readonly WayToConnect[] }> {
-  const { context, session } = visit
+  const { context, session } = call
   const links = await context.store.providerLinks(session.user.sub)
   const { providers } = context.settings()
   const guard = guardValue(context.masterKey, guardedBy(session))
   return {
     connected: links.map(({ issuer, linkedAt }) => ({
-      name: nameOf(visit, issuer),
+      name: nameOf(call, issuer),
       since: linkedAt,
-      disconnect: accountForm(visit, 'unlink', { issuer }),
+      disconnect: accountForm(call, 'unlink', { issuer }),
     })),
     others: providers
       .filter(({ issuer }) => links.every((link) => link.issuer !== issuer))
@@ -44,19 +44,19 @@ export async function waysIn(
 }
 
 /** Leads to a provider whose account is to become a further way in. Only a moment after a sign-in. */
-export async function connectProvider(visit: SignedInRequest): Promise<void> {
-  const { context, request, response, session } = visit
+export async function connectProvider(call: SignedInRequest): Promise<void> {
+  const { context, request, response, session } = call
   const query = queryOf(request)
   if (!isGuarded(context.masterKey, guardedBy(session), query)) {
-    return refuse(visit, 403, {
+    return refuse(call, 403, {
       title: 'This link can’t be accepted',
       what: 'It does not belong to your account page, or belongs to a sign-in that is over. Nothing was changed.',
     })
   }
   const { sub } = session.user
   const provider = query.get('provider') ?? ''
-  if (context.now() / 1000 - session.signedInAt > FRESH_SECONDS || !(await isStrongest(visit))) {
-    return leadBack(visit, { kind: 'connected', outcome: 'stale', provider, atMs: context.now() }, sub)
+  if (context.now() / 1000 - session.signedInAt > FRESH_SECONDS || !(await isStrongest(call))) {
+    return leadBack(call, { kind: 'connected', outcome: 'stale', provider, atMs: context.now() }, sub)
   }
   const purpose = { kind: 'connect', sub, session: session.uid } as const
   const departure = await context.federation.depart(request, response, provider, purpose, NO_WISH)
@@ -65,26 +65,26 @@ export async function connectProvider(visit: SignedInRequest): Promise<void> {
 }
 
 /** Takes a provider away as a way in, once the person has said so twice, with everything that came from it. Never the last one. */
-export async function unlinkProvider(visit: SignedInRequest): Promise<void> {
-  const { context, session } = visit
+export async function unlinkProvider(call: SignedInRequest): Promise<void> {
+  const { context, session } = call
   const { sub } = session.user
-  const issuer = posted(visit, 'issuer')
+  const issuer = posted(call, 'issuer')
   const links = await context.store.providerLinks(sub)
   const link = links.find((each) => each.issuer === issuer)
-  const name = nameOf(visit, issuer)
-  if (link === undefined) return leadBack(visit, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
-  if (!(await hasOtherWay(visit, issuer))) {
-    return leadBack(visit, { kind: 'connected', outcome: 'last', provider: name, atMs: context.now() }, sub)
+  const name = nameOf(call, issuer)
+  if (link === undefined) return leadBack(call, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
+  if (!(await hasOtherWay(call, issuer))) {
+    return leadBack(call, { kind: 'connected', outcome: 'last', provider: name, atMs: context.now() }, sub)
   }
-  if (!isConfirmed(visit)) {
+  if (!isConfirmed(call)) {
     const consequences = [
       `You can’t sign in with ${name} any more, and its groups don’t count for you here.`,
       'Browsers and devices that you signed in that way are signed out at once.',
     ]
-    return ask(visit, 'unlink', { issuer }, { question: `Disconnect ${name}?`, consequences, act: 'Disconnect' })
+    return ask(call, 'unlink', { issuer }, { question: `Disconnect ${name}?`, consequences, act: 'Disconnect' })
   }
   await context.federation.unlink(link, { by: sub })
-  leadBack(visit, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
+  leadBack(call, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
 }
 
 /** A password that can be used, a passkey, or another provider of the file in force. */

@@ -6,56 +6,56 @@ import { reasonOf, receive } from './arrival.ts'
 import type { Arrival, Attempt, Purpose } from './attempt-records.ts'
 import { callbackUrl, depart, refuse } from './departure.ts'
 import { showNameTaken } from './name-taken.ts'
-import { type CallbackVisit, connectAndLand, landLogin, problem } from './onward.ts'
+import { type CallbackRequest, connectAndLand, landLogin, problem } from './onward.ts'
 import { isFault, orFault, plain } from './provider/provider-fault.ts'
 import type { SignInReason } from './sign-in-reason.ts'
 
 /** Takes somebody back from a provider (OpenID Connect Core §3.1.2.5). */
-export async function answerCallback(visit: CallbackVisit): Promise<void> {
-  const { parts, party, request } = visit
+export async function answerCallback(call: CallbackRequest): Promise<void> {
+  const { parts, party, request } = call
   const query = queryOf(request)
   const state = one(query, 'state') ?? ''
   const attempt = await parts.attempts.find(request, state, 'attempt')
   const ours = attempt?.provider === party.provider.id && attempt.issuer === party.provider.issuer
-  if (attempt === undefined || !ours) return mismatch(visit, 'no attempt of this browser at this provider')
+  if (attempt === undefined || !ours) return mismatch(call, 'no attempt of this browser at this provider')
   const read = await orFault(() => party.metadata())
-  if (isFault(read)) return problem(visit, attempt.purpose, reasonOf(read))
+  if (isFault(read)) return problem(call, attempt.purpose, reasonOf(read))
   // RFC 9207 §2.4: before anything of the response is used.
   const iss = one(query, 'iss')
   const promised = read.server.authorization_response_iss_parameter_supported === true
-  if (query.has('iss') ? iss !== read.server.issuer : promised) return mismatch(visit, 'iss is not this provider’s')
-  if (!(await parts.attempts.spend(state))) return mismatch(visit, 'the response came a second time')
+  if (query.has('iss') ? iss !== read.server.issuer : promised) return mismatch(call, 'iss is not this provider’s')
+  if (!(await parts.attempts.spend(state))) return mismatch(call, 'the response came a second time')
   const error = one(query, 'error')
-  if (error !== undefined) return takeError(visit, attempt, error, one(query, 'error_description') ?? '')
-  if (one(query, 'code') === undefined) return mismatch(visit, 'a response without code')
-  return takeCode(visit, attempt)
+  if (error !== undefined) return takeError(call, attempt, error, one(query, 'error_description') ?? '')
+  if (one(query, 'code') === undefined) return mismatch(call, 'a response without code')
+  return takeCode(call, attempt)
 }
 
-async function takeCode(visit: CallbackVisit, attempt: Attempt): Promise<void> {
-  const { parts, party, request } = visit
+async function takeCode(call: CallbackRequest, attempt: Attempt): Promise<void> {
+  const { parts, party, request } = call
   // Made from the file, never from what the browser says of the host.
   const callback = new URL(callbackUrl(parts, party.provider.id))
   callback.search = queryOf(request).toString()
   const arrived = await receive(parts, party, callback, attempt)
   if (arrived.kind === 'arrived') {
     if (attempt.leastScopes) party.scopes.least = true
-    return land(visit, attempt.purpose, arrived.arrival)
+    return land(call, attempt.purpose, arrived.arrival)
   }
   if (arrived.reason === 'provider_misconfigured' && arrived.detail.startsWith('invalid_scope')) {
-    return tryLeastScopes(visit, attempt, arrived)
+    return tryLeastScopes(call, attempt, arrived)
   }
   if (arrived.reason === 'reauthentication_not_proven' && attempt.purpose.kind === 'interaction') {
     await refuse(parts, party.provider.id, arrived.reason, arrived.detail)
-    if (await visit.landing.unproven(visit, attempt.purpose.uid)) return
+    if (await call.landing.unproven(call, attempt.purpose.uid)) return
   }
-  return problem(visit, attempt.purpose, arrived)
+  return problem(call, attempt.purpose, arrived)
 }
 
-async function takeError(visit: CallbackVisit, attempt: Attempt, error: string, description: string): Promise<void> {
+async function takeError(call: CallbackRequest, attempt: Attempt, error: string, description: string): Promise<void> {
   const detail = plain(description === '' ? error : `${error}: ${description}`)
   if (error === 'invalid_scope') {
     const fault = { reason: 'provider_misconfigured', detail: `invalid_scope: ${detail}` } as const
-    return tryLeastScopes(visit, attempt, fault)
+    return tryLeastScopes(call, attempt, fault)
   }
   const reasons: Readonly<Record<string, SignInReason>> = {
     server_error: 'provider_unreachable',
@@ -65,66 +65,66 @@ async function takeError(visit: CallbackVisit, attempt: Attempt, error: string, 
     unsupported_response_type: 'provider_misconfigured',
   }
   const reason = Object.hasOwn(reasons, error) ? reasons[error] : undefined
-  return problem(visit, attempt.purpose, { reason: reason ?? 'denied_by_provider', detail })
+  return problem(call, attempt.purpose, { reason: reason ?? 'denied_by_provider', detail })
 }
 
 /** Once more with no scopes but those that every provider has. */
 async function tryLeastScopes(
-  visit: CallbackVisit,
+  call: CallbackRequest,
   attempt: Attempt,
   fault: { readonly reason: SignInReason; readonly detail: string },
 ): Promise<void> {
-  const { parts, party, request, response } = visit
-  if (attempt.leastScopes) return problem(visit, attempt.purpose, fault)
+  const { parts, party, request, response } = call
+  if (attempt.leastScopes) return problem(call, attempt.purpose, fault)
   const departure = await depart(parts, party, request, response, attempt.purpose, attempt, true)
-  return departure.kind === 'go' ? redirect(response, departure.url) : problem(visit, attempt.purpose, fault)
+  return departure.kind === 'go' ? redirect(response, departure.url) : problem(call, attempt.purpose, fault)
 }
 
 /** Goes on with what the person came for. */
-async function land(visit: CallbackVisit, purpose: Purpose, arrival: Arrival): Promise<void> {
-  const { parts, party } = visit
-  if (purpose.kind === 'connect') return landConnection(visit, purpose, arrival)
-  if (purpose.kind === 'proof') return landProof(visit, purpose.pending, arrival)
+async function land(call: CallbackRequest, purpose: Purpose, arrival: Arrival): Promise<void> {
+  const { parts, party } = call
+  if (purpose.kind === 'connect') return landConnection(call, purpose, arrival)
+  if (purpose.kind === 'proof') return landProof(call, purpose.pending, arrival)
   const admission = await admit(parts, party, arrival)
   if (admission.kind === 'admitted') {
-    return landLogin(visit, purpose, { sub: admission.user.sub, signIn: admission.signIn, ...arrival })
+    return landLogin(call, purpose, { sub: admission.user.sub, signIn: admission.signIn, ...arrival })
   }
-  if (admission.reason !== 'name_taken') return problem(visit, purpose, admission)
+  if (admission.reason !== 'name_taken') return problem(call, purpose, admission)
   await refuse(parts, party.provider.id, admission.reason, admission.detail)
-  return showNameTaken(visit, { provider: party.provider.id, issuer: party.provider.issuer, purpose, arrival })
+  return showNameTaken(call, { provider: party.provider.id, issuer: party.provider.issuer, purpose, arrival })
 }
 
 async function landConnection(
-  visit: CallbackVisit,
+  call: CallbackRequest,
   { sub, session }: Extract<Purpose, { kind: 'connect' }>,
   arrival: Arrival,
 ): Promise<void> {
-  const { parts, party, landing } = visit
-  const now = await landing.session(visit)
-  if (now?.sub !== sub || now.uid !== session) return mismatch(visit, 'the session that wanted to connect is over')
-  landing.connected(visit, await connect(parts, party, arrival, sub), party.provider.name, sub)
+  const { parts, party, landing } = call
+  const now = await landing.session(call)
+  if (now?.sub !== sub || now.uid !== session) return mismatch(call, 'the session that wanted to connect is over')
+  landing.connected(call, await connect(parts, party, arrival, sub), party.provider.name, sub)
 }
 
 /** The identity that waits is connected with the account that this sign-in leads to. */
-async function landProof(visit: CallbackVisit, key: string, arrival: Arrival): Promise<void> {
-  const { parts, party, request } = visit
+async function landProof(call: CallbackRequest, key: string, arrival: Arrival): Promise<void> {
+  const { parts, party, request } = call
   const pending = await parts.attempts.find(request, key, 'pending')
   const wanted = pending && parts.parties.byIssuer(pending.issuer)
   if (pending === undefined || wanted === undefined || !(await parts.attempts.spend(key))) {
-    return mismatch(visit, 'the sign-in that waited is over')
+    return mismatch(call, 'the sign-in that waited is over')
   }
   const link = await parts.store.providerLink(party.provider.issuer, arrival.person.person)
   if (link === undefined) {
-    return problem(visit, pending.purpose, { reason: 'not_allowed', detail: 'the proof has no account here' })
+    return problem(call, pending.purpose, { reason: 'not_allowed', detail: 'the proof has no account here' })
   }
   // The way in that shows the account must be open itself.
   const proof = await enter(parts, party, arrival, link.sub)
-  if (proof.kind !== 'admitted') return problem(visit, pending.purpose, proof)
-  return connectAndLand({ ...visit, party: wanted }, pending, link.sub)
+  if (proof.kind !== 'admitted') return problem(call, pending.purpose, proof)
+  return connectAndLand({ ...call, party: wanted }, pending, link.sub)
 }
 
 /** A response that nobody here waits for: nothing is spent, and nothing is told of it. */
-async function mismatch({ parts, party, response }: CallbackVisit, detail: string): Promise<void> {
+async function mismatch({ parts, party, response }: CallbackRequest, detail: string): Promise<void> {
   await refuse(parts, party.provider.id, 'state_mismatch', detail)
   sendPage(response, 400, providerProblemPage(new URL(parts.settings().origin).host, 'state_mismatch'))
 }

@@ -12,9 +12,9 @@ import type { FederationParts } from './federation-parts.ts'
 import type { Landing, ProviderRequest } from './landing.ts'
 import { answerLogout } from './logout-endpoint.ts'
 import { answerNameTaken, guardedBy } from './name-taken.ts'
-import type { CallbackVisit } from './onward.ts'
+import type { CallbackRequest } from './onward.ts'
 
-type Step = (visit: CallbackVisit) => Promise<void>
+type Step = (call: CallbackRequest) => Promise<void>
 
 const STEPS: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly step: Step }>> = {
   start: { method: 'GET', step: start },
@@ -43,8 +43,8 @@ export async function answerProviders(parts: FederationParts, landing: Landing, 
 }
 
 /** Begins a sign-in to the account page, also from the provider's own list of apps; or the proof that another identity waits for. */
-async function start(visit: CallbackVisit): Promise<void> {
-  const { parts, party, request, response } = visit
+async function start(call: CallbackRequest): Promise<void> {
+  const { parts, party, request, response } = call
   const query = queryOf(request)
   const pending = query.get('pending')
   const proof = pending !== null && isGuarded(parts.masterKey, guardedBy(pending), query)
@@ -54,5 +54,5 @@ async function start(visit: CallbackVisit): Promise<void> {
   const purpose: Purpose = pending === null ? { kind: 'account' } : { kind: 'proof', pending }
   const departure = await depart(parts, party, request, response, purpose, NO_WISH)
   if (departure.kind === 'go') return redirect(response, departure.url)
-  visit.landing.problem(visit, undefined, departure.reason)
+  call.landing.problem(call, undefined, departure.reason)
 }

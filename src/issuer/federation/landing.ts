@@ -18,20 +18,20 @@ export interface ProviderRequest {
 /** What waits for people who come back from a provider: each method answers the request. */
 export interface Landing {
   /** Goes on with the authorization or device that waits; false, and nothing answered, when it waits no more. */
-  interaction(visit: ProviderRequest, uid: string, login: ProviderLogin): Promise<boolean>
+  interaction(call: ProviderRequest, uid: string, login: ProviderLogin): Promise<boolean>
   /** Tells the client that nobody could be shown to have signed in anew. */
-  unproven(visit: ProviderRequest, uid: string): Promise<boolean>
+  unproven(call: ProviderRequest, uid: string): Promise<boolean>
   /** Back to the sign-in page, which says what was wrong. */
-  problem(visit: ProviderRequest, uid: string | undefined, reason: SignInReason): void
+  problem(call: ProviderRequest, uid: string | undefined, reason: SignInReason): void
   /** Signs the browser in and leads to the account page. */
-  account(visit: ProviderRequest, login: ProviderLogin): Promise<void>
+  account(call: ProviderRequest, login: ProviderLogin): Promise<void>
   /** Back to the account page, which says what became of a further way in. */
   connected(
-    visit: ProviderRequest,
+    call: ProviderRequest,
     outcome: 'linked' | 'known' | 'other_account' | 'account_linked',
     provider: string,
     sub: string,
   ): void
   /** Who the browser is signed in as; undefined: nobody. */
-  session(visit: ProviderRequest): Promise<{ readonly uid: string; readonly sub: string } | undefined>
+  session(call: ProviderRequest): Promise<{ readonly uid: string; readonly sub: string } | undefined>
 }

@@ -2,7 +2,7 @@ import type { ProviderSignIn } from '../../store/provider-store.ts'
 import { isForm } from '../http/request.ts'
 import { sendError } from '../http/response.ts'
 import type { FederationParts } from './federation-parts.ts'
-import type { CallbackVisit } from './onward.ts'
+import type { CallbackRequest } from './onward.ts'
 import { readLogoutToken } from './provider/logout-token.ts'
 import { personKey } from './provider/provider-person.ts'
 import type { RelyingParty } from './provider/relying-party.ts'
@@ -11,7 +11,7 @@ import { openTokens } from './sign-in-tokens.ts'
 const LARGEST_BODY = 16 * 1024
 
 /** Hears that somebody signed out at the provider (OpenID Connect Back-Channel Logout 1.0). */
-export async function answerLogout({ parts, party, request, response }: CallbackVisit): Promise<void> {
+export async function answerLogout({ parts, party, request, response }: CallbackRequest): Promise<void> {
   const provider = party.provider.id
   response.setHeader('cache-control', 'no-store')
   const token = isForm(request) ? await readToken(request) : undefined

@@ -5,7 +5,7 @@ import { sendPage } from '../http/response.ts'
 import { nameTakenPage, providerProblemPage } from '../pages/provider.ts'
 import type { Pending } from './attempt-records.ts'
 import { refuse } from './departure.ts'
-import { type CallbackVisit, connectAndLand } from './onward.ts'
+import { type CallbackRequest, connectAndLand } from './onward.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const SECOND_FACTOR =
@@ -13,15 +13,15 @@ const SECOND_FACTOR =
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
 /** Keeps the identity for ten minutes, and asks for another way in to the account that it is to be connected with. */
-export async function showNameTaken(visit: CallbackVisit, found: Omit<Pending, 'kind'>): Promise<void> {
-  const { parts, request, response } = visit
+export async function showNameTaken(call: CallbackRequest, found: Omit<Pending, 'kind'>): Promise<void> {
+  const { parts, request, response } = call
   const key = await parts.attempts.begin(request, response, { kind: 'pending', ...found })
-  show(visit, key, found.arrival.person.askedName, undefined, 200)
+  show(call, key, found.arrival.person.askedName, undefined, 200)
 }
 
 /** Takes the password of the account; what waits is connected with it and signed in, in one go. */
-export async function answerNameTaken(visit: CallbackVisit): Promise<void> {
-  const { parts, party, request, response } = visit
+export async function answerNameTaken(call: CallbackRequest): Promise<void> {
+  const { parts, party, request, response } = call
   const { form, address } = issuerRequestOf(request)
   const key = form.get('pending') ?? ''
   const pending = await parts.attempts.find(request, key, 'pending')
@@ -42,18 +42,18 @@ export async function answerNameTaken(visit: CallbackVisit): Promise<void> {
   const result = await parts.signIn.attempt(attempt)
   if (result.kind !== 'ok') {
     await parts.record(result.kind === 'slow' ? 'login.throttled' : 'login.failure', { address }, 'warn')
-    return show(visit, key, username, result.kind === 'slow' ? BUSY : WRONG, result.kind === 'slow' ? 429 : 400)
+    return show(call, key, username, result.kind === 'slow' ? BUSY : WRONG, result.kind === 'slow' ? 429 : 400)
   }
   // A further way in would open the account without what it asks for beside the password.
-  if (await parts.secondFactors.has(result.user.sub)) return show(visit, key, username, SECOND_FACTOR, 400)
+  if (await parts.secondFactors.has(result.user.sub)) return show(call, key, username, SECOND_FACTOR, 400)
   const spent = await parts.attempts.spend(key)
   if (!spent) return sendPage(response, 400, providerProblemPage(siteOf(parts), 'state_mismatch'))
   await parts.record('login.success', { sub: result.user.sub, address })
-  return connectAndLand(visit, pending, result.user.sub)
+  return connectAndLand(call, pending, result.user.sub)
 }
 
-function show(visit: CallbackVisit, key: string, username: string, problem: string | undefined, status: number): void {
-  const { parts, party, response } = visit
+function show(call: CallbackRequest, key: string, username: string, problem: string | undefined, status: number): void {
+  const { parts, party, response } = call
   const { id, name } = party.provider
   const { password, providers } = parts.settings()
   const guard = guardValue(parts.masterKey, guardedBy(key))

@@ -7,7 +7,7 @@ import type { RelyingParty } from './provider/relying-party.ts'
 import type { SignInReason } from './sign-in-reason.ts'
 
 /** One request that a provider sent somebody back with. */
-export interface CallbackVisit extends ProviderRequest {
+export interface CallbackRequest extends ProviderRequest {
   readonly parts: FederationParts
   readonly party: RelyingParty
   readonly landing: Landing
@@ -15,41 +15,41 @@ export interface CallbackVisit extends ProviderRequest {
 
 /** Signs in for what waits. */
 export async function landLogin(
-  visit: CallbackVisit,
+  call: CallbackRequest,
   purpose: Exclude<Purpose, { kind: 'proof' }>,
   login: ProviderLogin,
 ): Promise<void> {
-  const { parts, party, landing } = visit
+  const { parts, party, landing } = call
   const provider = party.provider.id
   parts.counted(provider, 'ok', 'ok')
   await parts.record('federation.sign_in', { provider, sub: login.sub, client: clientOf(purpose), source: 'sign_in' })
-  if (purpose.kind !== 'interaction') return landing.account(visit, login)
-  if (!(await landing.interaction(visit, purpose.uid, login))) return landing.account(visit, login)
+  if (purpose.kind !== 'interaction') return landing.account(call, login)
+  if (!(await landing.interaction(call, purpose.uid, login))) return landing.account(call, login)
 }
 
 /** Connects what waited with the account that was shown, and goes on in one go. */
 export async function connectAndLand(
-  visit: CallbackVisit,
+  call: CallbackRequest,
   { purpose, arrival }: { readonly purpose: Exclude<Purpose, { kind: 'proof' }>; readonly arrival: Arrival },
   sub: string,
 ): Promise<void> {
-  const { parts, party } = visit
+  const { parts, party } = call
   const outcome = await connect(parts, party, arrival, sub)
   if (outcome !== 'linked' && outcome !== 'known') {
-    return problem(visit, purpose, { reason: 'name_taken', detail: `the account could not be connected: ${outcome}` })
+    return problem(call, purpose, { reason: 'name_taken', detail: `the account could not be connected: ${outcome}` })
   }
   const entered = await enter(parts, party, arrival, sub)
-  if (entered.kind !== 'admitted') return problem(visit, purpose, entered)
-  return landLogin(visit, purpose, { sub, signIn: entered.signIn, ...arrival })
+  if (entered.kind !== 'admitted') return problem(call, purpose, entered)
+  return landLogin(call, purpose, { sub, signIn: entered.signIn, ...arrival })
 }
 
 /** Back to where the person signs in, with the reason; the provider's own words are for the log. */
 export async function problem(
-  visit: CallbackVisit,
+  call: CallbackRequest,
   purpose: Purpose,
   { reason, detail }: { readonly reason: SignInReason; readonly detail: string },
 ): Promise<void> {
-  const { parts, party, landing } = visit
+  const { parts, party, landing } = call
   await refuse(parts, party.provider.id, reason, detail, clientOf(purpose))
-  landing.problem(visit, purpose.kind === 'interaction' ? purpose.uid : undefined, reason)
+  landing.problem(call, purpose.kind === 'interaction' ? purpose.uid : undefined, reason)
 }
