@@ -28,6 +28,8 @@ export interface InstanceOptions {
   /** Further lines of routes.yaml. */
   readonly settings?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Of the loopback address. Default: any that is free. */
+  readonly port?: number
 }
 
 /** A family of tokens, as its client has it. */
@@ -44,6 +46,8 @@ export interface SeveralInstances {
   /** A connection to the database as a command has one, with what commands do; closed with the rest. */
   openActs(): Promise<{ readonly store: Store; readonly acts: RevocationActs }>
   readonly publicUrl: string
+  /** Another one takes the place of the balancer, on the port of `publicUrl`. */
+  stopBalancer(): Promise<void>
   /** Origins that the balancer leads to; every instance that is started comes to them. */
   targets: readonly string[]
   /** A token of another issuer, good at `/files`. */
@@ -122,8 +126,11 @@ export async function startSeveralInstances(
       .replace('groups: [photos]', 'groups: [photos, editors]')
       .replace('resources:', `resources:${foreign.resource(publicUrl)}`)
       .concat(FURTHER_ROUTES(publicUrl, photos))
-  const fileOf = (name: string, { store = storeUrl, settings: more = '' }: InstanceOptions = {}): string =>
-    common(`store: ${store}\ninstance: ${name}\n${more}`)
+  const fileOf = (name: string, options: InstanceOptions = {}): string => {
+    const { store = storeUrl, settings: more = '', port: own = 0 } = options
+    const text = common(`store: ${store}\ninstance: ${name}\n${more}`)
+    return text.replace('listen: 127.0.0.1:0', `listen: 127.0.0.1:${own}`)
+  }
   const asked = (clientId: string) => ({
     clientId,
     redirectUri: REDIRECT,
@@ -140,6 +147,10 @@ export async function startSeveralInstances(
     },
     set targets(next) {
       state.targets = next
+    },
+    stopBalancer: async () => {
+      balancer.closeAllConnections()
+      await new Promise((resolve) => balancer.close(resolve))
     },
     foreignToken: () => foreign.token(publicUrl),
     fileOf,

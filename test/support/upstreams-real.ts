@@ -29,6 +29,53 @@ http { access_log off; ${temps.join(' ')} server { listen 127.0.0.1:${port}; roo
   })
 }
 
+/** nginx before several audgates, without affinity, on a port of its own choice. */
+export function startNginxBalancer(port: number, backends: readonly string[]): Promise<RealServer> {
+  const make: Prepare = (folder) => {
+    const conf = join(folder, 'nginx.conf')
+    const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (name) => `${name}_temp_path ${folder}/${name};`,
+    )
+    const servers = backends.map((backend) => `server ${backend} max_fails=1 fail_timeout=1s;`)
+    writeFileSync(
+      conf,
+      `${process.getuid?.() === 0 ? 'user www-data;' : ''} daemon off; pid ${folder}/pid; error_log ${folder}/error.log; events {}
+http { access_log off; ${temps.join(' ')} upstream audgates { ${servers.join(' ')} }
+server { listen 127.0.0.1:${port}; client_max_body_size 0;
+  location / { proxy_pass http://audgates; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_next_upstream error timeout; } } }`,
+    )
+    return ['/usr/sbin/nginx', '-c', conf, '-e', `${folder}/error.log`]
+  }
+  return start('nginx', make, port)
+}
+
+/** HAProxy before several audgates, without affinity, on a port of its own choice. */
+export function startHaproxyBalancer(port: number, backends: readonly string[]): Promise<RealServer> {
+  const make: Prepare = (folder) => {
+    const conf = join(folder, 'haproxy.cfg')
+    const timeouts = ['connect', 'client', 'server'].map((name) => `  timeout ${name} 30s`)
+    const servers = backends.map((backend, n) => `  server s${n} ${backend} check inter 200ms fall 1 rise 1`)
+    writeFileSync(
+      conf,
+      `defaults
+  mode http
+${timeouts.join('\n')}
+frontend all
+  bind 127.0.0.1:${port}
+  default_backend audgates
+backend audgates
+  balance roundrobin
+  option redispatch 1
+  retry-on conn-failure
+  retries 3
+${servers.join('\n')}
+`,
+    )
+    return ['/usr/sbin/haproxy', '-db', '-f', conf]
+  }
+  return start('haproxy', make, port)
+}
+
 /** nginx before an HTTP server, passing on what it reads, odd field names too. */
 export function startNginxBefore(upstreamPort: number): Promise<RealServer> {
   return start('nginx', (folder, _files, port) => {
@@ -99,11 +146,11 @@ Group www-data
 
 type Prepare = (folder: string, files: string, port: number) => readonly string[]
 
-async function start(name: string, prepare: Prepare): Promise<RealServer> {
+async function start(name: string, prepare: Prepare, wanted?: number): Promise<RealServer> {
   const folder = mkdtempSync(join(tmpdir(), `audgate-${name}-`))
   const files = join(folder, 'files')
   mkdirSync(files)
-  const port = await freePort()
+  const port = wanted ?? (await freePort())
   const [program = '', ...args] = prepare(folder, files, port)
   // Started by root, they serve as www-data.
   if (process.getuid?.() === 0) for (const path of [folder, files]) chownSync(path, 33, 33)
