@@ -7,6 +7,7 @@ import type { IssuerContext } from './context.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
 import { type AdministratorRules, canSignIn, hasAdministrator } from './people/administrators.ts'
+import { removeFactor } from './people/factor-removal.ts'
 import { bestLevel } from './people/factor-rules.ts'
 import { makeLink, RESETTABLE, voidLink } from './people/links.ts'
 import { addUser, displayNameProblem, emailProblem, groupsProblem } from './people/people.ts'
@@ -79,6 +80,21 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
       return { kind: 'made', id: made.link.id, url: made.url, expiresAt: made.link.expiresAt }
     },
     voidLink: (id, sub, why) => voidLink(store, id, sub, why, now()),
+    removeFactor: (user, id, why) =>
+      removeFactor(
+        store,
+        {
+          user,
+          id,
+          ways: settings(),
+          offered: context.passkeys.offered(),
+          mayEndLast: true,
+          thenByLink: true,
+          detail: told(why),
+          at: Math.floor(now() / 1000),
+        },
+        () => actsFor(context, why).signOutEverywhere(user.sub, why.by),
+      ),
     endSession: async (sub, id, why) => {
       const session = (await store.sessions(sub)).find((each) => each.id === id)
       if (session === undefined) return false

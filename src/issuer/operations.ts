@@ -1,6 +1,7 @@
 import type { Level } from '../core/levels.ts'
 import type { ClientRecord, SigningKeyRecord, UserRecord } from '../store/store.ts'
 import type { AddedClient, NewClient } from './clients/clients.ts'
+import type { Removed } from './people/factor-removal.ts'
 import type { AddedUser, NewUser } from './people/people.ts'
 import type { RevocationActs } from './revocation-acts.ts'
 
@@ -57,6 +58,11 @@ export interface IssuerOperations {
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>
+  /**
+   * Takes a passkey (by its id) or the app (`authenticator`) from a person, and ends all sessions and tokens. `required` doesn't come: an operator
+   * may take the last one away; the next one comes by a link then.
+   */
+  removeFactor(user: UserRecord, id: string, why: Why): Promise<Removed>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
   /** The acts of revocation, each audited with `why`. */
   acts(why: Why): RevocationActs

@@ -14,7 +14,10 @@ describe('audgate user factors', () => {
       const sub = (await store.userByName('alice'))?.sub ?? ''
       await store.addAuthenticator({ sub, sealed: 'x', lastStep: 1, createdAt: 1_700_000_000 }, ['a', 'b'])
       const { stdout } = await command.run(['user', 'factors', 'alice', '--json'])
-      assert.deepEqual(JSON.parse(stdout), [{ id: 'authenticator', added_at: 1_700_000_000, recovery_codes: 2 }])
+      assert.deepEqual(JSON.parse(stdout), {
+        factors: [{ id: 'authenticator', kind: 'authenticator', added_at: 1_700_000_000 }],
+        recovery_codes: 2,
+      })
       const removed = await command.run(['user', 'factors', 'alice', '--remove', 'authenticator'])
       assert.equal(removed.code, 0, removed.stderr)
       assert.deepEqual([await store.authenticator(sub), await store.recoveryCodes(sub)], [undefined, 0])

@@ -25,10 +25,21 @@ export interface Removal {
 /** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. */
 export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required'
 
-/** Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. */
-export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
+/**
+ * Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. @param andThen what
+ * belongs to the same step.
+ */
+export function removeFactor(
+  store: Store,
+  removal: Removal,
+  andThen: () => Promise<unknown> = async () => undefined,
+): Promise<Removed> {
   return store.unit(
-    () => remove(store, removal),
+    async () => {
+      const result = await remove(store, removal)
+      if (result === 'removed') await andThen()
+      return result
+    },
     (result) => result === 'removed',
   )
 }
