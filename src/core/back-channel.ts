@@ -1,3 +1,5 @@
+import type { WeakSignIn } from './assurance.ts'
+
 /**
  * What gateways ask the issuer directly, not through a browser: credentials that are no tokens are exchanged for access tokens there. Plain data, for
  * it crosses processes. Times are NumericDate, seconds.
@@ -10,6 +12,8 @@ export interface BackChannelTerms {
   readonly begin_sign_in: { readonly question: NewSignIn; readonly answer: BegunSignIn }
   readonly redeem: { readonly question: CallbackQuestion; readonly answer: CallbackAnswer }
   readonly open_session: { readonly question: OpenQuestion; readonly answer: OpenedSession }
+  /** A request was refused for the sign-in behind its token: its client's next authorization asks for a better one. */
+  readonly weak_sign_in: { readonly question: WeakSignIn; readonly answer: { readonly noted: boolean } }
   readonly sign_out: { readonly question: SignOutQuestion; readonly answer: { readonly ended: boolean } }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Config, TicketSettings } from '../config/config.ts'
 import { parseTrustedPeers, type TrustedPeer } from '../core/headers/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/headers/header-policy.ts'
+import { LEVELS, type Level } from '../core/levels.ts'
 import { createOwnAuthorities, type OwnAuthorities } from '../core/paths/own-authorities.ts'
 import { createRouter, type Router } from '../core/paths/router.ts'
 import type { Route } from '../core/route.ts'
@@ -55,6 +56,29 @@ export function appPasswordPlaces(config: Config): ReadonlyMap<string, string> {
     if (!places.has(identifier)) places.set(identifier, originOf(policy, host ?? config.publicHost) + path)
   }
   return places
+}
+
+/** Scopes that are worth nothing without a level of sign-in: each rule that takes them asks for one. By resource, the least that does. */
+export function scopeLevels(config: Config): ReadonlyMap<string, ReadonlyMap<string, Level>> {
+  const all = new Map<string, Map<string, Level | undefined>>()
+  for (const { access } of config.routes) {
+    if (access.kind === 'public') continue
+    const { identifier } = access.resource
+    const levels = all.get(identifier) ?? new Map<string, Level | undefined>()
+    all.set(identifier, levels)
+    for (const { scopes, acr } of access.rules)
+      for (const scope of scopes) levels.set(scope, levels.has(scope) ? lesser(levels.get(scope), acr) : acr)
+  }
+  return new Map([...all].map(([identifier, levels]) => [identifier, new Map([...levels].filter(isAsked))]))
+}
+
+function lesser(one: Level | undefined, other: Level | undefined): Level | undefined {
+  if (one === undefined || other === undefined) return undefined
+  return LEVELS.find((level) => level === one || level === other)
+}
+
+function isAsked(entry: [string, Level | undefined]): entry is [string, Level] {
+  return entry[1] !== undefined
 }
 
 /** Whether browsers keep cookies of these hosts to https. */

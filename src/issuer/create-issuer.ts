@@ -3,7 +3,7 @@ import { createAuditTrail } from './audit-trail.ts'
 import { keepAdminClient } from './clients/admin-client.ts'
 import { createDocumentSource } from './clients/document-source.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
-import type { IssuerContext } from './context.ts'
+import { faultOf, type IssuerContext } from './context.ts'
 import { createOperations } from './create-operations.ts'
 import { aroundLibrary, createEndpoints, type Endpoints } from './endpoints.ts'
 import { createFederation } from './federation/create-federation.ts'
@@ -86,7 +86,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
         renew()
       }),
     operations: createOperations(context, () => keys),
-    noteWeakSignIn: (refusal) => context.stepUps.note(refusal),
+    noteWeakSignIn: (refusal) => void context.stepUps.note(refusal),
     providerAges: () => context.federation.ages(),
     askProviders: () => context.federation.look(),
     close: async () => {
@@ -124,7 +124,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
-    stepUps: createStepUps(now),
+    stepUps: createStepUps({ store, now, onFault: (error) => trail.tell('issuer.fault', faultOf(error), 'error') }),
     secondFactors: createSecondFactors(store, masterKey, now),
     passkeys: createPasskeys({ store, masterKey, now, settings }),
     rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),

@@ -90,7 +90,7 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
           offered: context.passkeys.offered(),
           mayEndLast: true,
           thenByLink: true,
-          detail: told(why),
+          detail: reasonOf(why),
           at: Math.floor(now() / 1000),
         },
         () => actsFor(context, why).signOutEverywhere(user.sub, why.by),

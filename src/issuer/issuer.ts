@@ -2,10 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { WeakSignIn } from '../core/assurance.ts'
 import type { BackChannelKind, BackChannelTerms } from '../core/back-channel.ts'
 import type { IdentityProvider, PasswordSignIn } from '../core/identity-provider.ts'
+import type { Level } from '../core/levels.ts'
 import type { Resource } from '../core/resource.ts'
 import type { Store } from '../store/store.ts'
 import type { AdminSignIn } from './admin-session.ts'
 import type { IssuerOperations } from './operations.ts'
+
+/** Resource identifier → scope → level. */
+export type ScopeLevels = ReadonlyMap<string, ReadonlyMap<string, Level>>
 
 /** What routes.yaml says of the embedded issuer; lifetimes in seconds. */
 export interface IssuerSettings {
@@ -43,6 +47,8 @@ export interface IssuerSettings {
   readonly adminGroups: readonly string[]
   /** Those that accept the embedded issuer's tokens, in file order. */
   readonly resources: readonly Resource[]
+  /** By resource and scope: the least level without which no rule lets the scope do anything. Default: none. */
+  readonly scopeLevels?: ScopeLevels
   /** Lives of one-time links. */
   readonly links?: { readonly inviteSeconds: number; readonly recoverSeconds: number }
   /** Whether the operator's page is served; default: it isn't. */

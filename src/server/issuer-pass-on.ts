@@ -29,6 +29,7 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
   const choice = createUpstreamChoice(issuer.upstreams)
   await passOn(app, choice, new URL(config.publicUrl).host, underWay)
   await app.ready()
+  const backChannel = remoteBackChannel(choice, config.secrets.feedToken ?? '')
   return {
     handle: (reserved) => {
       underWay.set(reserved.request, reserved)
@@ -36,7 +37,9 @@ export async function mountUpstream(config: Config, issuer: UpstreamIssuer): Pro
     },
     own: undefined,
     answer: undefined,
-    backChannel: remoteBackChannel(choice, config.secrets.feedToken ?? ''),
+    backChannel,
+    // A client's next authorization may come without it; the refusal has said all that there is to say.
+    noteWeakSignIn: (refusal) => void backChannel.ask('weak_sign_in', refusal).catch(() => undefined),
     operations: undefined,
     adminSignIn: undefined,
     onKeysChanged: () => undefined,

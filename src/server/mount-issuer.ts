@@ -1,5 +1,5 @@
 import { type Config, type EmbeddedIssuer, issuedResources } from '../config/config.ts'
-import { appPasswordPlaces, sessionOrigins } from '../gateway/policy.ts'
+import { appPasswordPlaces, scopeLevels, sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import type { IssuerOperations } from '../issuer/operations.ts'
 import type { Store } from '../store/store.ts'
@@ -91,6 +91,7 @@ function settingsOf(config: Config, { kind: _, ...settings }: EmbeddedIssuer): I
     appPasswords: { max: config.appPasswords.maxSeconds, unused: config.appPasswords.unusedSeconds },
     appPasswordPlaces: appPasswordPlaces(config),
     sessionOrigins: sessionOrigins(config),
+    scopeLevels: scopeLevels(config),
     adminGroups: config.admin?.groups ?? [],
     resources: issuedResources(config),
     hasAdmin: config.admin !== undefined,

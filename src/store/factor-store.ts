@@ -42,6 +42,17 @@ export interface RememberedBrowser {
   readonly expiresAt: number
 }
 
+/** A request that was refused for the sign-in behind its token alone. */
+export interface KeptWeakSignIn {
+  readonly sub: string
+  readonly clientId: string
+  readonly acr: string | undefined
+  /** Seconds. */
+  readonly maxAge: number | undefined
+  /** NumericDate, seconds. */
+  readonly expiresAt: number
+}
+
 /** What people show beside their password, or instead of it. */
 export interface FactorStore {
   /** The oldest first. */
@@ -65,6 +76,13 @@ export interface FactorStore {
   markFactorReset(sub: string, at: number): Promise<void>
   isFactorReset(sub: string): Promise<boolean>
   clearFactorReset(sub: string): Promise<void>
+  /**
+   * Notes what a refused request of a person and a client needs of the sign-in, in the place of what was noted before. @param most of all of them;
+   * the oldest go.
+   */
+  noteWeakSignIn(weak: KeptWeakSignIn, most: number): Promise<void>
+  /** One that has not expired. @param now NumericDate, seconds. */
+  weakSignIn(sub: string, clientId: string, now: number): Promise<KeptWeakSignIn | undefined>
   rememberBrowser(record: RememberedBrowser): Promise<void>
   /** One that has not expired. @param now NumericDate, seconds. */
   rememberedBrowser(hash: string, now: number): Promise<RememberedBrowser | undefined>

@@ -15,7 +15,10 @@ describe('A client that ignores the challenge of a rule', () => {
       await box.restart(async () => {
         const file = join(box.folder, 'routes.yaml')
         const text = readFileSync(file, 'utf8')
-        writeFileSync(file, text.replace('scopes: ["photos:write"] }', 'scopes: ["photos:write"], acr: mfa }'))
+        writeFileSync(file, text.replace(
+            '{ methods: [write], scopes: ["photos:write"] }',
+            '{ methods: [PUT], scopes: ["photos:write"], acr: mfa }, { methods: [write], scopes: ["photos:write"] }',
+          ))
       })
       const alice = new Person(box.url, 'alice')
       const scope = 'photos:read photos:write'

@@ -6,6 +6,7 @@ import { OPENID_SCOPES } from '../people/people.ts'
 import { type Grantable, isDenied, offer } from '../tokens/policy.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 import { splitScope } from '../tokens/token-gate.ts'
+import { withinReach } from './reachable-level.ts'
 
 /** A client as far as consent goes. Those with a metadata document may not be in the store yet. */
 export type ConsentingClient = Pick<ClientRecord, 'id' | 'name' | 'thirdParty' | 'origin' | 'secretHash'> & {
@@ -18,6 +19,8 @@ export interface AuthorizationRequest {
   readonly client: ConsentingClient
   /** The parameters of the request, as the library keeps them. */
   readonly parameters: Readonly<Record<string, unknown>>
+  /** The level of the sign-in in hand, as it says it. */
+  readonly acr: unknown
   /** By the device flow: always asked. */
   readonly device: boolean
   /** The scopes that the person has just ticked; undefined: not asked yet. */
@@ -45,10 +48,9 @@ export async function viewAuthorization(
   request: AuthorizationRequest,
 ): Promise<AuthorizationView> {
   const { user, client, parameters, ticked } = request
-  const offers = offer(readParameters(context, parameters.resource, parameters.scope), {
-    kind: 'person',
-    groups: user.groups,
-  })
+  const shares = readParameters(context, parameters.resource, parameters.scope)
+  const may = offer(shares, { kind: 'person', groups: user.groups })
+  const offers = await withinReach(context, user, request.acr, may)
   const openId = splitScope(String(parameters.scope ?? '')).filter((scope) => OPENID_SCOPES.has(scope))
   const consents = await context.store.consents({ sub: user.sub, clientId: client.id })
   const offered = new Map<string, readonly string[]>(offers.map((each) => [each.resource.identifier, each.scopes]))

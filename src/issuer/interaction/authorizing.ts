@@ -49,6 +49,7 @@ async function viewOf(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<
     user: withGroups(person.user, standingOf(ctx)),
     client: await consentingClient(context, client),
     parameters: params ?? {},
+    acr: ctx.oidc.session?.acr,
     device: route === 'code_verification' || route === 'device_resume',
     ticked: Array.isArray(ticked) ? ticked.map(String) : undefined,
   })

@@ -1,3 +1,4 @@
+import type { Level } from '../../core/levels.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { keepDocumentClient } from '../clients/metadata-documents.ts'
 import { seconds, siteOf } from '../context.ts'
@@ -22,6 +23,7 @@ export async function showDenied(visit: InteractionContext): Promise<void> {
     name: resource.name,
     identifier: resource.identifier,
     groups: [...new Set(withheld.flatMap(({ groups }) => groups))],
+    level: withheld.some(({ level }) => level !== undefined),
   }))
   await context.record('authorization.denied', {
     sub: user.sub,
@@ -168,11 +170,11 @@ function pageResources(visit: InteractionContext, view: AuthorizationView): read
     identifier: resource.identifier,
     scopes: [
       ...boxes(resource.identifier, (scope) => describe(resource.scopes, scope)),
-      ...withheld.map(({ scope, groups }) => ({
+      ...withheld.map(({ scope, groups, level }) => ({
         scope,
         description: describe(resource.scopes, scope),
         ticked: false,
-        unavailable: withheldReason(groups),
+        unavailable: level === undefined ? withheldReason(groups) : levelReason(level),
       })),
     ],
   }))
@@ -182,6 +184,11 @@ function pageResources(visit: InteractionContext, view: AuthorizationView): read
 
 function describe(words: ReadonlyMap<string, string>, scope: string): string {
   return words.get(scope) ?? scope
+}
+
+function levelReason(level: Level): string {
+  const what = level === 'phr' ? 'a passkey' : 'a passkey, or an authenticator app beside your password'
+  return `It needs a sign-in with ${what}, which your account doesn’t have. You can add one under your account.`
 }
 
 function withheldReason(groups: readonly string[]): string {

@@ -36,7 +36,12 @@ export function viewOf(visit: InteractionContext, user: UserRecord): Promise<Aut
   const { context, client, interaction } = visit
   const parameters = interaction.params
   const device = interaction.deviceCode !== undefined
-  return viewAuthorization(context, { user, client, parameters, device, ticked: undefined })
+  const acr = interaction.lastSubmission?.login?.acr ?? sessionAcr(interaction.session)
+  return viewAuthorization(context, { user, client, parameters, acr, device, ticked: undefined })
+}
+
+function sessionAcr(session: PendingInteraction['session']): unknown {
+  return session !== undefined && 'acr' in session ? session.acr : undefined
 }
 
 /** Ends the page's part with `result` and sends the person on their way: to the client, maybe, by a redirect of its own. */

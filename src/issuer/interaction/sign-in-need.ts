@@ -1,9 +1,14 @@
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { errors, interactionPolicy } from 'oidc-provider'
 import { LEVELS, type Level, type SignInNeed } from '../../core/levels.ts'
+import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { SIGN_IN_WISHES } from '../http/authorization-parameters.ts'
+import type { Person } from '../people/people.ts'
 import { satisfies } from '../people/step-ups.ts'
+import { withGroups } from '../tokens/provider-groups.ts'
+import { standingOf } from './provider-session.ts'
+import { levelOfScopes } from './reachable-level.ts'
 
 const { Check } = interactionPolicy
 
@@ -37,11 +42,17 @@ export function bothNeeds(one: SignInNeed, other: SignInNeed): SignInNeed {
   }
 }
 
-/** What an authorization asks of the sign-in: by its parameters, and by a refusal of that client and person a moment ago. */
-export function needOf(context: IssuerContext, params: Parameters, sub: string | undefined): SignInNeed {
+/** What an authorization asks of the sign-in: by its parameters, by what it asks for, and by a refusal of that client and person a moment ago. */
+export async function needOf(
+  context: IssuerContext,
+  params: Parameters,
+  user: UserRecord | undefined,
+): Promise<SignInNeed> {
   const wished = wishedSignIn(params)
-  const refused = sub === undefined ? undefined : context.stepUps.refused(sub, String(params.client_id))
-  return refused === undefined ? wished : bothNeeds(wished, refused)
+  if (user === undefined) return wished
+  const refused = await context.stepUps.refused(user.sub, String(params.client_id))
+  const acr = await levelOfScopes(context, params, user)
+  return [refused, acr && { acr }].reduce<SignInNeed>((need, more) => (more ? bothNeeds(need, more) : need), wished)
 }
 
 /** The name of the check that asks for a better or fresher sign-in, among the reasons of the `login` prompt. */
@@ -49,21 +60,33 @@ export const STEP_UP = 'step_up'
 
 /** Asks for a sign-in that is good and fresh enough. Who has just signed in is fresh. */
 export function stepUpCheck(context: IssuerContext): InstanceType<typeof Check> {
-  return new Check(STEP_UP, 'a better or fresher sign-in is needed', 'login_required', (ctx: KoaContextWithOIDC) => {
-    const { session, params, result } = ctx.oidc
-    const accountId = session?.accountId
-    if (accountId === undefined) return false
-    const { acr, maxAge } = needOf(context, params ?? {}, accountId)
-    const fresh = result?.login !== undefined
-    return !satisfies(
-      { acr, maxAge: fresh ? undefined : maxAge === 0 ? -1 : maxAge },
-      { acr: session?.acr, authTime: session?.loginTs },
-      seconds(context),
-    )
-  })
+  return new Check(
+    STEP_UP,
+    'a better or fresher sign-in is needed',
+    'login_required',
+    async (ctx: KoaContextWithOIDC) => {
+      const { session, params, result, account } = ctx.oidc
+      if (session?.accountId === undefined) return false
+      const { acr, maxAge } = await needOf(context, params ?? {}, userOf(ctx, account))
+      const fresh = result?.login !== undefined
+      return !satisfies(
+        { acr, maxAge: fresh ? undefined : maxAge === 0 ? -1 : maxAge },
+        { acr: session?.acr, authTime: session?.loginTs },
+        seconds(context),
+      )
+    },
+  )
+}
+
+function userOf(ctx: KoaContextWithOIDC, account: KoaContextWithOIDC['oidc']['account']): UserRecord | undefined {
+  return account !== undefined && 'user' in account ? withGroups((account as Person).user, standingOf(ctx)) : undefined
 }
 
 /** The level that an authorization asks for; undefined: any. */
-export function levelNeeded(context: IssuerContext, params: Parameters, sub: string | undefined): Level | undefined {
-  return needOf(context, params, sub).acr
+export async function levelNeeded(
+  context: IssuerContext,
+  params: Parameters,
+  user: UserRecord,
+): Promise<Level | undefined> {
+  return (await needOf(context, params, user)).acr
 }

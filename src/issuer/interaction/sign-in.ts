@@ -1,3 +1,4 @@
+import { reaches } from '../../core/levels.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { siteOf } from '../context.ts'
@@ -26,9 +27,11 @@ import { leaveSession } from './leave-session.ts'
 import { finishSignIn, PASSKEY_REFUSED, passkeyAsk, signInByPasskey } from './passkey-step.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
+import { reachableLevel } from './reachable-level.ts'
 import { levelNeeded, STEP_UP } from './sign-in-need.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
+const BETTER = 'What was asked for needs a better sign-in than that one. Use your passkey.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
 interface Retry {
@@ -41,16 +44,25 @@ interface Retry {
 /** The page that asks who is there, unless there is just one way to say so. */
 export async function showSignIn(visit: InteractionContext): Promise<void> {
   if (await goesOn(visit)) return
-  if (lacksLevel(visit)) return showUnmet(visit)
+  const lacking = await levelLacking(visit)
+  if (lacking === 'unreachable') return showUnmet(visit)
+  if (lacking === 'other_way')
+    return showSignInPage(visit, { username: visit.user?.username ?? '', problem: BETTER, status: 200 })
   if (!(await goStraight(visit))) await showSignInPage(visit)
 }
 
-/** Whether whoever has just signed in would have to sign in better than this account can. */
-function lacksLevel({ context, interaction, user }: InteractionContext): boolean {
+/** Whether whoever has just signed in has to sign in better: in another way that the account has, or as this account can't. */
+async function levelLacking({
+  context,
+  interaction,
+  user,
+}: InteractionContext): Promise<'unreachable' | 'other_way' | undefined> {
   const { reasons } = interaction.prompt
   const login = interaction.lastSubmission?.login
-  if (user === undefined || login?.accountId !== user.sub || !reasons.includes(STEP_UP)) return false
-  return levelNeeded(context, interaction.params, user.sub) !== undefined
+  if (user === undefined || login?.accountId !== user.sub || !reasons.includes(STEP_UP)) return undefined
+  const needed = await levelNeeded(context, interaction.params, user)
+  if (needed === undefined) return undefined
+  return reaches(await reachableLevel(context, user.sub), needed) ? 'other_way' : 'unreachable'
 }
 
 async function showUnmet(visit: InteractionContext): Promise<void> {
@@ -137,7 +149,7 @@ export async function signIn(visit: InteractionContext): Promise<void> {
 
 /** Whether a remembered browser is enough: never where more than a password is asked for. */
 async function spareCode({ context, interaction, request }: InteractionContext, user: UserRecord): Promise<boolean> {
-  const needed = levelNeeded(context, interaction.params, user.sub)
+  const needed = await levelNeeded(context, interaction.params, user)
   return (needed === undefined || needed === 'pwd') && (await isRemembered(context, request, user))
 }
 

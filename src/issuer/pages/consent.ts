@@ -96,6 +96,8 @@ export interface DeniedResource {
   readonly identifier: string
   /** Groups that give some of what was asked for; none: nobody may have it. */
   readonly groups: readonly string[]
+  /** What is missing is a second way to sign in. */
+  readonly level?: boolean
 }
 
 export interface DeniedModel extends PageFrame {
@@ -123,13 +125,14 @@ ${switchForm(model.switchAccount)}`,
   )
 }
 
-function reason({ name, identifier, groups }: DeniedResource): Html {
+function reason({ name, identifier, groups, level = false }: DeniedResource): Html {
   const shown = groups.map((group, index) => {
     const before = index === 0 ? '' : index === groups.length - 1 ? ' or ' : ', '
     return html`${before}<strong class="group">${plainWords(group, 100)}</strong>`
   })
-  const why =
-    groups.length === 0
+  const why = level
+    ? html`It needs a better sign-in than your account can do. Add a second one under <a href="/account">your account</a>.`
+    : groups.length === 0
       ? html`No group is given what was asked for.`
       : html`It is for people in the group ${shown}, and you are not in ${groups.length === 1 ? 'it' : 'any of them'}.`
   return html`<li><strong>${plainWords(name, 100)}</strong> <span class="identifier">${plainWords(identifier, 200)}</span><br>${why}</li>`

@@ -1,33 +1,57 @@
 import type { WeakSignIn } from '../../core/assurance.ts'
-import { levelOf, OWN_ACR, reaches, type SignInNeed } from '../../core/levels.ts'
+import { LEVELS, levelOf, OWN_ACR, reaches, type SignInNeed } from '../../core/levels.ts'
+import type { FactorStore } from '../../store/factor-store.ts'
 
 /** Refusals that a better sign-in would have spared, remembered: few clients of this time ask for one by themselves (RFC 9470 §4). */
 export interface StepUps {
-  note(refusal: WeakSignIn): void
+  /** Never throws; what the store throws is told to `onFault`. */
+  note(refusal: WeakSignIn): Promise<void>
   /** What that person's next authorization by that client has to satisfy. */
-  refused(sub: string, clientId: string): SignInNeed | undefined
+  refused(sub: string, clientId: string): Promise<SignInNeed | undefined>
 }
 
-const REMEMBERED_MS = 10 * 60_000
+const REMEMBERED_SECONDS = 600
 const MOST = 10_000
+/** A client that tries again and again is noted this often. */
+const AGAIN_MS = 30_000
 
-/** Keeps the last 10,000, for ten minutes each, in this process. @param now milliseconds. */
-export function createStepUps(now: () => number): StepUps {
-  const kept = new Map<string, { readonly need: SignInNeed; readonly untilMs: number }>()
-  const find = (key: string): SignInNeed | undefined => {
-    const entry = kept.get(key)
-    if (entry !== undefined && entry.untilMs > now()) return entry.need
-    kept.delete(key)
-    return undefined
+export interface StepUpParts {
+  readonly store: Pick<FactorStore, 'noteWeakSignIn' | 'weakSignIn'>
+  /** Milliseconds. */
+  readonly now: () => number
+  readonly onFault: (error: unknown) => void
+}
+
+/** Keeps the last 10,000, for ten minutes each, in the store: whoever shares it asks for the sign-in. */
+export function createStepUps({ store, now, onFault }: StepUpParts): StepUps {
+  const noted = new Map<string, number>()
+  const underWay = new Set<Promise<void>>()
+  const keep = async ({ sub, clientId, need }: WeakSignIn): Promise<void> => {
+    const expiresAt = Math.floor(now() / 1000) + REMEMBERED_SECONDS
+    try {
+      await store.noteWeakSignIn({ sub, clientId, acr: need.acr, maxAge: need.maxAge, expiresAt }, MOST)
+    } catch (error) {
+      onFault(error)
+    }
   }
   return {
-    note: ({ sub, clientId, need }) => {
-      const key = keyOf(sub, clientId)
-      kept.delete(key)
-      kept.set(key, { need, untilMs: now() + REMEMBERED_MS })
-      if (kept.size > MOST) for (const oldest of kept.keys()) if (kept.delete(oldest)) break
+    note: (refusal) => {
+      const key = JSON.stringify([refusal.sub, refusal.clientId, refusal.need])
+      if ((noted.get(key) ?? Number.NEGATIVE_INFINITY) > now() - AGAIN_MS) return Promise.resolve()
+      noted.delete(key)
+      noted.set(key, now())
+      if (noted.size > MOST) for (const oldest of noted.keys()) if (noted.delete(oldest)) break
+      const done = keep(refusal).finally(() => underWay.delete(done))
+      underWay.add(done)
+      return done
     },
-    refused: (sub, clientId) => find(keyOf(sub, clientId)),
+    refused: async (sub, clientId) => {
+      // The client may come back before the store has it.
+      await Promise.all(underWay)
+      const kept = await store.weakSignIn(sub, clientId, Math.floor(now() / 1000))
+      if (kept === undefined) return undefined
+      return { acr: LEVELS.find((level) => level === kept.acr), maxAge: kept.maxAge }
+    },
   }
 }
 
@@ -39,8 +63,4 @@ export function satisfies(
 ): boolean {
   if (acr !== undefined && !reaches(levelOf(signIn.acr, OWN_ACR), acr)) return false
   return maxAge === undefined || (signIn.authTime !== undefined && now - signIn.authTime <= maxAge)
-}
-
-function keyOf(sub: string, clientId: string): string {
-  return JSON.stringify([sub, clientId])
 }

@@ -32,6 +32,10 @@ export function createBackChannel(parts: SessionParts): BackChannel {
     begin_sign_in: async (question) => beginSignIn(parts.context, question),
     redeem: (question) => redeem(parts, sessions.isSignedIn, question),
     open_session: sessions.open,
+    weak_sign_in: async ({ sub, clientId, need }) => {
+      await parts.context.stepUps.note({ sub, clientId, need })
+      return { noted: true }
+    },
     sign_out: async (question) => ({ ended: await sessions.signOut(question) }),
   }
   return { ask: (kind, question) => answers[kind](question) }

@@ -1,3 +1,4 @@
+import type { Level } from '../../core/levels.ts'
 import { grantableScopes, groupsThatGive, matchResource, type Resource, type Scope } from '../../core/resource.ts'
 import type { ClientRecord } from '../../store/store.ts'
 
@@ -19,9 +20,18 @@ export interface Refusal {
   readonly description: string
 }
 
+/** A scope that a holder may not have. */
+export interface Withheld {
+  readonly scope: Scope
+  /** Those that would do. */
+  readonly groups: readonly string[]
+  /** The level of sign-in that is missing; undefined: that isn't why. */
+  readonly level?: Level
+}
+
 /** What of one resource a holder may have, and what not. */
 export interface Grantable extends ResourceScopes {
-  readonly withheld: readonly { readonly scope: Scope; readonly groups: readonly string[] }[]
+  readonly withheld: readonly Withheld[]
 }
 
 /** What the holder may be given of the resource right now, in the resource's order. The one rule behind every endpoint. */

@@ -116,7 +116,7 @@ async function refuseAfterStepUp(
   token: Pick<AdapterPayload, 'accountId' | 'clientId' | 'acr' | 'authTime'>,
 ): Promise<void> {
   const clientId = token.clientId ?? ''
-  const need = stepUps.refused(token.accountId ?? '', clientId)
+  const need = await stepUps.refused(token.accountId ?? '', clientId)
   if (need === undefined || satisfies(need, { acr: token.acr, authTime: token.authTime }, Math.floor(now() / 1000)))
     return
   if ((await store.client(clientId))?.stepUp === 'reauthorize')

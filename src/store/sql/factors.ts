@@ -1,7 +1,7 @@
 import type { FactorStore } from '../factor-store.ts'
 import type { Database, Queries } from './database.ts'
 import { dropIdleCodes, passkeyQueries } from './passkeys.ts'
-import { integer, text } from './row.ts'
+import { integer, optionalInteger, optionalText, text } from './row.ts'
 
 /** Authenticator apps, recovery codes, and what belongs to second factors; passkeys are beside it. */
 export function factorQueries(database: Database): FactorStore {
@@ -40,6 +40,23 @@ export function factorQueries(database: Database): FactorStore {
     isFactorReset: async (sub) => (await database.get('SELECT at FROM factor_resets WHERE sub = ?', sub)) !== undefined,
     clearFactorReset: async (sub) => {
       await database.run('DELETE FROM factor_resets WHERE sub = ?', sub)
+    },
+    noteWeakSignIn: (weak, most) =>
+      database.write(async (queries) => {
+        const { sub, clientId, acr, maxAge, expiresAt } = weak
+        const sql = `INSERT INTO weak_sign_ins (sub, client_id, acr, max_age, expires_at) VALUES (?, ?, ?, ?, ?)
+          ON CONFLICT (sub, client_id) DO UPDATE SET acr = excluded.acr, max_age = excluded.max_age,
+          expires_at = excluded.expires_at`
+        await queries.run(sql, sub, clientId, acr ?? null, maxAge ?? null, expiresAt)
+        const surplus = 'SELECT expires_at FROM weak_sign_ins ORDER BY expires_at DESC LIMIT 1 OFFSET ?'
+        await queries.run(`DELETE FROM weak_sign_ins WHERE expires_at <= (${surplus})`, most)
+      }),
+    weakSignIn: async (sub, clientId, now) => {
+      const sql = 'SELECT * FROM weak_sign_ins WHERE sub = ? AND client_id = ? AND expires_at > ?'
+      const row = await database.get(sql, sub, clientId, now)
+      if (row === undefined) return undefined
+      const [acr, maxAge] = [optionalText(row, 'acr'), optionalInteger(row, 'max_age')]
+      return { sub, clientId, acr, maxAge, expiresAt: integer(row, 'expires_at') }
     },
     rememberBrowser: async ({ hash, sub, bound, createdAt, expiresAt }) => {
       const sql = 'INSERT INTO remembered_browsers (hash, sub, bound, created_at, expires_at) VALUES (?, ?, ?, ?, ?)'
