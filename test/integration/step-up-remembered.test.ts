@@ -15,10 +15,13 @@ describe('A client that ignores the challenge of a rule', () => {
       await box.restart(async () => {
         const file = join(box.folder, 'routes.yaml')
         const text = readFileSync(file, 'utf8')
-        writeFileSync(file, text.replace(
+        writeFileSync(
+          file,
+          text.replace(
             '{ methods: [write], scopes: ["photos:write"] }',
-            '{ methods: [PUT], scopes: ["photos:write"], acr: mfa }, { methods: [write], scopes: ["photos:write"] }',
-          ))
+            '{ methods: [PUT], scopes: ["photos:write"], acr: mfa }\n      - { methods: [write], scopes: ["photos:write"] }',
+          ),
+        )
       })
       const alice = new Person(box.url, 'alice')
       const scope = 'photos:read photos:write'
