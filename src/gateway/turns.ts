@@ -4,8 +4,15 @@ import type { Socket } from 'node:net'
 /** What a client may send ahead of its answers: so many requests, whose heads have so many characters in all. */
 const MAX_AHEAD = 500
 const MAX_AHEAD_CHARACTERS = 65_536
-/** How often it is looked whether a body stands still behind an earlier answer: then nobody would see its client leave. */
-const STILL_BODY_MS = 5_000
+/** How long a body may stand still behind an earlier answer. */
+export interface StillBodyLimits {
+  /** How often it is looked; where no more of it is read, nobody would see its client leave. */
+  readonly checkMs: number
+  /** Without a byte more from the client; the same as for a body that is being read. */
+  readonly idleMs: number
+}
+
+const STILL_BODY: StillBodyLimits = { checkMs: 5_000, idleMs: 300_000 }
 
 interface Ahead {
   requests: number
@@ -19,6 +26,11 @@ interface Ahead {
  */
 export class Turns {
   readonly #waiting = new WeakMap<Socket, Ahead>()
+  readonly #stillBody: StillBodyLimits
+
+  constructor(stillBody: StillBodyLimits = STILL_BODY) {
+    this.#stillBody = stillBody
+  }
 
   /** Calls back when the request's turn has come: at once when nothing is under way before it, never when the connection ends first. */
   await(request: IncomingMessage, response: ServerResponse, onTurn: () => void): void {
@@ -38,7 +50,7 @@ export class Turns {
       socket.destroy()
       return
     }
-    const stopWatching = cutStillBody(request)
+    const stopWatching = cutStillBody(request, this.#stillBody)
     response.once('socket', () => {
       stopWatching()
       ahead.requests -= 1
@@ -54,11 +66,15 @@ function headLength({ url = '', rawHeaders }: IncomingMessage): number {
   return length
 }
 
-function cutStillBody(request: IncomingMessage): () => void {
+function cutStillBody(request: IncomingMessage, { checkMs, idleMs }: StillBodyLimits): () => void {
+  const seen = { length: -1, at: 0 }
   const timer = setInterval(() => {
-    if (request.readableLength >= request.readableHighWaterMark) request.socket.destroy()
+    const { readableLength: length } = request
+    const now = performance.now()
+    if (length !== seen.length) Object.assign(seen, { length, at: now })
     if (request.complete || request.socket.destroyed) clearInterval(timer)
-  }, STILL_BODY_MS)
+    else if (length >= request.readableHighWaterMark || now - seen.at >= idleMs) request.socket.destroy()
+  }, checkMs)
   timer.unref()
   return () => clearInterval(timer)
 }

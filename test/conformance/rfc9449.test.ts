@@ -185,6 +185,26 @@ describe('RFC 9449 §11.1: a proof is used once', () => {
     assertVerified(await two.verify({ ...request, proof: proofOf() }, NOW))
   })
 
+  it('is asked of the token once more when it was revoked while somebody else told', async () => {
+    const state: { revoked: boolean; tell: (first: boolean) => void } = { revoked: false, tell: () => assert.fail() }
+    const verifier = fresh({
+      revocations: { isRevoked: () => state.revoked },
+      useJti: () =>
+        new Promise((resolve) => {
+          state.tell = resolve
+        }),
+    })
+    const request = { scheme: 'dpop', token, method: 'GET', url: URL_OF_REQUEST } as const
+    const first = verifier.verify({ ...request, proof: proofOf() }, NOW)
+    await new Promise((resolve) => setImmediate(resolve))
+    state.tell(true)
+    assertVerified(await first)
+    const second = verifier.verify({ ...request, proof: proofOf() }, NOW)
+    state.revoked = true
+    state.tell(true)
+    assertRejected(await second, 'revoked')
+  })
+
   it('is unavailable when whoever should tell fails', async () => {
     const verifier = fresh({ useJti: () => Promise.reject(new Error('gone')) })
     const evidence = await verifier.verify(

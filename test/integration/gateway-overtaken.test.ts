@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -32,6 +32,7 @@ resources:
 routes:
 ${route('photos', `upstream: "http://127.0.0.1:${plain}", upgrades: [websocket]`)}
 ${route('slow', `upstream: "https://127.0.0.1:${slow}", upstream_tls: { verify: false }`)}
+  - { id: pub, path: /pub, public: true, upstream: "http://127.0.0.1:${plain}" }
 ${route('pair', `upstream: [${both}]`)}
 ${route('twin', `upstream: [${both.split(', ').toReversed().join(', ')}]`)}
 `
@@ -40,7 +41,7 @@ ${route('twin', `upstream: [${both.split(', ').toReversed().join(', ')}]`)}
 describe('a request that is under way when what permitted it ends', () => {
   const servers: Server[] = []
   const sockets = new Set<Socket>()
-  const uploads: { request: IncomingMessage; bytes: number; closed: boolean }[] = []
+  const uploads: { response: ServerResponse; bytes: number; closed: boolean }[] = []
   const upgrades: Socket[] = []
   /** Connections that wait for their TLS handshake, and requests that came after one. */
   const waiting: Socket[] = []
@@ -65,8 +66,8 @@ describe('a request that is under way when what permitted it ends', () => {
   }
 
   function plainUpstream(): Server {
-    const server = createHttpServer((request) => {
-      const upload = { request, bytes: 0, closed: false }
+    const server = createHttpServer((request, response) => {
+      const upload = { response, bytes: 0, closed: false }
       uploads.push(upload)
       request.on('data', (chunk: Buffer) => {
         upload.bytes += chunk.length
@@ -135,7 +136,11 @@ describe('a request that is under way when what permitted it ends', () => {
     await createRevocationActs({ store: storeOf(gateway), now: Date.now }).revokeJti(jti, undefined, 'test')
   }
 
-  function talk(method: string, path: string, fields = ''): { socket: Socket; text(): string; closed(): boolean } {
+  function talk(method: string, path: string, fields = '') {
+    return bare(`${method} ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${fields}\r\n`)
+  }
+
+  function bare(bytes: string): { socket: Socket; text(): string; closed(): boolean } {
     const state = { text: '', closed: false }
     const socket = connect(gateway.port, '127.0.0.1')
     socket.on('error', () => undefined)
@@ -145,7 +150,7 @@ describe('a request that is under way when what permitted it ends', () => {
     socket.once('close', () => {
       state.closed = true
     })
-    socket.write(`${method} ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${fields}\r\n`)
+    socket.write(bytes)
     return { socket, text: () => state.text, closed: () => state.closed }
   }
 
@@ -223,6 +228,21 @@ describe('a request that is under way when what permitted it ends', () => {
     await gateway.server.reload(gateway.decode(yamlFor(ports, 'any')))
     sent.socket.destroy()
   })
+
+  for (const way of ['in one segment', 'in segments of their own']) {
+    it(`is refused at its turn when it waited behind an earlier answer, ${way}`, async () => {
+      const behind = `GET /photos/b HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
+      const first = `GET /pub HTTP/1.1\r\nHost: a\r\n\r\n`
+      const sent = bare(way === 'in one segment' ? first + behind : first)
+      await until(() => uploads.length === 1, 'the first is under way')
+      if (way !== 'in one segment') sent.socket.write(behind)
+      await revoke()
+      uploads[0]?.response.end('first')
+      await until(() => /first[\s\S]* 401 [\s\S]*"reason":"revoked"/.test(sent.text()), 'both answers')
+      assert.equal(uploads.length, 1)
+      sent.socket.destroy()
+    })
+  }
 
   it('never becomes a tunnel, though its upstream says so later', async () => {
     const sent = talk('GET', '/photos/live', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
