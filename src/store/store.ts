@@ -52,6 +52,8 @@ export interface SigningKeyRecord {
   readonly activateAt: number
   /** When `retiring` is dropped. */
   readonly retireAt: number | undefined
+  /** The longest life of anything that it may have signed. */
+  readonly tokenSeconds: number
 }
 
 /** A process that holds the store open. */

@@ -251,12 +251,21 @@ function smallThings(under: Under): void {
       createdAt: 1,
       activateAt: 1,
       retireAt: undefined,
+      tokenSeconds: 300,
     } as const
     assert.equal(await under.store.addSigningKey(key), true)
     assert.equal(await under.store.addSigningKey({ ...key, kid: 'k2' }), false)
     assert.equal(await under.store.addSigningKey({ ...key, kid: 'k3', state: 'pending' }), true)
     await under.store.putSigningKeys([{ ...key, state: 'retiring', retireAt: 9 }], ['k3'])
     assert.deepEqual(await under.store.signingKeys(), [{ ...key, state: 'retiring', retireAt: 9 }])
+    await under.store.putSigningKeys(
+      [
+        { ...key, tokenSeconds: 600 },
+        { ...key, tokenSeconds: 30 },
+      ],
+      [],
+    )
+    assert.equal((await under.store.signingKeys())[0]?.tokenSeconds, 600, 'it never becomes shorter')
   })
 
   it('counts failures and forgets them', async () => {

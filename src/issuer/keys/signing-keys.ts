@@ -10,7 +10,7 @@ export interface SigningKeyOptions {
   /** Milliseconds. */
   readonly now: () => number
   readonly alg: SigningAlg
-  /** The longest life of anything signed; an old key is kept that long after it last signed. */
+  /** The longest life of anything signed now; a key is kept for the longest that it ever signed for, after it last did. */
   readonly tokenSeconds: number
   /** How long a new key is published before it signs: the key set's max-age and a margin. Default 90. */
   readonly publishSeconds?: number
@@ -79,10 +79,10 @@ function advance(stored: readonly SigningKeyRecord[], alg: SigningAlg, now: numb
     .sort((one, other) => other.activateAt - one.activateAt)
   const signsSince = signer?.activateAt ?? now
   const moved = stored.map((key): SigningKeyRecord => {
-    if (key === signer) return key.state === 'active' ? key : { ...key, state: 'active' }
+    if (key === signer) return signing(key, tokenSeconds)
     if (key.state === 'retiring' || (key.state === 'pending' && key.alg === alg && key.activateAt > now)) return key
     // Another algorithm is configured since a moment that nobody wrote down: at the latest now.
-    const until = (key.alg === alg ? signsSince : now) + tokenSeconds + LATE_SECONDS
+    const until = (key.alg === alg ? signsSince : now) + key.tokenSeconds + LATE_SECONDS
     return { ...key, state: 'retiring', retireAt: until }
   })
   const over = (key: SigningKeyRecord): boolean => key.retireAt !== undefined && key.retireAt <= now
@@ -92,6 +92,12 @@ function advance(stored: readonly SigningKeyRecord[], alg: SigningAlg, now: numb
     changed: kept.filter((key) => !stored.includes(key)),
     dropped: moved.filter(over).map((key) => key.kid),
   }
+}
+
+/** It signs from now on, for tokens of this life. */
+function signing(key: SigningKeyRecord, tokenSeconds: number): SigningKeyRecord {
+  if (key.state === 'active' && key.tokenSeconds >= tokenSeconds) return key
+  return { ...key, state: 'active', tokenSeconds: Math.max(key.tokenSeconds, tokenSeconds) }
 }
 
 function rank(key: SigningKeyRecord): number {
@@ -123,6 +129,7 @@ async function makeKey(
     createdAt,
     activateAt,
     retireAt: undefined,
+    tokenSeconds: options.tokenSeconds,
   }
 }
 

@@ -19,8 +19,11 @@ type Keys = Pick<
   | 'clearThrottle'
 >
 
-const PUT_KEY = `INSERT INTO signing_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kid) DO UPDATE SET
-  state = excluded.state, activate_at = excluded.activate_at, retire_at = excluded.retire_at`
+const PUT_KEY = `INSERT INTO signing_keys
+  (kid, alg, state, public_jwk, sealed_private_jwk, created_at, activate_at, retire_at, token_seconds)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (kid) DO UPDATE SET
+  state = excluded.state, activate_at = excluded.activate_at, retire_at = excluded.retire_at, token_seconds =
+  CASE WHEN excluded.token_seconds > signing_keys.token_seconds THEN excluded.token_seconds ELSE signing_keys.token_seconds END`
 
 /** Who reads keys to change them holds this name. */
 const KEYS = ['signing keys']
@@ -132,6 +135,7 @@ function keyColumns(key: SigningKeyRecord): readonly SqlValue[] {
     key.createdAt,
     key.activateAt,
     key.retireAt ?? null,
+    key.tokenSeconds,
   ]
 }
 
@@ -145,5 +149,6 @@ function keyOf(row: Row): SigningKeyRecord {
     createdAt: integer(row, 'created_at'),
     activateAt: integer(row, 'activate_at'),
     retireAt: optionalInteger(row, 'retire_at'),
+    tokenSeconds: integer(row, 'token_seconds'),
   }
 }

@@ -234,4 +234,6 @@ CREATE TABLE passwords_due (
 ALTER TABLE audits ADD COLUMN sub TEXT;
 CREATE INDEX audits_by_person ON audits (sub, id) WHERE sub IS NOT NULL;
 `,
+  // Nobody knows what earlier keys have signed for: a day is the longest that may be set.
+  'ALTER TABLE signing_keys ADD COLUMN token_seconds INTEGER NOT NULL DEFAULT 86400;',
 ]

@@ -15,7 +15,9 @@ describe('signing keys', () => {
   let folder = ''
   let store: Store
   let nowMs = START
-  const keysOf = (over: { alg?: SigningAlg; masterKey?: Buffer; store?: Store } = {}): SigningKeys =>
+  const keysOf = (
+    over: { alg?: SigningAlg; tokenSeconds?: number; masterKey?: Buffer; store?: Store } = {},
+  ): SigningKeys =>
     createSigningKeys({
       store,
       masterKey: Buffer.alloc(32, 1),
@@ -90,6 +92,37 @@ describe('signing keys', () => {
     nowMs += 2000
     await keys.tick()
     assert.deepEqual(kids(keys), [kid])
+  })
+
+  for (const [what, alg] of [
+    ['by keys rotate', 'ES256'],
+    ['by another signing_alg', 'EdDSA'],
+  ] as const) {
+    it(`a key that is left ${what} is kept for the longest life that it has signed for, not for today's`, async () => {
+      const long = keysOf({ tokenSeconds: 7_200 })
+      await long.tick()
+      const old = signer(long)
+      const short = keysOf({ alg })
+      await short.tick()
+      if (alg === 'ES256') await short.rotate()
+      nowMs += 91_000
+      await short.tick()
+      const left = alg === 'ES256' ? 90 : 0
+      nowMs = START + (left + 7_200 + 119) * 1_000
+      await short.tick()
+      assert.ok(kids(short).includes(old))
+      nowMs += 2_000
+      await short.tick()
+      assert.ok(!kids(short).includes(old))
+    })
+  }
+
+  it('a key that signs is kept for a life that was lengthened meanwhile', async () => {
+    await keysOf().tick()
+    const long = keysOf({ tokenSeconds: 7_200 })
+    await long.tick()
+    await keysOf().tick()
+    assert.equal((await store.signingKeys())[0]?.tokenSeconds, 7_200)
   })
 
   it('rotating twice at once publishes one new key', async () => {
