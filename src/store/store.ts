@@ -138,7 +138,10 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   model(model: string, id: string): Promise<Record<string, unknown> | undefined>
   modelByUserCode(model: string, userCode: string): Promise<Record<string, unknown> | undefined>
   modelByUid(model: string, uid: string): Promise<Record<string, unknown> | undefined>
-  /** Atomic: true for exactly one caller. */
+  /**
+   * Atomic: true for exactly one caller. Refresh tokens that were spent are kept for seven days, and a few hundred of each
+   * family: an older one that comes again is unknown.
+   */
   consumeModel(model: string, id: string, at: number): Promise<boolean>
   /** Notes, when the unit in hand is committed, that the model was spent right then. */
   stampSpent(model: string, id: string): Promise<void>

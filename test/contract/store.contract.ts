@@ -746,6 +746,41 @@ function audits(under: Under, fill: (store: Store) => Promise<void>): void {
     assert.deepEqual(left.sort(), [gidOf('renewable'), 'used'].sort())
   })
 
+  it('however often a family is rotated, a few hundred of its spent tokens are kept, the newest; none of another family goes', async () => {
+    const { store } = under
+    const columns = { grantId: 'G', accountId: 'u', clientId: 'c' }
+    await store.putModel('RefreshToken', 'other', {}, { ...columns, grantId: 'H' }, EXPIRES)
+    await store.consumeModel('RefreshToken', 'other', 1)
+    await store.unit(
+      async () => {
+        for (let n = 0; n < 900; n += 1) {
+          await store.putModel('RefreshToken', `rt-${n}`, {}, columns, EXPIRES)
+          assert.equal(await store.consumeModel('RefreshToken', `rt-${n}`, 1_000 + n), true)
+        }
+      },
+      () => true,
+    )
+    const kept = []
+    for (let n = 0; n < 900; n += 1) if ((await store.model('RefreshToken', `rt-${n}`)) !== undefined) kept.push(n)
+    assert.ok(kept.length >= 288 && kept.length < 450, `${kept.length}`)
+    assert.equal(kept[0], 900 - kept.length)
+    assert.notEqual(await store.model('RefreshToken', 'other'), undefined)
+  })
+
+  it('a spent refresh token is kept for seven days, however long it would have lived; what lives shorter is not kept longer', async () => {
+    const { store } = under
+    const week = 7 * 86_400
+    await store.putModel('RefreshToken', 'long', {}, { grantId: 'G' }, 1_000 + 30 * 86_400)
+    await store.putModel('RefreshToken', 'short', {}, { grantId: 'G' }, 2_000)
+    for (const id of ['long', 'short']) await store.consumeModel('RefreshToken', id, 1_000)
+    await store.sweep(2_061)
+    assert.equal(await store.model('RefreshToken', 'short'), undefined)
+    await store.sweep(1_000 + week)
+    assert.deepEqual(await store.model('RefreshToken', 'long'), { consumed: 1_000 })
+    await store.sweep(1_061 + week)
+    assert.equal(await store.model('RefreshToken', 'long'), undefined)
+  })
+
   it('sweeps more rows than one batch holds, counters, answers and old audit lines too', async () => {
     for (let n = 0; n < 1201; n++) await under.store.putModel('AccessToken', `a${n}`, {}, {}, 1000)
     await under.store.putReplay('r', 's', 1000)

@@ -5,8 +5,14 @@ import { integer, object, oneOf, optionalText, type Row, text } from './row.ts'
 type Audits = Pick<Store, 'audit' | 'audits' | 'auditsAfter' | 'sweep'>
 
 const AUDIT_SECONDS = 90 * 86_400
-/** Lines that are kept of each origin: strangers push out strangers only. */
-const AUDIT_ROWS: Readonly<Record<AuditOrigin, number>> = { server: 100_000, command: 20_000, stranger: 20_000 }
+/**
+ * Lines that are kept of each origin: strangers push out strangers only. In a database, which holds the people of many machines, what is no
+ * stranger's goes by its age alone.
+ */
+const AUDIT_ROWS: Readonly<Record<Database['kind'], Partial<Record<AuditOrigin, number>>>> = {
+  sqlite: { server: 100_000, command: 20_000, stranger: 20_000 },
+  postgres: { stranger: 20_000 },
+}
 /** The library looks rows up a little past their expiry, to tell "expired" from "unknown". */
 const GRACE_SECONDS = 60
 /** An authorization without refresh token lives as long as its last access token: less than a day. */
@@ -15,6 +21,8 @@ const IDLE_SECONDS = 86_400
 const SIGN_IN_SECONDS = 15 * 86_400
 /** Rows of one transaction: short enough that no request waits for it. */
 const BATCH = 500
+/** Stretches of the authorizations that one sweep looks at: ten million in a day and a half. */
+const STRETCHES = 10
 
 /** Tables whose rows expire, and the columns that name a row. */
 const EXPIRING: readonly (readonly [table: string, key: string])[] = [
@@ -65,7 +73,14 @@ export function auditQueries(database: Database, origin: 'server' | 'command'): 
       // First noted, then done: what may be gone is known, whatever becomes of the clock.
       await database.run('UPDATE feed SET swept_at = ? WHERE swept_at < ?', now, now)
       await database.run(`DELETE FROM instances WHERE seen_at_ms < ${database.nowMs} - ${IDLE_SECONDS * 1_000}`)
-      return (await sweepExpired(database, now, auditSeconds)) + (await sweepAuthorizations(now))
+      let rows = await sweepExpired(database, now, auditSeconds)
+      for (let left = STRETCHES; left > 0; left -= 1) {
+        const { deleted, more } = await sweepAuthorizations(now)
+        rows += deleted
+        if (!more) break
+        await othersFirst()
+      }
+      return rows
     },
   }
 }
@@ -94,7 +109,7 @@ async function sweepExpired(database: Database, now: number, auditSeconds: numbe
 async function sweepAudits(database: Database, before: number): Promise<number> {
   const old = 'DELETE FROM audits WHERE id IN (SELECT id FROM audits WHERE at < ? ORDER BY id LIMIT ?)'
   let rows = await deleteInBatches(database, old, before)
-  for (const [origin, most] of Object.entries(AUDIT_ROWS)) {
+  for (const [origin, most] of Object.entries(AUDIT_ROWS[database.kind])) {
     const newest = 'SELECT id FROM audits WHERE origin = ? ORDER BY id DESC LIMIT 1 OFFSET ?'
     const row = await database.get(newest, origin, most)
     if (row === undefined) continue
@@ -107,9 +122,11 @@ async function sweepAudits(database: Database, before: number): Promise<number> 
 
 /**
  * Forgets authorizations that nothing can renew any more, a stretch of the table at each call: looking at all of them at
- * once would hold up requests.
+ * once would hold up requests. `more`: the end of the table was not there yet.
  */
-function authorizationSweeper(database: Database): (now: number) => Promise<number> {
+function authorizationSweeper(
+  database: Database,
+): (now: number) => Promise<{ readonly deleted: number; readonly more: boolean }> {
   let after = ''
   const next =
     'SELECT max(gid) AS last FROM (SELECT gid FROM authorizations WHERE gid > ? ORDER BY gid LIMIT ?) AS stretch'
@@ -123,12 +140,12 @@ function authorizationSweeper(database: Database): (now: number) => Promise<numb
       const last = row === undefined ? undefined : optionalText(row, 'last')
       if (last === undefined) {
         after = ''
-        return 0
+        return { deleted: 0, more: false }
       }
       const before = now - IDLE_SECONDS
       const deleted = await queries.run(forget, after, last, before, before)
       after = last
-      return deleted
+      return { deleted, more: true }
     })
 }
 
@@ -137,9 +154,13 @@ async function deleteInBatches(database: Database, sql: string, before: number):
     const deleted = await database.run(sql, before, BATCH)
     rows += deleted
     if (deleted < BATCH) return rows
-    // Lets requests that wait go first.
-    await new Promise((resolve) => setImmediate(resolve))
+    await othersFirst()
   }
+}
+
+/** Lets requests that wait go first. */
+function othersFirst(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 export function auditOf(row: Row): AuditRecord {
