@@ -121,7 +121,7 @@ async function verifyLive(config: Config, match: RouteMatch, head: RequestHead, 
   try {
     const verifier = await explainingVerifier(config, now)
     try {
-      const record = new RequestRecord(head.method, undefined)
+      const record = new RequestRecord({ method: head.method, rawHeaders: [] }, undefined)
       const credentials = new Credentials(verifier, NO_ISSUER.backChannel)
       return await credentials.gather(createPolicy(config), match, head, record, now)
     } finally {

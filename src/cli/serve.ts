@@ -30,7 +30,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   const file = argument ?? options.config
   const config = readConfigOrExit(file)
   trustSystemRoots()
-  const log = createLog(config.workers > 1)
+  const log = createLog(() => config.instance, config.workers > 1)
   const server = await startOrExit(config, log, options.demo === true)
   sayListening(server, log)
   tellWarnings(config, log)

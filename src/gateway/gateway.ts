@@ -41,7 +41,7 @@ import {
   signOutRouting,
 } from './judge.ts'
 import type { RequestHead } from './request-head.ts'
-import { type Ending, faultText, okEnding } from './request-log.ts'
+import { type Ending, faultText, NO_HEAD, okEnding } from './request-log.ts'
 import { SendTimeouts } from './send-timeout.ts'
 
 const NO_PROTOCOL = denial('malformed_request', 'nothing at this path speaks another protocol')
@@ -59,7 +59,7 @@ export class Gateway {
   request(incoming: Incoming): Call {
     const active = this.#options.active()
     const routing = routeRequest(active.policy, incoming.head)
-    const record = this.#options.recorder.begin(incoming.head.method, routing.client.requestId)
+    const record = this.#options.recorder.begin(incoming.head, routing.client.requestId)
     const call: Call = { incoming, active, record, match: undefined, ending: false }
     record.note(routing)
     try {
@@ -79,7 +79,7 @@ export class Gateway {
   /** Answers what is no request, on its bare socket. @param call The unanswered request that it belongs to. */
   refused(socket: Duplex, fault: Exclude<ClientFault, 'gone'>, call: Call | undefined): void {
     const denied = denialForFault(fault)
-    const record = call?.record ?? this.#options.recorder.begin('', undefined)
+    const record = call?.record ?? this.#options.recorder.begin(NO_HEAD, undefined)
     const to = { method: record.method, rawHeaders: [], requestId: record.id, route: undefined }
     record.refused(denied)
     this.#options.recorder.end(record, { outcome: 'refused', reason: denied.reason, ...NO_BYTES })

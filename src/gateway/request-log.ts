@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Denial, Reason } from '../core/denial.ts'
+import { traceparentOf } from '../core/headers/traceparent.ts'
 import { maskTicket } from '../core/paths/ticket-url.ts'
 import type { Route } from '../core/route.ts'
 import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics, Outcome } from '../observe/metrics.ts'
 import type { Routing } from './judge.ts'
+import type { RequestHead } from './request-head.ts'
 
 // A random start for this process and a count: as unique as random ids, for a fraction of their cost.
 const ids = { start: randomBytes(9).toString('base64url'), count: 0 }
@@ -17,6 +19,12 @@ function nextId(): string {
 
 /** What a request was judged by: log field and metric label. */
 export type CredentialLabel = 'bearer' | 'dpop' | 'session' | 'app_password' | 'ticket' | 'none'
+
+/** What is taken down of a request's head. */
+export type Recorded = Pick<RequestHead, 'method' | 'rawHeaders'>
+
+/** What stands for the head of what is no request. */
+export const NO_HEAD: Recorded = { method: '', rawHeaders: [] }
 
 /** What is known of one request so far; it becomes one log line. Times are milliseconds of `performance.now()`. */
 export class RequestRecord {
@@ -30,6 +38,8 @@ export class RequestRecord {
   /** Stands for the route where none is asked: the issuer's paths, resource metadata. */
   place: '(issuer)' | '(browser)' | '(metadata)' | '(none)' = '(none)'
   token: VerifiedToken | undefined
+  /** Its field lines: names and values in turn. */
+  readonly rawHeaders: readonly string[]
   /** What it was judged by. */
   credential: CredentialLabel = 'none'
   /** Whether that was sent on purpose, in a header or a URL, or came along by itself. */
@@ -51,9 +61,10 @@ export class RequestRecord {
   /** Counted among those that are in flight. Belongs to the {@link Recorder}. */
   running = true
 
-  constructor(method: string, requestId: string | undefined) {
+  constructor({ method, rawHeaders }: Recorded, requestId: string | undefined) {
     this.id = requestId ?? nextId()
     this.method = method
+    this.rawHeaders = rawHeaders
     this.startedAt = performance.now()
   }
 
@@ -93,7 +104,7 @@ export interface RequestNotes {
 /** Requests that are being answered, and what becomes of them in log and metrics. */
 export interface Recorder {
   readonly inFlight: number
-  begin(method: string, requestId: string | undefined): RequestRecord
+  begin(head: Recorded, requestId: string | undefined): RequestRecord
   /** Once per record; a second call is passed over. */
   end(record: RequestRecord, ending: Ending): void
   /** It has become a tunnel: no longer in flight, though it has not ended. */
@@ -125,8 +136,8 @@ export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog,
     get inFlight() {
       return state.running
     },
-    begin: (method, requestId) => {
-      const record = new RequestRecord(method, requestId)
+    begin: (head, requestId) => {
+      const record = new RequestRecord(head, requestId)
       state.running += 1
       return record
     },
@@ -168,6 +179,7 @@ function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
   const { route, token, decidedAt } = record
   return {
     request_id: record.id,
+    traceparent: traceparentOf(record.rawHeaders),
     route: route?.id ?? record.place,
     resource: route?.access.kind === 'protected' ? route.access.resource.identifier : undefined,
     method: record.method,

@@ -7,6 +7,8 @@ export type Detail = Readonly<Record<string, unknown>>
 /** One line per request; fields that are undefined are left out. Never a token, cookie, password or query string. */
 export interface RequestLine {
   readonly request_id: string
+  /** Of a trace that the request belongs to (W3C Trace Context). */
+  readonly traceparent: string | undefined
   readonly route: string | undefined
   readonly resource: string | undefined
   readonly method: string
@@ -49,20 +51,36 @@ const FLUSH_WITHIN_MS = 1_000
 /** The time of the last request, as it is written. */
 const clock = { now: 0, time: '' }
 
-/** JSON lines on stdout. @param isShared Other processes write there too: lines stay whole. */
-export function createLog(isShared = false): Log {
+/**
+ * JSON lines on stdout.
+ * @param instance stands in every line. @param isShared Other processes write there too: lines stay whole.
+ */
+export function createLog(instance: () => string | undefined, isShared = false): Log {
   const output = createLogOutput(STDOUT, isShared)
-  return { ...logTo(output), flush: () => output.flush(FLUSH_WITHIN_MS) }
+  return { ...logTo(output, instance), flush: () => output.flush(FLUSH_WITHIN_MS) }
 }
 
-/** JSON lines to anything that takes them. */
-export function logTo(sink: { write(line: string): unknown }): Log {
+/** JSON lines to anything that takes them. @param instance stands in every line; undefined: in none. */
+export function logTo(
+  sink: { write(line: string): unknown },
+  instance: () => string | undefined = () => undefined,
+): Log {
+  const named = (): Detail => {
+    const name = instance()
+    return name === undefined ? {} : { instance: name }
+  }
+  const requestNamed = memoized(instance)
   const logger: Logger = pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      base: null,
+      mixin: named,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     { write: (line: string) => void sink.write(line) },
   )
   return {
-    request: (line) => void sink.write(requestText(line)),
+    request: (line) => void sink.write(requestText(line, requestNamed())),
     audit: (event, detail) => logger.info({ event, audit: true, ...detail }, 'audit'),
     info: (event, detail = {}) => logger.info({ event, ...detail }),
     warn: (event, detail = {}) => logger.warn({ event, ...detail }),
@@ -72,11 +90,24 @@ export function logTo(sink: { write(line: string): unknown }): Log {
 }
 
 /** What the logger would write, at a third of its cost: there is one for every request. */
-function requestText(line: RequestLine): string {
+function requestText(line: RequestLine, named: string): string {
   const now = Date.now()
   if (now !== clock.now) {
     clock.now = now
     clock.time = new Date(now).toISOString()
   }
-  return `{"level":"info","time":"${clock.time}",${JSON.stringify(line).slice(1, -1)},"msg":"request"}\n`
+  return `{"level":"info","time":"${clock.time}",${named}${JSON.stringify(line).slice(1, -1)},"msg":"request"}\n`
+}
+
+/** The member that names an instance, in JSON, written once. */
+function memoized(instance: () => string | undefined): () => string {
+  const state: { name: string | undefined; text: string } = { name: undefined, text: '' }
+  return () => {
+    const name = instance()
+    if (name !== undefined && name !== state.name) {
+      state.name = name
+      state.text = `"instance":${JSON.stringify(name)},`
+    }
+    return state.text
+  }
 }

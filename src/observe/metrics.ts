@@ -1,12 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Reason } from '../core/denial.ts'
 import { type Count, FastCounter, FastHistogram } from './counters.ts'
+import { type InstanceSources, instanceGauges, type StoreCounts, storeCounts } from './store-metrics.ts'
 
 /** How a request ended: forwarded to its end · refused by the gateway · failed upstream · left by the client. */
 export type Outcome = 'ok' | 'refused' | 'failed' | 'client_closed'
 
 /** Read when somebody asks for the metrics. */
-export interface MetricSources {
+export interface MetricSources extends InstanceSources {
   readonly inFlight: () => number
   readonly openTunnels: () => number
   readonly connections: () => number
@@ -15,8 +16,8 @@ export interface MetricSources {
   readonly issuers: () => readonly IssuerKeys[]
   /** Undefined where this process serves no revocation feed. */
   readonly feed: { readonly followers: number } | undefined
-  /** Undefined where this process holds no store. */
-  readonly clock: { offsetSeconds(): number } | undefined
+  /** Whether this process holds a store. */
+  readonly store: boolean
   /** Undefined where this process follows no revocation feed. */
   readonly following: { readonly stale: boolean; silentSeconds(): number } | undefined
   /** Of each provider, how long its longest unasked live sign-in was not asked for, seconds; undefined without an issuer. */
@@ -42,6 +43,8 @@ export interface Metrics {
   reload(good: boolean): void
   providerCall(provider: string, kind: string, outcome: string): void
   providerSignIn(provider: string, outcome: string, reason: string): void
+  /** Undefined where this process holds no store. */
+  readonly store: StoreCounts | undefined
   /** Text in Prometheus' format, and its content type. */
   read(): Promise<{ readonly contentType: string; readonly text: string }>
   /** As values, for another process that sums them up. */
@@ -61,6 +64,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   gauges(registry, sources)
+  instanceGauges(registry, sources)
   const requests = new FastCounter(registry, 'audgate_requests_total', 'Requests by route, outcome and reason.')
   const durations = new FastHistogram(
     registry,
@@ -136,6 +140,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     tokenRefused: () => tokens.labels('refused').inc(),
     reload: (good) => reloads.labels(good ? 'ok' : 'refused').inc(),
     ...providerMetrics(registry, sources),
+    store: sources.store ? storeCounts(registry) : undefined,
     read: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
     values: () => registry.getMetricsAsJSON(),
   }
@@ -187,7 +192,6 @@ function gauges(registry: Registry, sources: MetricSources): void {
   total(registry, 'audgate_token_cache_hits_total', 'Tokens that were remembered.', () => sources.tokenCache().hits)
   total(registry, 'audgate_token_cache_misses_total', 'Tokens that were checked.', () => sources.tokenCache().misses)
   feedGauges(registry, sources)
-  storeGauges(registry, sources)
   const labelNames = ['issuer'] as const
   new Gauge({
     name: 'audgate_jwks_age_seconds',
@@ -212,13 +216,6 @@ function gauges(registry: Registry, sources: MetricSources): void {
       for (const { issuer, failures } of sources.issuers()) this.inc({ issuer }, failures)
     },
   })
-}
-
-/** What instances of one store have each of their own; sums over instances say nothing. */
-function storeGauges(registry: Registry, { clock }: MetricSources): void {
-  if (clock === undefined) return
-  const help = 'By how much this machine’s clock is ahead of the database’s; below 0: behind.'
-  gauge(registry, 'audgate_clock_offset_seconds', help, clock.offsetSeconds)
 }
 
 function feedGauges(registry: Registry, { feed, following }: MetricSources): void {

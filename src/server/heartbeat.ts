@@ -47,6 +47,15 @@ export function startHeartbeat(options: HeartbeatOptions): { close(): Promise<vo
   }
 }
 
+/** What tells this process from others of its store: in metrics. */
+export function instanceFacts(config: Config): {
+  readonly instance: string
+  readonly version: string
+  readonly digest: string
+} {
+  return { instance: config.instance, version: packageVersion(), digest: configDigest(config) }
+}
+
 /** The same for two files that say the same, but for what is each instance's own. */
 export function configDigest(config: Config): string {
   const { file: _, secrets: __, listen: ___, management: ____, instance: _____, store: ______, ...shared } = config

@@ -7,7 +7,7 @@ import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
-import { startHeartbeat } from './heartbeat.ts'
+import { instanceFacts, startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import { type IssuerState, openIssuerState, type StateSurroundings } from './issuer-state.ts'
 import { mountIssuer } from './mount-issuer.ts'
@@ -38,6 +38,10 @@ export interface IssuerLink {
   readonly store: Store | undefined
   readonly feed: Feed | undefined
   readonly clock: StoreClock | undefined
+  /** What is known here of revocations; undefined where another process of this machine tells. */
+  readonly knowledge: { ageSeconds(): number; position(): number } | undefined
+  /** This process among those of one store; undefined where another process of this machine stands for it. */
+  readonly facts: (() => ReturnType<typeof instanceFacts>) | undefined
   /** Undefined where no feed is followed. */
   readonly following: Following | undefined
 }
@@ -126,6 +130,11 @@ export async function openOwnIssuerLink(
     useJti: sharedProofs(config, memory.store),
     store: memory.store,
     clock: memory.clock,
+    knowledge: {
+      ageSeconds: () => following?.silentSeconds() ?? memory.revocations.ageMs() / 1_000,
+      position: () => following?.position ?? memory.revocations.position,
+    },
+    facts: () => instanceFacts(options.current()),
     feed,
     following,
   }

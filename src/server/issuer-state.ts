@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { Tunnels } from '../gateway/tunnels.ts'
 import type { Log } from '../observe/log.ts'
+import type { StoreMeter } from '../store/sql/metered-engine.ts'
 import type { Store } from '../store/store.ts'
 import type { Closing } from './closing.ts'
 import { followCommands } from './command-trail.ts'
@@ -29,6 +30,7 @@ export interface StateSurroundings {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly tunnels: Tunnels
+  readonly storeMeter: StoreMeter
   /** Whether tokens can be judged may have changed. */
   readonly onAvailability: () => void
 }
@@ -65,7 +67,7 @@ export async function openIssuerState(
   if (config.issuer.kind !== 'embedded') {
     return { store: undefined, usage: undefined, revocations, health: undefined, clock: undefined }
   }
-  const store = await openStore(config, { checked: true, now })
+  const store = await openStore(config, { checked: true, now, meter: options.storeMeter })
   closing.add(() => store.close())
   // Positions of before a restart mean nothing if the file is another one now: a copy from a backup.
   if (config.store.kind === 'sqlite') await store.renewEpoch()

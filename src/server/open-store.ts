@@ -16,8 +16,8 @@ export async function openStore(
   if (store.kind === 'sqlite') return openSqliteStore(store.path, options)
   // Loaded where it is asked for: most need no database.
   const { openPostgresStore } = await import('../store/postgres.ts')
-  const { now = Date.now, origin = 'server' } = options
-  return openPostgresStore({ ...store, password: secrets.storePassword, instance, now, origin })
+  const { now = Date.now, origin = 'server', meter } = options
+  return openPostgresStore({ ...store, password: secrets.storePassword, instance, now, origin, meter })
 }
 
 /** Whether there may be something in the store: a file that nobody has made holds nothing. */

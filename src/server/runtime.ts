@@ -8,6 +8,7 @@ import { createTunnels, type Tunnels } from '../gateway/tunnels.ts'
 import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Log } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
+import type { StoreMeter } from '../store/sql/metered-engine.ts'
 import type { KeyEvent } from '../token/key-set.ts'
 import { createVerifier, type MissingClaim, type Verifier } from '../token/verifier.ts'
 import { createWitness, type DecisionWitness } from './admin/witness.ts'
@@ -71,10 +72,16 @@ export async function openRuntime(
     call: (provider, kind, outcome) => counters.metrics?.providerCall(provider, kind, outcome),
     signIn: (provider, outcome, reason) => counters.metrics?.providerSignIn(provider, outcome, reason),
   }
+  const storeMeter: StoreMeter = {
+    took: (operation, seconds) => counters.metrics?.store?.took(operation, seconds),
+    failed: (code) => counters.metrics?.store?.failed(code),
+    ended: (outcome) => counters.metrics?.store?.ended(outcome),
+    waited: (seconds) => counters.metrics?.store?.waited(seconds),
+  }
   const witness = createWitness(now)
   closing.add(() => witness.close())
   const history = createFileHistory(config.file, now)
-  const backing = await open(config, { log, now, tunnels, onEvent, meter, current, feedTiming }, closing)
+  const backing = await open(config, { log, now, tunnels, onEvent, meter, storeMeter, current, feedTiming }, closing)
   closing.add(noteTunnels(tunnels, backing, now))
   const verifier = openVerifier(config, backing, log, startedAt)
   closing.add(() => verifier.close())
@@ -123,7 +130,7 @@ function openMetrics(
   { tunnels, backing, verifier, state, now }: Pick<Runtime, 'tunnels' | 'backing' | 'verifier' | 'state' | 'now'>,
 ): Metrics {
   const stats = () => verifier.stats(now() / 1_000)
-  const { feed, following, clock } = backing
+  const { feed, following, clock, knowledge, facts } = backing
   return createMetrics({
     inFlight: () => recorder().inFlight,
     openTunnels: () => tunnels.open,
@@ -137,6 +144,10 @@ function openMetrics(
     feed,
     following,
     clock,
+    knowledge,
+    facts,
+    store: backing.store !== undefined,
+    pool: backing.store?.pool,
     providerAges: backing.issuer.providerAges,
   })
 }

@@ -2,12 +2,14 @@ import { watchChanges } from './postgres/changes.ts'
 import { openPostgres } from './postgres/engine.ts'
 import { migrate } from './postgres/migrate.ts'
 import type { PostgresOptions } from './postgres/pool.ts'
+import { meteredEngine, type StoreMeter } from './sql/metered-engine.ts'
 import { sqlStore } from './sql/sql-store.ts'
 import type { Store } from './store.ts'
 
 export interface PostgresStoreOptions extends PostgresOptions {
   /** Who writes audit lines. Default: the server. */
   readonly origin?: 'server' | 'command'
+  readonly meter?: StoreMeter | undefined
 }
 
 /**
@@ -20,8 +22,18 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   try {
     await migrate(engine, options.migrate, place)
     const changes = await watchChanges(engine.watch)
+    const own = { ...engine, committed: changes.look }
+    const { now, origin = 'server', meter } = options
     return {
-      ...sqlStore({ ...engine, committed: changes.look }, options.now, options.origin ?? 'server'),
+      ...sqlStore(meter === undefined ? own : meteredEngine(own, meter), now, origin),
+      pool: {
+        get open() {
+          return engine.open
+        },
+        get waiting() {
+          return engine.waiting
+        },
+      },
       subscribe: changes.subscribe,
       close: async () => {
         changes.close()

@@ -1,3 +1,4 @@
+import { meteredEngine, type StoreMeter } from './sql/metered-engine.ts'
 import { sqlStore } from './sql/sql-store.ts'
 import { watchChanges } from './sqlite/changes.ts'
 import { openSqlite, type SqliteEngine } from './sqlite/engine.ts'
@@ -12,6 +13,7 @@ export interface SqliteOptions {
   readonly checked?: boolean
   /** Who writes: what a command does is told by the servers that run on the store. Default 'server'. */
   readonly origin?: 'server' | 'command'
+  readonly meter?: StoreMeter | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface SqliteOptions {
  */
 export async function openSqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
   const engine = await openSqlite(path, options.create ?? true, options.checked)
-  return sqliteStore(engine, options.now ?? Date.now, options.origin)
+  return sqliteStore(engine, options.now ?? Date.now, options.origin, options.meter)
 }
 
 /** A store on an engine, which it closes with itself. */
@@ -28,10 +30,12 @@ export function sqliteStore(
   engine: SqliteEngine,
   now: () => number,
   origin: SqliteOptions['origin'] = 'server',
+  meter?: StoreMeter,
 ): Store {
   const changes = watchChanges(engine)
+  const own = { ...engine, committed: async () => changes.look() }
   return {
-    ...sqlStore({ ...engine, committed: async () => changes.look() }, now, origin),
+    ...sqlStore(meter === undefined ? own : meteredEngine(own, meter), now, origin),
     subscribe: changes.subscribe,
     close: async () => {
       changes.close()

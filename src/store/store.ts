@@ -209,6 +209,9 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   /** Milliseconds since the epoch by the clock that all instances share; undefined where that is this machine's own. */
   clock(): Promise<number | undefined>
 
+  /** Connections to a database: open, and requests that wait for one. Undefined for a file. */
+  readonly pool?: { readonly open: number; readonly waiting: number }
+
   // audit
   /** @param stranger whether a stranger can cause such lines as often as they like: those are bounded apart from the rest. */
   audit(event: string, detail: Readonly<Record<string, unknown>>, at: number, stranger?: boolean): Promise<void>

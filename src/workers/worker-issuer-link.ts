@@ -68,6 +68,8 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         store: undefined,
         feed: undefined,
         clock: undefined,
+        knowledge: undefined,
+        facts: undefined,
         following: undefined,
       }
     },

@@ -12,7 +12,8 @@ if (cacheFolder !== undefined) module.enableCompileCache(cacheFolder)
 
 trustSystemRoots()
 
-const log = createLog(true)
+const inner: { path: string; instance: string | undefined } = { path: '', instance: undefined }
+const log = createLog(() => inner.instance, true)
 
 function fault(error: unknown): void {
   log.error('process.fault', { fault: error instanceof Error ? (error.stack ?? error.message) : String(error) })
@@ -36,12 +37,13 @@ async function end(failed: boolean): Promise<void> {
   process.exit(failed ? 2 : 0)
 }
 
-const inner = { path: '' }
-
 function onMessage(listener: (message: PrimaryMessage) => void): void {
   process.on('message', (received) => {
     const message = received as PrimaryMessage
-    if (message.kind === 'start') inner.path = message.briefing.innerPath
+    if (message.kind === 'start') {
+      inner.path = message.briefing.innerPath
+      inner.instance = message.briefing.config.instance
+    }
     listener(message)
   })
 }

@@ -9,6 +9,7 @@ const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: und
 
 const lines: fc.Arbitrary<RequestLine> = fc.record({
   request_id: text,
+  traceparent: maybe(text),
   route: maybe(text),
   resource: maybe(text),
   method: text,

@@ -87,6 +87,32 @@ describe('instances whose clocks differ', () => {
     assert.ok(Math.abs(Number(offset) + 3) < 0.5, offset)
   })
 
+  it('every line of the log names its instance; that of a request its trace, too', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    await (await fetch(`${ahead.url}/photos/1`, { headers: { traceparent } })).text()
+    await until(async () => ahead.log().some((line) => line.traceparent === traceparent), 'the line', 2_000)
+    assert.deepEqual([...new Set(ahead.log().map(({ instance }) => instance))], ['b'])
+  })
+
+  it('metrics say what the store, its connections and the knowledge of revocations are like, and who says so', async () => {
+    const { text } = await probe(ahead, '/metrics')
+    for (const name of [
+      'audgate_store_seconds_count{op="read"}',
+      'audgate_store_seconds_count{op="write"}',
+      'audgate_store_seconds_count{op="transaction"}',
+      'audgate_store_seconds_count{op="watch"}',
+      'audgate_units_total{outcome="commit"}',
+      'audgate_turn_wait_seconds_count',
+      'audgate_pool_open',
+      'audgate_pool_waiting',
+      'audgate_revocation_age_seconds',
+      'audgate_revocation_position',
+    ])
+      assert.match(text, new RegExp(`^${name.replace(/[{}]/g, '\\$&')} [0-9.]+$`, 'm'))
+    assert.match(text, /^audgate_config_digest_info\{instance="b",version="[^"]+",digest="[0-9a-f]{12}"\} 1$/m)
+    assert.ok(Number(/^audgate_revocation_age_seconds (\S+)$/m.exec(text)?.[1]) < 3)
+  })
+
   it('more than five seconds off an instance issues nothing and says why; it still checks, and serves', async () => {
     const wrong = await serve(two.fileOf('wrong'), { ...SECRETS, ...off(6_000) })
     after(() => wrong.remove())

@@ -80,6 +80,8 @@ export interface FeedFollower {
   readonly stale: boolean
   /** Age of what is known here, milliseconds, the sender's own share included; Infinity before the first time. */
   readonly silentMs: number
+  /** The last id that came; 0 before the first time. */
+  readonly position: number
   close(): void
 }
 
@@ -139,6 +141,9 @@ export function followFeed(options: FollowerOptions): FeedFollower {
     },
     get silentMs() {
       return silentMs()
+    },
+    get position() {
+      return Number(state.position.split(':')[1] ?? 0)
     },
     close: () => {
       clearInterval(watch)
@@ -247,6 +252,8 @@ export interface Following {
   unavailable(): string | undefined
   /** Age of what is known here; Infinity before the first time. */
   silentSeconds(): number
+  /** The last id that came, 0 before the first time. */
+  readonly position: number
   readonly stale: boolean
   close(): void
 }
@@ -276,6 +283,9 @@ export function follow(options: FollowingOptions): Following {
       return 'the revocation feed of the issuer is silent: what was revoked may not have come here yet'
     },
     silentSeconds: () => follower.silentMs / 1_000,
+    get position() {
+      return follower.position
+    },
     get stale() {
       return follower.stale
     },

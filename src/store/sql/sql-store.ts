@@ -29,7 +29,7 @@ export function sqlStore(
   engine: Engine,
   now: () => number,
   origin: 'server' | 'command',
-): Omit<Store, 'subscribe' | 'close'> {
+): Omit<Store, 'subscribe' | 'close' | 'pool'> {
   const { database, unit, inUnit } = createUnitsOfWork(engine)
   return {
     ...userQueries(database),

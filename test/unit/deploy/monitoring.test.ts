@@ -49,7 +49,7 @@ function exported(): ReadonlySet<string> {
     const text = readFileSync(file, 'utf8')
     return [...text.matchAll(/'(audgate_[a-z_]+)'/g)].map(([, name = '']) => name)
   })
-  const histograms = ours.filter((name) => name.endsWith('_duration_seconds')).map((name) => `${name}_bucket`)
+  const histograms = ours.filter((name) => name.endsWith('_seconds')).map((name) => `${name}_bucket`)
   return new Set([...ours, ...histograms, ...registry.getMetricsAsArray().map(({ name }) => name), 'up'])
 }
 
