@@ -10,6 +10,7 @@ import { addClientReads } from './api/clients.ts'
 import { addConfigCheck } from './api/config-check.ts'
 import { addDecisions } from './api/decisions.ts'
 import { addEndings } from './api/endings.ts'
+import { addFactors } from './api/factors.ts'
 import { addGroups } from './api/groups.ts'
 import { addLinks } from './api/links.ts'
 import { addOverview } from './api/overview.ts'
@@ -99,6 +100,7 @@ function addOperations(app: App, dependencies: AdminDependencies, series: Traffi
   addClientWrites(app, dependencies)
   addEndings(app, dependencies)
   addLinks(app, dependencies)
+  addFactors(app, dependencies)
   addTry(app, dependencies)
   addConfigCheck(app, dependencies)
   addStream(app, dependencies)

@@ -76,6 +76,14 @@ export interface NewClient {
   readonly redirectUris: readonly string[]
   readonly thirdParty: boolean
   readonly allow: readonly string[]
+  readonly stepUp: 'keep' | 'reauthorize'
+}
+
+/** A secret of a client, as operators see it. NumericDate. */
+export interface ShownSecret {
+  readonly id: string
+  readonly createdAt: number
+  readonly lastUsedAt: number | undefined
 }
 
 /** A link that was made, or why there is none. */
@@ -121,13 +129,15 @@ export interface AdminIssuer {
   readClient(input: NewClient): ClientRecord['allow'] | string
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
   /** Of a client that has any. */
-  secretsOf(client: ClientRecord): readonly { readonly id: string; readonly createdAt: number }[]
+  secretsOf(client: ClientRecord): Promise<readonly ShownSecret[]>
   /** Another secret beside what there is; shown now and never again. */
   addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
   removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>
+  /** With all sessions and tokens of the person. `last_sign_in`: nothing else would open the account. */
+  removeFactor(user: UserRecord, id: string, why: Why): Promise<'removed' | 'unknown' | 'last_sign_in' | 'required'>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
   acts(why: Why): AdminActs
   rotateKeys(why: Why): Promise<SigningKeyRecord | undefined>

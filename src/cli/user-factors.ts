@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { relyingPartyOf } from '../core/relying-party.ts'
+import { stampOf } from '../issuer/acting.ts'
 import { AUTHENTICATOR, removeFactor } from '../issuer/people/factor-removal.ts'
 import type { UserRecord } from '../store/store.ts'
 import { BY, type OpenStore, userOrExit, when, withStore } from './open-store.ts'
@@ -55,22 +56,19 @@ async function list({ store }: OpenStore, { sub }: UserRecord, { json }: Options
   printLine(`Recovery codes left: ${codes}`)
 }
 
-async function remove({ store, acts, issuer, config }: OpenStore, user: UserRecord, id: string): Promise<void> {
+async function remove({ store, issuer, config }: OpenStore, user: UserRecord, id: string): Promise<void> {
   const { username, sub } = user
-  const removed = await removeFactor(
-    store,
-    {
-      user,
-      id,
-      ways: issuer,
-      offered: issuer.passkeys && relyingPartyOf(config.publicUrl) !== undefined,
-      mayEndLast: true,
-      thenByLink: true,
-      detail: { by: BY },
-      at: Math.floor(Date.now() / 1000),
-    },
-    () => acts.signOutEverywhere(sub, BY),
-  )
+  const removed = await removeFactor(store, {
+    user,
+    id,
+    ways: issuer,
+    offered: issuer.passkeys && relyingPartyOf(config.publicUrl) !== undefined,
+    mayEndLast: true,
+    thenByLink: true,
+    detail: { by: BY },
+    at: Math.floor(Date.now() / 1000),
+    endsAllAt: stampOf({ now: Date.now }),
+  })
   if (removed === 'unknown')
     return fail(
       `user ${username} has no factor ${JSON.stringify(id)}: \`audgate user factors ${username}\` lists them`,

@@ -216,6 +216,8 @@ export interface Config {
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly resources: readonly Resource[]
   readonly routes: readonly Route[]
+  /** Where each of the routes begins in the file, in the same order; lines count from 1. */
+  readonly routeLines: readonly number[]
   readonly secrets: Secrets
 }
 

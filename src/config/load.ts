@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { assembleConfig } from './assemble/assemble.ts'
 import { type Authorities, readAuthorities } from './authorities.ts'
-import { checkIssuers, createChecking } from './check/check.ts'
+import { checkIssuers, createChecking, present } from './check/check.ts'
 import { checkCredentials } from './check/check-credentials.ts'
 import { checkLoops } from './check/check-loops.ts'
 import { checkProviders } from './check/check-providers.ts'
@@ -58,6 +58,7 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
   const secrets = readSecrets(env)
   const draft = root === undefined ? undefined : readDraft(FILE, root, problems)
   let authorities: Authorities = new Map()
+  let routeLines: readonly number[] = []
   if (root !== undefined && draft !== undefined) {
     const checking = createChecking(draft, root, problems)
     checkIssuers(checking)
@@ -69,9 +70,11 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
     checkCredentials(checking)
     checkWarnings(checking)
     checkSecrets(checking, secrets)
+    routeLines = present(draft.routes).map(([index]) => checking.line(['routes', index]))
   }
   if (draft === undefined || problems.count > 0) return { ok: false, problems: problems.list() }
-  const surroundings = { file, files, authorities, secrets: secrets.secrets, warnings: problems.warnings() }
+  const places = { file, files, routeLines, warnings: problems.warnings() }
+  const surroundings = { ...places, authorities, secrets: secrets.secrets }
   return { ok: true, config: assembleConfig(sealDraft<typeof FILE>(draft), surroundings) }
 }
 

@@ -2,6 +2,7 @@ import type { Resource } from '../core/resource.ts'
 import { type Store, StoreError } from '../store/store.ts'
 import type { AuditTrail } from './audit-trail.ts'
 import type { DocumentSource } from './clients/document-source.ts'
+import type { SecretUses } from './clients/secret-uses.ts'
 import type { Federation } from './federation/federation.ts'
 import type { IssuerSettings } from './issuer.ts'
 import type { Buckets } from './people/buckets.ts'
@@ -37,6 +38,7 @@ export interface IssuerContext {
   readonly buckets: Buckets
   readonly stepUps: StepUps
   readonly secondFactors: SecondFactors
+  readonly secretUses: SecretUses
   readonly passkeys: Passkeys
   /** What strangers may fill of the store. */
   readonly rowBudget: RowBudget

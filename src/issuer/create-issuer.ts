@@ -3,6 +3,7 @@ import { createAuditTrail } from './audit-trail.ts'
 import { keepAdminClient } from './clients/admin-client.ts'
 import { createDocumentSource } from './clients/document-source.ts'
 import { fetchPublic } from './clients/metadata-documents.ts'
+import { createSecretUses } from './clients/secret-uses.ts'
 import { faultOf, type IssuerContext } from './context.ts'
 import { createOperations } from './create-operations.ts'
 import { aroundLibrary, createEndpoints, type Endpoints } from './endpoints.ts'
@@ -126,6 +127,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     buckets: createBuckets(store, now),
     stepUps: createStepUps({ store, now, onFault: (error) => trail.tell('issuer.fault', faultOf(error), 'error') }),
     secondFactors: createSecondFactors(store, masterKey, now),
+    secretUses: createSecretUses(store, now),
     passkeys: createPasskeys({ store, masterKey, now, settings }),
     rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),

@@ -1,5 +1,6 @@
 import { matchResource } from '../core/resource.ts'
 import type { ClientRecord, RevocationAct } from '../store/store.ts'
+import { stampOf } from './acting.ts'
 import { adminClientSecret } from './clients/admin-client.ts'
 import { type ClientSecret, hashClientSecret, keptSecrets, secretsOf } from './clients/client-secrets.ts'
 import { addClient, clientProblem, makeClientSecret, readAllow } from './clients/clients.ts'
@@ -80,27 +81,20 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
       return { kind: 'made', id: made.link.id, url: made.url, expiresAt: made.link.expiresAt }
     },
     voidLink: (id, sub, why) => voidLink(store, id, sub, why, now()),
-    removeFactor: (user, id, why) =>
-      removeFactor(
-        store,
-        {
-          user,
-          id,
-          ways: settings(),
-          offered: context.passkeys.offered(),
-          mayEndLast: true,
-          thenByLink: true,
-          detail: reasonOf(why),
-          at: Math.floor(now() / 1000),
-        },
-        () => actsFor(context, why).signOutEverywhere(user.sub, why.by),
-      ),
     endSession: async (sub, id, why) => {
       const session = (await store.sessions(sub)).find((each) => each.id === id)
       if (session === undefined) return false
       // With what was opened under it at the gateway's hosts.
       await actsFor(context, why).signOutBrowser(sub, session.issuerSession, why.by)
       return true
+    },
+    removeFactor: async (user, id, why) => {
+      const removed = await removeFactor(store, {
+        ...{ user, id, ways: settings(), offered: context.passkeys.offered(), mayEndLast: true, thenByLink: true },
+        ...{ detail: reasonOf(why), at: Math.floor(now() / 1000), endsAllAt: stampOf({ now }) },
+      })
+      if (removed === 'removed') context.tell('factor.removed', { sub: user.sub, factor: id, ...reasonOf(why) })
+      return removed
     },
     acts: (why) => actsFor(context, why),
     rotateKeys: async (why) => {
@@ -171,7 +165,7 @@ function preview(context: IssuerContext, holder: WouldBe, named: string, scopes:
 }
 
 function secretOperations(
-  { store, now }: IssuerContext,
+  { store, now, secretUses }: IssuerContext,
   record: IssuerOperations['record'],
 ): Pick<IssuerOperations, 'secretsOf' | 'addSecret' | 'removeSecret'> {
   const keep = (client: ClientRecord, secrets: readonly ClientSecret[], event: string, id: string, why: Why) =>
@@ -183,8 +177,11 @@ function secretOperations(
       () => true,
     )
   return {
-    secretsOf: ({ secretHash, createdAt: made }) =>
-      secretsOf(secretHash).map(({ id, createdAt = made }) => ({ id, createdAt })),
+    secretsOf: async ({ id: clientId, secretHash, createdAt: made }) => {
+      const secrets = secretsOf(secretHash)
+      const uses = secrets.length === 0 ? undefined : await secretUses.of(clientId)
+      return secrets.map(({ id, createdAt = made }) => ({ id, createdAt, lastUsedAt: uses?.get(id) }))
+    },
     addSecret: async (client, why) => {
       const secret = makeClientSecret()
       const added = secretsOf(hashClientSecret(secret)).map((each) => ({

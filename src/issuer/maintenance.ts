@@ -37,6 +37,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
   const timers = [
     setInterval(look, LOOK_MS),
     setInterval(() => run(() => context.trail.flush()), SWEEP_MS),
+    setInterval(() => run(() => context.secretUses.flush()), SWEEP_MS),
     setInterval(() => run(() => expireLinks(context.store, seconds(context))), SWEEP_MS),
     setInterval(() => run(() => reapUnused(context)), REAP_MS),
   ]
@@ -46,6 +47,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
       unsubscribe()
       for (const timer of timers) clearInterval(timer)
       run(() => context.trail.flush())
+      run(() => context.secretUses.flush())
       await Promise.all(underWay)
     },
   }

@@ -26,6 +26,13 @@ export interface IssuePreview {
   readonly refused: string | undefined
 }
 
+/** A secret of a client, as operators see it. NumericDate. */
+export interface ShownSecret {
+  readonly id: string
+  readonly createdAt: number
+  readonly lastUsedAt: number | undefined
+}
+
 /** A link that was made, or why there is none. */
 export type MadeLink =
   | { readonly kind: 'made'; readonly id: string; readonly url: string; readonly expiresAt: number }
@@ -51,7 +58,7 @@ export interface IssuerOperations {
   /** Puts a whole record in the place of what is there. Nothing is checked. */
   putClient(client: ClientRecord, event: string, why: Why): Promise<void>
   /** Of a client that has any. */
-  secretsOf(client: ClientRecord): readonly { readonly id: string; readonly createdAt: number }[]
+  secretsOf(client: ClientRecord): Promise<readonly ShownSecret[]>
   /** Another secret beside what there is; shown now and never again. */
   addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
   removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>

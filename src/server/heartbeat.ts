@@ -58,7 +58,8 @@ export function instanceFacts(config: Config): {
 
 /** The same for two files that say the same, but for what is each instance's own. */
 export function configDigest(config: Config): string {
-  const { file: _, secrets: __, listen: ___, management: ____, instance: _____, store: ______, ...shared } = config
+  const { file: _, secrets: __, listen: ___, management: ____, instance: _____, store: ______, ...further } = config
+  const { routeLines: _lines, ...shared } = further
   const spread = (_key: string, value: unknown): unknown =>
     value instanceof Map || value instanceof Set ? [...value] : value
   return createHash('sha256').update(JSON.stringify(shared, spread)).digest('hex').slice(0, 12)

@@ -2,17 +2,28 @@ import type { Revocation } from '../core/revocation.ts'
 import type { AuditRecord, AuthorizationRecord, ClientRecord, SessionRecord } from './records.ts'
 import type { UserRecord } from './user-record.ts'
 
+/** What lines of the audit are found by: the event, or `sub`, `by`, `client` of the detail. */
+export type AuditKey = 'event' | 'sub' | 'by' | 'client'
+
+export interface AuthorizationsOf {
+  readonly sub?: string | undefined
+  readonly clientId?: string | undefined
+}
+
+/** A secret of a client, by its id, and when it was used. NumericDate. */
+export interface SecretUse {
+  readonly clientId: string
+  readonly id: string
+  readonly at: number
+}
+
 /** Stretches of what is remembered, in the order of a key that stands: a walk passes over nothing that is there all the time. */
 export interface ListStore {
   /** Those whose name comes after `username`, in the order of names without regard to case. */
   usersAfter(username: string, limit: number): Promise<readonly UserRecord[]>
   clientsAfter(id: string, limit: number): Promise<readonly ClientRecord[]>
   /** Those with a gid after `gid`, in the order of gids. */
-  authorizationsAfter(
-    of: { readonly sub?: string | undefined; readonly clientId?: string | undefined },
-    gid: string,
-    limit: number,
-  ): Promise<readonly AuthorizationRecord[]>
+  authorizationsAfter(of: AuthorizationsOf, gid: string, limit: number): Promise<readonly AuthorizationRecord[]>
   revocationsAfter(id: number, now: number, limit: number): Promise<readonly Revocation[]>
   /** Keeps refusals for the operator; of 20,000 the oldest go. @param expiresAt NumericDate. */
   keepRefusals(
@@ -25,8 +36,14 @@ export interface ListStore {
   refusalsBefore(id: number, limit: number): Promise<readonly { readonly id: number; readonly facts: string }[]>
   /** Browser sessions at the issuer, at most 500. */
   sessions(sub: string): Promise<readonly SessionRecord[]>
-  /** Newest first, those about one person. */
-  auditsOfPerson(sub: string, beforeId: number, limit: number): Promise<readonly AuditRecord[]>
-  /** Newest first, those of one event. */
-  auditsOf(event: string, beforeId: number, limit: number): Promise<readonly AuditRecord[]>
+  /** Newest first, those whose event or member of the detail is `value`. */
+  auditsBy(key: AuditKey, value: string, beforeId: number, limit: number): Promise<readonly AuditRecord[]>
+  /** The id of a newest line of that time or before; undefined: there is none. @param at NumericDate. */
+  auditIdAt(at: number): Promise<number | undefined>
+  /** Authorizations that have not ended, counted up to `most`. */
+  countAuthorizations(of: AuthorizationsOf, most: number): Promise<number>
+  /** Notes when secrets of clients were used last. */
+  noteSecretUses(uses: readonly SecretUse[]): Promise<void>
+  /** When each secret of a client was used last, by its id. NumericDate. */
+  secretUses(clientId: string): Promise<ReadonlyMap<string, number>>
 }

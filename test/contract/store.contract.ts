@@ -489,11 +489,46 @@ function acts(under: Under): void {
       [3, 'u'],
     ] as const)
       await under.store.audit('login.success', { sub }, at)
-    const lines = await under.store.auditsOfPerson('u', Number.MAX_SAFE_INTEGER, 10)
+    const lines = await under.store.auditsBy('sub', 'u', Number.MAX_SAFE_INTEGER, 10)
     assert.deepEqual(
       lines.map(({ at }) => at),
       [3, 1],
     )
+  })
+
+  it('answers audit lines by event, who acted and client, and where a time begins', async () => {
+    for (const [at, by] of [
+      [1, 'cli'],
+      [2, 'u'],
+      [3, 'cli'],
+    ] as const)
+      await under.store.audit('client.revoked', { by, client: `c${at}` }, at)
+    const timesOf = async (key: 'event' | 'by' | 'client', value: string, limit = 10) =>
+      (await under.store.auditsBy(key, value, Number.MAX_SAFE_INTEGER, limit)).map(({ at }) => at)
+    assert.deepEqual(await timesOf('by', 'cli'), [3, 1])
+    assert.deepEqual(await timesOf('client', 'c2'), [2])
+    assert.deepEqual(await timesOf('event', 'client.revoked', 2), [3, 2])
+    const id = await under.store.auditIdAt(2)
+    assert.equal((await under.store.audits(1, (id ?? 0) + 1))[0]?.at, 2)
+    assert.equal(await under.store.auditIdAt(0), undefined)
+  })
+
+  it('remembers when secrets were used last, and counts what has not ended up to a bound', async () => {
+    await populate()
+    await under.store.noteSecretUses([{ clientId: 'c', id: 's', at: 9 }])
+    await under.store.noteSecretUses([
+      { clientId: 'c', id: 's', at: 5 },
+      { clientId: 'c', id: 't', at: 6 },
+    ])
+    assert.deepEqual([...(await under.store.secretUses('c'))].sort(), [
+      ['s', 9],
+      ['t', 6],
+    ])
+    await under.store.deleteClient('c')
+    assert.equal((await under.store.secretUses('c')).size, 0)
+    const all = (await under.store.authorizations({ sub: 'u' })).filter(({ ended }) => !ended).length
+    assert.equal(await under.store.countAuthorizations({ sub: 'u' }, 10), all)
+    assert.equal(await under.store.countAuthorizations({ sub: 'u' }, 1), 1)
   })
 
   it('sets the person and the client, and writes the audit line, in the same step', async () => {

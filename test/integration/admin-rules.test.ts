@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { aClient } from '../contract/store-records.ts'
+import { aClient, aUser } from '../contract/store-records.ts'
 import { type AdminGateway, startAdminGateway } from '../support/admin-gateway.ts'
 import { within } from '../support/served-issuer.ts'
 import { MINUTE, shiftClock } from '../support/shifted-clock.ts'
@@ -106,6 +108,93 @@ describe('the operator’s API holds', () => {
       ['X-Api-Key', '••••'],
     )
     assert.notDeepEqual(answers[7]?.body.problems, [])
+  })
+  it('says where a route stands in the file, and how many instances there are', async () => {
+    const { items } = (await admin('/routes')).body as { items: { id: string; line: number }[] }
+    const lines = readFileSync(join(under.gate.gateway.folder, 'routes.yaml'), 'utf8').split('\n')
+    for (const { id, line } of items) assert.match(lines[line - 1] ?? '', new RegExp(`^ *- id: ${id}$`))
+    assert.equal((await admin('/system')).body.instances, 1)
+  })
+  it('a factor is listed and taken away with the sessions, and the last way to sign in never', async () => {
+    const { gate } = under
+    const sub = await gate.addPerson('gus', ['photos'])
+    const photos = await gate.signIn('gus', 'photos:read', `${gate.url}/photos`)
+    const facts = { publicKey: 'k', counter: 0, backupEligible: false, backedUp: false, transports: [], createdAt: 5 }
+    const passkey = { ...facts, id: 'pk_1', sub, credentialId: 'c1', name: 'Phone', lastUsedAt: 7 }
+    await gate.store.addPasskey(passkey, 20)
+    await gate.store.addAuthenticator({ sub, sealed: 'never told', lastStep: 2, createdAt: 6 }, ['a', 'b'])
+    const listed = (await admin('/people/gus/factors')).body
+    assert.deepEqual(listed.items, [
+      { id: 'password', kind: 'password' },
+      {
+        id: 'pk_1',
+        kind: 'passkey',
+        name: 'Phone',
+        created_at: '1970-01-01T00:00:05.000Z',
+        last_used_at: '1970-01-01T00:00:07.000Z',
+      },
+      {
+        id: 'authenticator',
+        kind: 'authenticator',
+        created_at: '1970-01-01T00:00:06.000Z',
+        last_used_at: '1970-01-01T00:01:00.000Z',
+      },
+      { id: 'recovery_codes', kind: 'recovery_codes', left: 2 },
+    ])
+    assert.deepEqual((await admin('/people/gus')).body.factors, listed.items)
+    assert.equal(((await admin('/people/gus/sessions')).body.items as object[]).length, 1)
+    const removed = await admin('/people/gus/factors/authenticator', 'DELETE')
+    assert.equal(removed.status, 204)
+    assert.deepEqual((await admin('/people/gus/sessions')).body.items, [])
+    assert.equal((await admin('/people/gus/factors/authenticator', 'DELETE')).reason, 'not_found')
+    assert.equal((await call(under.alice, '/people/gus/factors/password', 'DELETE')).status, 404)
+    const { items } = (await admin('/audit?event=factor.removed')).body as { items: Line[] }
+    assert.deepEqual(
+      items.map(({ detail }) => [detail.by, detail.request_id]),
+      [['usr_alice', removed.headers.get('x-request-id')]],
+    )
+    assert.equal((await call(photos, '/people')).reason, 'revoked')
+  })
+  it('a passkey that is the only way to sign in stays: 409 last_sign_in', async () => {
+    const { gate } = under
+    const sub = 'usr_hal'
+    await gate.store.addUser(aUser({ sub, username: 'hal' }))
+    const facts = { publicKey: 'k', counter: 0, backupEligible: false, backedUp: false, transports: [], createdAt: 5 }
+    await gate.store.addPasskey(
+      { ...facts, id: 'pk_2', sub, credentialId: 'c2', name: 'Key', lastUsedAt: undefined },
+      20,
+    )
+    const refused = await admin('/people/hal/factors/pk_2', 'DELETE')
+    assert.deepEqual([refused.status, refused.reason], [409, 'last_sign_in'])
+    assert.equal(((await admin('/people/hal/factors')).body.items as object[]).length, 1)
+  })
+  it('a client keeps what a refresh gets while a better sign-in is wanted, and says when its secrets were used', async () => {
+    const { gate } = under
+    const body = {
+      type: 'service',
+      name: 'S',
+      allow: { [`${gate.url}/photos`]: ['photos:read'] },
+      step_up: 'reauthorize',
+    }
+    const made = await admin('/clients/s', 'PUT', body, { 'if-none-match': '*' })
+    assert.equal(made.body.step_up, 'reauthorize', JSON.stringify(made.body))
+    const before = await admin('/clients/s')
+    assert.deepEqual(Object.keys((before.body.secrets as object[])[0] ?? {}), ['id', 'created_at'])
+    const token = await fetch(`${gate.url}/oauth/token`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`s:${made.body.client_secret}`).toString('base64')}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: `${gate.url}/photos` }),
+    })
+    assert.equal(token.status, 200)
+    const [secret] = (await admin('/clients/s')).body.secrets as { last_used_at: string }[]
+    assert.ok(Date.now() - Date.parse(secret?.last_used_at ?? '') < 60_000)
+    const changed = await admin(
+      '/clients/s',
+      'PUT',
+      { ...body, step_up: 'keep' },
+      { 'if-match': before.headers.get('etag') },
+    )
+    assert.equal(changed.body.step_up, 'keep')
   })
   it('tries a request with the sign-in that is said of it', async () => {
     const { gate } = under

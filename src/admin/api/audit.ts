@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { AuditRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import type { App } from './app.ts'
-import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
+import { keyOf, listOf, MOST, PAGE, TIME, timeOf, walk } from './page.ts'
 import { subOf } from './person.ts'
 import { whyOf } from './why.ts'
 
@@ -14,8 +15,10 @@ const LINE = z.object({
   detail: z.record(z.string(), z.unknown()),
 })
 
+const { limit: _, ...CURSOR } = PAGE
 const QUERY = z.strictObject({
-  ...PAGE,
+  ...CURSOR,
+  limit: z.coerce.number().int().min(1).optional().describe('At most so many; default 50, and all of an export.'),
   event: z.string().max(64).optional(),
   by: z.string().max(256).optional(),
   person: z.string().max(256).optional(),
@@ -27,7 +30,10 @@ const QUERY = z.strictObject({
 
 type Filter = z.output<typeof QUERY> & { readonly sub: string | undefined; readonly bySub: string | undefined }
 
-/** The audit trail; as JSON, as CSV or one JSON object a line. */
+const USUAL = 50
+const SLICE = 500
+
+/** The audit trail; as JSON, and whole as CSV or one JSON object a line. */
 export function addAudit(app: App, { store, issuer }: AdminDependencies): void {
   app.get(
     '/audit',
@@ -35,26 +41,73 @@ export function addAudit(app: App, { store, issuer }: AdminDependencies): void {
     async (request, reply) => {
       const { query } = request
       const filter = { ...query, sub: await subOf(store, query.person), bySub: await subOf(store, query.by) }
-      const { event } = query
-      const found = await walk<AuditRecord, number>({
-        from: query.cursor === undefined ? Number.MAX_SAFE_INTEGER : keyOf(query.cursor, 'number'),
-        limit: query.limit,
-        read: (before, limit) =>
-          event === undefined ? store.audits(limit, before) : store.auditsOf(event, before, limit),
-        keyOf: ({ id }) => id,
-        fits: (line) => matches(line, filter),
-      })
-      const items = found.items.map(shownLine)
+      const from = query.cursor === undefined ? await beginning(store, query.until) : keyOf(query.cursor, 'number')
       const format = formatOf(request.headers.accept)
-      if (format === 'json') return { ...found, items }
-      await issuer.record('audit.exported', { lines: items.length }, whyOf(request.caller))
-      if (found.next !== undefined) reply.header('Link', `<?cursor=${found.next}>; rel="next"`)
-      const text = format === 'csv' ? csvOf(items) : items.map((item) => `${JSON.stringify(item)}\n`).join('')
-      const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson'
-      reply.type(type).serializer((payload: unknown) => String(payload))
-      return text as never
+      if (format === 'json') {
+        const found = await walkFrom(store, filter, from, Math.min(query.limit ?? USUAL, MOST))
+        return { ...found, items: found.items.map(shownLine) }
+      }
+      const { cursor: _cursor, ...asked } = query
+      await issuer.record('audit.exported', { format, filter: asked }, whyOf(request.caller))
+      reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson')
+      return reply.send(Readable.from(exported(store, filter, from, format)) as never)
     },
   )
+}
+
+function walkFrom(store: AdminDependencies['store'], filter: Filter, from: number, limit: number) {
+  return walk<AuditRecord, number>({
+    from,
+    limit,
+    read: (before, most) => linesBefore(store, filter, before, most),
+    keyOf: ({ id }) => id,
+    fits: (line) => matches(line, filter),
+    isPast: ({ at }) => filter.since !== undefined && at < secondsOf(filter.since) - CLOCKS_DIFFER_SECONDS,
+  })
+}
+
+/** Slice by slice, as fast as it is read: the whole trail is never in memory. */
+async function* exported(
+  store: AdminDependencies['store'],
+  filter: Filter,
+  from: number,
+  format: 'csv' | 'ndjson',
+): AsyncGenerator<string> {
+  if (format === 'csv') yield rowText(['id', 'at', 'event', 'origin', 'detail'])
+  let left = filter.limit ?? Number.MAX_SAFE_INTEGER
+  for (let at: number | undefined = from; at !== undefined && left > 0; ) {
+    const found = await walkFrom(store, filter, at, Math.min(left, SLICE))
+    left -= found.items.length
+    if (found.items.length > 0) yield found.items.map((line) => lineText(shownLine(line), format)).join('')
+    at = found.next === undefined ? undefined : keyOf(found.next, 'number')
+  }
+}
+
+/** Ids ascend with time, but for clocks that were set back or belong to another machine. */
+const CLOCKS_DIFFER_SECONDS = 3_600
+
+/** The id before which the lines up to a time stand. */
+async function beginning(store: AdminDependencies['store'], until: string | undefined): Promise<number> {
+  if (until === undefined) return Number.MAX_SAFE_INTEGER
+  const newest = await store.auditIdAt(secondsOf(until) + CLOCKS_DIFFER_SECONDS)
+  return newest === undefined ? 0 : newest + 1
+}
+
+/** By the index that leaves the fewest lines. */
+function linesBefore(
+  store: AdminDependencies['store'],
+  { sub, client, bySub, event }: Filter,
+  before: number,
+  limit: number,
+): Promise<readonly AuditRecord[]> {
+  if (sub !== undefined) return store.auditsBy('sub', sub, before, limit)
+  if (client !== undefined) return store.auditsBy('client', client, before, limit)
+  if (bySub !== undefined) return store.auditsBy('by', bySub, before, limit)
+  return event === undefined ? store.audits(limit, before) : store.auditsBy('event', event, before, limit)
+}
+
+function secondsOf(time: string): number {
+  return Date.parse(time) / 1_000
 }
 
 function formatOf(accept = ''): 'json' | 'csv' | 'ndjson' {
@@ -68,17 +121,22 @@ function shownLine({ id, at, event, origin, detail }: AuditRecord): z.output<typ
 
 function matches({ at, event, detail }: AuditRecord, filter: Filter): boolean {
   if (filter.event !== undefined && event !== filter.event) return false
-  if (filter.by !== undefined && detail.by !== filter.by && detail.by !== filter.bySub) return false
+  if (filter.by !== undefined && detail.by !== filter.bySub) return false
   if (filter.sub !== undefined && detail.sub !== filter.sub) return false
   if (filter.client !== undefined && detail.client !== filter.client) return false
-  if (filter.since !== undefined && at < Date.parse(filter.since) / 1_000) return false
-  if (filter.until !== undefined && at > Date.parse(filter.until) / 1_000) return false
+  if (filter.since !== undefined && at < secondsOf(filter.since)) return false
+  if (filter.until !== undefined && at > secondsOf(filter.until)) return false
   return filter.q === undefined || `${event} ${JSON.stringify(detail)}`.toLowerCase().includes(filter.q.toLowerCase())
 }
 
-function csvOf(lines: readonly z.output<typeof LINE>[]): string {
-  const rows = lines.map(({ id, at, event, origin, detail }) => [String(id), at, event, origin, JSON.stringify(detail)])
-  return [['id', 'at', 'event', 'origin', 'detail'], ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+function lineText(line: z.output<typeof LINE>, format: 'csv' | 'ndjson'): string {
+  if (format === 'ndjson') return `${JSON.stringify(line)}\n`
+  const { id, at, event, origin, detail } = line
+  return rowText([String(id), at, event, origin, JSON.stringify(detail)])
+}
+
+function rowText(cells: readonly string[]): string {
+  return `${cells.map(cell).join(',')}\r\n`
 }
 
 /** RFC 4180; what a spreadsheet would carry out gets an apostrophe before it. */

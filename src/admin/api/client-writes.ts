@@ -5,7 +5,17 @@ import { conflict, invalid, notFound, Problem } from '../problem.ts'
 import { demandMatch, tagOf } from '../tag.ts'
 import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
-import { ALLOW, BUILT_IN, CLIENT, CLIENT_ID, CLIENT_TYPE, clientOf, shownClient } from './clients.ts'
+import {
+  ALLOW,
+  BUILT_IN,
+  CLIENT,
+  CLIENT_ID,
+  CLIENT_TYPE,
+  clientOf,
+  MOST_COUNTED,
+  STEP_UP,
+  shownClient,
+} from './clients.ts'
 import { demandFresh, demandPerson } from './demand.ts'
 import { whyOf } from './why.ts'
 
@@ -15,6 +25,7 @@ const BODY = z.strictObject({
   redirect_uris: z.array(z.string().max(2_048)).max(50).default([]),
   third_party: z.boolean().default(false),
   allow: ALLOW.default({}),
+  step_up: STEP_UP.default('keep'),
 })
 type Body = z.output<typeof BODY>
 
@@ -56,11 +67,11 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       { config: { access: { scope: 'w' } }, schema: { params: CLIENT_ID, body: NOTHING, response: { 200: ENDED } } },
       async ({ params, caller }) => {
         const client = await clientOf(store, params.id)
-        const authorizations = await store.authorizations({ clientId: client.id })
+        const authorizations = await store.countAuthorizations({ clientId: client.id }, MOST_COUNTED)
         const why = whyOf(caller)
         const acts = issuer.acts(why)
         await (act === 'revoke' ? acts.revokeClient(client.id, why.by) : acts.endClient(client.id, why.by))
-        return { ended: { authorizations: authorizations.filter(({ ended }) => !ended).length } }
+        return { ended: { authorizations } }
       },
     )
   }
@@ -113,7 +124,7 @@ function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: Return
         const client = await clientOf(store, params.id)
         if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
         if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
-        const secrets = issuer.secretsOf(client)
+        const secrets = await issuer.secretsOf(client)
         if (secrets.length === 0) throw conflict('public_client', 'a client of this type has no secret')
         if (secrets.length >= MOST_SECRETS) throw conflict('two_secrets', 'there are two already; remove one first')
         const { id, secret } = await issuer.addSecret(client, whyOf(caller))
@@ -129,7 +140,7 @@ function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: Return
     ({ params, caller }, reply) =>
       turn(params.id, async () => {
         const client = await clientOf(store, params.id)
-        const secrets = issuer.secretsOf(client)
+        const secrets = await issuer.secretsOf(client)
         if (!secrets.some(({ id }) => id === params.sid)) throw notFound('secret')
         if (secrets.length === 1) throw conflict('last_secret', 'this is the only secret; add another one first')
         await issuer.removeSecret(client, params.sid, whyOf(caller))
@@ -150,7 +161,8 @@ async function made(
 ): Promise<z.output<typeof MADE>> {
   const allow = Object.entries(body.allow).map(([resource, scopes]) => `${resource}=${scopes.join(',')}`)
   const { type, name, redirect_uris: redirectUris, third_party: thirdParty } = body
-  const added = await issuer.addClient({ id, type, name, redirectUris, thirdParty, allow }, why)
+  const input = { id, type, name, redirectUris, thirdParty, allow, stepUp: body.step_up }
+  const added = await issuer.addClient(input, why)
   if (added.kind === 'exists') throw conflict('exists', 'there is a client with this id already')
   if (added.kind === 'invalid') throw invalid('body', added.problem)
   return { ...shownClient(added.client), ...(added.secret === undefined ? {} : { client_secret: added.secret }) }
@@ -161,7 +173,8 @@ async function changed({ issuer }: AdminDependencies, client: ClientRecord, body
   if (body.type !== client.type) throw new Problem(409, 'type_fixed', 'the type of a client stays; make another one')
   const allow = Object.entries(body.allow).map(([resource, scopes]) => `${resource}=${scopes.join(',')}`)
   const { type, name, redirect_uris: redirectUris, third_party: thirdParty } = body
-  const read = issuer.readClient({ id: client.id, type, name, redirectUris, thirdParty, allow })
+  const stepUp = body.step_up
+  const read = issuer.readClient({ id: client.id, type, name, redirectUris, thirdParty, allow, stepUp })
   if (typeof read === 'string') throw invalid('body', read)
   return {
     ...client,
@@ -170,5 +183,6 @@ async function changed({ issuer }: AdminDependencies, client: ClientRecord, body
     postLogoutRedirectUris: [...new Set(redirectUris)],
     thirdParty,
     allow: read,
+    stepUp: stepUp === 'reauthorize' ? stepUp : undefined,
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ClientRecord } from '../../store/store.ts'
+import type { AuthorizationRecord, ClientRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { notFound } from '../problem.ts'
 import { tagOf } from '../tag.ts'
@@ -8,6 +8,9 @@ import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
 
 /** `{resource: [scopes]}`. */
 export const ALLOW = z.record(z.string(), z.array(z.string()))
+export const STEP_UP = z
+  .enum(['keep', 'reauthorize'])
+  .describe('What a refresh gets while a better sign-in is wanted: tokens, or `invalid_grant`.')
 export const CLIENT_TYPE = z.enum(['native', 'spa', 'web', 'service'])
 
 /** A client as the API shows one. */
@@ -19,6 +22,7 @@ export const CLIENT = z.object({
   third_party: z.boolean(),
   origin: z.enum(['operator', 'registration', 'document', 'built_in']),
   allow: ALLOW,
+  step_up: STEP_UP,
   state: z.enum(['active', 'revoked']),
   created_at: TIME,
 })
@@ -27,6 +31,9 @@ export const CLIENT_DETAIL = CLIENT.extend({
   secrets: z.array(z.object({ id: z.string(), created_at: TIME, last_used_at: TIME.optional() })),
   counts: z.object({ authorizations: z.number() }),
 })
+
+/** What there is more of is not counted. */
+export const MOST_COUNTED = 10_000
 
 /** Clients that the gateway keeps for itself. */
 export const BUILT_IN: ReadonlySet<string> = new Set(['audgate-admin'])
@@ -40,6 +47,7 @@ export function shownClient(client: ClientRecord): z.output<typeof CLIENT> {
     third_party: client.thirdParty,
     origin: BUILT_IN.has(client.id) ? 'built_in' : client.origin,
     allow: Object.fromEntries(client.allow.map(({ resource, scopes }) => [resource, [...scopes]])),
+    step_up: client.stepUp ?? 'keep',
     state: client.revoked ? 'revoked' : 'active',
     created_at: timeOf(client.createdAt),
   }
@@ -49,12 +57,16 @@ export async function clientDetail(
   { store, issuer }: Pick<AdminDependencies, 'store' | 'issuer'>,
   client: ClientRecord,
 ): Promise<z.output<typeof CLIENT_DETAIL>> {
-  const authorizations = await store.authorizations({ clientId: client.id })
-  const secrets = issuer.secretsOf(client).map(({ id, createdAt }) => ({ id, created_at: timeOf(createdAt) }))
+  const authorizations = await store.countAuthorizations({ clientId: client.id }, MOST_COUNTED)
+  const secrets = (await issuer.secretsOf(client)).map(({ id, createdAt, lastUsedAt }) => ({
+    id,
+    created_at: timeOf(createdAt),
+    ...(lastUsedAt === undefined ? {} : { last_used_at: timeOf(lastUsedAt) }),
+  }))
   return {
     ...shownClient(client),
     secrets,
-    counts: { authorizations: authorizations.filter(({ ended }) => !ended).length },
+    counts: { authorizations },
   }
 }
 
@@ -121,9 +133,20 @@ async function unused(
 ): Promise<readonly ClientRecord[]> {
   const kept: ClientRecord[] = []
   for (const client of clients) {
-    const authorizations = await store.authorizations({ clientId: client.id })
-    const used = authorizations.some(({ createdAt, lastUsedAt }) => (lastUsedAt ?? createdAt) >= before)
-    if (!used && client.createdAt < before) kept.push(client)
+    if (client.createdAt < before && !(await isUsed(store, client.id, before))) kept.push(client)
   }
   return kept
+}
+
+const SLICE = 500
+
+/** Whether any of its authorizations was used since then; others get their turn between slices. */
+async function isUsed(store: AdminDependencies['store'], clientId: string, since: number): Promise<boolean> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const rows: readonly AuthorizationRecord[] = await store.authorizationsAfter({ clientId }, after, SLICE)
+    if (rows.some(({ createdAt, lastUsedAt }) => (lastUsedAt ?? createdAt) >= since)) return true
+    after = rows.length < SLICE ? undefined : rows.at(-1)?.gid
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return false
 }

@@ -4,8 +4,7 @@ import type { AdminDependencies, LinkWish, MadeLink, Why } from '../dependencies
 import { conflict, invalid, notFound, Problem } from '../problem.ts'
 import type { App } from './app.ts'
 import { TIME, timeOf } from './page.ts'
-import { SUB } from './people.ts'
-import { personOf } from './person.ts'
+import { personOf, SUB } from './person.ts'
 import { whyOf } from './why.ts'
 
 const LONGEST_SECONDS = 30 * 86_400

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { invalid } from '../problem.ts'
 
-const MOST = 200
+/** The most items of one answer. */
+export const MOST = 200
 /** Rows that are looked at before others get their turn, and in one call at most. */
 const SLICE = 500
 const MOST_LOOKED_AT = 20_000
@@ -56,6 +57,8 @@ export interface Walk<Row, Key extends string | number> {
   readonly read: (after: Key, limit: number) => Promise<readonly Row[]>
   readonly keyOf: (row: Row) => Key
   readonly fits: (row: Row) => boolean
+  /** No row from here on fits. */
+  readonly isPast?: (row: Row) => boolean
 }
 
 /** Walks rows in slices until enough fit; a list that is looked through for long goes on with the next call. */
@@ -65,12 +68,14 @@ export async function walk<Row, Key extends string | number>({
   read,
   keyOf: key,
   fits,
+  isPast = () => false,
 }: Walk<Row, Key>): Promise<{ readonly items: readonly Row[]; readonly next?: string }> {
   const items: Row[] = []
   let after = from
   for (let looked = 0; looked < MOST_LOOKED_AT; looked += SLICE) {
     const rows = await read(after, SLICE)
     for (const row of rows) {
+      if (isPast(row)) return { items }
       if (items.length === limit) return { items, next: cursorOf(after) }
       after = key(row)
       if (fits(row)) items.push(row)

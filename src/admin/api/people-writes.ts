@@ -6,10 +6,11 @@ import { conflict, invalid, notFound } from '../problem.ts'
 import { demandMatch, tagOf } from '../tag.ts'
 import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
+import { MOST_COUNTED } from './clients.ts'
 import { demandFresh, demandPerson } from './demand.ts'
 import { demandMailable, LINK, makeLink } from './links.ts'
-import { PERSON, SUB, shownPerson } from './people.ts'
-import { personOf } from './person.ts'
+import { PERSON, shownPerson } from './people.ts'
+import { personOf, SUB } from './person.ts'
 import { whyOf } from './why.ts'
 
 const GROUPS = z.array(z.string().max(64)).max(200)
@@ -140,6 +141,9 @@ async function countsOf(
   { store }: AdminDependencies,
   { sub }: UserRecord,
 ): Promise<{ readonly authorizations: number; readonly sessions: number }> {
-  const [authorizations, sessions] = await Promise.all([store.authorizations({ sub }), store.sessions(sub)])
-  return { authorizations: authorizations.filter(({ ended }) => !ended).length, sessions: sessions.length }
+  const [authorizations, sessions] = await Promise.all([
+    store.countAuthorizations({ sub }, MOST_COUNTED),
+    store.sessions(sub),
+  ])
+  return { authorizations, sessions: sessions.length }
 }

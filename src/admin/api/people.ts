@@ -4,8 +4,10 @@ import type { SessionRecord, UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { tagOf } from '../tag.ts'
 import type { App } from './app.ts'
+import { MOST_COUNTED } from './clients.ts'
+import { FACTOR, factorsOf } from './factors.ts'
 import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
-import { personOf } from './person.ts'
+import { personOf, SUB } from './person.ts'
 
 /** What one resource gives somebody, and by which of their groups. */
 export const GIVES = z.object({
@@ -27,7 +29,7 @@ export const PERSON = z.object({
 
 export const PERSON_DETAIL = PERSON.extend({
   gives: z.array(GIVES),
-  factors: z.array(z.object({ id: z.string(), kind: z.string() })),
+  factors: z.array(FACTOR),
   counts: z.object({ authorizations: z.number(), sessions: z.number() }),
   sign_ins: z.array(z.object({ at: TIME, event: z.string(), address: z.string().optional() })),
 })
@@ -60,17 +62,18 @@ export async function personDetail(
   { store, view }: AdminDependencies,
   user: UserRecord,
 ): Promise<z.output<typeof PERSON_DETAIL>> {
-  const [authorizations, sessions, audits] = await Promise.all([
-    store.authorizations({ sub: user.sub }),
+  const [authorizations, sessions, factors, audits] = await Promise.all([
+    store.countAuthorizations({ sub: user.sub }, MOST_COUNTED),
     store.sessions(user.sub),
-    store.auditsOf('login.success', Number.MAX_SAFE_INTEGER, 500),
+    factorsOf(store, user),
+    store.auditsBy('sub', user.sub, Number.MAX_SAFE_INTEGER, 200),
   ])
-  const signIns = audits.filter(({ detail }) => detail.sub === user.sub).slice(0, 20)
+  const signIns = audits.filter(({ event }) => event === 'login.success').slice(0, 20)
   return {
     ...shownPerson(user),
     gives: givesOf(view().resources, user.groups),
-    factors: user.passwordHash === undefined ? [] : [{ id: 'password', kind: 'password' }],
-    counts: { authorizations: authorizations.filter(({ ended }) => !ended).length, sessions: sessions.length },
+    factors,
+    counts: { authorizations, sessions: sessions.length },
     sign_ins: signIns.map(({ at, event, detail }) => ({
       at: timeOf(at),
       event,
@@ -114,17 +117,6 @@ export function addPeopleReads(app: App, dependencies: AdminDependencies): void 
     },
   )
   app.get(
-    '/people/:sub/factors',
-    {
-      config: { access },
-      schema: { params: SUB, response: { 200: listOf(z.object({ id: z.string(), kind: z.string() })) } },
-    },
-    async ({ params }) => {
-      const user = await personOf(store, params.sub)
-      return { items: user.passwordHash === undefined ? [] : [{ id: 'password', kind: 'password' }] }
-    },
-  )
-  app.get(
     '/people/:sub/sessions',
     {
       config: { access },
@@ -158,8 +150,6 @@ function shownSession({ id, browser, address, createdAt, seenAt, expiresAt }: Se
     until: timeOf(expiresAt),
   }
 }
-
-export const SUB = z.strictObject({ sub: z.string().max(256) })
 
 function matches(user: UserRecord, { q, group, state }: z.output<typeof QUERY>): boolean {
   if (group !== undefined && !user.groups.includes(group)) return false

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Store, UserRecord } from '../../store/store.ts'
 import { notFound } from '../problem.ts'
 
@@ -18,3 +19,6 @@ export async function subOf(store: Store, named: string | undefined): Promise<st
   if (named === undefined) return undefined
   return (await findPerson(store, named))?.sub ?? named
 }
+
+/** The part of a path that names a person. */
+export const SUB = z.strictObject({ sub: z.string().max(256) })

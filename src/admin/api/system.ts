@@ -1,10 +1,13 @@
 import { z } from 'zod'
-import type { SigningKeyRecord } from '../../store/store.ts'
+import type { InstanceRecord, SigningKeyRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict } from '../problem.ts'
 import type { App } from './app.ts'
 import { listOf, TIME, timeOf } from './page.ts'
 import { whyOf } from './why.ts'
+
+/** Heard of this recently, an instance is taken to be there. */
+const CURRENT_MS = 10_000
 
 const KEY = z.object({
   kid: z.string(),
@@ -45,7 +48,7 @@ export function addSystem(app: App, { store, issuer, system, now }: AdminDepende
         ...facts,
         started_at: timeOf(startedAt / 1_000),
         uptime_seconds: Math.max(0, Math.floor((now() - startedAt) / 1_000)),
-        instances: 1,
+        instances: Math.max(1, (await store.instances()).filter(isHere).length),
         config: {
           ...file,
           since: timeOf(since / 1_000),
@@ -73,6 +76,11 @@ export function addSystem(app: App, { store, issuer, system, now }: AdminDepende
       return reply.code(201).send(shownKey(key))
     },
   )
+}
+
+/** A process that was killed leaves its line behind. */
+function isHere({ silentMs }: InstanceRecord): boolean {
+  return silentMs <= CURRENT_MS
 }
 
 function shownKey({ kid, alg, state, activateAt, retireAt }: SigningKeyRecord): z.output<typeof KEY> {

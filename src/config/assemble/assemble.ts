@@ -135,11 +135,13 @@ export interface Surroundings {
   readonly secrets: Secrets
   readonly authorities: Authorities
   readonly warnings: readonly ConfigProblem[]
+  /** Of the routes, in their order. */
+  readonly routeLines: readonly number[]
 }
 
 /** Turns the file's words into what the gateway works with, frozen to the ground. */
 export function assembleConfig(checked: CheckedFile, surroundings: Surroundings): Config {
-  const { file, files, secrets, authorities, warnings } = surroundings
+  const { file, files, secrets, authorities, warnings, routeLines } = surroundings
   const publicUrl = checked.public_url
   const { origin, hostname: publicName } = new URL(publicUrl)
   const beside = (path: string) => resolve(dirname(file), path)
@@ -179,6 +181,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
     routes: checked.routes.map((route) => assembleRoute(route, resources, authorities)),
+    routeLines,
     secrets,
   })
 }

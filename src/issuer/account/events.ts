@@ -55,7 +55,7 @@ const WARNING: ReadonlySet<string> = new Set([
 
 /** What happened to this person's account lately, the newest first. */
 export async function pageEvents({ context, session }: SignedInRequest): Promise<readonly PageEvent[]> {
-  const lines = await context.store.auditsOfPerson(session.user.sub, Number.MAX_SAFE_INTEGER, MOST_SHOWN)
+  const lines = await context.store.auditsBy('sub', session.user.sub, Number.MAX_SAFE_INTEGER, MOST_SHOWN)
   return lines.map((line) => pageEvent(line, session.user.sub))
 }
 

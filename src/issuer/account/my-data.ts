@@ -35,7 +35,7 @@ async function dataOf(store: Store, user: UserRecord): Promise<object> {
       store.authenticator(sub),
       store.passkeys(sub),
       store.recoveryCodes(sub),
-      store.auditsOfPerson(sub, Number.MAX_SAFE_INTEGER, MOST_EVENTS),
+      store.auditsBy('sub', sub, Number.MAX_SAFE_INTEGER, MOST_EVENTS),
     ])
   return {
     account: {

@@ -31,11 +31,11 @@ export function keptSecrets(secrets: readonly ClientSecret[]): string {
   return secrets.map(({ hash, createdAt }) => (createdAt === undefined ? hash : `${hash}.${createdAt}`)).join(' ')
 }
 
-/** Whether `secret` is one of those that were hashed; takes the same time for every secret. */
-export function clientSecretMatches(kept: string, secret: string): boolean {
+/** The id of the one of those that were hashed that `secret` is; undefined: it is none. Takes the same time for every secret. */
+export function matchingSecret(kept: string, secret: string): string | undefined {
   const actual = Buffer.from(hashClientSecret(secret))
-  return secretsOf(kept).reduce((found, { hash }) => {
+  return secretsOf(kept).reduce<string | undefined>((found, { id, hash }) => {
     const expected = Buffer.from(hash)
-    return (expected.length === actual.length && timingSafeEqual(expected, actual)) || found
-  }, false)
+    return expected.length === actual.length && timingSafeEqual(expected, actual) ? id : found
+  }, undefined)
 }

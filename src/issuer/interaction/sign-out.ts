@@ -58,7 +58,7 @@ export function signOutElsewhere(context: IssuerContext): Middleware {
     context.federation.wake()
     const { oidc } = ctx as unknown as KoaContextWithOIDC
     const { uid, accountId } = oidc.session ?? {}
-    if (uid !== undefined) await context.acts.signOutBrowser(accountId ?? '', lookupKey(uid), 'sign-out')
+    if (uid !== undefined) await context.acts.signOutBrowser(accountId ?? '', lookupKey(uid), accountId ?? '')
     const { origin } = context.settings()
     const onward = sealOnward(context, new URL(ctx.response.get('location'), origin).href)
     const there = await context.federation.signOutUrl(oidc.session?.uid ?? '', `${origin}/account`, onward)

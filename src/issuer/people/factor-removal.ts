@@ -1,4 +1,5 @@
 import type { Store, UserRecord } from '../../store/store.ts'
+import { everything, line, type Stamp, whole } from '../acting.ts'
 import { hasSecond, type WaysSettings, waysOf } from './factor-rules.ts'
 
 /** The app has no id of its own: there is one a person. */
@@ -20,26 +21,17 @@ export interface Removal {
   readonly detail: Readonly<Record<string, unknown>>
   /** NumericDate, seconds. */
   readonly at: number
+  /** Ends all sessions and tokens of the person in the same step; undefined: they go on. */
+  readonly endsAllAt?: Stamp | undefined
 }
 
 /** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. */
 export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required'
 
-/**
- * Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. @param andThen what
- * belongs to the same step.
- */
-export function removeFactor(
-  store: Store,
-  removal: Removal,
-  andThen: () => Promise<unknown> = async () => undefined,
-): Promise<Removed> {
+/** Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. */
+export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
   return store.unit(
-    async () => {
-      const result = await remove(store, removal)
-      if (result === 'removed') await andThen()
-      return result
-    },
+    () => remove(store, removal),
     (result) => result === 'removed',
   )
 }
@@ -59,6 +51,9 @@ async function remove(store: Store, removal: Removal): Promise<Removed> {
   if (!second && !removal.mayEndLast) return 'required'
   if (!second && removal.thenByLink) await store.markFactorReset(sub, at)
   const named = isApp ? { factor: AUTHENTICATOR } : { factor: 'passkey', id }
-  await store.audit('factor.removed', { sub, ...named, ...detail }, at)
+  const said = line('factor.removed', { sub, ...named, ...detail })
+  const stamp = removal.endsAllAt
+  if (stamp === undefined) await store.audit(said.event, said.detail, at)
+  else await store.act({ ...whole({ ...everything(sub, stamp), audit: said }), asOfMs: stamp.notBeforeMs })
   return 'removed'
 }

@@ -1,7 +1,7 @@
 import type { Adapter, Configuration } from 'oidc-provider'
 import Provider from 'oidc-provider'
 import { LEVELS } from '../../core/levels.ts'
-import { clientSecretMatches } from '../clients/client-secrets.ts'
+import { matchingSecret } from '../clients/client-secrets.ts'
 import { documentFeature } from '../clients/metadata-documents.ts'
 import { keepRegistered, registrationFeature } from '../clients/registration.ts'
 import { BROWSER_CLIENT, browserMetadata } from '../clients/reserved.ts'
@@ -68,8 +68,13 @@ export function createEngine(context: IssuerContext, gate: TokenGate, privateJwk
   // Host and protocol are pinned before the library sees a request; without this it would take ours for plain http.
   provider.proxy = true
   // Secrets are kept hashed, and the library compares them as they are kept.
-  provider.Client.prototype.compareClientSecret = function (this: { clientSecret?: string }, actual: string) {
-    return clientSecretMatches(this.clientSecret ?? '', actual)
+  provider.Client.prototype.compareClientSecret = function (
+    this: { readonly clientId: string; readonly clientSecret?: string },
+    actual: string,
+  ) {
+    const matching = matchingSecret(this.clientSecret ?? '', actual)
+    if (matching !== undefined) context.secretUses.note(this.clientId, matching)
+    return matching !== undefined
   }
   const { redirectUriAllowed } = provider.Client.prototype
   provider.Client.prototype.redirectUriAllowed = function (this: { readonly clientId: string }, uri: string) {

@@ -52,7 +52,7 @@ export function createBrowserSessions(parts: SessionParts): BrowserSessions {
     signOut: async (question) => {
       const session = await find(question)
       if (session === undefined) return false
-      await parts.context.acts.signOutBrowser(session.sub, session.issuerSession, 'browser')
+      await parts.context.acts.signOutBrowser(session.sub, session.issuerSession, session.sub)
       parts.context.tell('session.ended', { sub: session.sub, origin: session.origin })
       return true
     },

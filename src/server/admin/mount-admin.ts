@@ -152,7 +152,7 @@ function viewOf(config: Config): AdminView {
     resources: [...config.resources, admin.resource],
     issued: issuedResources(config),
     routes: config.routes,
-    lineOf: () => undefined,
+    lineOf: (id) => config.routeLines[config.routes.findIndex((route) => route.id === id)],
     resource: admin.resource,
   }
 }

@@ -90,9 +90,14 @@ export async function insertAudit(
   queries: Queries,
   { at, event, detail, origin }: Omit<AuditRecord, 'id'>,
 ): Promise<void> {
-  const sql = 'INSERT INTO audits (at, event, detail, origin, sub) VALUES (?, ?, ?, ?, ?)'
-  const sub = typeof detail.sub === 'string' ? detail.sub : null
-  await queries.run(sql, at, event, JSON.stringify(detail), origin, sub)
+  const sql = 'INSERT INTO audits (at, event, detail, origin, sub, actor, client) VALUES (?, ?, ?, ?, ?, ?, ?)'
+  const { sub, by, client } = detail
+  await queries.run(sql, at, event, JSON.stringify(detail), origin, keyOf(sub), keyOf(by), keyOf(client))
+}
+
+/** What lines are found by; a text that databases can't hold is found by nothing. */
+function keyOf(value: unknown): string | null {
+  return typeof value === 'string' && !value.includes('\0') ? value : null
 }
 
 async function sweepExpired(database: Database, now: number, auditSeconds: number): Promise<number> {
@@ -107,7 +112,7 @@ async function sweepExpired(database: Database, now: number, auditSeconds: numbe
 }
 
 async function sweepAudits(database: Database, before: number): Promise<number> {
-  const old = 'DELETE FROM audits WHERE id IN (SELECT id FROM audits WHERE at < ? ORDER BY id LIMIT ?)'
+  const old = 'DELETE FROM audits WHERE id IN (SELECT id FROM audits WHERE at < ? ORDER BY at LIMIT ?)'
   let rows = await deleteInBatches(database, old, before)
   for (const [origin, most] of Object.entries(AUDIT_ROWS[database.kind])) {
     const newest = 'SELECT id FROM audits WHERE origin = ? ORDER BY id DESC LIMIT 1 OFFSET ?'

@@ -65,6 +65,7 @@ export function clientQueries(database: Database): Clients {
     deleteClient: (id) =>
       database.write(async (queries) => {
         await queries.run('DELETE FROM consents WHERE client_id = ?', id)
+        await queries.run('DELETE FROM secret_uses WHERE client_id = ?', id)
         return (await queries.run('DELETE FROM clients WHERE id = ?', id)) === 1
       }),
   }

@@ -5,13 +5,23 @@ import { authorizationOf } from './authorizations.ts'
 import { clientOf } from './clients.ts'
 import type { Database } from './database.ts'
 import { revocationOf } from './revocation-entries.ts'
-import { whereAll } from './row.ts'
+import { integer, text, whereAll } from './row.ts'
 import { usernameKey, userOf } from './users.ts'
 
 type Lists = Pick<
   Store,
-  'usersAfter' | 'clientsAfter' | 'authorizationsAfter' | 'revocationsAfter' | 'auditsOf' | 'auditsOfPerson'
+  | 'usersAfter'
+  | 'clientsAfter'
+  | 'authorizationsAfter'
+  | 'revocationsAfter'
+  | 'auditsBy'
+  | 'auditIdAt'
+  | 'countAuthorizations'
+  | 'noteSecretUses'
+  | 'secretUses'
 >
+
+const AUDIT_COLUMNS = { event: 'event', sub: 'sub', by: 'actor', client: 'client' } as const
 
 /** Stretches of the tables in the order of a key, each short enough that nobody waits for it. */
 export function listQueries(database: Database): Lists {
@@ -33,13 +43,30 @@ export function listQueries(database: Database): Lists {
       const sql = 'SELECT * FROM revocations WHERE id > ? AND expires_at > ? ORDER BY id LIMIT ?'
       return (await database.all(sql, id, now, limit)).map(revocationOf)
     },
-    auditsOf: async (event, beforeId, limit): Promise<readonly AuditRecord[]> => {
-      const sql = 'SELECT * FROM audits WHERE event = ? AND id < ? ORDER BY id DESC LIMIT ?'
-      return (await database.all(sql, event, beforeId, limit)).map(auditOf)
+    auditsBy: async (key, value, beforeId, limit): Promise<readonly AuditRecord[]> => {
+      const sql = `SELECT * FROM audits WHERE ${AUDIT_COLUMNS[key]} = ? AND id < ? ORDER BY id DESC LIMIT ?`
+      return (await database.all(sql, value, beforeId, limit)).map(auditOf)
     },
-    auditsOfPerson: async (sub, beforeId, limit): Promise<readonly AuditRecord[]> => {
-      const sql = 'SELECT * FROM audits WHERE sub = ? AND id < ? ORDER BY id DESC LIMIT ?'
-      return (await database.all(sql, sub, beforeId, limit)).map(auditOf)
+    auditIdAt: async (at) => {
+      const row = await database.get('SELECT id FROM audits WHERE at <= ? ORDER BY at DESC LIMIT 1', at)
+      return row === undefined ? undefined : integer(row, 'id')
+    },
+    countAuthorizations: async ({ sub, clientId }, most) => {
+      const where = whereAll({ sub, client_id: clientId })
+      const some = `SELECT 1 FROM authorizations WHERE ${where.sql} AND ended = 0 LIMIT ?`
+      const row = await database.get(`SELECT count(*) AS number FROM (${some}) AS counted`, ...where.values, most)
+      return row === undefined ? 0 : integer(row, 'number')
+    },
+    noteSecretUses: async (uses) => {
+      const sql = `INSERT INTO secret_uses (client_id, id, at) VALUES (?, ?, ?)
+        ON CONFLICT (client_id, id) DO UPDATE SET at = excluded.at WHERE secret_uses.at < excluded.at`
+      await database.write(async (queries) => {
+        for (const { clientId, id, at } of uses) await queries.run(sql, clientId, id, at)
+      })
+    },
+    secretUses: async (clientId) => {
+      const rows = await database.all('SELECT id, at FROM secret_uses WHERE client_id = ?', clientId)
+      return new Map(rows.map((row) => [text(row, 'id'), integer(row, 'at')]))
     },
   }
 }

@@ -236,4 +236,21 @@ CREATE INDEX audits_by_person ON audits (sub, id) WHERE sub IS NOT NULL;
 `,
   // Nobody knows what earlier keys have signed for: a day is the longest that may be set.
   'ALTER TABLE signing_keys ADD COLUMN token_seconds INTEGER NOT NULL DEFAULT 86400;',
+  `
+ALTER TABLE audits ADD COLUMN actor TEXT;
+ALTER TABLE audits ADD COLUMN client TEXT;
+UPDATE audits SET sub = json_extract(detail, '$.sub'), actor = json_extract(detail, '$.by'), client = json_extract(detail, '$.client');
+CREATE INDEX audits_by_actor ON audits (actor, id) WHERE actor IS NOT NULL;
+CREATE INDEX audits_by_client ON audits (client, id) WHERE client IS NOT NULL;
+CREATE INDEX IF NOT EXISTS audits_by_time ON audits (at);
+DROP INDEX authorizations_by_client;
+CREATE INDEX authorizations_of_client ON authorizations (client_id, gid);
+CREATE INDEX authorizations_of_person ON authorizations (sub, gid);
+CREATE TABLE secret_uses (
+  client_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (client_id, id)
+) STRICT;
+`,
 ]

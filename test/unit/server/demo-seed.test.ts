@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { demoSecrets, secretsFile } from '../../../src/demo/secrets.ts'
 import { seedDemo } from '../../../src/demo/seed.ts'
-import { clientSecretMatches } from '../../../src/issuer/clients/client-secrets.ts'
+import { matchingSecret } from '../../../src/issuer/clients/client-secrets.ts'
 import { passwordProblem } from '../../../src/issuer/people/password-judgement.ts'
 import { createPasswords } from '../../../src/issuer/people/passwords.ts'
 import { StartFault } from '../../../src/server/start-fault.ts'
@@ -59,7 +59,7 @@ describe('the sample people and clients', () => {
       { resource: 'http://localhost:8080/photos', scopes: ['photos:read'] },
     ])
     for (const id of ['album-web', 'photo-backup'] as const) {
-      assert.ok(clientSecretMatches(clients.get(id)?.secretHash ?? '', secrets[id]), `${id} has another secret`)
+      assert.ok(matchingSecret(clients.get(id)?.secretHash ?? '', secrets[id]), `${id} has another secret`)
     }
   })
 
