@@ -53,9 +53,11 @@ export interface Admin {
 export async function createAdmin(dependencies: AdminDependencies): Promise<Admin> {
   const callers = new AsyncLocalStorage<Caller>()
   const app = await createApp(dependencies, callers)
+  const description: Description = { value: {} }
   const series = createTrafficSeries(dependencies.traffic, dependencies.now)
-  await app.register(async (api: App) => addOperations(api, dependencies, series), { prefix: API_PREFIX })
+  await app.register(async (api: App) => addOperations(api, dependencies, series, description), { prefix: API_PREFIX })
   await app.ready()
+  description.value = { ...app.swagger() }
   return {
     handle: (request, response, caller) => callers.run(caller, () => app.routing(request, response)),
     call: async ({ method, path, body, headers = {} }, caller) => {
@@ -85,7 +87,17 @@ export async function createAdmin(dependencies: AdminDependencies): Promise<Admi
   }
 }
 
-function addOperations(app: App, dependencies: AdminDependencies, series: TrafficSeries): void {
+/** What the API says of itself: made once, when all of it is there. */
+interface Description {
+  value: Record<string, unknown>
+}
+
+function addOperations(
+  app: App,
+  dependencies: AdminDependencies,
+  series: TrafficSeries,
+  description: Description,
+): void {
   addOverview(app, dependencies, series)
   addDecisions(app, dependencies)
   addPolicyReads(app, dependencies)
@@ -106,8 +118,11 @@ function addOperations(app: App, dependencies: AdminDependencies, series: Traffi
   addStream(app, dependencies)
   app.get(
     '/openapi.json',
-    { config: { access: { scope: 'r' } }, schema: { response: { 200: z.record(z.string(), z.unknown()) } } },
-    async () => ({ ...app.swagger() }),
+    {
+      config: { access: { scope: 'r' } },
+      schema: { querystring: z.strictObject({}), response: { 200: z.record(z.string(), z.unknown()) } },
+    },
+    async () => description.value,
   )
 }
 

@@ -233,7 +233,7 @@ export interface AdminDependencies {
   readonly decisions: DecisionBook
   readonly traffic: () => Promise<Traffic>
   readonly system: () => SystemFacts
-  readonly checkConfig: (text: string) => ConfigCheck
+  readonly checkConfig: (text: string) => Promise<ConfigCheck>
   readonly isRevoked: (token: VerifiedToken) => boolean
   /** Whether an upstream of the route answered last. */
   readonly upstreams: (

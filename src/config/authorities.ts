@@ -10,16 +10,20 @@ export type Authorities = ReadonlyMap<string, string>
 /**
  * Checks each route's `upstream_tls` and reads the certificates that it names, once per reading of the file: a new certificate counts from the next
  * reload on. What can't be read, or holds no certificate, is a problem.
- * @param file Its folder is what paths are relative to.
+ * @param file Its folder is what paths are relative to. @param certificates reads one file of them.
  */
-export function readAuthorities(checking: Checking, file: string): Authorities {
+export function readAuthorities(
+  checking: Checking,
+  file: string,
+  certificates: typeof certificatesIn = certificatesIn,
+): Authorities {
   const read = new Map<string, string>()
   for (const [index, route] of present(checking.draft.routes)) {
     const path = ['routes', index, 'upstream_tls']
     checkUse(checking, path, route)
     const name = route.upstream_tls?.ca
     if (name === undefined || read.has(name)) continue
-    const found = certificatesIn(resolve(dirname(file), name))
+    const found = certificates(resolve(dirname(file), name))
     if ('pem' in found) read.set(name, found.pem)
     else checking.at([...path, 'ca'], `${checking.shown([...path, 'ca'])} ${found.fault}`)
   }
@@ -35,7 +39,8 @@ function checkUse(checking: Checking, path: Path, { upstream, upstream_tls: tls 
     checking.atKey([...path, 'ca'], 'with `verify: false` no certificate is looked at; remove one of both')
 }
 
-function certificatesIn(path: string): { readonly pem: string } | { readonly fault: string } {
+/** The text of a file with certificates, or the end of a sentence that begins with its name. */
+export function certificatesIn(path: string): { readonly pem: string } | { readonly fault: string } {
   try {
     const pem = readFileSync(path, 'latin1')
     return new X509Certificate(pem).subject === undefined ? { fault: 'holds no certificate' } : { pem }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { assembleConfig } from './assemble/assemble.ts'
-import { type Authorities, readAuthorities } from './authorities.ts'
+import { type Authorities, certificatesIn, readAuthorities } from './authorities.ts'
 import { checkIssuers, createChecking, present } from './check/check.ts'
 import { checkCredentials } from './check/check-credentials.ts'
 import { checkLoops } from './check/check-loops.ts'
@@ -12,7 +12,7 @@ import { checkWarnings } from './check/check-warnings.ts'
 import { checkSecrets, readSecrets } from './check/secrets.ts'
 import type { ConfigResult } from './config.ts'
 import { readDraft, sealDraft } from './draft.ts'
-import type { Environment } from './interpolation.ts'
+import { type Environment, readValueFile } from './interpolation.ts'
 import { readYaml } from './read-yaml.ts'
 import { FILE } from './schema/file-schema.ts'
 
@@ -42,6 +42,16 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   EISDIR: 'is a folder; name the file in it',
 }
 
+/** How files are read that a routes.yaml names. */
+export interface FilesBeside {
+  /** Of `${file:PATH}`. */
+  readonly value: typeof readValueFile
+  /** Of `upstream_tls.ca`. */
+  readonly certificates: typeof certificatesIn
+}
+
+const BESIDE: FilesBeside = { value: readValueFile, certificates: certificatesIn }
+
 /** Reads and checks `file`. What can't be read at all is a problem at 1:1. Never throws. */
 export function loadConfig(file: string, env: Environment): ConfigResult {
   const text = readText(file)
@@ -51,10 +61,10 @@ export function loadConfig(file: string, env: Environment): ConfigResult {
 /**
  * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Reads the certificates of
  * `upstream_tls.ca`, and files of `${file:PATH}` and `NAME_FILE`. Does NOT look whether other files, and hosts, that it names exist.
- * @param file Stands in the problems; its folder is what paths are relative to.
+ * @param file Stands in the problems; its folder is what paths are relative to. @param beside reads the files that it names.
  */
-export function decodeConfig(text: string, file: string, env: Environment): ConfigResult {
-  const { root, problems, files } = readYaml(text, file, env)
+export function decodeConfig(text: string, file: string, env: Environment, beside: FilesBeside = BESIDE): ConfigResult {
+  const { root, problems, files } = readYaml(text, file, env, beside.value)
   const secrets = readSecrets(env)
   const draft = root === undefined ? undefined : readDraft(FILE, root, problems)
   let authorities: Authorities = new Map()
@@ -65,7 +75,7 @@ export function decodeConfig(text: string, file: string, env: Environment): Conf
     checkProviders(checking)
     checkResources(checking)
     checkRoutes(checking)
-    authorities = readAuthorities(checking, file)
+    authorities = readAuthorities(checking, file, beside.certificates)
     checkLoops(checking, file)
     checkCredentials(checking)
     checkWarnings(checking)

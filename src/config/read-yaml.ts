@@ -36,8 +36,16 @@ export interface ReadYaml {
   readonly files: readonly string[]
 }
 
-/** Reads one YAML 1.2 document with the environment and files filled into its texts. Never throws. Does NOT know any key. */
-export function readYaml(text: string, file: string, env: Environment): ReadYaml {
+/**
+ * Reads one YAML 1.2 document with the environment and files filled into its texts. Never throws. Does NOT know any key.
+ * @param valueFile reads the file of a value.
+ */
+export function readYaml(
+  text: string,
+  file: string,
+  env: Environment,
+  valueFile: typeof readValueFile = readValueFile,
+): ReadYaml {
   const lines = new LineCounter()
   const problems = createProblems(file, lines)
   if (text.length > MAX_CHARACTERS) {
@@ -47,15 +55,20 @@ export function readYaml(text: string, file: string, env: Environment): ReadYaml
   const document = parse(text, lines, problems)
   if (document === undefined) return { root: undefined, problems, files: [] }
   const read = new Map<string, ValueOfFile>()
-  const sources = { env, file: (path: string) => fileBeside(file, path, read) }
+  const sources = { env, file: (path: string) => fileBeside(file, path, read, valueFile) }
   const root = new Reader(document, sources, problems).read(document.contents, 0, 0)
   return { root, problems, files: [...read.keys()] }
 }
 
 /** Each file is read once: all values of one reading are of one moment. */
-function fileBeside(file: string, path: string, read: Map<string, ValueOfFile>): ValueOfFile {
+function fileBeside(
+  file: string,
+  path: string,
+  read: Map<string, ValueOfFile>,
+  valueFile: typeof readValueFile,
+): ValueOfFile {
   const absolute = resolve(dirname(file), path)
-  const known = read.get(absolute) ?? readValueFile(absolute)
+  const known = read.get(absolute) ?? valueFile(absolute)
   read.set(absolute, known)
   return known
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { aClient, aUser } from '../contract/store-records.ts'
@@ -195,6 +195,26 @@ describe('the operator’s API holds', () => {
       { 'if-match': before.headers.get('etag') },
     )
     assert.equal(changed.body.step_up, 'keep')
+  })
+  it('a text that is checked opens no file and tells no variable', async () => {
+    const { gate } = under
+    const secret = join(gate.gateway.folder, 'secret.txt')
+    writeFileSync(secret, 'hunter2-of-a-file')
+    const text = `public_url: ${gate.url}
+mail: { smtp: "smtp://mail.example.com", from: "\${file:${secret}} <gate@example.com>" }
+store: postgres://gate@db.example.com/gate
+issuer: { registration: token }
+resources:
+  - { id: "${gate.url}/photos", name: "\${file:${secret}} \${PATH}", scopes: { "photos:read": "\${file:/dev/zero}" }, grants: [{ groups: ["\${file:${secret}}"], scopes: ["photos:read"] }] }
+routes:
+  - { id: photos, path: /photos, resource: "${gate.url}/photos", upstream: "https://a.example.com", upstream_tls: { ca: /dev/zero }, rules: [{ methods: [read], scopes: ["photos:read"] }] }
+`
+    const answer = await admin('/config/check', 'POST', { text })
+    assert.deepEqual([answer.status, answer.body.problems], [200, []], JSON.stringify(answer.body))
+    assert.match(JSON.stringify(answer.body.changes), /value-of-a-file/)
+    assert.ok(!JSON.stringify(answer.body).includes('hunter2') && !JSON.stringify(answer.body).includes('/bin'))
+    const missing = await admin('/config/check', 'POST', { text: text.replaceAll(secret, `${secret}.none`) })
+    assert.deepEqual(missing.body.problems, answer.body.problems)
   })
   it('tries a request with the sign-in that is said of it', async () => {
     const { gate } = under

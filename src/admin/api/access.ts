@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { groupsThatGive, isGranted, type Resource, type Scope } from '../../core/resource.ts'
 import type { ClientRecord, UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
+import { invalid } from '../problem.ts'
 import type { App } from './app.ts'
 import { clientOf } from './clients.ts'
 import { everybody } from './groups.ts'
@@ -39,13 +40,14 @@ export function addAccess(app: App, dependencies: AdminDependencies): void {
         ({ identifier }) => query.resource === undefined || identifier === query.resource,
       )
       const client = query.client === undefined ? undefined : await clientOf(store, query.client)
-      const skip = query.cursor === undefined ? 0 : keyOf(query.cursor, 'number')
+      const from = placeOf(query.cursor)
       const items: Row[] = []
-      let seen = 0
-      for await (const row of rowsOf(dependencies, resources, query, client)) {
-        seen += 1
-        if (seen <= skip) continue
-        if (items.length === query.limit) return { items, next: cursorOf(seen - 1) }
+      const holder = { name: from.name, rows: 0 }
+      for await (const row of rowsOf(dependencies, resources, query, client, from.name)) {
+        if (row.who !== holder.name) Object.assign(holder, { name: row.who, rows: 0 })
+        holder.rows += 1
+        if (row.who === from.name && holder.rows <= from.rows) continue
+        if (items.length === query.limit) return { items, next: cursorOf(`${holder.rows - 1} ${holder.name}`) }
         items.push(row)
       }
       return { items }
@@ -53,16 +55,24 @@ export function addAccess(app: App, dependencies: AdminDependencies): void {
   )
 }
 
+/** How many rows of whom have been shown: what comes before them may change meanwhile. */
+function placeOf(cursor: string | undefined): { readonly name: string; readonly rows: number } {
+  const [rows = '', ...name] = cursor === undefined ? ['0'] : keyOf(cursor, 'string').split(' ')
+  if (!/^\d{1,6}$/.test(rows)) throw invalid('cursor', 'is none that was given here; begin without one')
+  return { name: name.join(' '), rows: Number(rows) }
+}
+
 async function* rowsOf(
   { store }: AdminDependencies,
   resources: readonly Resource[],
   { person, group }: z.output<typeof QUERY>,
   client: ClientRecord | undefined,
+  from: string,
 ): AsyncGenerator<Row> {
   if (client?.type === 'service') return yield* serviceRows(resources, client)
   if (person === undefined && group !== undefined)
     return yield* rowsFor({ who: group, groups: [group] }, resources, client)
-  const users = person === undefined ? everybody(store) : [await personOf(store, person)]
+  const users = person === undefined ? everybody(store, from) : [await personOf(store, person)]
   for await (const user of users) {
     if (group !== undefined && !user.groups.includes(group)) continue
     yield* rowsFor(asHolder(user), resources, client)

@@ -3,6 +3,7 @@ import { isGranted, type Resource } from '../../core/resource.ts'
 import type { UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { Problem } from '../problem.ts'
+import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
 import { everybody } from './groups.ts'
 
@@ -19,6 +20,7 @@ const ANSWER = z.object({
 /** Says what a file would change; nothing is put in force. */
 export function addConfigCheck(app: App, dependencies: AdminDependencies): void {
   const { checkConfig, view } = dependencies
+  const turn = createTurns()
   app.post(
     '/config/check',
     {
@@ -30,7 +32,8 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
     async ({ body: { text } }) => {
       if (Buffer.byteLength(text) > LARGEST_TEXT)
         throw new Problem(413, 'body_too_large', 'the text is larger than 256 KiB')
-      const { problems, changes, resources } = checkConfig(text)
+      // One after the other: each takes a core for a while.
+      const { problems, changes, resources } = await turn('check', () => checkConfig(text))
       const access = { gains: [], loses: [] }
       if (resources === undefined) return { problems: [...problems], changes: [...changes], access }
       return { problems: [], changes: [...changes], access: await differences(dependencies, view().issued, resources) }

@@ -6,7 +6,7 @@ import type { App } from './app.ts'
 import { listOf } from './page.ts'
 import { GIVES, givesOf } from './people.ts'
 
-const SLICE = 500
+const SLICE = 250
 
 const GROUP = z.object({
   name: z.string(),
@@ -37,9 +37,11 @@ export function addGroups(app: App, dependencies: AdminDependencies): void {
   )
 }
 
-/** All people, slice by slice. */
-export async function* everybody(store: AdminDependencies['store']): AsyncGenerator<UserRecord> {
-  for (let after = ''; ; ) {
+/** All people in the order of their names, slice by slice. @param from Begins with that one; '' with the first. */
+export async function* everybody(store: AdminDependencies['store'], from = ''): AsyncGenerator<UserRecord> {
+  const first = from === '' ? undefined : await store.userByName(from)
+  if (first !== undefined) yield first
+  for (let after = from; ; ) {
     const users = await store.usersAfter(after, SLICE)
     yield* users
     const last = users.at(-1)

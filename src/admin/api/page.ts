@@ -4,7 +4,7 @@ import { invalid } from '../problem.ts'
 /** The most items of one answer. */
 export const MOST = 200
 /** Rows that are looked at before others get their turn, and in one call at most. */
-const SLICE = 500
+const SLICE = 250
 const MOST_LOOKED_AT = 20_000
 
 /** What every list takes. */

@@ -2,7 +2,8 @@ import type { AdminDependencies } from '../dependencies.ts'
 import { type Decision, type DecisionFilter, fits } from './decision.ts'
 
 const HOUR_MS = 3_600_000
-const SLICE = 500
+/** Each is about a thousand characters of JSON. */
+const SLICE = 100
 const MOST_LOOKED_AT = 20_000
 
 /** A refusal in the store; undefined where it isn't kept. */

@@ -16,7 +16,7 @@ import type { Store } from '../../store/store.ts'
 import type { Closing } from '../closing.ts'
 import { linkSender } from '../mail/link-sender.ts'
 import type { Runtime } from '../runtime.ts'
-import { checkConfig } from './config-check.ts'
+import { checkInThread } from './check-thread.ts'
 import { adminJudge } from './judge.ts'
 import { createKeeper } from './keeper.ts'
 
@@ -133,7 +133,7 @@ function dependenciesOf(
       store: { kind: state.active.config.store.kind, fault: backing.unready() },
       feed: { followers: backing.feed?.followers ?? 0 },
     }),
-    checkConfig: (text) => checkConfig(text, state.active.config),
+    checkConfig: (text) => checkInThread(text, state.active.config),
     isRevoked: (token) => backing.revocations.isRevoked(token),
     upstreams: (id) => upstreamsOf(runtime, id),
     warn: (event, detail) => log.warn(event, detail),
