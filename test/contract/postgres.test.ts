@@ -17,19 +17,33 @@ describe('PostgreSQL store', () => {
   })
   after(() => postgres.close())
 
-  describe('the contract', () => {
-    let database = ''
+  describe('the contract, on one database', () => {
+    let options: Awaited<ReturnType<PostgresUnderTest['database']>>
+    before(async () => {
+      options = await postgres.database()
+      await (await openPostgresStore(options)).close()
+    })
     const makeStore = async () => {
-      const options = await postgres.database()
-      database = options.database
+      await empty(options.database)
       return openPostgresStore(options)
     }
     const rows = `SELECT 'token.refused', 'stranger', 100, '{"n":' || n || '}' FROM generate_series(0, 20009) AS n`
     const fill = async () => {
-      await postgres.query(database, `INSERT INTO audits (event, origin, at, detail) ${rows}`)
+      await postgres.query(options.database, `INSERT INTO audits (event, origin, at, detail) ${rows}`)
     }
-    storeContract(makeStore, fill)
+    for (const time of ['once', 'and again']) describe(time, () => storeContract(makeStore, fill))
   })
+
+  /** All rows of ours go; counters begin anew. */
+  async function empty(database: string): Promise<void> {
+    const tables = await postgres.query(
+      database,
+      `SELECT quote_ident(tablename) AS name FROM pg_tables
+       WHERE schemaname = 'public' AND tablename NOT IN ('audgate_schema', 'feed')`,
+    )
+    const names = tables.map(({ name }) => name).join(', ')
+    await postgres.query(database, `TRUNCATE ${names} RESTART IDENTITY; UPDATE feed SET position = 0, swept_at = 0`)
+  }
 
   it('a copy of a file has everything that was in it, and goes on from there', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'audgate-copy-'))

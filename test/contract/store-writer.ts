@@ -1,12 +1,16 @@
+import { openPostgresStore } from '../../src/store/postgres.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { anAct } from './store-records.ts'
 
 /**
- * A process of its own that works on the store at argv[2]: `consume` tries to consume `code` and prints the answer; `acts`
- * carries out acts until it is killed, printing the id of each when it is done.
+ * A process of its own that works on the store at argv[2], a path or the options of a database: `consume` tries to consume
+ * 200 codes and prints which it got; `acts` carries out acts, as many as argv[4] says or until it is killed, printing the number of
+ * each when it is done.
  */
-const [, , path = '', job = ''] = process.argv
-const store = await openSqliteStore(path)
+const [, , place = '', job = '', most = 'Infinity'] = process.argv
+const store = place.startsWith('{')
+  ? await openPostgresStore({ ...JSON.parse(place), now: Date.now })
+  : await openSqliteStore(place)
 if (job === 'consume') {
   const won: number[] = []
   for (let n = 0; n < 200; n++) if (await store.consumeModel('AuthorizationCode', `code-${n}`, 1)) won.push(n)
@@ -14,10 +18,10 @@ if (job === 'consume') {
   await store.close()
 }
 if (job === 'acts') {
-  for (let n = 0; ; n++) {
+  for (let n = 0; n < Number(most); n++) {
     const entries = [1, 2, 3].map((part) => ({
       kind: 'jti' as const,
-      key: `${n}.${part}`,
+      key: `${process.pid}.${n}.${part}`,
       notBeforeMs: 1,
       expiresAt: 2_000_000_000,
     }))
@@ -25,4 +29,5 @@ if (job === 'acts') {
     console.log(n)
     await new Promise((resolve) => setImmediate(resolve))
   }
+  await store.close()
 }

@@ -47,6 +47,8 @@ export interface IssuerOptions {
   readonly now?: () => number
   readonly fetchDocument?: (url: string) => Promise<Response>
   readonly masterKey?: Buffer
+  /** Opens another store than a file. */
+  readonly openStore?: () => Promise<Store>
   /** The host of its address; default 127.0.0.1, where browsers make no passkeys. */
   readonly host?: 'localhost'
   /** Answers what lies below `/public/` of the same origin, as an upstream would. */
@@ -114,7 +116,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     ...options.settings,
   }
   const open = async (): Promise<{ store: Store; issuer: Issuer }> => {
-    const store = await openSqliteStore(join(folder, 'audgate.db'), { now })
+    const openFile = () => openSqliteStore(join(folder, 'audgate.db'), { now })
+    const store = await (options.openStore ?? openFile)()
     const { registrationToken } = options
     const onEvent = (event: IssuerEvent): void => void events.push(event)
     const fetching = options.fetchDocument && { fetchDocument: options.fetchDocument }

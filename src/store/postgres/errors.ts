@@ -38,15 +38,34 @@ const BY_SYSTEM_CODE: ReadonlyMap<string, Explanation> = new Map([
   ),
   ['ENOTFOUND', { message: 'its host is not known', hint: 'correct the host under `store:`' }],
   ['EAI_AGAIN', { message: 'its host can’t be looked up', hint: 'look at the name server of this machine' }],
-  [
+  ...[
     'SELF_SIGNED_CERT_IN_CHAIN',
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  ].map((code): [string, Explanation] => [
+    code,
     { message: 'its certificate is not trusted', hint: 'name the file of its authority under `store.ca`' },
+  ]),
+  [
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    { message: 'its certificate is for another name', hint: 'name its host under `store` as the certificate does' },
+  ],
+  ['CERT_HAS_EXPIRED', { message: 'its certificate has expired', hint: 'renew the certificate of the database' }],
+])
+
+/** What the client library says without a code. */
+const BY_TEXT: readonly (readonly [RegExp, Explanation])[] = [
+  [
+    /does not support SSL/,
+    { message: 'it has no TLS', hint: 'turn on `ssl` in postgresql.conf, or reach it by a socket or on this machine' },
   ],
   [
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    { message: 'its certificate is not trusted', hint: 'name the file of its authority under `store.ca`' },
+    /client password must be/,
+    { message: 'it wants a password', hint: 'set AUDGATE_STORE_PASSWORD to the password of the user in `store`' },
   ],
-])
+]
 
 /** The store's own error for one of the database's or of the network's; whatever else it is comes back as it was. */
 export function asStoreError(error: unknown, place: string): unknown {
@@ -60,8 +79,8 @@ function explain(error: Error): Explanation {
   const known = BY_STATE.get(code) ?? BY_STATE.get(code.slice(0, 2)) ?? BY_SYSTEM_CODE.get(code)
   if (known !== undefined) return known
   if (isSqlState(code)) return { message: `the database reports ${code}`, hint: 'see the log of the database' }
-  // The client library has no codes for a connection that ended or a time that ran out.
-  return AWAY
+  // Nor has it one for a connection that ended or a time that ran out.
+  return BY_TEXT.find(([text]) => text.test(error.message))?.[1] ?? AWAY
 }
 
 /** SQLSTATE, a code of the system, or ''. */
