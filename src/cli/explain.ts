@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import { CLIENT_KINDS, type ClientKind, isClientKind } from '../explain/client-kinds.ts'
+import { CLIENT_KINDS, type ClientKind, isClientKind, isSite, SITES, type Site } from '../explain/client-kinds.ts'
 import { evidenceOf } from '../explain/evidence.ts'
-import { type Explanation, explain, type Verdict } from '../explain/explain.ts'
+import { type Explanation, explain, type ReservedFor, type Verdict } from '../explain/explain.ts'
 import { type Asker, headOf } from '../explain/head.ts'
 import { type RefusalRow, rowText, type ShownAnswer } from '../explain/refusal.ts'
+import { isSessionState, SESSION_STATES, type SessionState, sessionEvidence } from '../explain/session.ts'
 import { Credentials } from '../gateway/credentials/credentials.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
 import { createPolicy } from '../gateway/policy.ts'
@@ -44,8 +45,14 @@ function verdictText(verdict: Verdict): readonly string[] {
     case 'preflight':
       return [`ANSWERED ${verdict.answer.status} by the gateway (CORS preflight)`, ...answerLines(verdict.answer)]
     case 'reserved':
-      return ['RESERVED the issuer, or resource metadata, answers this path']
+      return [`RESERVED ${RESERVED_TEXTS[verdict.by]}`]
   }
+}
+
+const RESERVED_TEXTS: Readonly<Record<ReservedFor, string>> = {
+  issuer: 'the issuer, or resource metadata, answers this path',
+  browser: 'the gateway itself answers this path, for browsers',
+  sign_out: 'the gateway answers in place of the server: it asks whether to sign out, and does so when it is posted',
 }
 
 function rowLines(row: RefusalRow | undefined): readonly string[] {
@@ -67,6 +74,8 @@ interface Options {
   readonly tokenFile?: string
   readonly claims?: string
   readonly as?: string
+  readonly from?: string
+  readonly session?: string
 }
 
 /** Exit code of a request that would not be forwarded. */
@@ -82,6 +91,11 @@ export function command(): Command {
     .option('--token-file <file>', 'a file that holds one; - is stdin')
     .option('--claims <json>', 'what if a valid token said this?')
     .option('--as <kind>', `what kind of client asks: ${CLIENT_KINDS.join(', ')}`)
+    .option('--from <site>', `whose page asks, with --as: ${SITES.join(', ')}`)
+    .option(
+      '--session <state>',
+      `a browser's session, with --as: ${SESSION_STATES.join(', ')}; --claims says what a good one gives`,
+    )
     .addOption(configOption())
     .addOption(jsonOption())
     .action(run)
@@ -90,17 +104,26 @@ export function command(): Command {
 async function run(method: string, url: string, options: Options): Promise<void> {
   trustSystemRoots()
   const as = options.as === undefined ? undefined : kindOf(options.as)
+  const from = options.from === undefined ? undefined : siteOf(options.from)
+  const state = options.session === undefined ? undefined : stateOf(options.session)
+  if (as === undefined && (from ?? state) !== undefined) fail('--from and --session are of browsers: say --as, too', 2)
   const config = readConfigOrExit(options.config)
   const claims = options.claims === undefined ? undefined : parseClaims(options.claims)
   const token = tokenOf(options)
   if (claims !== undefined && token !== undefined) fail('say either --claims or a token, not both', 2)
-  const head = headFor(config, method, url, { token, as })
+  if (state !== undefined && token !== undefined)
+    fail('a token that is sent decides alone: say it without --session', 2)
+  const head = headFor(config, method, url, { token, as, from })
+  const policy = createPolicy(config)
   const now = Date.now() / 1_000
-  const gather = (match: RouteMatch): Evidence | Promise<Evidence> =>
-    claims === undefined ? verifyLive(config, match, head, now) : evidenceOf(claims, config, match, now)
-  const shown = token === undefined && claims === undefined ? 'nothing' : 'sent'
-  const byKind = as === undefined ? undefined : ({ shown } as const)
-  const explanation = await explain({ policy: createPolicy(config), head, gather, byKind, now })
+  const gather = (match: RouteMatch): Evidence | Promise<Evidence> => {
+    if (state !== undefined) return sessionEvidence({ state, claims }, { config, policy }, match, head, now)
+    return claims === undefined ? verifyLive(config, match, head, now) : evidenceOf(claims, config, match, now)
+  }
+  const sent = token === undefined && claims === undefined ? 'nothing' : 'sent'
+  const shown = state === undefined ? sent : 'session'
+  const byKind = as === undefined ? undefined : ({ shown, isYoung: state === 'young' } as const)
+  const explanation = await explain({ policy, head, gather, byKind, now })
   if (options.json === true) printJson(explanation)
   else for (const line of explanationText(explanation)) printLine(line)
   process.exitCode = exitCodeOf(explanation)
@@ -145,6 +168,15 @@ function parseClaims(text: string): Readonly<Record<string, unknown>> {
 
 function kindOf(text: string): ClientKind {
   return isClientKind(text) ? text : fail(`--as ${text} is no kind of client: say one of ${CLIENT_KINDS.join(', ')}`, 2)
+}
+
+function siteOf(text: string): Site {
+  return isSite(text) ? text : fail(`--from ${text} is no site: say one of ${SITES.join(', ')}`, 2)
+}
+
+function stateOf(text: string): SessionState {
+  if (isSessionState(text)) return text
+  return fail(`--session ${text} is no state of a session: say one of ${SESSION_STATES.join(', ')}`, 2)
 }
 
 function headFor(config: Config, method: string, url: string, asker: Asker): RequestHead {

@@ -3,6 +3,7 @@ import { extractCredential } from '../core/credential.ts'
 import type { Reason } from '../core/denial.ts'
 import { isPublic, matchRule } from '../core/paths/rule-match.ts'
 import type { Resource } from '../core/resource.ts'
+import type { CredentialKind } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
 import type { RouteMatch, Routing } from '../gateway/judge.ts'
 import type { Policy } from '../gateway/policy.ts'
@@ -77,6 +78,13 @@ export function accessCheck(match: RouteMatch, method: string): Check {
   return { name: 'access', expected, got }
 }
 
+const CREDENTIALS: Readonly<Record<CredentialKind, string>> = {
+  token: 'Authorization: Bearer <access token> (or DPoP)',
+  session: 'a browser’s session',
+  app_password: 'an app password',
+  ticket: 'a ticket',
+}
+
 /** What a protected route asks of the credential, in the order of the decision. */
 export function tokenChecks(match: RouteMatch, head: RequestHead, evidence: Evidence, now: number): readonly Check[] {
   const { access } = match.route
@@ -85,7 +93,7 @@ export function tokenChecks(match: RouteMatch, head: RequestHead, evidence: Evid
   const checks: Check[] = [
     {
       name: 'credential',
-      expected: 'Authorization: Bearer <access token> (or DPoP)',
+      expected: match.route.credentials.map((kind) => CREDENTIALS[kind]).join(', or '),
       got: credentialText(head, evidence),
     },
     { name: 'token', expected: 'a live access token of a trusted issuer', got: evidenceText(evidence, now) },

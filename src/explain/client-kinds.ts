@@ -46,10 +46,37 @@ export function isClientKind(text: string): text is ClientKind {
   return Object.hasOwn(FIELDS, text)
 }
 
-/** The fields that a client of this kind sends besides Host and its credential, as raw pairs. @param origin Of the page that asks. */
-export function fieldsOf(kind: ClientKind, method: string, origin: string): readonly string[] {
+/** Whose page asks, as browsers tell it. */
+export type Site = keyof typeof PAGES_OF
+
+const PAGES_OF = {
+  'same-origin': undefined,
+  // One host at two ports is one site.
+  'same-site': ':1',
+  'cross-site': 'https://elsewhere.example',
+} as const
+
+/** Every site, as it is written. */
+export const SITES: readonly string[] = Object.keys(PAGES_OF)
+
+export function isSite(text: string): text is Site {
+  return Object.hasOwn(PAGES_OF, text)
+}
+
+/**
+ * The fields that a client of this kind sends besides Host and its credential, as raw pairs. @param origin Of what is asked.
+ * @param site Whose page asks; undefined: the person, or a page of the same origin.
+ */
+export function fieldsOf(kind: ClientKind, method: string, origin: string, site?: Site): readonly string[] {
   const fields: readonly Field[] = FIELDS[kind]
   const isBrowsers = kind !== 'drive' && kind !== 'program'
   const namesOrigin = kind === 'socket' || (isBrowsers && !READS.has(method))
-  return [...fields.flat(), ...(namesOrigin ? ['Origin', origin] : [])]
+  const told = fields.map(([name, value]) => [name, name === 'Sec-Fetch-Site' ? (site ?? value) : value])
+  return [...told.flat(), ...(namesOrigin ? ['Origin', asker(origin, site)] : [])]
+}
+
+function asker(origin: string, site: Site | undefined): string {
+  const page = site === undefined ? undefined : PAGES_OF[site]
+  if (page === undefined) return origin
+  return page.startsWith(':') ? `${origin.replace(/:\d+$/, '')}${page}` : page
 }

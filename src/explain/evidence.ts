@@ -1,8 +1,9 @@
 import type { Config } from '../config/config.ts'
+import { claimAt } from '../core/claim-path.ts'
 import { clockToleranceSeconds, type Evidence } from '../core/token.ts'
 import type { RouteMatch } from '../gateway/judge.ts'
 import { trustedIssuers } from '../gateway/trusted-issuers.ts'
-import { claimAt, readClaims } from '../token/access-token.ts'
+import { readClaims } from '../token/access-token.ts'
 import type { PublishedKey, VerifierIssuer } from '../token/trusted-issuer.ts'
 
 // What is explained needs no key.

@@ -1,7 +1,17 @@
 import type { Permit } from '../core/decide.ts'
 import type { Denial } from '../core/denial.ts'
+import { BROWSER_PATH, isWithin } from '../core/paths/router.ts'
+import type { Target } from '../core/paths/target.ts'
 import type { Evidence } from '../core/token.ts'
-import { judgeEvidence, judgeWithoutToken, prepare, type RouteMatch, routeRequest } from '../gateway/judge.ts'
+import type { Shown } from '../gateway/browser/sign-ins.ts'
+import {
+  isSignOut,
+  judgeEvidence,
+  judgeWithoutToken,
+  prepare,
+  type RouteMatch,
+  routeRequest,
+} from '../gateway/judge.ts'
 import type { Policy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 import { accessCheck, type Check, checkBehind, placeChecks, tokenChecks } from './checks.ts'
@@ -25,8 +35,11 @@ export type Verdict =
   | Refusal
   /** The gateway answers a preflight itself. */
   | { readonly outcome: 'preflight'; readonly answer: ShownAnswer }
-  /** A reserved path: the issuer, or resource metadata, answers. */
-  | { readonly outcome: 'reserved' }
+  /** Answered here, and by nothing behind. */
+  | { readonly outcome: 'reserved'; readonly by: ReservedFor }
+
+/** `sign_out`: the server's own sign-out link, in whose place the gateway's sign-out is · `browser`: what browsers need of the gateway itself. */
+export type ReservedFor = 'issuer' | 'browser' | 'sign_out'
 
 export interface Explanation {
   readonly route: string | undefined
@@ -40,9 +53,15 @@ export interface ExplainOptions {
   /** What the credential proves; asked only where a token is needed. */
   readonly gather: (match: RouteMatch) => Evidence | Promise<Evidence>
   /** Answer by the kind of request that `head` is; its credential came by itself or was sent. Default: as if there were no kinds. */
-  readonly byKind?: { readonly shown: 'nothing' | 'sent' } | undefined
+  readonly byKind?: Pick<Shown, 'shown' | 'isYoung'> | undefined
   /** NumericDate, seconds. */
   readonly now: number
+}
+
+const SIGN_OUT: Check = {
+  name: 'access',
+  expected: 'public, or a token for the resource',
+  got: 'one of sign_out_paths: the gateway signs the browser out, and asks nobody for a token',
 }
 
 // A request that is only explained has no id.
@@ -56,8 +75,10 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
   if (routing.kind === 'deny') return explanation(undefined, checks, denied(options, routing.denial, undefined))
   if (routing.kind === 'self')
     return explanation(undefined, checks, { outcome: 'preflight', answer: { status: 204, headers: [], body: '' } })
-  if (routing.kind === 'reserved') return explanation(undefined, checks, { outcome: 'reserved' })
+  if (routing.kind === 'reserved')
+    return explanation(undefined, checks, { outcome: 'reserved', by: reservedFor(routing.target) })
   const { route } = routing
+  if (isSignOut(routing)) return explanation(route.id, [...checks, SIGN_OUT], { outcome: 'reserved', by: 'sign_out' })
   const more = [...checks, accessCheck(routing, head.method)]
   const early = judgeWithoutToken(routing, head, now)
   const evidence = early === undefined ? await options.gather(routing) : undefined
@@ -71,6 +92,10 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
     case 'permit':
       return explanation(route.id, all, sent(options, routing, judged.permit))
   }
+}
+
+function reservedFor({ readings }: Target): ReservedFor {
+  return isWithin(BROWSER_PATH, readings[0] ?? '/') ? 'browser' : 'issuer'
 }
 
 function sent(options: ExplainOptions, match: RouteMatch, permit: Permit): Verdict {
@@ -88,7 +113,8 @@ function denied({ policy, head, byKind }: ExplainOptions, denial: Denial, match:
   if (byKind === undefined) return plainRefusal(denial, head, REQUEST_ID, match)
   // A ticket in the URL was sent on purpose, too.
   const shown = match?.ticket === undefined ? byKind.shown : 'sent'
-  return refusalByKind(policy, denial, head, match, { id: REQUEST_ID, shown, isYoung: false })
+  const unseen = shown === 'session' && match?.route.credentials.includes('session') !== true
+  return refusalByKind(policy, denial, head, match, { ...byKind, id: REQUEST_ID, shown: unseen ? 'nothing' : shown })
 }
 
 /** Checks up to the one that decided. One that stands for what core judged within another is added. */

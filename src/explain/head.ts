@@ -1,5 +1,5 @@
 import type { RequestHead } from '../gateway/request-head.ts'
-import { type ClientKind, fieldsOf } from './client-kinds.ts'
+import { type ClientKind, fieldsOf, type Site } from './client-kinds.ts'
 
 /** Who is thought of as asking. */
 export interface Asker {
@@ -7,6 +7,8 @@ export interface Asker {
   readonly address?: string | undefined
   /** Default: nothing says what kind of client it is. */
   readonly as?: ClientKind | undefined
+  /** Whose page asks, where a browser does. */
+  readonly from?: Site | undefined
 }
 
 /**
@@ -17,7 +19,7 @@ export function headOf(
   origin: string,
   method: string,
   url: string,
-  { token, address = '127.0.0.1', as }: Asker = {},
+  { token, address = '127.0.0.1', as, from }: Asker = {},
 ): RequestHead | undefined {
   const full = url.startsWith('/') ? `${origin}${url}` : url
   const [, scheme = '', authority = '', target = ''] = /^(https?):\/\/([^/?#]+)(.*)$/i.exec(full) ?? []
@@ -27,7 +29,7 @@ export function headOf(
     target: target.startsWith('/') ? target : `/${target}`,
     rawHeaders: [
       ...['Host', authority],
-      ...(as === undefined ? [] : fieldsOf(as, method, `${scheme}://${authority}`.toLowerCase())),
+      ...(as === undefined ? [] : fieldsOf(as, method, `${scheme}://${authority}`.toLowerCase(), from)),
       ...(token === undefined ? [] : ['Authorization', `Bearer ${token}`]),
     ],
     httpVersion: '1.1',

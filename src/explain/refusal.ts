@@ -66,7 +66,10 @@ export function refusalByKind(
     return { ...plainRefusal(denied, head, shown.id, match), row: 'alike' }
   const row = refusalRow(denied, match, head, shown)
   const step = refusalStep(policy, denied, match, head, shown)
-  if (step.kind === 'answer') return { outcome: 'deny', reason: denied.reason, answer: step.answer, row }
+  if (step.kind === 'answer') {
+    // Whoever signed in a moment ago would be sent round.
+    return { outcome: 'deny', reason: denied.reason, answer: step.answer, row: row === 'page' ? 'refused' : row }
+  }
   const reason = denied.reason === 'no_token' ? 'sign_in_required' : denied.reason
   const answer = redirectTo(`${originOf(policy, policy.publicHost)}/authorize?…`)
   return { outcome: 'deny', reason, answer, row }

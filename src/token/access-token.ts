@@ -1,3 +1,4 @@
+import { claimAt } from '../core/claim-path.ts'
 import { safeText } from '../core/denial.ts'
 import { levelOf } from '../core/levels.ts'
 import { type Rejection, rejected, sealVerifiedToken, type VerifiedToken } from '../core/token.ts'
@@ -17,28 +18,6 @@ export interface SignedToken {
 
 /** Marks of what is signed by the same keys but is no access token: ID tokens, and logout and other event tokens (RFC 8417). */
 const MARKS_OF_OTHER_TOKENS = ['nonce', 'at_hash', 'c_hash', 'events']
-
-/** Members of a path, so that a claim's name may hold dots itself and yet be found in few steps. */
-const MAX_PATH_MEMBERS = 8
-
-/**
- * The value of the claim `path`, or at a path through objects with dots between the members' names: `realm_access.roles`. A name with dots
- * of its own is found first.
- */
-export function claimAt(claims: JsonObject, path: string): unknown {
-  return memberAt(claims, path, MAX_PATH_MEMBERS)
-}
-
-function memberAt(object: JsonObject, path: string, members: number): unknown {
-  const whole = member(object, path)
-  if (whole !== undefined || members === 1) return whole
-  for (let dot = path.indexOf('.'); dot !== -1; dot = path.indexOf('.', dot + 1)) {
-    const child = member(object, path.slice(0, dot))
-    const found = isObject(child) ? memberAt(child, path.slice(dot + 1), members - 1) : undefined
-    if (found !== undefined) return found
-  }
-  return undefined
-}
 
 /**
  * Reads the claims of a token of `issuer` (RFC 9068 §2.2). Those that decide anything are of the right type, or the token is refused;

@@ -1,6 +1,7 @@
+import { claimAt } from '../core/claim-path.ts'
 import type { RevocationTable } from '../core/revocation.ts'
 import { type Evidence, type Rejection, rejected, unavailable, type VerifiedToken } from '../core/token.ts'
-import { type ClaimedToken, claimAt, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
+import { type ClaimedToken, claimedToken, type SignedToken, verifySigned } from './access-token.ts'
 import { ClockWatch } from './clock.ts'
 import {
   createProofChecker,

@@ -16,7 +16,7 @@ describe('audgate explain --as', () => {
   let command: CommandLine
 
   before(() => {
-    command = commandLine(browserYaml(8_080, 'http://127.0.0.1:9000'), SECRET)
+    command = commandLine(browserYaml(8_080, 'http://127.0.0.1:9000', { photos: 'sign_out_paths: [/logout]' }), SECRET)
   })
   after(() => command.close())
 
@@ -75,6 +75,53 @@ describe('audgate explain --as', () => {
     assert.equal(code, 3)
     assert.match(stdout, /NO {3}credential\n[\s\S]*DENIED {3}302 sign_in_required\nRow: {5}page \(a page load: /)
     assert.doesNotMatch((await command.run(['explain', 'GET', `${PHOTOS}/a`])).stdout, /Row:/)
+  })
+
+  for (const [state, kind, status, reason, row] of [
+    ['expired', 'page', 302, 'session_expired', 'page'],
+    ['elsewhere', 'page', 302, 'no_session_for_resource', 'page'],
+    ['young', 'page', 403, 'revoked', 'refused'],
+    ['young', 'fetch', 401, 'revoked', 'script'],
+    ['revoked', 'form', 401, 'revoked', 'form'],
+    ['expired', 'fetch', 401, 'session_expired', 'script'],
+  ] as const)
+    it(`a session that is ${state}, as ${kind}: ${status} ${reason} by the row ${row}`, async () => {
+      const method = kind === 'form' ? 'POST' : 'GET'
+      const verdict = await verdictOf(method, '--as', kind, '--session', state)
+      assert.deepEqual([verdict.answer.status, verdict.reason, verdict.row], [status, reason, row])
+    })
+
+  it('a good session opens what its token gives, for its own pages and for links alone', async () => {
+    assert.equal((await verdictOf('PUT', '--as', 'fetch', '--session', 'good')).outcome, 'forward')
+    const read = ['--session', 'good', '--claims', '{"scope":"photos:read"}']
+    const write = await verdictOf('PUT', '--as', 'fetch', ...read)
+    assert.deepEqual([write.answer.status, write.reason], [403, 'insufficient_scope'])
+    for (const site of ['same-site', 'cross-site']) {
+      const forged = await verdictOf('POST', '--as', 'form', '--session', 'good', '--from', site)
+      assert.deepEqual([forged.answer.status, forged.reason], [403, 'cross_origin_request'], site)
+      const link = await verdictOf('GET', '--as', 'page', '--session', 'good', '--from', site)
+      assert.equal(link.outcome, 'forward', site)
+    }
+  })
+
+  it('the server’s own sign-out link, and what the gateway answers for browsers, are told', async () => {
+    const { stdout } = await command.run(['explain', 'GET', `${PHOTOS}/logout`, '--as', 'page'])
+    assert.match(stdout, /one of sign_out_paths[\s\S]*RESERVED the gateway answers in place of the server/)
+    const session = await command.run(['explain', 'GET', `${PHOTOS}/.audgate/session`, '--json'])
+    assert.deepEqual(JSON.parse(session.stdout).verdict, { outcome: 'reserved', by: 'browser' })
+  })
+
+  it('a session without a kind, beside a token, or of no such state: exit 2 and what to say', async () => {
+    for (const [words, told] of [
+      [['--session', 'good'], /say --as, too/],
+      [['--as', 'page', '--session', 'good', '--token', 'x'], /decides alone/],
+      [['--as', 'page', '--session', 'toString'], /good, expired, revoked, elsewhere, young/],
+      [['--as', 'page', '--from', 'mail'], /same-origin, same-site, cross-site/],
+    ] as const) {
+      const { code, stderr } = await command.run(['explain', 'GET', `${PHOTOS}/a`, ...words])
+      assert.equal(code, 2)
+      assert.match(stderr, told)
+    }
   })
 
   it('no such kind: exit 2 and which there are', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { claimAt } from '../../../src/token/access-token.ts'
+import { claimAt } from '../../../src/core/claim-path.ts'
 import type { VerifierIssuer } from '../../../src/token/trusted-issuer.ts'
 import type { MissingClaim } from '../../../src/token/verifier.ts'
 import { makeKey, mintToken } from '../../support/keys.ts'

@@ -1,3 +1,4 @@
+import { claimAt } from '../../../core/claim-path.ts'
 import type { ProviderGroups } from '../../../core/identity-provider.ts'
 import { groupsProblem } from '../../people/people.ts'
 import type { Claims } from './relying-party.ts'
@@ -53,14 +54,6 @@ export function readGroups(
   if (came.length === 0) return { kind: 'unsaid' }
   const stands = before === undefined || came.some(({ place }) => place === before)
   return stands ? { kind: 'absent' } : { kind: 'unsaid' }
-}
-
-/** A claim by its name, else by the path that the name is. */
-export function claimAt(claims: Claims, name: string): unknown {
-  if (Object.hasOwn(claims, name) && claims[name] !== undefined) return claims[name]
-  let at: unknown = claims
-  for (const part of name.split('.')) at = isObject(at) && Object.hasOwn(at, part) ? at[part] : undefined
-  return at
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
