@@ -19,6 +19,7 @@ import {
   startSink,
   startUpstream,
 } from './contestants.ts'
+import { credentialCosts } from './credentials.ts'
 import { coldStart, idleConnections, latencies, workerScaling } from './extras.ts'
 import { type Load, wrk } from './load.ts'
 import { median, printTable, type Row } from './report.ts'
@@ -118,6 +119,7 @@ async function measure(run: Run): Promise<readonly Row[]> {
   try {
     const rows = [...(await measureFiles(run, folder, upstream.port, minter))]
     if (run.wants('upload')) rows.push(...(await measureUploads(run, folder, minter)))
+    if (run.wants('credentials')) rows.push(...(await credentialCosts(folder, upstream.port, run)))
     if (run.wants('start')) rows.push(...(await measureStart(folder, upstream.port, minter)))
     if (run.wants('workers')) rows.push(...(await workerScaling(folder, upstream.port)))
     return rows

@@ -17,6 +17,10 @@ export interface Load {
   readonly method: 'GET' | 'PUT'
   /** Bytes of the request's body. */
   readonly bodyBytes: number
+  /** What the lines of `tokenFile` stand in; default: Authorization as Bearer. */
+  readonly field?: { readonly name: string; readonly prefix: string }
+  /** Default: the URL's. */
+  readonly host?: string
 }
 
 export interface LoadResult {
@@ -41,10 +45,12 @@ export async function wrk(core: number, folder: string, load: Load): Promise<Loa
 }
 
 function luaFor(load: Load): string {
+  const { name, prefix } = load.field ?? { name: 'Authorization', prefix: 'Bearer ' }
   return `
 local heads, n, i = {}, 0, 0
 ${load.tokenFile === undefined ? '' : `for line in io.lines(${JSON.stringify(load.tokenFile)}) do n = n + 1; heads[n] = line end`}
 wrk.method = ${JSON.stringify(load.method)}
+${load.host === undefined ? '' : `wrk.headers["Host"] = ${JSON.stringify(load.host)}`}
 ${load.bodyBytes > 0 ? `local body = string.rep("x", ${load.bodyBytes})` : 'local body = nil'}
 local made = {}
 function request()
@@ -53,7 +59,7 @@ function request()
   ${load.once ? 'if i > n then wrk.thread:stop(); i = n end' : 'if i > n then i = 1 end'}
   local ready = made[i]
   if ready == nil then
-    ready = wrk.format(nil, nil, { ["Authorization"] = "Bearer " .. heads[i] }, body)
+    ready = wrk.format(nil, nil, { [${JSON.stringify(name)}] = ${JSON.stringify(prefix)} .. heads[i] }, body)
     ${load.once ? '' : 'made[i] = ready'}
   end
   return ready
