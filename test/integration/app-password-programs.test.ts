@@ -124,6 +124,23 @@ routes:
     assert.match(stdout, /summary for `locks'/)
   })
 
+  it('davfs2 mounts, after the 401 that it waits for, writes and reads', async (context) => {
+    if (!existsSync('/dev/fuse') || process.getuid?.() !== 0) return context.skip('davfs2 needs FUSE, and root here')
+    const place = join(gateway.folder, 'mounted')
+    mkdirSync(place)
+    const secrets = join(gateway.folder, 'secrets')
+    writeFileSync(secrets, `${url}/ alice ${await appPassword()}\n`, { mode: 0o600 })
+    const conf = join(gateway.folder, 'davfs2.conf')
+    writeFileSync(conf, `secrets ${secrets}\nuse_locks 0\ndelay_upload 0\nask_auth 0\n`)
+    await run('mount.davfs', [`${url}/`, place, '-o', `conf=${conf}`], { timeout: 30_000 })
+    try {
+      writeFileSync(join(place, 'by-davfs.txt'), 'by davfs2')
+    } finally {
+      await run('umount', [place], { timeout: 30_000 })
+    }
+    assert.equal(readFileSync(join(apache.files, 'by-davfs.txt'), 'utf8'), 'by davfs2')
+  })
+
   it('git over Basic: asks without credentials, gets 401 with a Basic challenge, sends them and is let through', async () => {
     const bare = join(apache.files, 'repo.git')
     const work = join(gateway.folder, 'work')
@@ -148,6 +165,9 @@ routes:
     const withKey = url.replace('//', `//alice:${await appPassword(['files:read'])}@`)
     const { stdout } = await git('ls-remote', `${withKey}/repo.git`)
     assert.match(stdout, /HEAD/)
+    const copy = join(gateway.folder, 'copy')
+    await git('clone', '-q', `${withKey}/repo.git`, copy)
+    assert.equal((await git('-C', copy, 'log', '--format=%s')).stdout, 'one\n')
     await assert.rejects(git('ls-remote', `${url}/repo.git`), /could not read Username|Authentication failed/)
   })
 })
