@@ -38,6 +38,8 @@ export interface AdminAnswer {
   readonly headers: Readonly<Record<string, string>>
   /** What the JSON says; undefined where there is none. */
   readonly body: unknown
+  /** As it was sent. */
+  readonly text: string
 }
 
 /** The operator's API. */
@@ -78,6 +80,7 @@ export async function createAdmin(dependencies: AdminDependencies): Promise<Admi
         status: answer.statusCode,
         headers: Object.fromEntries(fields),
         body: text === '' ? undefined : read(text),
+        text,
       }
     },
     close: async () => {

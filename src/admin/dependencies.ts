@@ -235,6 +235,8 @@ export interface AdminDependencies {
   readonly system: () => SystemFacts
   readonly checkConfig: (text: string) => Promise<ConfigCheck>
   readonly isRevoked: (token: VerifiedToken) => boolean
+  /** Whether the process is about to end: nobody is to hold it up. */
+  readonly isClosing: () => boolean
   /** Whether an upstream of the route answered last. */
   readonly upstreams: (
     routeId: string,

@@ -24,8 +24,8 @@ export interface PageWords {
   readonly title: string
   readonly status: number
   readonly paragraphs: readonly string[]
-  /** Names and what they are. */
-  readonly facts: readonly (readonly [name: string, value: string])[]
+  /** Names and what they are, and where more is said of it. */
+  readonly facts: readonly (readonly [name: string, value: string, href?: string])[]
   /** Where the person can go. */
   readonly link?: PageLink | undefined
   /** A form that posts to a path of this origin. */
@@ -91,7 +91,11 @@ function formHtml({ action, button }: NonNullable<PageWords['form']>): string {
 }
 
 function factsHtml(facts: PageWords['facts']): string {
-  const rows = facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>\n`)
+  const rows = facts.map(([name, value, href]) => {
+    const text = escapeHtml(value)
+    const shown = href === undefined ? text : `<a href="${escapeHtml(href)}">${text}</a>`
+    return `<dt>${escapeHtml(name)}</dt><dd>${shown}</dd>\n`
+  })
   return `<dl>\n${rows.join('')}</dl>\n`
 }
 

@@ -16,7 +16,13 @@ const ADVICE: Readonly<Record<number, string>> = {
 }
 
 /** The page for a denial: what it means to a person, and why. */
-function denialPage(denied: Denial, title: string, requestId: string, words: AnswerContext['page']): AnswerPage {
+function denialPage(
+  denied: Denial,
+  title: string,
+  requestId: string,
+  { page: words, lookUp }: AnswerContext,
+): AnswerPage {
+  const place = lookUp === undefined || words?.framed === true ? undefined : `${lookUp}${encodeURIComponent(requestId)}`
   const { status, description, reason } = denied
   return renderPage({
     title,
@@ -26,7 +32,7 @@ function denialPage(denied: Denial, title: string, requestId: string, words: Ans
     facts: [
       ['Why', description],
       ['Reason', reason],
-      ['Request', requestId],
+      place === undefined ? ['Request', requestId] : ['Request', requestId, place],
     ],
   })
 }
@@ -44,6 +50,8 @@ export interface AnswerContext {
   readonly challenges?: Challenges
   /** In place of the usual page. */
   readonly page?: Omit<PageWords, 'status' | 'facts'>
+  /** Where operators look a request up: a URL that the id is added to. */
+  readonly lookUp?: string | undefined
   /** Further members of the problem document. */
   readonly members?: Readonly<Record<string, string>>
 }
@@ -84,7 +92,7 @@ const TITLES: Readonly<Record<number, string>> = {
 export function renderAnswer(denied: Denial, context: AnswerContext): Answer {
   const title = TITLES[denied.status] ?? 'Error'
   const requestId = safeText(context.requestId, 128)
-  const page = context.wantsHtml ? denialPage(denied, title, requestId, context.page) : undefined
+  const page = context.wantsHtml ? denialPage(denied, title, requestId, context) : undefined
   const body = page?.body ?? problem(denied, title, requestId, context.members)
   const headers = [
     ...['Content-Type', page?.contentType ?? 'application/problem+json'],

@@ -76,6 +76,8 @@ export interface AnswerTo {
   readonly requestId: string
   /** The route, for its CORS headers; undefined before one was found. */
   readonly route: Route | undefined
+  /** Where operators look the request up. */
+  readonly lookUp?: string | undefined
 }
 
 /** The whole answer to a refused request: problem document or page, challenge, CORS headers of the route. */
@@ -86,6 +88,7 @@ export function answerFor(denied: Denial, to: AnswerTo): Answer {
     isHead: to.method === 'HEAD',
     corsHeaders: to.route === undefined ? [] : corsHeaders(to.route, to.rawHeaders),
     scheme: usedScheme(to.rawHeaders),
+    lookUp: to.lookUp,
   })
 }
 

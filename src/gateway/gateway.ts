@@ -17,7 +17,7 @@ import {
   sendRawAnswer,
   upstreamDenial,
 } from './answers.ts'
-import { beginSignIn, SIGN_IN_UNAVAILABLE, signInAsk, stepFor } from './browser/sign-ins.ts'
+import { beginSignIn, plainAnswer, SIGN_IN_UNAVAILABLE, signInAsk, stepFor } from './browser/sign-ins.ts'
 import {
   type Bytes,
   type Call,
@@ -252,7 +252,7 @@ export class Gateway {
     if (denied.challenge?.signIn !== undefined) this.#options.noteWeakSignIn(denied, record.token)
     const step = stepFor(call, denied)
     if (step?.kind === 'sign_in') return this.#signIn(call, denied)
-    const answer = step?.answer ?? answerFor(denied, { ...incoming.head, requestId: record.id, route: record.route })
+    const answer = step?.answer ?? plainAnswer(call, denied)
     const outcome = denied.reason.startsWith('upstream_') ? 'failed' : 'refused'
     call.ending = ENDS_CONNECTION.has(denied.reason) || incoming.upgrade !== undefined
     this.#answer(call, answer, { outcome, reason: denied.reason, bytesIn, bytesOut: answer.body.length })

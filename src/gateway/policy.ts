@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Config, TicketSettings } from '../config/config.ts'
-import { parseTrustedPeers, type TrustedPeer } from '../core/headers/forwarded.ts'
+import { isTrustedPeer, parseTrustedPeers, type TrustedPeer } from '../core/headers/forwarded.ts'
 import { createHeaderPolicy, type HeaderPolicy } from '../core/headers/header-policy.ts'
 import { LEVELS, type Level } from '../core/levels.ts'
 import { createOwnAuthorities, type OwnAuthorities } from '../core/paths/own-authorities.ts'
@@ -30,6 +30,14 @@ export interface AdminPlace {
   readonly route: Route
   /** Who may come; empty: everybody. */
   readonly from: readonly TrustedPeer[]
+  /** Where a request is looked up: a URL that its id is added to. */
+  readonly lookUp: string
+}
+
+/** Where operators look a request up, for whoever may come there. */
+export function lookUpFor({ admin }: Policy, address: string | undefined): string | undefined {
+  if (admin === undefined || address === undefined) return undefined
+  return admin.from.length === 0 || isTrustedPeer(address, admin.from) ? admin.lookUp : undefined
 }
 
 /** A host (lower case, without port) as an origin, as browsers know it. */
@@ -94,7 +102,11 @@ export function createPolicy(config: Config): Policy {
   const publicUrl = new URL(config.publicUrl)
   const { admin } = config
   return {
-    admin: admin && { route: admin.route, from: parseTrustedPeers(admin.from) },
+    admin: admin && {
+      route: admin.route,
+      from: parseTrustedPeers(admin.from),
+      lookUp: `${config.publicOrigin}/admin/decisions/`,
+    },
     router: createRouter(config.routes, config.reservedPaths),
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,

@@ -18,8 +18,31 @@ export interface OpenAdminSession {
   readonly cookie: string
 }
 
+/** A form of the operator's page that met a demand for a fresh sign-in, to be confirmed after it. */
+export interface KeptForm {
+  readonly sub: string
+  /** Below `/admin`. */
+  readonly path: string
+  readonly form: string
+}
+
+/** What the operator's pages keep for a few minutes, in the store: whichever instance is asked next has it. */
+export interface AdminKeepsakes {
+  /** Keeps a form for five minutes; answers its id. */
+  keepForm(form: KeptForm): Promise<string>
+  /** Undefined for another person's, a used or an old one. */
+  lookForm(id: string, sub: string): Promise<KeptForm | undefined>
+  /** As {@link AdminKeepsakes.lookForm}; answers it to one caller. */
+  takeForm(id: string, sub: string): Promise<KeptForm | undefined>
+  /** A ticket that opens one stream within a minute. @param guard of the session that it is for. */
+  makeTicket(guard: string): string
+  /** True once. */
+  spendTicket(ticket: string, guard: string): Promise<boolean>
+}
+
 /** Signing in to the operator's page. Tokens never leave the process. */
 export interface AdminSignIn {
+  readonly keepsakes: AdminKeepsakes
   /** Where the browser goes, and what its flow cookie holds. @param maxAge how old the sign-in may be, seconds. */
   begin(target: string, maxAge?: number, acr?: string): { readonly location: string; readonly flow: string }
   /** Takes what the browser brings back. */

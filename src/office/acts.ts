@@ -1,8 +1,8 @@
-import type { ApiCall } from './api.ts'
+import type { AdminCall } from '../admin/admin.ts'
 
 /** What a form of the operator's page does. */
 export interface Act {
-  readonly call: ApiCall
+  readonly call: AdminCall
   /** Asked once before what takes something away. */
   readonly confirm?: { readonly question: string; readonly consequences: readonly string[]; readonly label: string }
   /** Where the browser goes when it is done. */
@@ -35,7 +35,7 @@ type Make = (ids: readonly string[], form: URLSearchParams) => Act
 
 const PERSON = (id: string): string => `/people/${encodeURIComponent(id)}`
 const CLIENT = (id: string): string => `/clients/${encodeURIComponent(id)}`
-const post = (path: string, body?: object): ApiCall => ({ method: 'POST', path, body })
+const post = (path: string, body?: object): AdminCall => ({ method: 'POST', path, body })
 
 /** Acts by the path of their form; `:` stands for an id. */
 const ACTS: Readonly<Record<string, Make>> = {
@@ -46,6 +46,7 @@ const ACTS: Readonly<Record<string, Make>> = {
       ...optional(form, 'email'),
       groups: form.getAll('groups'),
       invite: true,
+      ...(form.get('mail') === 'true' ? { mail: true } : {}),
     }),
     back: '/admin/people',
     done: 'invited',
@@ -89,12 +90,20 @@ const ACTS: Readonly<Record<string, Make>> = {
     done: 'changed',
   }),
   '/people/:/links': ([id = ''], form) => ({
-    call: post(`${PERSON(id)}/links`, { kind: form.get('kind') === 'invite' ? 'invite' : 'recover' }),
+    call: post(`${PERSON(id)}/links`, {
+      kind: form.get('kind') === 'invite' ? 'invite' : 'recover',
+      ...(form.get('mail') === 'true' ? { mail: true } : {}),
+    }),
     back: `/admin${PERSON(id)}`,
     done: 'link',
   }),
   '/people/:/links/:/void': ([id = '', link = '']) => ({
     call: { method: 'DELETE', path: `${PERSON(id)}/links/${encodeURIComponent(link)}` },
+    confirm: {
+      question: 'Void this link?',
+      consequences: ['It does nothing any more, for whoever has it.'],
+      label: 'Void',
+    },
     back: `/admin${PERSON(id)}`,
     done: 'voided',
   }),
@@ -179,7 +188,16 @@ const ACTS: Readonly<Record<string, Make>> = {
     back: '/admin/authorizations',
     done: 'ended',
   }),
-  '/keys/rotate': () => ({ call: post('/keys/rotate'), back: '/admin/system', done: 'rotated' }),
+  '/keys/rotate': () => ({
+    call: post('/keys/rotate'),
+    confirm: {
+      question: 'Rotate the signing keys?',
+      consequences: ['A new key is published now and signs soon. Tokens of the old one stay good until they expire.'],
+      label: 'Rotate',
+    },
+    back: '/admin/system',
+    done: 'rotated',
+  }),
 }
 
 /** The act of a form's path below `/admin`; undefined: there is none. */

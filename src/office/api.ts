@@ -1,19 +1,5 @@
 import type { z } from 'zod'
-
-/** One call of the operator's API. */
-export interface ApiCall {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Below `/admin/api/v1`, with its query. */
-  readonly path: string
-  readonly body?: object | undefined
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-export interface ApiAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: unknown
-}
+import type { AdminAnswer, AdminCall } from '../admin/admin.ts'
 
 /** Who calls: the person's token, and where the browser is. */
 export interface ApiCaller {
@@ -23,7 +9,7 @@ export interface ApiCaller {
 }
 
 /** The API in this process; judges the token as it would one from the network. */
-export type OperatorApi = (call: ApiCall, caller: ApiCaller) => Promise<ApiAnswer>
+export type OperatorApi = (call: AdminCall, caller: ApiCaller) => Promise<AdminAnswer>
 
 /** What the API answered instead of what a page needs. */
 export class ApiRefusal extends Error {
@@ -38,13 +24,13 @@ export class ApiRefusal extends Error {
 }
 
 /** The answer as a page reads it; throws the refusal otherwise. */
-export function bodyOf<T extends z.ZodType>(answer: ApiAnswer, schema: T): z.output<T> {
+export function bodyOf<T extends z.ZodType>(answer: AdminAnswer, schema: T): z.output<T> {
   if (answer.status >= 400) throw refusalOf(answer)
   return schema.parse(answer.body)
 }
 
 /** The problem document of an answer. */
-export function refusalOf({ status, body }: ApiAnswer): ApiRefusal {
+export function refusalOf({ status, body }: AdminAnswer): ApiRefusal {
   const member = (name: string): string => {
     const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined
     return typeof value === 'string' ? value : ''

@@ -1,7 +1,8 @@
+import type { AdminAnswer } from '../admin/admin.ts'
 import { redirect } from '../issuer/http/response.ts'
 import { type Html, html } from '../issuer/pages/html.ts'
 import { type Act, actOf } from './acts.ts'
-import { type ApiAnswer, refusalOf } from './api.ts'
+import { refusalOf } from './api.ts'
 import { type OfficeVisit, sendOffice, sendToSignIn, showRefusal } from './office-visit.ts'
 import { newClientPage } from './pages/clients.ts'
 import { checkedPage } from './pages/machine.ts'
@@ -13,7 +14,7 @@ const AGAIN = '/again/'
 export async function carryOut(office: OfficeVisit, path: string, form: URLSearchParams): Promise<void> {
   if (path === '/system/check') return sendOffice(office, await checkedPage(office.visit, form.get('text') ?? ''))
   if (path.startsWith(AGAIN)) {
-    const kept = office.pending.take(path.slice(AGAIN.length), office.session.user.sub)
+    const kept = await office.parts.signIn.keepsakes.takeForm(path.slice(AGAIN.length), office.session.user.sub)
     if (kept === undefined) return redirect(office.response, `/admin${path}`)
     return run(office, kept.path, new URLSearchParams(kept.form))
   }
@@ -43,7 +44,7 @@ async function run(office: OfficeVisit, path: string, form: URLSearchParams): Pr
 }
 
 /** What is shown once is in the answer's page; no address may hold it. */
-function done(office: OfficeVisit, { back, done: key }: Act, { body }: ApiAnswer): void {
+function done(office: OfficeVisit, { back, done: key }: Act, { body }: AdminAnswer): void {
   const secret =
     member(body, 'client_secret') ?? member(body, 'url') ?? member(Reflect.get(Object(body), 'link'), 'url')
   if (secret === undefined) {
@@ -52,12 +53,22 @@ function done(office: OfficeVisit, { back, done: key }: Act, { body }: ApiAnswer
   }
   const isLink = secret.startsWith('http')
   const until = member(body, 'expires_at') ?? member(Reflect.get(Object(body), 'link'), 'expires_at')
+  const mail = mailOf(body)
   sendOffice(office, {
     title: isLink ? 'Send this link' : 'Keep this secret',
     lead: 'It is shown this once and can’t be had again.',
     content: html`<div class="secret"><code data-copy="">${secret}</code>${until !== undefined && html`<p>It works once, until ${until.slice(0, 16).replace('T', ' ')} UTC.</p>`}</div>
+${mail !== undefined && html`<p class="notice ${mail.sent ? 'done' : 'problem'}">${mail.sent ? 'It was sent by mail, too.' : `It was not sent by mail: ${mail.problem}`}</p>`}
 <p class="acts"><a class="button primary" href="${back}">I have it, go on</a></p>`,
   })
+}
+
+/** What became of the mail; undefined where none was asked for. */
+function mailOf(body: unknown): { readonly sent: boolean; readonly problem: string } | undefined {
+  const mail: unknown =
+    Reflect.get(Object(body), 'mail') ?? Reflect.get(Object(Reflect.get(Object(body), 'link')), 'mail')
+  if (typeof mail !== 'object' || mail === null) return undefined
+  return { sent: Reflect.get(mail, 'sent') === true, problem: member(mail, 'problem') ?? 'no reason was given' }
 }
 
 function member(value: unknown, name: string): string | undefined {
@@ -65,8 +76,14 @@ function member(value: unknown, name: string): string | undefined {
   return typeof found === 'string' ? found : undefined
 }
 
-function signInAgain(office: OfficeVisit, path: string, form: URLSearchParams, { body }: ApiAnswer): void {
-  const id = office.pending.keep({ sub: office.session.user.sub, path, form: form.toString() })
+async function signInAgain(
+  office: OfficeVisit,
+  path: string,
+  form: URLSearchParams,
+  { body }: AdminAnswer,
+): Promise<void> {
+  const { keepsakes } = office.parts.signIn
+  const id = await keepsakes.keepForm({ sub: office.session.user.sub, path, form: form.toString() })
   const age: unknown = Reflect.get(Object(body), 'max_age')
   const again = { maxAge: typeof age === 'number' ? age : 0, acr: member(body, 'acr_values') ?? 'pwd' }
   sendToSignIn(office.parts, office.response, `/admin${AGAIN}${id}`, again)

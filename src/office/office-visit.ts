@@ -5,7 +5,6 @@ import { appendCookie, readCookie } from '../issuer/http/cookies.ts'
 import { pageHeaders, redirect } from '../issuer/http/response.ts'
 import { html } from '../issuer/pages/html.ts'
 import type { ApiRefusal, OperatorApi } from './api.ts'
-import type { PendingForms } from './pending.ts'
 import { officeDocument, type PageContent } from './shell.ts'
 import { guardField, type Visit } from './visit.ts'
 
@@ -13,6 +12,8 @@ import { guardField, type Visit } from './visit.ts'
 export interface OfficeParts {
   readonly api: OperatorApi
   readonly signIn: AdminSignIn
+  /** Passes a request on to a path of the API, for whose token it is: what is long or has no end. */
+  readonly passOn: (asked: OfficeRequest, token: string, path: string) => Promise<void>
   readonly origin: () => string
   /** How long a session may lie unused. */
   readonly idleSeconds: () => number
@@ -31,7 +32,6 @@ export interface OfficeRequest {
 /** One request of somebody who is signed in. */
 export interface OfficeVisit extends OfficeRequest {
   readonly parts: OfficeParts
-  readonly pending: PendingForms
   readonly session: OpenAdminSession
   readonly visit: Visit
   /** Below `/admin`, begins with `/` or is empty. */
@@ -60,7 +60,7 @@ export function sendOffice(office: OfficeVisit, page: PageContent): void {
     guard: guardField(session.guard),
   }
   const body = Buffer.from(officeDocument(frame, page))
-  response.writeHead(page.status ?? 200, { ...headersOf(), 'content-length': body.length })
+  response.writeHead(page.status ?? 200, { ...headersOf(page.connects === true), 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
@@ -76,8 +76,9 @@ const POLICY = [
   "trusted-types 'none'",
 ].join('; ')
 
-function headersOf(): Readonly<Record<string, string>> {
-  return { ...pageHeaders(), 'content-security-policy': POLICY }
+function headersOf(connects: boolean): Readonly<Record<string, string>> {
+  const policy = connects ? `${POLICY}; connect-src 'self'` : POLICY
+  return { ...pageHeaders(), 'content-security-policy': policy }
 }
 
 /** The API would not answer: a page that says why, in the frame. */

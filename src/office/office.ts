@@ -8,6 +8,7 @@ import { errorPage } from '../issuer/pages/message.ts'
 import { DONE } from './acts.ts'
 import { ApiRefusal } from './api.ts'
 import { carryOut } from './carry-out.ts'
+import { sendExport } from './export.ts'
 import {
   cookieOf,
   type OfficeParts,
@@ -19,16 +20,15 @@ import {
   showRefusal,
 } from './office-visit.ts'
 import { pageFor } from './page-for.ts'
-import { PendingForms } from './pending.ts'
 import type { PageContent } from './shell.ts'
+import { openStream, STREAM_PATH } from './stream.ts'
 import { type Visit, visitOf } from './visit.ts'
 
 /** Answers everything below `/admin` that isn't the API. Never throws. */
 export function createOffice(parts: OfficeParts): (asked: OfficeRequest) => Promise<void> {
-  const pending = new PendingForms(parts.now)
   return async (asked) => {
     try {
-      await answer(parts, pending, asked)
+      await answer(parts, asked)
     } catch (error) {
       parts.onFault(error)
       if (!asked.response.headersSent)
@@ -38,10 +38,11 @@ export function createOffice(parts: OfficeParts): (asked: OfficeRequest) => Prom
   }
 }
 
-async function answer(parts: OfficeParts, pending: PendingForms, asked: OfficeRequest): Promise<void> {
+async function answer(parts: OfficeParts, asked: OfficeRequest): Promise<void> {
   const { request, response, visitor } = asked
   const path = pathOf(request)
   const reads = request.method === 'GET' || request.method === 'HEAD'
+  if (path === STREAM_PATH && reads) return openStream(parts, asked)
   if (isEmbedded(request)) {
     return refuse(parts, asked, 403, 'This page stands alone', 'Something on another page asked for it.')
   }
@@ -60,7 +61,7 @@ async function answer(parts: OfficeParts, pending: PendingForms, asked: OfficeRe
   const guard = session.guard
   const caller = { token: session.token, address: visitor.address, requestId: visitor.requestId }
   const visit = visitOf(parts.api, caller, { path, query: queryOf(request), guard })
-  const office: OfficeVisit = { ...asked, parts, pending, session, visit, below }
+  const office: OfficeVisit = { ...asked, parts, session, visit, below }
   try {
     if (reads) return await show(office)
     return await post(office)
@@ -71,6 +72,7 @@ async function answer(parts: OfficeParts, pending: PendingForms, asked: OfficeRe
 }
 
 async function show(office: OfficeVisit): Promise<void> {
+  if (await sendExport(office)) return
   const found = await pageFor(office)
   if (found === undefined) return refuse(office.parts, office, 404, 'Nothing is here', 'This page does not exist.')
   if (typeof found === 'string') return redirect(office.response, found)

@@ -1,9 +1,11 @@
 import { html } from '../issuer/pages/html.ts'
 import { decoded } from './acts.ts'
 import type { OfficeVisit } from './office-visit.ts'
+import { auditPage } from './pages/audit.ts'
 import { clientPage, clientsPage, newClientPage } from './pages/clients.ts'
 import { decisionPage, decisionsPage } from './pages/decisions.ts'
-import { accessPage, auditPage, authorizationsPage } from './pages/lists.ts'
+import { accessPage, authorizationsPage } from './pages/lists.ts'
+import { livePage } from './pages/live.ts'
 import { routePage, routesPage, systemPage } from './pages/machine.ts'
 import { overviewPage } from './pages/overview.ts'
 import { groupsPage, newPersonPage, peoplePage, personPage } from './pages/people.ts'
@@ -36,10 +38,11 @@ const ONE: Readonly<Record<string, (visit: Visit, id: string) => Promise<PageCon
 
 /** The page at a path below `/admin`; a text is where to go instead; undefined: nothing is there. */
 export async function pageFor(office: OfficeVisit): Promise<PageContent | string | undefined> {
-  const { below, visit } = office
+  const { below, visit, parts, session } = office
   const page = Object.hasOwn(PAGES, below) ? PAGES[below] : undefined
   if (page !== undefined) return page(visit)
   if (below === '/find') return find(visit)
+  if (below === '/decisions/live') return livePage(visit, parts.signIn.keepsakes.makeTicket(session.guard))
   const [, kind = '', part = '', ...further] = below.split('/')
   const id = decoded(part)
   if (id === undefined || id === '') return undefined
@@ -62,8 +65,8 @@ async function find(visit: Visit): Promise<string> {
 }
 
 /** What was asked for before the fresh sign-in, to be confirmed now. */
-function againPage({ pending, session, visit }: OfficeVisit, id: string): PageContent {
-  const kept = pending.look(id, session.user.sub)
+async function againPage({ parts, session, visit }: OfficeVisit, id: string): Promise<PageContent> {
+  const kept = await parts.signIn.keepsakes.lookForm(id, session.user.sub)
   if (kept === undefined) {
     return {
       title: 'This has waited too long',

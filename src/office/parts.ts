@@ -37,15 +37,27 @@ export function stateOf(state: string, more = ''): Html {
   return html`<span class="state ${className}">${plainWords(`${word} ${more}`, 100)}</span>`
 }
 
+/** An outcome by its sign, with the reason in the place of the word. */
+export function verdictOf(outcome: string, reason: string | null | undefined): Html {
+  const [className, word] = STATES[outcome] ?? ['off', outcome.replaceAll('_', ' ')]
+  return html`<span class="state ${className}">${plainWords(reason ?? word, 100)}</span>`
+}
+
 export interface Column<Row> {
   readonly label: string
   readonly cell: (row: Row) => Html
-  readonly kind?: 'name' | 'number' | 'long'
+  readonly kind?: 'name' | 'number' | 'long' | 'short' | 'act'
 }
 
-/** Rows with heads; on narrow screens each row is a card. */
-export function table<Row>(caption: string, columns: readonly Column<Row>[], rows: readonly Row[], empty: Html): Html {
-  if (rows.length === 0) return html`<div class="empty">${empty}</div>`
+/** Rows with heads; on narrow screens each row is a card. @param bodyId of a table that a script adds rows to: it is there without rows, too. */
+export function table<Row>(
+  caption: string,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  empty: Html,
+  bodyId?: string,
+): Html {
+  if (rows.length === 0 && bodyId === undefined) return html`<div class="empty">${empty}</div>`
   const heads = columns.map(({ label, kind }) => html`<th ${attributes({ scope: 'col', class: kind })}>${label}</th>`)
   const body = rows.map(
     (row) =>
@@ -55,7 +67,7 @@ export function table<Row>(caption: string, columns: readonly Column<Row>[], row
           : html`<td ${attributes({ class: kind, 'data-label': label })}>${cell(row)}</td>`,
       )}</tr>`,
   )
-  return html`<div class="scroll"><table aria-label="${caption}"><thead><tr>${heads}</tr></thead><tbody>${body}</tbody></table></div>`
+  return html`<div class="scroll"><table aria-label="${caption}"><thead><tr>${heads}</tr></thead><tbody ${attributes({ id: bodyId })}>${body}</tbody></table></div>`
 }
 
 /** A field of a filter bar. */
@@ -63,15 +75,19 @@ export interface FilterField {
   readonly name: string
   readonly label: string
   readonly options?: readonly string[]
+  /** A day and hour, in UTC. */
+  readonly time?: true
 }
 
 /** A GET form: what it finds is in the address. */
 export function filters(action: string, fields: readonly FilterField[], query: URLSearchParams): Html {
-  const inputs = fields.map(({ name, label, options }) => {
+  const inputs = fields.map(({ name, label, options, time }) => {
     const value = query.get(name) ?? ''
+    const type = time === true ? 'datetime-local' : undefined
+    const shown = time === true ? value.slice(0, 16) : value
     const input =
       options === undefined
-        ? html`<input class="input" ${attributes({ id: `f-${name}`, name, value, maxlength: '256' })}>`
+        ? html`<input class="input" ${attributes({ id: `f-${name}`, name, type, value: shown, maxlength: '256' })}>`
         : html`<select ${attributes({ id: `f-${name}`, name })}><option value="">any</option>${options.map(
             (option) => html`<option ${attributes({ value: option, selected: option === value })}>${option}</option>`,
           )}</select>`
@@ -137,4 +153,23 @@ export function checkList(
         good ? said(got || expected, 500) : html`is ${said(got, 500)}, needed ${said(expected, 500)}`
       }</li>`,
   )}</ol>`
+}
+
+/** From when to when, as fields of a filter. */
+export const TIMES: readonly FilterField[] = [
+  { name: 'since', label: 'Since (UTC)', time: true },
+  { name: 'until', label: 'Until (UTC)', time: true },
+]
+
+const LOCAL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?$/
+
+/** The fields of a page's query that the API is asked with; what a time field sent is UTC. */
+export function sentOf(query: URLSearchParams, names: readonly string[]): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(
+    names.map((name) => {
+      const value = query.get(name) ?? undefined
+      if (value === undefined || !LOCAL_TIME.test(value)) return [name, value]
+      return [name, value.length === 16 ? `${value}:00Z` : `${value}Z`]
+    }),
+  )
 }

@@ -78,14 +78,16 @@ export const PERSON = z.object({
 export const PEOPLE = listOf(PERSON)
 export const ONE_PERSON = PERSON.extend({
   gives,
-  sign_ins: z.array(z.object({ at: z.string(), event: z.string(), address: z.string().optional() })).optional(),
+  links: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.string(),
+      by: z.string(),
+      maker: z.string().optional(),
+      expires_at: z.string(),
+    }),
+  ),
 })
-export const ADDED_PERSON = z.object({
-  person: PERSON.optional(),
-  sub: z.string().optional(),
-  link: z.object({ url: z.string(), expires_at: z.string() }).nullish(),
-})
-export const MADE_LINK = z.object({ id: z.string(), url: z.string(), expires_at: z.string() })
 export const FACTORS = listOf(z.object({ id: z.string(), kind: z.string(), name: z.string().nullish() }))
 export const SESSIONS = listOf(
   z.object({
@@ -93,6 +95,7 @@ export const SESSIONS = listOf(
     browser: z.string().nullish(),
     address: z.string().nullish(),
     since: z.string().nullish(),
+    seen: z.string().nullish(),
     until: z.string().nullish(),
   }),
 )
@@ -113,7 +116,6 @@ export const CLIENTS = listOf(CLIENT)
 export const ONE_CLIENT = CLIENT.extend({
   secrets: z.array(z.object({ id: z.string(), created_at: z.string(), last_used_at: z.string().nullish() })),
 })
-export const PUT_CLIENT = z.object({ client_secret: z.string().nullish() })
 
 export const AUTHORIZATIONS = listOf(
   z.object({
@@ -135,6 +137,7 @@ export const AUDIT = listOf(
     event: z.string(),
     origin: z.string(),
     detail: z.record(z.string(), z.unknown()),
+    names: z.record(z.string(), z.string()).default({}),
   }),
 )
 

@@ -9,6 +9,8 @@ export interface PageContent {
   readonly lead?: Html | string | undefined
   readonly content: Html
   readonly status?: number
+  /** Its script asks this origin for more. */
+  readonly connects?: true
 }
 
 export interface Frame {

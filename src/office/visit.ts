@@ -1,7 +1,8 @@
 import type { z } from 'zod'
+import type { AdminAnswer, AdminCall } from '../admin/admin.ts'
 import { type FormTarget, form, hiddenField } from '../issuer/pages/form.ts'
 import { type Html, html } from '../issuer/pages/html.ts'
-import { type ApiAnswer, type ApiCall, type ApiCaller, bodyOf, type OperatorApi } from './api.ts'
+import { type ApiCaller, bodyOf, type OperatorApi } from './api.ts'
 
 /** One request of an administrator's browser. */
 export interface Visit {
@@ -9,7 +10,7 @@ export interface Visit {
   readonly query: URLSearchParams
   /** Reads from the API; throws its refusal. */
   get<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>>
-  call(call: ApiCall): Promise<ApiAnswer>
+  call(call: AdminCall): Promise<AdminAnswer>
   /** A POST form of this session. */
   form(action: string, content: Html, hidden?: Readonly<Record<string, string>>): Html
   /** A form that is one button. */

@@ -54,7 +54,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['fastify', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
     without: ['node:sqlite', 'node:fs'],
   },
-  office: { rooms: ['core', 'issuer'], packages: ['zod'], without: ['node:sqlite', 'node:fs'] },
+  office: { rooms: ['core', 'issuer', 'admin'], packages: ['zod'], without: ['node:sqlite', 'node:fs'] },
   samples: { rooms: [], packages: [], without: ['node:sqlite'] },
   demo: { rooms: [...BELOW_SERVER, 'server', 'samples'], packages: [], without: ['node:sqlite'] },
   deploy: { rooms: [], packages: [], without: NETWORK },

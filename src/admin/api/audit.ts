@@ -13,6 +13,10 @@ const LINE = z.object({
   event: z.string(),
   origin: z.enum(['server', 'stranger', 'command']),
   detail: z.record(z.string(), z.unknown()),
+  names: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('User names of people in `detail`, by `sub`; not in exports.'),
 })
 
 const { limit: _, ...CURSOR } = PAGE
@@ -45,7 +49,7 @@ export function addAudit(app: App, { store, issuer }: AdminDependencies): void {
       const format = formatOf(request.headers.accept)
       if (format === 'json') {
         const found = await walkFrom(store, filter, from, Math.min(query.limit ?? USUAL, MOST))
-        return { ...found, items: found.items.map(shownLine) }
+        return { ...found, items: await withNames(store, found.items.map(shownLine)) }
       }
       const { cursor: _cursor, ...asked } = query
       await issuer.record('audit.exported', { format, filter: asked }, whyOf(request.caller))
@@ -119,6 +123,23 @@ function formatOf(accept = ''): 'json' | 'csv' | 'ndjson' {
 
 function shownLine({ id, at, event, origin, detail }: AuditRecord): z.output<typeof LINE> {
   return { id, at: timeOf(at), event, origin, detail: { ...detail } }
+}
+
+/** Each person is looked for once. */
+async function withNames(
+  store: AdminDependencies['store'],
+  lines: readonly z.output<typeof LINE>[],
+): Promise<z.output<typeof LINE>[]> {
+  const subs = new Set(
+    lines.flatMap(({ detail }) => [detail.sub, detail.by]).filter((each) => typeof each === 'string'),
+  )
+  const users = await Promise.all([...subs].map((sub) => store.userBySub(sub)))
+  const names = new Map(users.flatMap((user) => (user === undefined ? [] : [[user.sub, user.username] as const])))
+  return lines.map((line) => {
+    const own = [line.detail.sub, line.detail.by].filter((each) => typeof each === 'string')
+    const pairs = own.flatMap((sub) => (names.has(sub) ? [[sub, names.get(sub) ?? '']] : []))
+    return { ...line, names: Object.fromEntries(pairs) }
+  })
 }
 
 function matches({ at, event, detail }: AuditRecord, filter: Filter): boolean {

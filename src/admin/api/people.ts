@@ -32,6 +32,17 @@ export const PERSON_DETAIL = PERSON.extend({
   factors: z.array(FACTOR),
   counts: z.object({ authorizations: z.number(), sessions: z.number() }),
   sign_ins: z.array(z.object({ at: TIME, event: z.string(), address: z.string().optional() })),
+  links: z
+    .array(
+      z.object({
+        id: z.string(),
+        kind: z.enum(['invite', 'recover']),
+        by: z.string(),
+        maker: z.string().optional(),
+        expires_at: TIME,
+      }),
+    )
+    .describe('One-time links that are open.'),
 })
 
 export function shownPerson(user: UserRecord): z.output<typeof PERSON> {
@@ -59,14 +70,15 @@ export function givesOf(resources: readonly Resource[], groups: readonly string[
 
 /** A person with all that the page of one shows. */
 export async function personDetail(
-  { store, view }: AdminDependencies,
+  { store, view, now }: AdminDependencies,
   user: UserRecord,
 ): Promise<z.output<typeof PERSON_DETAIL>> {
-  const [authorizations, sessions, factors, audits] = await Promise.all([
+  const [authorizations, sessions, factors, audits, links] = await Promise.all([
     store.countAuthorizations({ sub: user.sub }, MOST_COUNTED),
     store.sessions(user.sub),
     factorsOf(store, user),
     store.auditsBy('sub', user.sub, Number.MAX_SAFE_INTEGER, 200),
+    store.openLinks(user.sub, Math.floor(now() / 1_000)),
   ])
   const signIns = audits.filter(({ event }) => event === 'login.success').slice(0, 20)
   return {
@@ -79,6 +91,12 @@ export async function personDetail(
       event,
       ...(typeof detail.address === 'string' ? { address: detail.address } : {}),
     })),
+    links: await Promise.all(
+      links.map(async ({ id, kind, madeBy, expiresAt }) => {
+        const maker = (await store.userBySub(madeBy))?.username
+        return { id, kind, by: madeBy, ...(maker === undefined ? {} : { maker }), expires_at: timeOf(expiresAt) }
+      }),
+    ),
   }
 }
 

@@ -44,7 +44,7 @@ function serve(
   response: ServerResponse,
   listener: Listener,
   caller: Caller,
-  { isRevoked, now }: AdminDependencies,
+  { isRevoked, isClosing, now }: AdminDependencies,
   wake: { call: () => void },
 ): void {
   response.writeHead(200, {
@@ -70,7 +70,7 @@ function serve(
     pump()
   })
   const timer = setInterval(() => {
-    const over = whyOver(caller, isRevoked, now())
+    const over = isClosing() ? 'closing' : whyOver(caller, isRevoked, now())
     if (over !== undefined) return void response.end(`event: end\ndata: ${JSON.stringify({ why: over })}\n\n`)
     if (now() - state.spokenAt < COMMENT_MS || state.full) return
     state.spokenAt = now()

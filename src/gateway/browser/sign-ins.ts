@@ -5,12 +5,12 @@ import { type Denial, denial } from '../../core/denial.ts'
 import { namesHtml, type RequestKind, requestKind } from '../../core/request-kind.ts'
 import type { Route } from '../../core/route.ts'
 import { type AnswerRow, answerRow, type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
-import { usedScheme } from '../answers.ts'
+import { answerFor, usedScheme } from '../answers.ts'
 import type { Call } from '../call.ts'
 import { hashOf } from '../credentials/app-password-evidence.ts'
 import type { BackChannel } from '../credentials/back-channel.ts'
 import type { RouteMatch } from '../judge.ts'
-import { originOf, type Policy } from '../policy.ts'
+import { lookUpFor, originOf, type Policy } from '../policy.ts'
 import type { RequestHead } from '../request-head.ts'
 import type { RequestRecord } from '../request-log.ts'
 import { readBrowserCookie, setBrowserCookie } from './cookies.ts'
@@ -34,7 +34,7 @@ export function dependsOnKind({ status, reason }: Denial, { credentials }: Route
 }
 
 /** What is known of the credential behind a refusal. */
-export type Shown = Pick<RequestRecord, 'id' | 'shown' | 'isYoung'>
+export type Shown = Pick<RequestRecord, 'id' | 'shown' | 'isYoung'> & Partial<Pick<RequestRecord, 'address'>>
 
 /** The row that {@link refusalStep} answers by. */
 export function refusalRow(
@@ -72,7 +72,14 @@ export function refusalStep(
     isHead: method === 'HEAD',
     corsHeaders: corsHeaders(route, rawHeaders),
     scheme: usedScheme(rawHeaders),
+    lookUp: lookUpFor(policy, record.address),
   })
+}
+
+/** The answer to a refused request that doesn't go by its kind. */
+export function plainAnswer({ active, incoming, record }: Call, denied: Denial): Answer {
+  const lookUp = lookUpFor(active.policy, record.address)
+  return answerFor(denied, { ...incoming.head, requestId: record.id, route: record.route, lookUp })
 }
 
 /** The same for a request on its way; undefined: it is refused like any other. */

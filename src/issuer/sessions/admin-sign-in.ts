@@ -8,6 +8,7 @@ import { ROUTES } from '../http/endpoints.ts'
 import { guardValue } from '../http/form-guard.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
+import { createAdminKeepsakes } from './admin-keepsakes.ts'
 import { exchange } from './exchange.ts'
 import type { SessionParts } from './opening.ts'
 import { challengeOf } from './sign-in-state.ts'
@@ -56,6 +57,7 @@ export function createAdminSignIn(parts: SessionParts, resource: () => string): 
     return made.token
   }
   return {
+    keepsakes: createAdminKeepsakes(context),
     begin: (target, maxAge, acr) => {
       const [state, verifier, nonce] = [chance(), chance(), chance()]
       const flow: Flow = { state, verifier, nonce, target, begunAt: seconds(context) }

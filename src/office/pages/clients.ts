@@ -1,44 +1,36 @@
 import { html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
-import { code, facts, filters, input, link, linkTo, moment, pager, said, stateOf, table } from '../parts.ts'
+import { listPage } from '../list-page.ts'
+import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
 import { AUTHORIZATIONS, CLIENTS, ONE_CLIENT } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import type { Visit } from '../visit.ts'
 import { problemOf } from './people.ts'
 
 /** Registered clients. */
-export async function clientsPage(visit: Visit): Promise<PageContent> {
-  const { query } = visit
-  const names = ['q', 'type', 'state', 'origin', 'unused_since', 'cursor']
-  const sent = Object.fromEntries(names.map((name) => [name, query.get(name) ?? undefined]))
-  const found = await visit.get(apiPath('/clients', sent), CLIENTS)
-  return {
+export function clientsPage(visit: Visit): Promise<PageContent> {
+  return listPage(visit, {
+    place: '/clients',
     title: 'Clients',
-    content: html`<p class="acts"><a class="button primary" href="/admin/clients/new">New client</a></p>
-${filters(
-  '/admin/clients',
-  [
-    { name: 'q', label: 'Id or name' },
-    { name: 'type', label: 'Type', options: ['native', 'spa', 'web', 'service'] },
-    { name: 'state', label: 'State', options: ['active', 'revoked'] },
-    { name: 'origin', label: 'Registered by', options: ['operator', 'registration', 'document', 'built_in'] },
-  ],
-  query,
-)}
-${table(
-  'Clients',
-  [
-    { label: 'Id', kind: 'name', cell: ({ id }) => linkTo('clients', id, id) },
-    { label: 'Name', cell: ({ name }) => said(name) },
-    { label: 'Type', cell: ({ type }) => said(type) },
-    { label: 'State', cell: ({ state }) => stateOf(state) },
-    { label: 'Added', cell: ({ created_at: at }) => moment(at) },
-  ],
-  found.items,
-  html`No client fits. <a href="/admin/clients">Show all</a>, or <a href="/admin/clients/new">add one</a>.`,
-)}
-${pager('/admin/clients', query, found.next)}`,
-  }
+    acts: html`<a class="button primary" href="/admin/clients/new">New client</a>`,
+    fields: [
+      { name: 'q', label: 'Id or name' },
+      { name: 'type', label: 'Type', options: ['native', 'spa', 'web', 'service'] },
+      { name: 'state', label: 'State', options: ['active', 'revoked'] },
+      { name: 'origin', label: 'Registered by', options: ['operator', 'registration', 'document', 'built_in'] },
+      { name: 'unused_since', label: 'Unused since (UTC)', time: true },
+    ],
+    columns: [
+      { label: 'Id', kind: 'name', cell: ({ id }) => linkTo('clients', id, id) },
+      { label: 'Name', cell: ({ name }) => said(name) },
+      { label: 'Type', cell: ({ type }) => said(type) },
+      { label: 'State', cell: ({ state }) => stateOf(state) },
+      { label: 'Added', kind: 'short', cell: ({ created_at: at }) => moment(at) },
+    ],
+    schema: CLIENTS,
+    empty: () =>
+      html`No client fits. <a href="/admin/clients">Show all</a>, or <a href="/admin/clients/new">add one</a>.`,
+  })
 }
 
 /** The form that adds a client. */
@@ -107,10 +99,11 @@ ${
     'Secrets',
     [
       { label: 'Secret', kind: 'name', cell: ({ id: secret }) => code(secret) },
-      { label: 'Made', cell: ({ created_at: made }) => moment(made) },
-      { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+      { label: 'Made', kind: 'short', cell: ({ created_at: made }) => moment(made) },
+      { label: 'Last used', kind: 'short', cell: ({ last_used_at: used }) => moment(used) },
       {
         label: 'Act',
+        kind: 'act',
         cell: ({ id: secret }) => visit.button(`${here}/secrets/${encodeURIComponent(secret)}/remove`, 'Remove', true),
       },
     ],
@@ -123,9 +116,10 @@ ${
       [
         { label: 'Person', kind: 'name', cell: ({ sub, username }) => linkTo('people', sub, username ?? sub) },
         { label: 'Device', cell: ({ label }) => said(label) },
-        { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+        { label: 'Last used', kind: 'short', cell: ({ last_used_at: used }) => moment(used) },
         {
           label: 'Act',
+          kind: 'act',
           cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
         },
       ],

@@ -1,41 +1,35 @@
+import type { z } from 'zod'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
-import { code, facts, filters, input, link, linkTo, moment, pager, said, stateOf, table } from '../parts.ts'
+import { listPage } from '../list-page.ts'
+import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
 import { AUDIT, AUTHORIZATIONS, FACTORS, GROUPS, ONE_PERSON, PEOPLE, SESSIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import type { Visit } from '../visit.ts'
+import { byOf } from './audit.ts'
 
 /** Everybody with an account. */
-export async function peoplePage(visit: Visit): Promise<PageContent> {
-  const { query } = visit
-  const sent = Object.fromEntries(['q', 'group', 'state', 'cursor'].map((name) => [name, query.get(name) ?? undefined]))
-  const found = await visit.get(apiPath('/people', sent), PEOPLE)
-  return {
+export function peoplePage(visit: Visit): Promise<PageContent> {
+  return listPage(visit, {
+    place: '/people',
     title: 'People',
-    content: html`<p class="acts"><a class="button primary" href="/admin/people/new">Invite somebody</a></p>
-${filters(
-  '/admin/people',
-  [
-    { name: 'q', label: 'Name or mail' },
-    { name: 'group', label: 'Group' },
-    { name: 'state', label: 'State', options: ['active', 'disabled'] },
-  ],
-  query,
-)}
-${table(
-  'People',
-  [
-    { label: 'User name', kind: 'name', cell: ({ sub, username }) => linkTo('people', sub, username) },
-    { label: 'Name', cell: ({ name }) => said(name) },
-    { label: 'Groups', cell: ({ groups }) => said(groups.join(', '), 300) },
-    { label: 'State', cell: ({ state }) => stateOf(state) },
-    { label: 'Added', cell: ({ created_at: at }) => moment(at) },
-  ],
-  found.items,
-  html`Nobody fits. <a href="/admin/people">Show everybody</a>, or <a href="/admin/people/new">invite somebody</a>.`,
-)}
-${pager('/admin/people', query, found.next)}`,
-  }
+    acts: html`<a class="button primary" href="/admin/people/new">Invite somebody</a>`,
+    fields: [
+      { name: 'q', label: 'Name or mail' },
+      { name: 'group', label: 'Group' },
+      { name: 'state', label: 'State', options: ['active', 'disabled'] },
+    ],
+    columns: [
+      { label: 'User name', kind: 'name', cell: ({ sub, username }) => linkTo('people', sub, username) },
+      { label: 'Name', cell: ({ name }) => said(name) },
+      { label: 'Groups', cell: ({ groups }) => said(groups.join(', '), 300) },
+      { label: 'State', cell: ({ state }) => stateOf(state) },
+      { label: 'Added', kind: 'short', cell: ({ created_at: at }) => moment(at) },
+    ],
+    schema: PEOPLE,
+    empty: () =>
+      html`Nobody fits. <a href="/admin/people">Show everybody</a>, or <a href="/admin/people/new">invite somebody</a>.`,
+  })
 }
 
 /** The form that invites: account, groups and link in one. */
@@ -51,6 +45,7 @@ export async function newPersonPage(visit: Visit, problem?: string): Promise<Pag
 ${input({ name: 'name', label: 'Name (may be left out)', value: typed('name') })}
 ${input({ name: 'email', label: 'Mail address (may be left out)', value: typed('email') })}
 ${groupBoxes(groups.items, visit.query.getAll('groups'))}
+<label class="choice"><input type="checkbox" name="mail" value="true"> Send the link by mail, too</label>
 <div class="actions"><button class="button primary" type="submit">Invite</button></div>`,
     )}`,
   }
@@ -93,7 +88,6 @@ export async function personPage(visit: Visit, sub: string): Promise<PageContent
     content: html`<div class="acts">
 ${disabled ? visit.button(`${here}/enable`, 'Enable') : visit.button(`${here}/disable`, 'Disable', true)}
 ${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
-${visit.button(`${here}/links`, 'New link…', false, { kind: factors.items.length === 0 ? 'invite' : 'recover' })}
 <a class="button" href="${`/admin/try?${new URLSearchParams({ person: person.username })}`}">Try access</a></div>
 <section aria-labelledby="gives"><h2 id="gives">May use</h2>${table(
       'May use',
@@ -111,10 +105,11 @@ ${visit.button(`${here}/links`, 'New link…', false, { kind: factors.items.leng
         { label: 'Client', kind: 'name', cell: ({ client }) => linkTo('clients', client, client) },
         { label: 'Device', cell: ({ label }) => said(label) },
         { label: 'May', cell: ({ resources }) => said(Object.values(resources).flat().join(', '), 300) },
-        { label: 'Since', cell: ({ since }) => moment(since) },
-        { label: 'Last used', cell: ({ last_used_at: used }) => moment(used) },
+        { label: 'Since', kind: 'short', cell: ({ since }) => moment(since) },
+        { label: 'Last used', kind: 'short', cell: ({ last_used_at: used }) => moment(used) },
         {
           label: 'Act',
+          kind: 'act',
           cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
         },
       ],
@@ -124,9 +119,15 @@ ${visit.button(`${here}/links`, 'New link…', false, { kind: factors.items.leng
 <div class="columns"><section aria-labelledby="browsers"><h2 id="browsers">Browsers</h2>${table(
       'Browsers',
       [
-        { label: 'Browser', kind: 'name', cell: ({ browser }) => said(browser ?? 'A browser') },
-        { label: 'Until', cell: ({ until }) => moment(until) },
-        { label: 'Act', cell: ({ id }) => visit.button(`${here}/sessions/${encodeURIComponent(id)}/end`, 'End', true) },
+        { label: 'Browser', kind: 'name', cell: ({ browser }) => said(browser || 'A browser') },
+        { label: 'Address', cell: ({ address }) => code(address) },
+        { label: 'Since', kind: 'short', cell: ({ since }) => moment(since) },
+        { label: 'Last seen', kind: 'short', cell: ({ seen }) => moment(seen) },
+        {
+          label: 'Act',
+          kind: 'act',
+          cell: ({ id }) => visit.button(`${here}/sessions/${encodeURIComponent(id)}/end`, 'End', true),
+        },
       ],
       sessions.items,
       html`No browser is signed in.`,
@@ -140,6 +141,7 @@ ${visit.button(`${here}/links`, 'New link…', false, { kind: factors.items.leng
       factors.items,
       html`None yet. Make a link and send it to them.`,
     )}</section></div>
+${linksSection(visit, here, person, factors.items.length === 0)}
 <section aria-labelledby="edit"><h2 id="edit">Change</h2>${visit.form(
       `${here}/change`,
       html`${input({ name: 'name', label: 'Name', value: person.name ?? '' })}${input({ name: 'email', label: 'Mail address', value: person.email ?? '' })}
@@ -151,14 +153,43 @@ ${groupBoxes(withOwn(groups.items, person.groups), person.groups)}
       'History',
       [
         { label: 'Event', kind: 'name', cell: ({ event }) => code(event) },
-        { label: 'By', cell: ({ detail }) => said(typeof detail.by === 'string' ? detail.by : '') },
-        { label: 'When', cell: ({ at: when }) => moment(when) },
+        { label: 'By', cell: byOf },
+        { label: 'When', kind: 'short', cell: ({ at: when }) => moment(when) },
       ],
       history.items,
       html`Nothing is written down of this person.`,
     )}<p>${link(`/admin/audit?${new URLSearchParams({ person: person.sub })}`, 'All of it')}</p></section>
 ${facts([['Identifier', html`<code data-copy="">${person.sub}</code>`]])}`,
   }
+}
+
+/** Links that are open, and the form that makes another. */
+function linksSection(visit: Visit, here: string, { links, email }: z.output<typeof ONE_PERSON>, isNew: boolean): Html {
+  const mailable = email !== undefined && email !== null
+  const what = isNew
+    ? 'An invitation sets the first way to sign in.'
+    : 'A recovery link sets a new password. All that the person has signed in ends when it is used, not before.'
+  return html`<section aria-labelledby="links"><h2 id="links">One-time links</h2>${table(
+    'One-time links',
+    [
+      { label: 'Kind', kind: 'name', cell: ({ kind }) => said(kind === 'invite' ? 'invitation' : 'recovery') },
+      { label: 'By', cell: ({ by, maker }) => (maker === undefined ? said(by) : linkTo('people', by, maker)) },
+      { label: 'Good until', kind: 'short', cell: ({ expires_at: until }) => moment(until) },
+      {
+        label: 'Act',
+        kind: 'act',
+        cell: ({ id }) => visit.button(`${here}/links/${encodeURIComponent(id)}/void`, 'Void', true),
+      },
+    ],
+    links,
+    html`No link is open.`,
+  )}
+${visit.form(
+  `${here}/links`,
+  html`<p class="hint">${what}</p>${mailable && html`<label class="choice"><input type="checkbox" name="mail" value="true"> Send it by mail, too</label>`}
+<div class="actions"><button class="button" type="submit">${isNew ? 'New invitation' : 'New recovery link'}</button></div>`,
+  { kind: isNew ? 'invite' : 'recover' },
+)}</section>`
 }
 
 function withOwn(groups: readonly GroupRow[], own: readonly string[]): readonly GroupRow[] {

@@ -82,6 +82,9 @@ export async function mountAdmin(
   const office = createOffice({
     api: (call, caller) => ask(runtime, admin, { ...call, ...caller }),
     signIn: issuer.adminSignIn(() => runtime.state.active.config.admin?.resource.identifier ?? ''),
+    passOn: ({ request, response, visitor: { address, requestId } }, token, path) => {
+      return passOn(runtime, admin, { request, response }, { token, method: 'GET', path, address, requestId })
+    },
     origin: () => runtime.state.active.config.publicOrigin,
     idleSeconds: () => runtime.state.active.config.admin?.sessionSeconds ?? 0,
     now,
@@ -134,6 +137,7 @@ function dependenciesOf(
       feed: { followers: backing.feed?.followers ?? 0 },
     }),
     checkConfig: (text) => checkInThread(text, state.active.config),
+    isClosing: () => state.closing,
     isRevoked: (token) => backing.revocations.isRevoked(token),
     upstreams: (id) => upstreamsOf(runtime, id),
     warn: (event, detail) => log.warn(event, detail),
@@ -170,20 +174,47 @@ function upstreamsOf({ state }: Runtime, id: string): ReturnType<AdminDependenci
   }))
 }
 
-async function ask({ state, verifier, now }: Runtime, admin: Admin, call: PageCall): Promise<AdminAnswer> {
+async function ask(runtime: Runtime, admin: Admin, call: PageCall): Promise<AdminAnswer> {
+  const judged = await judgeCall(runtime, call)
+  return 'status' in judged ? judged : admin.call(call, judged)
+}
+
+/** Lets the API answer a page's request; what it may not be told is answered as the API would. */
+async function passOn(
+  runtime: Runtime,
+  admin: Admin,
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  call: PageCall,
+): Promise<void> {
+  const judged = await judgeCall(runtime, call)
+  if ('status' in judged) {
+    response.writeHead(judged.status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+    response.end(judged.text)
+    return
+  }
+  request.url = `${API}${call.path}`
+  admin.handle(request, response, judged)
+}
+
+/** The caller behind a token, or the refusal that it would meet at the gateway. */
+async function judgeCall({ state, verifier, now }: Runtime, call: PageCall): Promise<Caller | AdminAnswer> {
   const { token, method, path, address, requestId } = call
   const route = state.active.config.admin?.route
   const parsed = parseTarget(`${API}${path}`)
-  if (route === undefined || !parsed.ok) return { status: 404, headers: {}, body: { reason: 'not_found' } }
+  if (route === undefined || !parsed.ok) return answered(404, { reason: 'not_found' })
   const seconds = now() / 1_000
   const evidence = await verifier.verify({ scheme: 'bearer', token }, seconds)
   const decision = decide(route, method, parsed.target, evidence, seconds)
   if (decision.kind === 'deny') return refusal(decision.denial, requestId)
   const { token: verified } = decision.permit
   if (verified === undefined) throw new TypeError('the operator’s API let somebody in without a token')
-  return admin.call(call, { token: verified, address, requestId })
+  return { token: verified, address, requestId }
 }
 
 function refusal({ status, reason, description }: Denial, requestId: string): AdminAnswer {
-  return { status, headers: {}, body: { status, reason, detail: description, request_id: requestId } }
+  return answered(status, { status, reason, detail: description, request_id: requestId })
+}
+
+function answered(status: number, body: object): AdminAnswer {
+  return { status, headers: {}, body, text: JSON.stringify(body) }
 }

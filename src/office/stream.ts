@@ -1,0 +1,33 @@
+import { queryOf } from '../issuer/http/request.ts'
+import { cookieOf, type OfficeParts, type OfficeRequest } from './office-visit.ts'
+
+/** Where the Live page's rows come from. */
+export const STREAM_PATH = '/admin/decisions/live/stream'
+
+/**
+ * Opens the stream of the Live page: for a script of that page alone, which shows the ticket that stands in it. The ticket is of this
+ * session, good for a minute, and used up by this. Everybody else gets 403.
+ */
+export async function openStream(parts: OfficeParts, asked: OfficeRequest): Promise<void> {
+  const { request } = asked
+  const site = request.headers['sec-fetch-site']
+  const session = await parts.signIn.open(cookieOf(parts, request, 'admin'), parts.idleSeconds())
+  const query = queryOf(request)
+  const ticket = query.get('ticket') ?? ''
+  if (session === undefined || (site !== undefined && site !== 'same-origin')) return refuse(asked)
+  if (!(await parts.signIn.keepsakes.spendTicket(ticket, session.guard))) return refuse(asked)
+  query.delete('ticket')
+  await parts.passOn(asked, session.token, `/decisions/stream?${query}`)
+}
+
+function refuse({ response, visitor }: OfficeRequest): void {
+  const detail = 'the stream is for the Live page: it wants the ticket that stands in it, once, within a minute'
+  const problem = { type: 'about:blank', title: 'Forbidden', status: 403, detail, request_id: visitor.requestId }
+  const body = Buffer.from(`${JSON.stringify(problem)}\n`)
+  response.writeHead(403, {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+    'content-length': body.length,
+  })
+  response.end(body)
+}
