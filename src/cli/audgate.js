@@ -9,6 +9,9 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 // Half of V8's default for its young generation, which may become three of it: a third less memory under load, at hardly any cost.
 const YOUNG_GENERATION = '--max-semi-space-size'
 
+// Percents of live memory that V8 lets die beside it before it looks. By default so much, on a large machine, that big requests hold four times as much.
+const OLD_GENERATION = '--heap-growing-percent'
+
 // Whoever may send this process a signal could read its keys by the debugger that Node opens on SIGUSR1.
 const NO_DEBUGGER = '--disable-sigusr1'
 process.on('SIGUSR1', () => undefined)
@@ -23,7 +26,11 @@ if (major < 24 || (major === 24 && minor < 21)) {
 } else if (process.argv[2] === 'serve' && canStartAnew()) {
   // V8 takes the size at its start only. The process stays the same one: its id, its files, its place under a supervisor.
   const [node, ...args] = process.argv
-  process.execve(node, [node, `${YOUNG_GENERATION}=8`, NO_DEBUGGER, ...process.execArgv, ...args], process.env)
+  process.execve(
+    node,
+    [node, `${YOUNG_GENERATION}=8`, `${OLD_GENERATION}=30`, NO_DEBUGGER, ...process.execArgv, ...args],
+    process.env,
+  )
 } else {
   // Not Node's default folder under the shared temp folder, where another user of the machine could plant code.
   module.enableCompileCache(url.fileURLToPath(new URL('../../node_modules/.cache/audgate', import.meta.url)))

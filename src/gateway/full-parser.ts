@@ -26,11 +26,17 @@ export interface ParserHandlers<Call extends Underway> {
 
 export type HttpServer = ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>
 
-/** The last request that a connection has brought; `call` undefined: its turn has not come. */
+/** The last request that a connection has brought. */
 interface Latest<Call> {
-  readonly incoming: Incoming
   /** What comes behind it is no request. */
   final: boolean
+  /** Undefined when it has been answered: ten thousand idle connections must not keep a head each. */
+  unanswered: Unanswered<Call> | undefined
+}
+
+/** `call` undefined: its turn has not come. */
+interface Unanswered<Call> {
+  readonly incoming: Incoming
   call: Call | undefined
 }
 
@@ -70,11 +76,15 @@ export class FullParser<Call extends Underway> {
     const { socket } = request
     if (socket.destroyed || this.#latest.get(socket)?.final === true) return
     const incoming = { head: headOf(request), request, response, awaitsContinue, upgrade: undefined }
-    const latest: Latest<Call> = { incoming, final: isDeclinedUpgrade(request), call: undefined }
+    const unanswered: Unanswered<Call> = { incoming, call: undefined }
+    const latest: Latest<Call> = { final: isDeclinedUpgrade(request), unanswered }
     if (latest.final) response.shouldKeepAlive = false
     this.#latest.set(socket, latest)
+    response.once('close', () => {
+      latest.unanswered = undefined
+    })
     this.#turns.await(request, response, () => {
-      latest.call = this.#handlers.request(incoming)
+      unanswered.call = this.#handlers.request(incoming)
     })
   }
 
@@ -91,25 +101,33 @@ export class FullParser<Call extends Underway> {
 
   /** What the parser, or the clock, has ended: answered where its answer can be told from others, else cut. */
   #refuse(socket: Duplex, fault: ClientFault): void {
-    const latest = this.#unanswered(socket)
-    if (fault !== 'gone' && (latest?.final === true || latest?.call?.ending === true)) return
+    const latest = this.#latest.get(socket)
+    const unanswered = this.#unanswered(socket)
+    if (fault !== 'gone' && unanswered !== undefined && (latest?.final === true || unanswered.call?.ending === true))
+      return
     if (fault === 'gone' || !socket.writable) return void socket.destroy()
-    if (latest?.incoming.request.complete === true) return void this.#refuseBehind(latest, socket, fault)
-    if (latest !== undefined && hasSpoken(latest.incoming)) return void socket.destroy()
-    this.#handlers.refused(socket, fault, latest?.call)
+    if (latest !== undefined && unanswered?.incoming.request.complete === true)
+      return void this.#refuseBehind(latest, unanswered, socket, fault)
+    if (unanswered !== undefined && hasSpoken(unanswered.incoming)) return void socket.destroy()
+    this.#handlers.refused(socket, fault, unanswered?.call)
   }
 
   /** A whole request keeps its answer, whatever comes behind it: that is answered next, and ends the connection. */
-  #refuseBehind(latest: Latest<Call>, socket: Duplex, fault: Exclude<ClientFault, 'gone'>): void {
+  #refuseBehind(
+    latest: Latest<Call>,
+    { incoming }: Unanswered<Call>,
+    socket: Duplex,
+    fault: Exclude<ClientFault, 'gone'>,
+  ): void {
     latest.final = true
-    latest.incoming.response.once('finish', () => {
+    incoming.response.once('finish', () => {
       if (socket.writable) this.#handlers.refused(socket, fault, undefined)
     })
   }
 
-  #unanswered(socket: Duplex): Latest<Call> | undefined {
-    const latest = this.#latest.get(socket)
-    return latest === undefined || latest.incoming.response.writableFinished ? undefined : latest
+  #unanswered(socket: Duplex): Unanswered<Call> | undefined {
+    const unanswered = this.#latest.get(socket)?.unanswered
+    return unanswered?.incoming.response.writableFinished === true ? undefined : unanswered
   }
 }
 
