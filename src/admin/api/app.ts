@@ -5,7 +5,6 @@ import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } fr
 import {
   hasZodFastifySchemaValidationErrors,
   isResponseSerializationError,
-  jsonSchemaTransform,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
@@ -15,6 +14,7 @@ import type { Caller } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { notFound, Problem, problemDocument } from '../problem.ts'
 import { type Access, demand } from './demand.ts'
+import { describeOperation } from './description.ts'
 import { createRates } from './rates.ts'
 
 declare module 'fastify' {
@@ -67,7 +67,7 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
-    transform: jsonSchemaTransform,
+    transform: describeOperation(API_PREFIX),
   })
   return app
 }
