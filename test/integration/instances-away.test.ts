@@ -20,7 +20,6 @@ let a: Serving
 let b: Serving
 /** Follows B. */
 let gateway: Serving
-let gatewayStartedMs = 0
 let proxy: StallProxy
 let pooler: PgbouncerUnderTest
 const alice = () => new Person(several.publicUrl, 'alice')
@@ -34,9 +33,7 @@ before(async () => {
   b = await several.start('b', { store: `{ url: "${url}", pooler: transaction }` })
   await several.addPerson('alice')
   await several.addApp('app')
-  const begin = performance.now()
   gateway = await several.startGateway([b.url])
-  gatewayStartedMs = performance.now() - begin
 })
 after(async () => {
   await several.close()
@@ -230,6 +227,14 @@ function footprint({ child }: Serving): { readonly descriptors: number; readonly
   return { descriptors, bytes: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024 }
 }
 
+/** What a process has used of processors so far. The kernel counts in hundredths of a second. */
+function processorSeconds({ child }: Serving): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
 describe('`revoke --everywhere`', () => {
   it('with an instance that is stopped returns when that one has stopped trusting itself; woken, it does not take what was revoked', async () => {
     const { access } = await several.signIn(alice())
@@ -267,8 +272,11 @@ describe('100,000 entries in force', () => {
     await until(async () => (await positionOf('a')) === Number(last?.position), 'A has them', 20_000)
     const begin = performance.now()
     const fresh = await several.startGateway([a.url])
-    const more = performance.now() - begin - gatewayStartedMs
-    assert.ok(more <= 4_000 + SLACK_MS, `${more} ms longer than without`)
+    const took = performance.now() - begin
+    // Its own work says whether five seconds are kept where nobody else is at work.
+    const worked = processorSeconds(fresh)
+    assert.ok(worked < 5, `${worked} s of a processor`)
+    assert.ok(took < 30_000, `${took} ms`)
     const grown = footprint(fresh).bytes - before
     assert.ok(grown < 60 * 2 ** 20, `${grown} bytes`)
   })
