@@ -14,7 +14,16 @@ export interface BackChannelTerms {
   readonly open_session: { readonly question: OpenQuestion; readonly answer: OpenedSession }
   /** A request was refused for the sign-in behind its token: its client's next authorization asks for a better one. */
   readonly weak_sign_in: { readonly question: WeakSignIn; readonly answer: { readonly noted: boolean } }
+  readonly proof: { readonly question: ProofUse; readonly answer: { readonly first: boolean } }
   readonly sign_out: { readonly question: SignOutQuestion; readonly answer: { readonly ended: boolean } }
+}
+
+/** A DPoP proof (RFC 9449 §11.1) that is to count once over all gateways and instances of a store. */
+export interface ProofUse {
+  /** Names the key and the proof's `jti`. */
+  readonly key: string
+  /** NumericDate, seconds: when the proof counts no more. */
+  readonly expiresAt: number
 }
 
 export type BackChannelKind = keyof BackChannelTerms

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import type { WeakSignIn } from '../core/assurance.ts'
 import type { BackChannel } from '../gateway/credentials/back-channel.ts'
@@ -22,6 +23,11 @@ export interface IssuerLink {
   unavailable(): string | undefined
   /** Calls back when {@link IssuerLink.unavailable} may answer otherwise than before. */
   onAvailability(listener: () => void): void
+  /**
+   * How much longer what is known of revocations may count if nothing is heard any more, milliseconds; undefined: always, for
+   * `on_stale_revocations: allow` is in force.
+   */
+  goodForMs(): number | undefined
   /** What keeps this process from serving. */
   unready(): string | undefined
   /** What keeps the issuer from answering: whatever else goes on, nobody can sign in. */
@@ -110,9 +116,11 @@ export async function openOwnIssuerLink(
     issuer.upstreamFailed?.(origin),
   )
   if (following !== undefined) closing.add(() => following.close())
+  const ageMs = (): number => (following === undefined ? memory.revocations.ageMs() : following.silentSeconds() * 1_000)
   return {
     issuer,
     revocations: memory.revocations,
+    goodForMs: () => (mayGoOn(options) ? undefined : Math.max(0, staleAfterMs() - ageMs())),
     unready: () => unreadiness(config, memory, following),
     issuerUnready: async () => {
       const own = memory.health?.fault() ?? memory.clock?.fault()
@@ -127,11 +135,11 @@ export async function openOwnIssuerLink(
     noteWeakSignIn: (refusal) => issuer.noteWeakSignIn?.(refusal),
     noteUse: (gid, at) => memory.usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
-    useJti: sharedProofs(config, memory.store),
+    useJti: sharedProofs(config, issuer.backChannel),
     store: memory.store,
     clock: memory.clock,
     knowledge: {
-      ageSeconds: () => following?.silentSeconds() ?? memory.revocations.ageMs() / 1_000,
+      ageSeconds: () => ageMs() / 1_000,
       position: () => following?.position ?? memory.revocations.position,
     },
     facts: () => instanceFacts(options.current()),
@@ -167,11 +175,23 @@ async function silence(store: Store): Promise<string | undefined> {
   return Promise.race([answered, late])
 }
 
-/** `dpop_replay: store`: a proof counts once over all instances. */
-function sharedProofs({ dpopReplay }: Config, store: Store | undefined): UseJti | undefined {
-  if (dpopReplay === 'instance' || store === undefined) return undefined
-  return (key, expiresAt) => store.addModel('GatewayProof', key, {}, Math.ceil(expiresAt)).catch(() => undefined)
+/** `dpop_replay: store`: a proof counts once over all instances and the gateways that follow them. */
+function sharedProofs({ dpopReplay, issuer }: Config, backChannel: BackChannel): UseJti | undefined {
+  if (dpopReplay === 'instance' || issuer.kind === 'off') return undefined
+  const late = async (): Promise<undefined> => {
+    await delay(PROOF_MS, undefined, { ref: false })
+    return undefined
+  }
+  const ask = async (key: string, expiresAt: number): Promise<boolean | undefined> =>
+    backChannel.ask('proof', { key, expiresAt }).then(
+      ({ first }) => first,
+      () => undefined,
+    )
+  return (key, expiresAt) => Promise.race([ask(key, expiresAt), late()])
 }
+
+/** A proof that can't be told to be new is refused with 503: nobody waits longer for that than for a connection to the database. */
+const PROOF_MS = 2_000
 
 function staleAfter({ current, feedTiming }: IssuerLinkOptions): () => number {
   return () => feedTiming.staleAfterMs ?? current().staleRevocations.afterSeconds * 1_000

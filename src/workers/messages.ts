@@ -21,6 +21,8 @@ export interface WorkerInit extends FileInForce {
   readonly revocations: readonly RevocationEntry[]
   /** Why it can't be told what is revoked; undefined: it can. */
   readonly unavailable: string | undefined
+  /** See {@link IssuerLink.goodForMs}. */
+  readonly goodForMs: number | undefined
   /** Of the embedded issuer; empty without one. */
   readonly publicKeys: readonly PublishedKey[]
   /** Socket on which the primary answers reserved paths. */
@@ -33,7 +35,7 @@ export type PrimaryMessage =
   | ({ readonly kind: 'file'; readonly ask: number } & FileInForce)
   | { readonly kind: 'revocations'; readonly entries: readonly RevocationEntry[] }
   /** Also a sign of life. */
-  | { readonly kind: 'state'; readonly unavailable: string | undefined }
+  | { readonly kind: 'state'; readonly unavailable: string | undefined; readonly goodForMs: number | undefined }
   | { readonly kind: 'keys'; readonly publicKeys: readonly PublishedKey[] }
   | { readonly kind: 'proof'; readonly ask: number; readonly answer: UseAnswer }
   /** Undefined: nobody could answer. */
@@ -74,6 +76,5 @@ export interface WorkerLink {
   onMessage(listener: (message: PrimaryMessage) => void): void
 }
 
-/** Signs of life come this often; a worker that hears none for {@link SILENT_MS} no longer knows what is revoked. */
-export const ALIVE_MS = 3_000
-export const SILENT_MS = 15_000
+/** Signs of life come this often; each says how much longer what the worker knows of revocations may count. */
+export const ALIVE_MS = 1_000

@@ -144,7 +144,14 @@ function briefing({ runtime, innerPath, tls, count }: Primary): PrimaryMessage {
   const publicKeys = publicKeysOf(backing)
   return {
     kind: 'start',
-    briefing: { ...file, revocations, publicKeys, unavailable: backing.unavailable(), innerPath },
+    briefing: {
+      ...file,
+      revocations,
+      publicKeys,
+      unavailable: backing.unavailable(),
+      goodForMs: backing.goodForMs(),
+      innerPath,
+    },
   }
 }
 
@@ -170,8 +177,8 @@ async function spread(primary: Primary, file: FileInForce): Promise<void> {
   }
 }
 
-function tellState({ workers, runtime }: Primary): void {
-  workers.tell({ kind: 'state', unavailable: runtime.backing.unavailable() })
+function tellState({ workers, runtime: { backing } }: Primary): void {
+  workers.tell({ kind: 'state', unavailable: backing.unavailable(), goodForMs: backing.goodForMs() })
 }
 
 function publicKeysOf({ issuer }: IssuerLink): readonly Readonly<Record<string, unknown>>[] {

@@ -5,7 +5,7 @@ import { type IssuerMount, NO_ISSUER } from '../server/issuer-mount.ts'
 import { createLastUse } from '../server/last-use.ts'
 import { createRevocations } from '../server/revocations.ts'
 import type { UseAnswer, UseJti } from '../token/dpop.ts'
-import { type PrimaryMessage, SILENT_MS, type WorkerInit, type WorkerLink } from './messages.ts'
+import type { PrimaryMessage, WorkerInit, WorkerLink } from './messages.ts'
 import type { PassOn } from './pass-on.ts'
 
 export interface WorkerIssuerLink {
@@ -19,14 +19,15 @@ const PROOF_MS = 2_000
 
 /** What a worker knows of issuer and store: as much as the primary tells it. It exists before anything is opened, so no message is lost. */
 export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, passOn: PassOn): WorkerIssuerLink {
-  const state = { heardAt: performance.now(), unavailable: briefing.unavailable, keys: briefing.publicKeys }
+  const state = { ...heard(briefing), keys: briefing.publicKeys }
   const keyListeners: (() => void)[] = []
   const proofs = createProofs(link)
   const questions = createQuestions(link)
   const revocations = createRevocations({
     now: Date.now,
     onState: () => undefined,
-    staleAfterMs: () => SILENT_MS,
+    // The primary tells how long.
+    staleAfterMs: () => Number.POSITIVE_INFINITY,
   })
   revocations.add(briefing.revocations)
   const usage = createLastUse(
@@ -35,9 +36,8 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
   )
   return {
     receive: (message) => {
-      state.heardAt = performance.now()
       if (message.kind === 'revocations') revocations.add(message.entries)
-      if (message.kind === 'state') state.unavailable = message.unavailable
+      if (message.kind === 'state') Object.assign(state, heard(message))
       if (message.kind === 'answer') questions.settle(message.ask, message.answer)
       if (message.kind === 'proof') proofs.settle(message.ask, message.answer)
       if (message.kind !== 'keys') return
@@ -58,8 +58,8 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
         revocations,
         unready: () => undefined,
         issuerUnready: async () => undefined,
-        unavailable: () =>
-          performance.now() - state.heardAt > SILENT_MS ? 'the primary process is silent' : state.unavailable,
+        unavailable: () => state.unavailable ?? (isSilent(state) ? 'the primary process is silent' : undefined),
+        goodForMs: () => undefined,
         onAvailability: () => undefined,
         noteUse: usage.note,
         noteWeakSignIn: (refusal) => link.send({ kind: 'weak_sign_in', refusal }),
@@ -74,6 +74,25 @@ export function createWorkerIssuerLink(briefing: WorkerInit, link: WorkerLink, p
       }
     },
   }
+}
+
+/** What the primary said last of what is known of revocations, and until when that counts, by both clocks. */
+interface Heard {
+  readonly unavailable: string | undefined
+  readonly untilMs: number
+  readonly untilWallMs: number
+}
+
+function heard({
+  unavailable,
+  goodForMs = Number.POSITIVE_INFINITY,
+}: Pick<WorkerInit, 'unavailable' | 'goodForMs'>): Heard {
+  return { unavailable, untilMs: performance.now() + goodForMs, untilWallMs: Date.now() + goodForMs }
+}
+
+/** The monotonic clock stands still while a machine sleeps, the other one can be set: the longer time counts. */
+function isSilent({ untilMs, untilWallMs }: Heard): boolean {
+  return performance.now() > untilMs || Date.now() > untilWallMs
 }
 
 async function mountForWorker(

@@ -3,6 +3,7 @@ import type {
   BackChannelKind,
   BackChannelTerms,
   Exchanged,
+  ProofUse,
   Throttled,
 } from '../../core/back-channel.ts'
 import { APP_PASSWORD_CLIENT } from '../clients/reserved.ts'
@@ -32,6 +33,7 @@ export function createBackChannel(parts: SessionParts): BackChannel {
     begin_sign_in: async (question) => beginSignIn(parts.context, question),
     redeem: (question) => redeem(parts, sessions.isSignedIn, question),
     open_session: sessions.open,
+    proof: async (asked) => ({ first: await isFirstUse(parts, asked) }),
     weak_sign_in: async ({ sub, clientId, need }) => {
       await parts.context.stepUps.note({ sub, clientId, need })
       return { noted: true }
@@ -39,6 +41,14 @@ export function createBackChannel(parts: SessionParts): BackChannel {
     sign_out: async (question) => ({ ended: await sessions.signOut(question) }),
   }
   return { ask: (kind, question) => answers[kind](question) }
+}
+
+/** Longer than any proof counts: what a gateway says of it is not taken further. */
+const MOST_PROOF_SECONDS = 600
+
+async function isFirstUse({ context }: SessionParts, { key, expiresAt }: ProofUse): Promise<boolean> {
+  const until = Math.min(Math.ceil(expiresAt), seconds(context) + MOST_PROOF_SECONDS)
+  return context.store.addModel('GatewayProof', key, {}, until)
 }
 
 /** Its token is for the resource that it was made for, whichever is asked: a gateway tells another by the audience. */

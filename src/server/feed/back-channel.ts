@@ -19,6 +19,7 @@ const KINDS: ReadonlySet<string> = new Set<BackChannelKind>([
     'redeem',
     'open_session',
     'sign_out',
+    'proof',
     'weak_sign_in',
   ] as const),
 ])
