@@ -16,6 +16,7 @@ export interface BackChannelTerms {
   readonly weak_sign_in: { readonly question: WeakSignIn; readonly answer: { readonly noted: boolean } }
   readonly proof: { readonly question: ProofUse; readonly answer: { readonly first: boolean } }
   readonly sign_out: { readonly question: SignOutQuestion; readonly answer: { readonly ended: boolean } }
+  readonly used: { readonly question: UsedQuestion; readonly answer: { readonly noted: boolean } }
 }
 
 /** A DPoP proof (RFC 9449 §11.1) that is to count once over all gateways and instances of a store. */
@@ -35,6 +36,12 @@ export type Exchanged =
   | { readonly kind: 'gone'; readonly why: 'unknown' | 'expired' | 'revoked' }
   /** It stands, but its person may have nothing of the resource now. */
   | { readonly kind: 'refused'; readonly detail: string }
+
+/** Authorizations that were used at a gateway; open tunnels are uses. */
+export interface UsedQuestion {
+  /** When each was used last, by its id. */
+  readonly uses: Readonly<Record<string, number>>
+}
 
 export interface SessionQuestion {
   /** SHA-256 of the cookie's id, base64url. */

@@ -6,11 +6,13 @@ import type { FederationMeter, IssuerEvent } from '../issuer/issuer.ts'
 import type { Store } from '../store/store.ts'
 import type { UseJti } from '../token/dpop.ts'
 import type { Closing } from './closing.ts'
+import { tellUses } from './feed/back-channel.ts'
 import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
 import { instanceFacts, startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import { type IssuerState, openIssuerState, type StateSurroundings } from './issuer-state.ts'
+import { createLastUse, type LastUse } from './last-use.ts'
 import { mountIssuer } from './mount-issuer.ts'
 import type { Revocations } from './revocations.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -106,6 +108,7 @@ export async function openOwnIssuerLink(
   closing.add(() => issuer.close())
   const feed = openFeed(config, memory, options, issuer.backChannel)
   if (feed !== undefined) closing.add(() => feed.close())
+  const usage = memory.usage ?? usageAtIssuer(config, issuer.backChannel, closing)
   const listeners: (() => void)[] = []
   const onKeys = (): void => {
     for (const listener of listeners) listener()
@@ -133,7 +136,7 @@ export async function openOwnIssuerLink(
     },
     onAvailability: (listener) => void waiting.push(listener),
     noteWeakSignIn: (refusal) => issuer.noteWeakSignIn?.(refusal),
-    noteUse: (gid, at) => memory.usage?.note(gid, at),
+    noteUse: (gid, at) => usage?.note(gid, at),
     onKeysChanged: (listener) => void listeners.push(listener),
     useJti: sharedProofs(config, issuer.backChannel),
     store: memory.store,
@@ -146,6 +149,15 @@ export async function openOwnIssuerLink(
     feed,
     following,
   }
+}
+
+/** A gateway on its own tells its issuer what was used: app passwords lie unused else, and nobody asks a provider about open tunnels. */
+function usageAtIssuer({ issuer }: Config, backChannel: BackChannel, closing: Closing): LastUse | undefined {
+  if (issuer.kind !== 'upstream') return undefined
+  // An issuer that is away, or a gateway that stops, loses the last seconds: nobody waits for them.
+  const usage = createLastUse({ touchAuthorizations: (uses) => tellUses(backChannel, uses) }, () => undefined)
+  closing.add(async () => usage.close())
+  return usage
 }
 
 /**

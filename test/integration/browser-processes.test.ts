@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import type { Store } from '../../src/store/store.ts'
 import { ALICE, addPeople, basic, browserYaml, FETCH, Jar } from '../support/browser-gateway.ts'
 import { runAudgate } from '../support/command-line.ts'
 import { freePorts } from '../support/free-ports.ts'
@@ -39,6 +41,20 @@ async function ticketOf(at: string, password: string): Promise<string> {
   const made = await new Jar().send(`${at}/.audgate/tickets`, { method: 'POST', headers, body: '{"path":"/a"}' })
   assert.equal(made.status, 200, made.text)
   return JSON.parse(made.text).url
+}
+
+/** What is used at another process alone is known where the store is: nothing lies unused for that, and open tunnels are asked about. */
+async function noted(store: Store, there: string): Promise<void> {
+  const [made] = await store.appPasswords({})
+  if (made === undefined) return assert.fail('no app password')
+  const password = `agp_${'B'.repeat(43)}`
+  const gid = 'used-there-alone'
+  const hash = createHash('sha256').update(password).digest('base64url')
+  await store.addAppPassword({ ...made, id: 'there', hash, gid, lastUsedAt: undefined }, 100)
+  const headers = { authorization: `Bearer ${password}` }
+  assert.equal((await new Jar().send(`${there}/a`, { headers })).status, 200)
+  const lastUsed = async () => (await store.appPasswords({ gid }))[0]?.lastUsedAt
+  await until(async () => (await lastUsed()) !== undefined, 'the use is known at the issuer', 20_000)
 }
 
 describe('With `issuer: { upstream }` and with `workers: 4` a session, app password and ticket made at one process opens at every other', () => {
@@ -83,6 +99,7 @@ describe('With `issuer: { upstream }` and with `workers: 4` a session, app passw
       )
       assert.deepEqual(await opened(jar, there, password, ticket), [200, 200, 200])
       assert.match(await ticketOf(there, password), /audgate_ticket=/)
+      await noted(store, there)
       await runAudgate(issuer.folder, ['app-password', 'revoke', id], '', {
         AUDGATE_SECRET: 'a secret for tests that is long enough',
         ...env,

@@ -38,6 +38,14 @@ export function createBackChannel(parts: SessionParts): BackChannel {
       await parts.context.stepUps.note({ sub, clientId, need })
       return { noted: true }
     },
+    used: async ({ uses }) => {
+      // A gateway whose clock is ahead must not make a use that is yet to come.
+      const latest = seconds(parts.context)
+      await parts.context.store.touchAuthorizations(
+        new Map(Object.entries(uses).map(([gid, at]) => [gid, Math.min(at, latest)])),
+      )
+      return { noted: true }
+    },
     sign_out: async (question) => ({ ended: await sessions.signOut(question) }),
   }
   return { ask: (kind, question) => answers[kind](question) }

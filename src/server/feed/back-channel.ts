@@ -21,6 +21,7 @@ const KINDS: ReadonlySet<string> = new Set<BackChannelKind>([
     'sign_out',
     'proof',
     'weak_sign_in',
+    'used',
   ] as const),
 ])
 
@@ -73,6 +74,16 @@ export function remoteBackChannel(choice: UpstreamChoice, feedToken: string): Ba
       }
     },
   }
+}
+
+/** As many ids as a question holds, with room to spare. */
+const MOST_USES = 1_000
+
+/** Tells the issuer which authorizations were used at this gateway. Rejects when nobody answers. */
+export async function tellUses(backChannel: BackChannel, uses: ReadonlyMap<string, number>): Promise<void> {
+  const all = [...uses]
+  for (let at = 0; at < all.length; at += MOST_USES)
+    await backChannel.ask('used', { uses: Object.fromEntries(all.slice(at, at + MOST_USES)) })
 }
 
 /** What it holds is of the gateways' making, and only they have the feed token: its members are NOT checked. */
