@@ -12,3 +12,11 @@ export interface UserRecord {
   readonly disabled: boolean
   readonly createdAt: number
 }
+
+/**
+ * What two spellings of one username have in common, for everything that is found or counted by it. NFKC on both sides of the lower case, because
+ * some letters decompose only after it.
+ */
+export function usernameKey(username: string): string {
+  return username.normalize('NFKC').toLowerCase().normalize('NFKC')
+}

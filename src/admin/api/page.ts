@@ -38,12 +38,14 @@ export function cursorOf(key: string | number): string {
   return Buffer.from(JSON.stringify([key])).toString('base64url')
 }
 
-/** The key behind a cursor; throws the problem for one that is none of ours. */
+/** The key behind a cursor; throws the problem for one that is none of ours, in the one spelling that it was given in. */
 export function keyOf<T extends 'string' | 'number'>(cursor: string, kind: T): T extends 'string' ? string : number
 export function keyOf(cursor: string, kind: string): string | number {
   try {
     const [key]: unknown[] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (typeof key === kind && (typeof key === 'string' || typeof key === 'number')) return key
+    const good = typeof key === 'string' ? !key.includes('\0') : Number.isSafeInteger(key)
+    if (good && typeof key === kind && (typeof key === 'string' || typeof key === 'number') && cursorOf(key) === cursor)
+      return key
   } catch {
     // Said below.
   }

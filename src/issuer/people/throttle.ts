@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { addressGroup } from '../../core/address-group.ts'
 import type { Store, UserRecord } from '../../store/store.ts'
+import { usernameKey } from '../../store/user-record.ts'
 import { deriveKey } from '../keys/sealing.ts'
 import { createFailures, type Failures } from './buckets.ts'
 import { createDeviceKeys, type DeviceKeys } from './device-keys.ts'
@@ -147,7 +148,7 @@ export function createSignIn(options: SignInOptions): SignIn {
   }
   return {
     attempt: async (attempt) => {
-      const name = attempt.username.normalize('NFKC').toLowerCase().slice(0, 256)
+      const name = usernameKey(attempt.username).slice(0, 256)
       // No name holds U+0000, and not every database takes it.
       const user = name.includes('\0') ? undefined : await store.userByName(attempt.username)
       const known = user !== undefined && devices.isOf(user, attempt.deviceKey)

@@ -1,12 +1,13 @@
 import type { Revocation } from '../../core/revocation.ts'
 import type { AuditRecord, AuthorizationRecord, ClientRecord, Store } from '../store.ts'
+import { usernameKey } from '../user-record.ts'
 import { auditOf } from './audits.ts'
 import { authorizationOf } from './authorizations.ts'
 import { clientOf } from './clients.ts'
 import type { Database } from './database.ts'
 import { revocationOf } from './revocation-entries.ts'
 import { integer, text, whereAll } from './row.ts'
-import { usernameKey, userOf } from './users.ts'
+import { userOf } from './users.ts'
 
 type Lists = Pick<
   Store,

@@ -1,4 +1,5 @@
 import type { Store, UserRecord } from '../store.ts'
+import { usernameKey } from '../user-record.ts'
 import type { Database, Queries } from './database.ts'
 import { fact, integer, optionalText, type Row, strings, text } from './row.ts'
 
@@ -61,11 +62,6 @@ export async function insertUser(queries: Queries, user: UserRecord): Promise<bo
     user.createdAt,
   )
   return changed === 1
-}
-
-/** NFKC on both sides of the lower case, because some letters decompose only after it. */
-export function usernameKey(username: string): string {
-  return username.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
 
 function first(rows: readonly Row[]): UserRecord | undefined {

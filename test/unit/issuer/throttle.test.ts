@@ -96,6 +96,17 @@ describe('signing in', () => {
     assert.equal((await attempt({ password: RIGHT })).kind, 'wrong')
   })
 
+  it('all spellings of one name are counted as one account, those too that differ before they are in lower case', async () => {
+    const spellings = ['\u1fd2', '\u03aa\u0300', '\u03ca\u0300']
+    await addUser(store, { username: '\u1fd2', groups: [], passwordHash: `hash of ${RIGHT}` }, nowMs)
+    const waits: number[] = []
+    for (let n = 0; n < 6; n++) {
+      const username = spellings[n % 3] ?? ''
+      waits.push(await lastWait({ username, address: `2001:db8:9::${n}` }))
+    }
+    assert.deepEqual(waits, [0, 0, 0, 250, 500, 1000])
+  })
+
   it('a wrong name is told to the log by a keyed hash, a name that exists by itself', async () => {
     const [typed, other, again] = [
       await attempt({ username: 'my secret' }),
