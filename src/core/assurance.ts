@@ -26,11 +26,16 @@ export interface WeakSignIn {
   readonly need: SignInNeed
 }
 
+/** What a refusal says is needed of the sign-in, in the embedded issuer's words; undefined: it is not refused for that. */
+export function neededSignIn({ challenge }: Denial): SignInNeed | undefined {
+  const wish = challenge?.signIn
+  return wish && { acr: LEVELS.find((level) => wish.acrValues.includes(level)), maxAge: wish.maxAge }
+}
+
 /** What the issuer is to be told of a refusal; undefined: nothing, or nothing of its. */
 export function weakSignInOf(denied: Denial, token: VerifiedToken | undefined): WeakSignIn | undefined {
-  const wish = denied.challenge?.signIn
-  if (wish === undefined || token?.embedded !== true || token.username === undefined) return undefined
-  const need = { acr: LEVELS.find((level) => wish.acrValues.includes(level)), maxAge: wish.maxAge }
+  const need = neededSignIn(denied)
+  if (need === undefined || token?.embedded !== true || token.username === undefined) return undefined
   return { sub: token.subject, clientId: token.clientId, need }
 }
 

@@ -1,4 +1,5 @@
 import type { WeakSignIn } from './assurance.ts'
+import type { SignInNeed } from './levels.ts'
 
 /**
  * What gateways ask the issuer directly, not through a browser: credentials that are no tokens are exchanged for access tokens there. Plain data, for
@@ -116,6 +117,8 @@ export interface NewSignIn {
   readonly flow: string
   /** How often it was begun before without an end. */
   readonly again: number
+  /** What a refused request needs of the sign-in. */
+  readonly need?: SignInNeed | undefined
 }
 
 export interface BegunSignIn {

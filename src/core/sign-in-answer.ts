@@ -48,7 +48,9 @@ export function signInStep(denied: Denial, terms: SignInTerms, context: AnswerCo
   })
   if (row === 'sent') return answer({ wantsHtml: terms.namesHtml })
   if (row === 'refused' || row === 'drive' || row === 'sessionless') return answer({})
-  if (row === 'page') return terms.isYoung ? refusedPage(denied, context) : { kind: 'sign_in' }
+  // A better sign-in does not lead here again: the issuer ends with a page of its own where it can't be had.
+  const isVain = terms.isYoung && denied.reason !== 'insufficient_authentication'
+  if (row === 'page') return isVain ? refusedPage(denied, context) : { kind: 'sign_in' }
   const page = PAGES[row]?.(terms.signIn)
   if (page !== undefined) return answer({ wantsHtml: true, page })
   if (row === 'script') return answer({ wantsHtml: false, members: { sign_in: terms.signIn } })

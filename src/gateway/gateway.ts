@@ -276,7 +276,7 @@ export class Gateway {
       const named = { ...rest, headers: [...headers, 'X-Request-Id', record.id] }
       this.#answer(call, named, { outcome: 'refused', reason, ...NO_BYTES })
     }
-    beginSignIn(active.policy, this.#options.backChannel, signInAsk(match), incoming.head.rawHeaders)
+    beginSignIn(active.policy, this.#options.backChannel, signInAsk(match, denied), incoming.head.rawHeaders)
       .then(answer, () => this.#deny(call, SIGN_IN_UNAVAILABLE))
       .catch((error: unknown) => this.#fail(call, error))
   }

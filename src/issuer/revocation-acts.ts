@@ -74,8 +74,12 @@ export interface RevocationActs extends ProviderActs {
   ): Promise<readonly Revocation[]>
   /** Sets the password and ends all sessions and tokens but those in hand. */
   changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
-  /** Sets the password by a one-time link, and ends all sessions and tokens. @param detail of the link, for the audit. */
-  setUpByLink(sub: string, hash: string, detail: Readonly<Record<string, unknown>>): Promise<readonly Revocation[]>
+  /** Ends all sessions and tokens by a one-time link. @param change sets the password, or (undefined) takes it away. @param detail of the link, for the audit. */
+  setUpByLink(
+    sub: string,
+    change: { readonly passwordHash?: string | undefined },
+    detail: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Revocation[]>
 }
 
 /** Acts on a store. */
@@ -242,11 +246,11 @@ function settingActs(
         setUser: { sub, passwordHash },
         audit: line('user.password_changed', { sub, by }),
       })),
-    setUpByLink: (sub, passwordHash, detail) =>
+    setUpByLink: (sub, change, detail) =>
       acting((stamp) => ({
         ...everything(sub, stamp),
         endAppPasswords: [{ sub, revokeTokens: stamp }],
-        setUser: { sub, passwordHash },
+        setUser: { sub, ...change },
         audit: line('link.used', { sub, ...detail }),
       })),
   }

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { type Answer, wantsHtml } from '../../core/answer.ts'
+import { neededSignIn } from '../../core/assurance.ts'
 import { corsHeaders } from '../../core/cors.ts'
 import { type Denial, denial } from '../../core/denial.ts'
+import type { SignInNeed } from '../../core/levels.ts'
 import { namesHtml, type RequestKind, requestKind } from '../../core/request-kind.ts'
 import type { Route } from '../../core/route.ts'
 import { type AnswerRow, answerRow, type SignInStep, signInStep } from '../../core/sign-in-answer.ts'
@@ -99,25 +101,27 @@ export interface SignInAsk {
   /** Path and query. */
   readonly target: string
   readonly again: number
+  readonly need?: SignInNeed | undefined
 }
 
 /** The sign-in that a page load of a protected route begins. */
-export function signInAsk({ host, target, route }: RouteMatch): SignInAsk {
+export function signInAsk({ host, target, route }: RouteMatch, denied: Denial): SignInAsk {
   const resource = route.access.kind === 'protected' ? route.access.resource.identifier : ''
-  return { host, resource, target: target.path + target.query, again: 0 }
+  return { host, resource, target: target.path + target.query, again: 0, need: neededSignIn(denied) }
 }
 
 /** Sends a browser to the issuer: nothing is kept of it but a cookie that binds it to what it began. Rejects when the issuer is away. */
 export async function beginSignIn(
   policy: Policy,
   backChannel: BackChannel,
-  { host, resource, target, again }: SignInAsk,
+  { host, resource, target, again, need }: SignInAsk,
   rawHeaders: readonly string[],
 ): Promise<Answer> {
   const known = readBrowserCookie(policy, rawHeaders, 'flow')
   const flow = known ?? randomBytes(16).toString('base64url')
   const origin = originOf(policy, host)
-  const { location } = await backChannel.ask('begin_sign_in', { origin, resource, target, flow: hashOf(flow), again })
+  const question = { origin, resource, target, flow: hashOf(flow), again, ...(need && { need }) }
+  const { location } = await backChannel.ask('begin_sign_in', question)
   const cookies = known === undefined ? ['Set-Cookie', setBrowserCookie(policy, 'flow', flow, FLOW_SECONDS)] : []
   return redirectTo(location, cookies)
 }

@@ -1,12 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IssuerContext } from '../context.ts'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { onwardOf } from '../http/onward.ts'
 import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
+import { mustEnrol } from '../interaction/enrol-step.ts'
 import { makeOwnAppPassword, revokeOwnAppPassword } from './app-passwords.ts'
 import { disownBrowser, endBrowser } from './browsers.ts'
 import { disconnect, endDevice, signOutEverywhere } from './end-access.ts'
+import { enrolStep } from './enrolment.ts'
 import { removeOwnFactor } from './factor-remove.ts'
 import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes } from './factors.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
@@ -23,7 +26,8 @@ import {
   refuse,
   type SignedInRequest,
 } from './request.ts'
-import { showSignedOut, signIn, signInByCode, signInByPasskey, signOut } from './sign-in.ts'
+import type { BrowserSession } from './sessions.ts'
+import { PLACE, showSignedOut, signIn, signInByCode, signInByPasskey, signOut } from './sign-in.ts'
 import { connectProvider, unlinkProvider } from './ways-in.ts'
 
 type Step = (call: SignedInRequest) => Promise<void>
@@ -64,6 +68,9 @@ const OPEN_STEPS: ReadonlyMap<string, (call: AccountRequest) => Promise<void>> =
   ['sign-in', signIn],
   ['sign-in-code', signInByCode],
   ['sign-in-passkey', signInByPasskey],
+  ...(['enrol-app', 'enrol-app-confirm', 'enrol-passkey'] as const).map(
+    (step) => [step, enrolStep(step, PLACE)] as const,
+  ),
 ])
 
 /**
@@ -120,7 +127,13 @@ async function look(call: AccountRequest): Promise<void> {
   const onward = onwardOf(call.context, call.request)
   if (onward !== undefined) return redirect(call.response, onward)
   const session = await call.sessions.current(call.request, call.response)
-  return session === undefined ? showSignedOut(call) : showOverview({ ...call, session })
+  const isOpen = session !== undefined && !(await lacksSecond(call.context, session))
+  return isOpen ? showOverview({ ...call, session }) : showSignedOut(call)
+}
+
+/** Whether a session is from before the person had to have a second factor: it opens nothing until there is one. */
+async function lacksSecond(context: IssuerContext, { acr, user }: BrowserSession): Promise<boolean> {
+  return acr === 'pwd' && (await mustEnrol(context, user))
 }
 
 /** The step behind a form of the page; only for who is signed in and sends the page's own form. */
@@ -131,7 +144,7 @@ function ownStep(path: string): ((call: AccountRequest) => Promise<void>) | unde
   return async (call) => {
     const { context, request, response, sessions } = call
     const session = await sessions.current(request, response)
-    if (session === undefined) return redirect(response, ACCOUNT_PATH)
+    if (session === undefined || (await lacksSecond(context, session))) return redirect(response, ACCOUNT_PATH)
     if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(call)
     if (!BEFORE_PASSWORD.has(name) && (await context.store.passwordDue(session.user.sub)))
       return redirect(response, ACCOUNT_PATH)

@@ -1,8 +1,10 @@
 import type { UserRecord } from '../../store/store.ts'
-import { type IssuerContext, siteOf } from '../context.ts'
+import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
+import type { Notice } from '../pages/layout.ts'
 import { enrolPage, type FactorsModel, recoveryCodesPage } from '../pages/second-factor.ts'
+import { clockTime } from '../pages/words.ts'
 import { sealedSecret, sealSecret } from '../people/enrolment.ts'
 import { AUTHENTICATOR } from '../people/factor-removal.ts'
 import { hasSecond } from '../people/factor-rules.ts'
@@ -35,6 +37,17 @@ export async function factorsOf(call: SignedInRequest): Promise<FactorsModel | u
 function secondOf({ app, passkeys }: FactorStanding): FactorsModel['second'] {
   if (app) return passkeys.length > 0 ? 'both' : 'app'
   return passkeys.length > 0 ? 'passkey' : 'none'
+}
+
+const TOLD_SECONDS = 30 * 86_400
+
+/** That a recovery code was used, for as long as it may have been somebody else and no new ones were made. */
+export async function recoveryNotices({ context, session }: SignedInRequest): Promise<readonly Notice[]> {
+  const used = await context.store.recovery(session.user.sub)
+  if (used === undefined || seconds(context) - used.at > TOLD_SECONDS) return []
+  const when = clockTime(used.at * 1000)
+  const text = `A recovery code was used at ${when}, from ${used.address}. If that wasn’t you, change your password and make new recovery codes.`
+  return [{ kind: 'note', text }]
 }
 
 /** Whether the person may add an app: it comes after a password. */
@@ -77,6 +90,7 @@ export async function makeRecoveryCodes(call: SignedInRequest): Promise<void> {
   const { sub, passwordHash } = session.user
   const codes = passwordHash === undefined ? undefined : await context.secondFactors.makeCodes(sub)
   if (codes === undefined) return redirect(call.response, ACCOUNT_PATH)
+  await context.store.forgetRecovery(sub)
   await context.record('recovery_codes.made', { sub, by: sub, ...from(call) })
   showCodes(call, codes)
 }

@@ -1,6 +1,7 @@
 import { LEVELS } from '../../core/levels.ts'
 import { seconds, siteOf } from '../context.ts'
 import { sendPage } from '../http/response.ts'
+import { BY_LINK } from '../interaction/enrol-step.ts'
 import { errorPage } from '../pages/message.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { hasSecond, isBest } from '../people/factor-rules.ts'
@@ -51,10 +52,3 @@ export async function mayAddFactor({ context, session, response }: SignedInReque
   sendPage(response, 403, errorPage({ site: siteOf(context), ...BY_LINK, code: undefined, requestId: undefined }))
   return false
 }
-
-/** After an operator took the last factor away, a password alone must not bring another one in. */
-export const BY_LINK = {
-  title: 'This needs a link',
-  what: 'Your second factor was removed by whoever runs this service. A new one can’t be added by the password alone.',
-  advice: 'Ask them for a recovery link: it lets you set a new password, and a second factor after that.',
-} as const

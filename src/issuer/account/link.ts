@@ -3,10 +3,13 @@ import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { isFromElsewhere } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
+import { CEREMONY_FIELD, PASSKEY_FIELD } from '../interaction/passkey-step.ts'
 import { type LinkModel, linkPage } from '../pages/link.ts'
 import { donePage, errorPage } from '../pages/message.ts'
 import { LINK_FIELD, LINK_PATH, type LiveLink, linkDetail, liveLink } from '../people/links.ts'
+import type { CeremonyAnswer } from '../people/passkeys.ts'
 import { passwordProblem } from '../people/password-judgement.ts'
+import { deviceLabel } from '../tokens/authorization-label.ts'
 import { passwordRules, shortestPassword } from './password-rules.ts'
 import { type AccountRequest, posted } from './request.ts'
 
@@ -37,24 +40,52 @@ export async function useLink(call: AccountRequest): Promise<void> {
   const secret = posted(call, LINK_FIELD)
   const live = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
   if (live === undefined) return showDead(call)
+  if (posted(call, PASSKEY_FIELD) !== '') return useByPasskey(call, secret, live)
   const password = posted(call, 'new_password')
   const problem = await unfitness(context, live, password, posted(call, 'repeat_password'))
   if (problem !== undefined) return ask(call, live, secret, 400, { problem })
   const hash = await context.passwords.hash(password)
   if (hash === undefined) return ask(call, live, secret, 429, { busy: true })
-  if (!(await settle(call, secret, live, hash))) return showDead(call)
+  if (!(await settle(call, secret, live, { passwordHash: hash }))) return showDead(call)
   context.federation.wake()
   redirect(response, DONE_PATH)
 }
 
+/** Makes a passkey the way in, once; what follows is as with a password. One that is refused has used nothing up. */
+async function useByPasskey(call: AccountRequest, secret: string, live: LiveLink): Promise<void> {
+  const { context, request, response } = call
+  const passkey = {
+    place: placeOf(live),
+    sealed: posted(call, CEREMONY_FIELD),
+    response: posted(call, PASSKEY_FIELD),
+  }
+  const name = deviceLabel(request.headers['user-agent'])
+  if ((await isBeside(context, live)) || !(await settle(call, secret, live, { passkey, name }))) {
+    const still = await liveLink(context.store, secret, context.settings().adminGroups, seconds(context))
+    return still === undefined ? showDead(call) : ask(call, still, secret, 400, { refused: true })
+  }
+  context.federation.wake()
+  redirect(response, DONE_PATH)
+}
+
+/** A passkey is made for the link in hand. */
+function placeOf({ link }: LiveLink): string {
+  return `link ${link.id}`
+}
+
+/** What a link is used for. */
+type Way = { readonly passwordHash: string } | { readonly passkey: CeremonyAnswer; readonly name: string }
+
 const DONE = {
-  title: 'Your password is set',
-  text: ['The link has done its work and opens nothing any more. Sign in with your user name and the new password.'],
+  title: 'Your account is set up',
+  text: [
+    'The link has done its work and opens nothing any more. Sign in with your user name and the new password, or with your passkey.',
+  ],
   next: { url: '/account', label: 'Sign in' },
 }
 
 /** One step: of several who post the same link, one gets here with `true`. */
-async function settle(call: AccountRequest, secret: string, { link, user }: LiveLink, hash: string): Promise<boolean> {
+async function settle(call: AccountRequest, secret: string, { link, user }: LiveLink, way: Way): Promise<boolean> {
   const { context, request, response } = call
   const { address } = issuerRequestOf(request)
   const requestId = response.getHeader('x-request-id')
@@ -70,7 +101,10 @@ async function settle(call: AccountRequest, secret: string, { link, user }: Live
       if (link.reset.includes('passkeys'))
         for (const { id } of await store.passkeys(user.sub)) await store.removePasskey(user.sub, id)
       await store.clearFactorReset(user.sub)
-      await acts.setUpByLink(user.sub, hash, detail)
+      if ('passkey' in way && (await context.passkeys.add(user, way.passkey, way.name)).kind !== 'added') return false
+      // A password that was to be reset goes, though a passkey comes in its place.
+      const goes = link.reset.includes('password') ? { passwordHash: undefined } : {}
+      await acts.setUpByLink(user.sub, 'passkey' in way ? goes : way, detail)
       return true
     },
     (done) => done,
@@ -100,6 +134,8 @@ async function unfitness(
 interface Trouble {
   readonly problem?: LinkModel['problem']
   readonly busy?: boolean
+  /** The passkey was. */
+  readonly refused?: boolean
 }
 
 async function ask(
@@ -107,18 +143,28 @@ async function ask(
   live: LiveLink,
   secret: string,
   status: 200 | 400 | 429,
-  { problem, busy = false }: Trouble,
+  { problem, busy = false, refused = false }: Trouble,
 ): Promise<void> {
   const { link, user } = live
   const maker = link.madeBy === 'cli' ? undefined : await context.store.userBySub(link.madeBy)
+  const beside = await isBeside(context, live)
+  const offers = context.passkeys.offered() && !beside
+  const ceremony = offers ? await context.passkeys.beginAdding(user, placeOf(live)) : undefined
+  const hidden = { [LINK_FIELD]: secret }
   const page = linkPage({
     site: siteOf(context),
-    shortest: shortestPassword(context, await isBeside(context, live)),
+    shortest: shortestPassword(context, beside),
     kind: link.kind,
     account: user,
     from: maker?.displayName ?? maker?.username,
     gives: givenBy(context, user.groups),
-    form: { action: LINK_PATH, hidden: { [LINK_FIELD]: secret } },
+    form: { action: LINK_PATH, hidden },
+    passkey: ceremony && {
+      form: { action: LINK_PATH, hidden: { ...hidden, [CEREMONY_FIELD]: ceremony.sealed } },
+      options: ceremony.options,
+      kind: 'create',
+    },
+    refused,
     problem,
     busy,
   })

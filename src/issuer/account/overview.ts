@@ -12,7 +12,7 @@ import { OPENID_SCOPES } from '../people/people.ts'
 import { appPasswordsOf } from './app-password-list.ts'
 import { pageBrowsers } from './browsers.ts'
 import { pageEvents } from './events.ts'
-import { factorsOf } from './factors.ts'
+import { factorsOf, recoveryNotices } from './factors.ts'
 import { DATA_PATH } from './my-data.ts'
 import { passkeysOf } from './passkeys.ts'
 import { shortestPassword } from './password-rules.ts'
@@ -117,7 +117,11 @@ export async function showOverview(call: SignedInRequest, failure?: Failure): Pr
   const page = accountPage({
     site: siteOf(context),
     account: user,
-    notices: [...(outcome === undefined ? [] : [doneNotice(outcome)]), ...(failure?.notice ? [failure.notice] : [])],
+    notices: [
+      ...(await recoveryNotices(call)),
+      ...(outcome === undefined ? [] : [doneNotice(outcome)]),
+      ...(failure?.notice ? [failure.notice] : []),
+    ],
     apps: await pageApps(call),
     appPasswords: await appPasswordsOf(call),
     ways: await waysIn(call),

@@ -8,6 +8,7 @@ import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { noteSignedOut, wasSignedOut } from '../http/sign-in-cookies.ts'
 import { CODE_PROBLEMS, codeModel, keepCodeSignIn, tryCode } from '../interaction/code-step.ts'
+import { mustEnrol, showEnrolment } from '../interaction/enrol-step.ts'
 import { PASSKEY_REFUSED, tryPasskey } from '../interaction/passkey-step.ts'
 import { straightTo } from '../interaction/provider-sign-in.ts'
 import { donePage, leadOnPage } from '../pages/message.ts'
@@ -17,6 +18,7 @@ import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
 import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
+import { enrolPlace } from './enrolment.ts'
 import { accountPasskeyAsk, browserPlace } from './passkey-ask.ts'
 import {
   ACCOUNT_PATH,
@@ -29,7 +31,7 @@ import {
 } from './request.ts'
 
 /** Where the password was typed that a code page goes by. */
-const PLACE = 'account'
+export const PLACE = 'account'
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
@@ -68,6 +70,7 @@ export async function signIn(call: AccountRequest): Promise<void> {
   const second = await context.secondFactors.has(sub)
   const spared = second && posted(call, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
   if (second && !spared) return showCodePage(call, result.user, passedPassword(context, result.user, PLACE), 200)
+  if (await mustEnrol(context, result.user)) return showEnrolment(enrolPlace(call, PLACE), result.user)
   await context.record('login.success', { sub, ...about })
   if (!(await sessions.begin(request, response, sub, result.amr)))
     return askAgain(call, { status: 400, problem: WRONG })

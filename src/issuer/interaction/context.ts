@@ -6,6 +6,7 @@ import { type IssuerContext, siteOf } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { type PageOptions, redirect, sendPage } from '../http/response.ts'
 import { errorPage, leadOnPage } from '../pages/message.ts'
+import { recoveryCodesPage } from '../pages/second-factor.ts'
 import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
 import { isKept } from './opener.ts'
 
@@ -44,11 +45,22 @@ function sessionAcr(session: PendingInteraction['session']): unknown {
   return session !== undefined && 'acr' in session ? session.acr : undefined
 }
 
-/** Ends the page's part with `result` and sends the person on their way: to the client, maybe, by a redirect of its own. */
-export async function finish(visit: InteractionContext, result: Record<string, unknown>): Promise<void> {
+/**
+ * Ends the page's part with `result` and sends the person on their way: to the client, maybe, by a redirect of its own. @param codes recovery codes
+ * that are shown first, this once.
+ */
+export async function finish(
+  visit: InteractionContext,
+  result: Record<string, unknown>,
+  codes?: readonly string[],
+): Promise<void> {
   const { context, client, interaction, redirectUri, response } = visit
   interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
   if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
+  if (codes !== undefined) {
+    const page = recoveryCodesPage({ site: siteOf(context), codes, nextUrl: interaction.returnTo })
+    return sendInteractionPage(visit, 200, page)
+  }
   if (redirectUri === undefined) return redirect(response, interaction.returnTo)
   const keepsFragment = client.id === BROWSER_CLIENT
   const url = interaction.returnTo

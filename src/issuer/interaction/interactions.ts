@@ -13,7 +13,7 @@ import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
 import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
 import { goOn, showPasswordDue } from './password-due.ts'
 import { goToProvider } from './provider-sign-in.ts'
-import { showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
+import { enrolStep, showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 
 type Step = (visit: InteractionContext) => Promise<void> | void
 
@@ -27,6 +27,9 @@ const STEPS: Readonly<Record<string, Step>> = {
   'go-on': goOn,
   code: takeCode,
   passkey: takePasskey,
+  'enrol-app': enrolStep('enrol-app'),
+  'enrol-app-confirm': enrolStep('enrol-app-confirm'),
+  'enrol-passkey': enrolStep('enrol-passkey'),
 }
 const PAGES: Readonly<Record<string, Step>> = {
   login: showSignIn,

@@ -62,10 +62,15 @@ export async function signInByPasskey(visit: InteractionContext): Promise<boolea
 }
 
 /** Ends the page's part with somebody signed in; what the browser had of another person goes. */
-export async function finishSignIn(visit: InteractionContext, sub: string, amr: readonly string[]): Promise<void> {
+export async function finishSignIn(
+  visit: InteractionContext,
+  sub: string,
+  amr: readonly string[],
+  codes?: readonly string[],
+): Promise<void> {
   const { context, interaction, provider, response } = visit
   if (interaction.session !== undefined && interaction.session.accountId !== sub)
     await leaveSession(context, provider, interaction, response)
   const how = { amr: [...amr], acr: levelOfMethods(amr) }
-  await finish(visit, { login: { accountId: sub, ...how, ts: seconds(context), remember: true } })
+  await finish(visit, { login: { accountId: sub, ...how, ts: seconds(context), remember: true } }, codes)
 }

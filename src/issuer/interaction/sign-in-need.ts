@@ -7,6 +7,7 @@ import { SIGN_IN_WISHES } from '../http/authorization-parameters.ts'
 import type { Person } from '../people/people.ts'
 import { satisfies } from '../people/step-ups.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
+import { mustEnrol } from './enrol-step.ts'
 import { standingOf } from './provider-session.ts'
 import { levelOfScopes } from './reachable-level.ts'
 
@@ -67,7 +68,10 @@ export function stepUpCheck(context: IssuerContext): InstanceType<typeof Check> 
     async (ctx: KoaContextWithOIDC) => {
       const { session, params, result, account } = ctx.oidc
       if (session?.accountId === undefined) return false
-      const { acr, maxAge } = await needOf(context, params ?? {}, userOf(ctx, account))
+      const user = userOf(ctx, account)
+      // From before the person had to have a second factor.
+      if (user !== undefined && session.acr === 'pwd' && (await mustEnrol(context, user))) return true
+      const { acr, maxAge } = await needOf(context, params ?? {}, user)
       const fresh = result?.login !== undefined
       return !satisfies(
         { acr, maxAge: fresh ? undefined : maxAge === 0 ? -1 : maxAge },

@@ -22,6 +22,7 @@ import {
   sendExpired,
   sendInteractionPage,
 } from './context.ts'
+import { type EnrolPlace, type EnrolStep, mustEnrol, showEnrolment, takeEnrolment } from './enrol-step.ts'
 import { formTarget } from './form-target.ts'
 import { leaveSession } from './leave-session.ts'
 import { finishSignIn, PASSKEY_REFUSED, passkeyAsk, signInByPasskey } from './passkey-step.ts'
@@ -142,6 +143,7 @@ export async function signIn(visit: InteractionContext): Promise<void> {
   const { user, amr } = result
   const second = await context.secondFactors.has(user.sub)
   if (second && !(await spareCode(visit, user))) return showCode(visit, user)
+  if (await mustEnrol(context, user)) return showEnrolment(enrolPlace(visit), user)
   await context.record('login.success', { sub: user.sub, ...about })
   keepDevice(context, visit.response, result.deviceKey)
   await finishSignIn(visit, user.sub, amr)
@@ -190,6 +192,33 @@ export async function takePasskey(visit: InteractionContext): Promise<void> {
   if (await goesOn(visit)) return
   if ((await signInByPasskey(visit)) || (await askForCodeAgain(visit, PASSKEY_REFUSED))) return
   await showSignInPage(visit, { username: '', problem: PASSKEY_REFUSED, status: 400 })
+}
+
+/** Between the password and the client, where a second factor has to be. */
+function enrolPlace(visit: InteractionContext): EnrolPlace {
+  const { context, request, response, interaction } = visit
+  return {
+    context,
+    request,
+    response,
+    passedAt: interaction.uid,
+    place: interaction.uid,
+    target: (step) => formTarget(visit, step),
+    cancel: formTarget(visit, 'deny'),
+    send: (status, page) => sendInteractionPage(visit, status, page),
+    done: async (user, amr, codes) => {
+      keepDevice(context, response, context.signIn.deviceKeyFor(user))
+      await finishSignIn(visit, user.sub, amr, codes)
+    },
+  }
+}
+
+/** Carries out a form of that; one that comes too late begins with the password again. */
+export function enrolStep(step: EnrolStep): (visit: InteractionContext) => Promise<void> {
+  return async (visit) => {
+    if (!(await takeEnrolment(enrolPlace(visit), step)))
+      redirect(visit.response, interactionPath(visit.interaction.uid))
+  }
 }
 
 /** Checks the code that comes after the password; one that comes too late begins with the password again. */

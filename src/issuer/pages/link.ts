@@ -2,6 +2,7 @@ import { type FormTarget, field, form } from './form.ts'
 import { html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountName, type PageAccount } from './parties.ts'
+import { type PasskeyForm, passkeyForm } from './passkey.ts'
 import { plainWords } from './words.ts'
 
 export interface LinkModel extends PageFrame {
@@ -15,6 +16,10 @@ export interface LinkModel extends PageFrame {
   readonly gives: readonly string[]
   /** Takes `new_password` and `repeat_password`. */
   readonly form: FormTarget
+  /** Makes a passkey instead; undefined: that isn't to be had. */
+  readonly passkey?: PasskeyForm | undefined
+  /** A passkey came that was not accepted. */
+  readonly refused?: boolean
   readonly problem: { readonly field: 'new_password' | 'repeat_password'; readonly text: string } | undefined
   /** There are too many who want something at the moment. */
   readonly busy: boolean
@@ -31,7 +36,9 @@ export function linkPage(model: LinkModel): string {
     problem === undefined ? title : `Problem: ${title}`,
     html`<h1>${title}</h1>
 ${busy && problemNotice('There were too many tries. Wait a moment, then try again.')}
+${model.refused === true && problemNotice('That passkey was not accepted. Try again.')}
 ${lead(model)}
+${model.passkey && passkeyForm(model.passkey, 'Make a passkey')}
 ${form(
   model.form,
   html`<input type="text" name="username" value="${account.username}" autocomplete="username" hidden>
@@ -39,7 +46,7 @@ ${field({ ...common, name: 'new_password', label: 'New password', hint: `At leas
 ${field({ ...common, name: 'repeat_password', label: 'New password, once more', problem: of('repeat_password') })}
 <div class="actions"><button class="button primary" type="submit">Set password</button></div>`,
 )}
-<p class="hint">${kind === 'invite' ? 'This link works once. It does not sign you in: you do that next, with the password.' : 'Everything of yours that is signed in anywhere is signed out then. This link works once and does not sign you in.'}</p>`,
+<p class="hint">${kind === 'invite' ? 'This link works once. It does not sign you in: you do that next.' : 'Everything of yours that is signed in anywhere is signed out then. This link works once and does not sign you in.'}</p>`,
   )
 }
 

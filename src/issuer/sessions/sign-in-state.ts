@@ -71,6 +71,8 @@ function authorizationUrl({ settings }: IssuerContext, begun: SignInState, state
     nonce: begun.nonce,
     code_challenge: challengeOf(begun.verifier),
     code_challenge_method: 'S256',
+    ...(begun.need?.acr !== undefined && { acr_values: begun.need.acr }),
+    ...(begun.need?.maxAge !== undefined && { max_age: String(begun.need.maxAge) }),
   }).toString()
   return url.href
 }
