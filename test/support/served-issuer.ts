@@ -248,7 +248,7 @@ async function serve(
 ): Promise<{ readonly child: ChildProcess; readonly output: { stdout: string; stderr: string } }> {
   const child = start(folder, ['serve'], env)
   const output = collected(child)
-  for (const deadline = Date.now() + 20_000; ; ) {
+  for (const deadline = Date.now() + 60_000; ; ) {
     const answer = await fetch(`${url}/oauth/jwks`).catch(() => undefined)
     if (answer?.status === 200) return { child, output }
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`does not serve: ${JSON.stringify(output)}`)
