@@ -77,23 +77,25 @@ export interface FilterField {
   readonly options?: readonly string[]
   /** A day and hour, in UTC. */
   readonly time?: true
+  /** For what is long, such as a URL. */
+  readonly wide?: true
 }
 
 /** A GET form: what it finds is in the address. */
-export function filters(action: string, fields: readonly FilterField[], query: URLSearchParams): Html {
-  const inputs = fields.map(({ name, label, options, time }) => {
+export function filters(action: string, fields: readonly FilterField[], query: URLSearchParams, button = 'Show'): Html {
+  const inputs = fields.map(({ name, label, options, time, wide }) => {
     const value = query.get(name) ?? ''
     const type = time === true ? 'datetime-local' : undefined
     const shown = time === true ? value.slice(0, 16) : value
     const input =
       options === undefined
-        ? html`<input class="input" ${attributes({ id: `f-${name}`, name, type, value: shown, maxlength: '256' })}>`
+        ? html`<input ${attributes({ class: wide === true ? 'input wide' : 'input', id: `f-${name}`, name, type, value: shown, maxlength: wide === true ? '4096' : '256' })}>`
         : html`<select ${attributes({ id: `f-${name}`, name })}><option value="">any</option>${options.map(
             (option) => html`<option ${attributes({ value: option, selected: option === value })}>${option}</option>`,
           )}</select>`
     return html`<div><label for="${`f-${name}`}">${label}</label>${input}</div>`
   })
-  return html`<form class="filters" method="get" action="${action}">${inputs}<button class="button" type="submit">Show</button></form>`
+  return html`<form class="filters" method="get" action="${action}">${inputs}<button class="button" type="submit">${button}</button></form>`
 }
 
 /** The way to what follows, with the same filter. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { type OfficeUnderTest, seriousFindings, startOffice } from '../support/office-under-test.ts'
 
 const PATHS = [
@@ -35,6 +35,15 @@ async function expectHeading(url: string, heading: string): Promise<void> {
   assert.equal(await page.textContent('h1'), heading)
 }
 
+/** Goes there by the Tab key alone. */
+async function reach(target: Page, wanted: Locator): Promise<void> {
+  for (let presses = 0; presses < 80; presses += 1) {
+    await target.keyboard.press('Tab')
+    if (await wanted.and(target.locator(':focus')).count()) return
+  }
+  assert.fail('the Tab key does not lead there')
+}
+
 before(async () => {
   office = await startOffice()
   origin = office.origin
@@ -51,7 +60,7 @@ before(async () => {
 after(() => office?.close())
 
 describe('the operator’s pages', () => {
-  it('lead to the sign-in and back to the address with its filter', async () => {
+  it('a pasted /admin/decisions?… shows the same filter after sign-in', async () => {
     await office.signIn(page, 'ada', '/admin/decisions?outcome=refused&reason=no_token')
     assert.equal(page.url(), `${origin}/admin/decisions?outcome=refused&reason=no_token`)
     assert.equal(await page.inputValue('#f-reason'), 'no_token')
@@ -83,7 +92,7 @@ describe('the operator’s pages', () => {
     })
   }
 
-  it('a script of the same origin that fetches a page gets 403', async () => {
+  it('a script of an upstream on the same origin that fetches /account or /admin gets 403', async () => {
     await page.goto(`${origin}/admin`)
     const [status] = await Promise.all([
       page.evaluate(`fetch('/account').then(({ status }) => status)`).catch(() => 403),
@@ -130,5 +139,76 @@ describe('the operator’s pages', () => {
     await expectHeading(`${origin}/admin/decisions/${id}`, 'Why was this refused?')
     assert.match((await page.textContent('main')) ?? '', /no_token/)
     assert.deepEqual(await seriousFindings(page), [])
+  })
+
+  it('list open links, and void one after a question', async () => {
+    await page.goto(`${origin}/admin/people`)
+    await page.getByRole('link', { name: 'carol' }).click()
+    await page.getByRole('button', { name: 'New recovery link' }).click()
+    await page.locator('.secret code').waitFor()
+    await page.getByRole('link', { name: 'I have it, go on' }).click()
+    const links = page.getByRole('table', { name: 'One-time links' })
+    assert.match((await links.textContent()) ?? '', /recovery.*ada/)
+    await links.getByRole('button', { name: 'Void' }).click()
+    assert.match((await page.textContent('h1')) ?? '', /Void this link\?/)
+    await page.getByRole('button', { name: 'Void' }).click()
+    await page.waitForURL(/done=voided/)
+    assert.equal(await links.count(), 0)
+  })
+
+  it('give a client a second secret, shown once, and take the first away after a question', async () => {
+    await page.goto(`${origin}/admin/clients/backup`)
+    await page.getByRole('button', { name: 'New secret' }).click()
+    assert.match((await page.textContent('.secret code')) ?? '', /^agcs_/)
+    await page.getByRole('link', { name: 'I have it, go on' }).click()
+    const rows = page.getByRole('table', { name: 'Secrets' }).locator('tbody tr')
+    assert.equal(await rows.count(), 2)
+    await rows.first().getByRole('button', { name: 'Remove' }).click()
+    await page.getByRole('button', { name: 'Remove' }).click()
+    await page.waitForURL(/done=removed/)
+    assert.equal(await rows.count(), 1)
+  })
+
+  it('hand out the audit as CSV and NDJSON, as its filter says, and name people in the page', async () => {
+    await page.goto(`${origin}/admin/audit?event=link.made`)
+    assert.match((await page.textContent('table')) ?? '', /link\.made.*carol/)
+    for (const [button, name] of [
+      ['NDJSON', 'audit.ndjson'],
+      ['CSV', 'audit.csv'],
+    ] as const) {
+      const download = page.waitForEvent('download')
+      await page.getByRole('link', { name: button, exact: true }).click()
+      const file = await download
+      assert.equal(file.suggestedFilename(), name)
+      let text = ''
+      for await (const chunk of await file.createReadStream()) text += chunk
+      assert.match(text, /link\.made/)
+      assert.doesNotMatch(text, /user\.added/)
+    }
+  })
+
+  it('find decisions of a time, as typed into the fields', async () => {
+    await page.goto(`${origin}/admin/decisions`)
+    await page.fill('#f-since', '2001-02-03T04:05')
+    await page.fill('#f-until', '2001-02-03T05:05')
+    await page.getByRole('button', { name: 'Show' }).click()
+    assert.match((await page.textContent('main')) ?? '', /Nothing that is kept fits this filter/)
+    assert.equal(await page.inputValue('#f-since'), '2001-02-03T04:05')
+  })
+
+  it('can be used by keyboard with script off: from the overview to a client that ends', async () => {
+    const browser = office.chromium.context.browser()
+    assert.ok(browser !== null)
+    const context = await browser.newContext({ javaScriptEnabled: false })
+    await context.addCookies(await office.chromium.context.cookies())
+    const still = await context.newPage()
+    await still.goto(`${origin}/admin`)
+    for (const name of ['Clients', 'photos-cli', 'End its tokens', 'End its tokens']) {
+      const target = still.locator('a, button', { hasText: name }).last()
+      await reach(still, target)
+      await Promise.all([still.waitForEvent('framenavigated'), still.keyboard.press('Enter')])
+    }
+    assert.match(still.url(), /done=ended/)
+    await context.close()
   })
 })

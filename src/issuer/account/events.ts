@@ -19,6 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'consent.granted': 'You allowed an app something',
   'consent.denied': 'You allowed an app nothing',
   'consent.revoked': 'You disconnected an app',
+  'authorization.granted': 'An app got access',
   'authorization.denied': 'An app was refused: you may have nothing of what it asked for',
   'authorization.ended': 'A sign-in of an app was ended',
   'refresh.repeated': 'A refresh token was used twice: the app’s access ended',

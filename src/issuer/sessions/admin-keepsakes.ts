@@ -18,7 +18,11 @@ interface Ticket {
 }
 
 /** Keepsakes in the store, each under a secret id. */
-export function createAdminKeepsakes({ store, masterKey, now }: IssuerContext): AdminKeepsakes {
+export function createAdminKeepsakes({
+  store,
+  masterKey,
+  now,
+}: Pick<IssuerContext, 'store' | 'masterKey' | 'now'>): AdminKeepsakes {
   const look: AdminKeepsakes['lookForm'] = async (id, sub) => {
     const kept = ID.test(id) ? await store.model(FORM, id) : undefined
     if (kept === undefined || kept.consumed !== undefined || kept.sub !== sub) return undefined

@@ -47,8 +47,8 @@ export function auditPage(visit: Visit): Promise<PageContent> {
     fields: FIELDS,
     columns: [
       { label: 'Event', kind: 'name', cell: ({ event }) => code(event) },
-      { label: 'By', cell: byOf },
-      { label: 'About', cell: aboutOf },
+      { label: 'By', kind: 'short', cell: byOf },
+      { label: 'About', kind: 'short', cell: aboutOf },
       { label: 'Details', kind: 'long', cell: ({ detail }) => detailOf(detail) },
       { label: 'When', kind: 'short', cell: ({ at }) => moment(at) },
     ],
@@ -66,14 +66,19 @@ export function byOf({ detail, names }: Pick<Line, 'detail' | 'names'>): Html {
   if (typeof by !== 'string') return said('')
   const name = names[by]
   if (name !== undefined) return linkTo('people', by, name)
-  return by.startsWith('client:') ? linkTo('clients', by.slice(7), by.slice(7)) : said(by, 100)
+  return by.startsWith('client:') ? linkTo('clients', by.slice(7), shortened(by.slice(7))) : said(by, 100)
 }
 
 function aboutOf({ detail, names }: Line): Html {
   const { sub, client } = detail
   const person = typeof sub === 'string' ? [linkTo('people', sub, names[sub] ?? sub)] : []
-  const app = typeof client === 'string' ? [linkTo('clients', client, client)] : []
+  const app = typeof client === 'string' ? [linkTo('clients', client, shortened(client))] : []
   return html`${[...person, ...app].map((each, index) => html`${index > 0 && ' · '}${each}`)}`
+}
+
+/** Ids may be URLs. */
+function shortened(id: string): string {
+  return id.length <= 40 ? id : `${id.slice(0, 39)}…`
 }
 
 /** What has a column of its own, or says nothing to people. */

@@ -1,6 +1,6 @@
 import { html } from '../../issuer/pages/html.ts'
 import { listPage } from '../list-page.ts'
-import { code, linkTo, moment, said, stateOf } from '../parts.ts'
+import { code, linkTo, moment, said, verdictOf } from '../parts.ts'
 import { ACCESS, AUTHORIZATIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import type { Visit } from '../visit.ts'
@@ -56,7 +56,9 @@ export function accessPage(visit: Visit): Promise<PageContent> {
       {
         label: 'Given',
         cell: ({ given, by, client_limits: limits }) =>
-          given ? stateOf('ok', by.length === 0 ? '' : `by ${by.join(', ')}`) : stateOf('no', limits ?? ''),
+          given
+            ? verdictOf('ok', by.length === 0 ? 'yes' : `yes, by ${by.join(', ')}`)
+            : verdictOf('no', limits === undefined ? 'no' : `no: ${limits}`),
       },
     ],
     schema: ACCESS,

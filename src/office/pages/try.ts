@@ -1,6 +1,6 @@
 import { html } from '../../issuer/pages/html.ts'
 import { bodyOf } from '../api.ts'
-import { checkList, code, filters, said, stateOf } from '../parts.ts'
+import { checkList, code, filters, said, verdictOf } from '../parts.ts'
 import { TRIED } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import type { Visit } from '../visit.ts'
@@ -16,12 +16,13 @@ export async function tryPage(visit: Visit): Promise<PageContent> {
     [
       { name: 'person', label: 'Person' },
       { name: 'client', label: 'Client' },
-      { name: 'resource', label: 'Resource' },
+      { name: 'resource', label: 'Resource', wide: true },
       { name: 'scopes', label: 'Scopes' },
       { name: 'method', label: 'Method', options: METHODS },
-      { name: 'url', label: 'URL' },
+      { name: 'url', label: 'URL', wide: true },
     ],
     query,
+    'Try',
   )
   const lead = 'Nothing is issued, and nothing is sent to a service. Leave the URL out to ask about tokens alone.'
   if (resource === '') {
@@ -41,13 +42,16 @@ export async function tryPage(visit: Visit): Promise<PageContent> {
     lead,
     content: html`${form}
 <section aria-labelledby="issue"><h2 id="issue">Would a token be issued?</h2>
-<p>${issue.given.length > 0 ? html`${stateOf('ok', `with ${issue.given.join(', ')}`)}` : stateOf('refused', 'nothing would be given')}</p>
+<p>${issue.given.length > 0 ? verdictOf('ok', `yes, with ${issue.given.join(', ')}`) : verdictOf('refused', 'no: nothing would be given')}</p>
 ${issue.left_out.length > 0 && html`<ul>${issue.left_out.map(({ scope, why }) => html`<li>${code(scope)} is left out: ${said(why, 300)}</li>`)}</ul>`}</section>
-<section aria-labelledby="claims"><h2 id="claims">Claims it would carry</h2><pre class="scroll"><code data-copy="">${JSON.stringify(claims ?? {}, null, 2)}</code></pre></section>
+${
+  issue.given.length > 0 &&
+  html`<section aria-labelledby="claims"><h2 id="claims">Claims it would carry</h2><pre class="scroll"><code data-copy="">${JSON.stringify(claims ?? {}, null, 2)}</code></pre></section>`
+}
 ${
   decision !== null &&
   decision !== undefined &&
-  html`<section aria-labelledby="pass"><h2 id="pass">Would the request pass?</h2><p>${stateOf(decision.outcome, decision.reason ?? '')}</p>${checkList(decision.checks)}
+  html`<section aria-labelledby="pass"><h2 id="pass">Would the request pass?</h2><p>${decision.outcome === 'ok' ? verdictOf('ok', 'yes') : verdictOf('refused', `no: ${decision.reason ?? 'refused'}`)}</p>${checkList(decision.checks)}
 ${decision.upstream !== undefined && decision.upstream !== null && html`<h2>What the service would get</h2><pre class="scroll"><code>${JSON.stringify(decision.upstream, null, 2)}</code></pre>`}</section>`
 }`,
   }
