@@ -190,9 +190,19 @@ describe('an act that disables a person, held between its locks and its commit',
       const mallory = new Person(several.publicUrl, 'mallory')
       const attempts = [await several.code(mallory)]
       while (attempts.length < AT_ONCE) attempts.push(await several.code(mallory))
-      const act = delay(round % 7).then(() => acts.disableUser(sub, 'test'))
+      // The act begins when so many have been answered: in each round another number.
+      const answered = { count: 0, enough: Promise.withResolvers<void>() }
+      const wanted = round % AT_ONCE
+      if (wanted === 0) answered.enough.resolve()
+      const act = answered.enough.promise.then(() => acts.disableUser(sub, 'test'))
       const answers = await Promise.all(
-        attempts.map((attempt, n) => delay(n * 6).then(() => several.redeem((n % 2 === 0 ? a : b).url, attempt))),
+        attempts.map(async (attempt, n) => {
+          await delay(n * 6)
+          const answer = await several.redeem((n % 2 === 0 ? a : b).url, attempt)
+          answered.count += 1
+          if (answered.count >= wanted) answered.enough.resolve()
+          return answer
+        }),
       )
       await act
       for (const { status, body } of answers) {
