@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { gidOf, lookupKey } from '../../src/store/sealed-payload.ts'
 import type { ClientRecord, RevocationAct, Store } from '../../src/store/store.ts'
+import { factorsContract } from './factors.contract.ts'
 import { providerContract } from './provider.contract.ts'
 import { sessionsContract } from './sessions.contract.ts'
 import { aClient, anAct, anAuthorization, aUser } from './store-records.ts'
@@ -29,6 +30,7 @@ export function storeContract(makeStore: () => Promise<Store>, fill?: (store: St
   describe('audit and sweeping', () => audits(under, fill ?? fillBySteps))
   describe('subscribers', () => subscribers(under))
   describe('sign-ins by a provider', () => providerContract(under))
+  describe('second factors', () => factorsContract(under))
   describe('sessions of browsers and app passwords', () => sessionsContract(under))
 }
 

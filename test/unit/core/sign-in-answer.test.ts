@@ -59,6 +59,12 @@ describe('the answer when nothing counts', () => {
     assert.deepEqual([refused.status, refused.isPage, refused.schemes], [403, true, []])
     assert.match(refused.body, /the group is lost[\s\S]*revoked/)
   })
+  it('a page load that a better sign-in would open is sent round at any time', () => {
+    const signIn = { acrValues: ['mfa'], maxAge: undefined }
+    const weak = denial('insufficient_authentication', 'a better one', { challenge: { ...challenge, signIn } })
+    const terms = { kind: 'page', shown: 'session', isYoung: true } as const
+    assert.equal(answered(terms, weak), 'sign_in')
+  })
   it('Basic is offered to drives alone, to programs behind Bearer, and never to a browser', () => {
     assert.deepEqual(answerOf({ kind: 'drive' }).schemes, ['Basic'])
     assert.deepEqual(answerOf({ kind: 'program' }).schemes, ['Bearer', 'Basic'])
