@@ -196,6 +196,24 @@ describe('the operator’s API holds', () => {
     )
     assert.equal(changed.body.step_up, 'keep')
   })
+  it('an export is all that matches, whatever a page holds, and leaves a line itself', async () => {
+    const { gate } = under
+    for (let i = 0; i < 450; i += 1) await gate.store.audit('=cmd', { sub: `usr_${i}`, by: 'cli' }, 1_000 + i)
+    const read = async (accept: string, query: string) => {
+      const answer = await fetch(`${gate.url}/admin/api/v1/audit?event=%3Dcmd${query}`, {
+        headers: { authorization: `Bearer ${under.alice}`, accept },
+      })
+      return (await answer.text()).split('\n').filter((line) => line !== '')
+    }
+    const rows = await read('application/x-ndjson', '')
+    assert.deepEqual([rows.length, new Set(rows.map((row) => JSON.parse(row).id)).size], [450, 450])
+    assert.equal((await read('application/x-ndjson', '&limit=3')).length, 3)
+    assert.equal((await read('application/x-ndjson', '&until=1970-01-01T00:17:00Z')).length, 21)
+    const [head, first] = await read('text/csv', '')
+    assert.equal(head, '"id","at","event","origin","detail"\r')
+    assert.match(first ?? '', /,"'=cmd",/, 'no spreadsheet carries it out')
+    assert.equal(((await admin('/audit?event=audit.exported')).body.items as object[]).length, 4)
+  })
   it('a text that is checked opens no file and tells no variable', async () => {
     const { gate } = under
     const secret = join(gate.gateway.folder, 'secret.txt')
