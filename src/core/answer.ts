@@ -1,5 +1,5 @@
 import { type AnswerPage, type PageWords, renderPage } from './answer-page.ts'
-import { challengeHeader, type Denial, safeText } from './denial.ts'
+import { challengeHeader, type Denial, type Reason, safeText } from './denial.ts'
 
 // What a person can do about it; programs read the problem document.
 const ADVICE: Readonly<Record<number, string>> = {
@@ -15,6 +15,12 @@ const ADVICE: Readonly<Record<number, string>> = {
   508: 'This gateway leads back to itself. Tell whoever runs it.',
 }
 
+// Where the status alone would tell a person something else.
+const ADVICE_BY_REASON: Partial<Readonly<Record<Reason, string>>> = {
+  cross_origin_request:
+    'Another website asked for this in your name, so nothing was done. If you wanted it, open the page here and try again.',
+}
+
 /** The page for a denial: what it means to a person, and why. */
 function denialPage(
   denied: Denial,
@@ -27,7 +33,7 @@ function denialPage(
   return renderPage({
     title,
     status,
-    paragraphs: [ADVICE[status] ?? 'The request was refused.'],
+    paragraphs: [ADVICE_BY_REASON[reason] ?? ADVICE[status] ?? 'The request was refused.'],
     ...words,
     facts: [
       ['Why', description],
@@ -49,7 +55,7 @@ export interface AnswerContext {
   /** What a 401 asks for; default the scheme alone. */
   readonly challenges?: Challenges
   /** In place of the usual page. */
-  readonly page?: Omit<PageWords, 'status' | 'facts'>
+  readonly page?: Omit<PageWords, 'status' | 'facts'> | undefined
   /** Where operators look a request up: a URL that the id is added to. */
   readonly lookUp?: string | undefined
   /** Further members of the problem document. */

@@ -46,7 +46,8 @@ export function signInStep(denied: Denial, terms: SignInTerms, context: AnswerCo
     kind: 'answer',
     answer: renderAnswer(denied, { ...context, challenges, ...further }),
   })
-  if (row === 'sent') return answer({ wantsHtml: terms.namesHtml })
+  if (row === 'sent')
+    return answer({ wantsHtml: terms.namesHtml, page: terms.credentials.includes('session') ? SENT : undefined })
   if (row === 'refused' || row === 'drive' || row === 'sessionless') return answer({})
   // A better sign-in does not lead here again: the issuer ends with a page of its own where it can't be had.
   const isVain = terms.isYoung && denied.reason !== 'insufficient_authentication'
@@ -79,6 +80,13 @@ const PAGES: Partial<Readonly<Record<RequestKind, PageOf>>> = {
     paragraphs: ['This is for people who are signed in.'],
     link: { href, label: 'Sign in', follows: true },
   }),
+}
+
+const SENT: NonNullable<AnswerContext['page']> = {
+  title: 'This was not let in',
+  paragraphs: [
+    'What came with the request to show who you are does not count here. A link that was given to you may be over: ask for a new one, or open the page without it.',
+  ],
 }
 
 /** Nobody is sent round: the person reads why. */
