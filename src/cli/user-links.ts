@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
-import type { ProviderLink } from '../store/provider-store.ts'
+import { giveUpAtProvider } from '../issuer/federation/give-up.ts'
+import { masterKeyOf } from '../server/open-store.ts'
+import type { ProviderLink, ProviderSignIn } from '../store/provider-store.ts'
 import { BY, type OpenStore, userOrExit, withStore } from './open-store.ts'
 import { configOption, fail, printLine } from './output.ts'
 
@@ -54,6 +56,7 @@ async function unlink(name: string, provider: string, options: Options): Promise
     const signIns = await store.providerSignIns({ issuer: found.issuer, person: found.person })
     await acts.unlinkProvider(found, signIns, { provider, sub: found.sub, by: BY })
     printLine(`User ${name} can’t sign in with ${provider} any more; what came from it has ended.`)
+    await giveUp(opened, provider, signIns)
     const user = await store.userBySub(found.sub)
     const left = await store.providerLinks(found.sub)
     if (left.length === 0 && user?.passwordHash === undefined) {
@@ -73,7 +76,15 @@ async function forget(name: string, provider: string, options: Options): Promise
     await store.stateGroups({ issuer, person, groups: [], statedAtMs: nowMs, refused, asOfMs: nowMs })
     const said = groups.length === 0 ? '' : `, and its groups ${groups.join(', ')} are forgotten`
     printLine(`What came from ${provider} for user ${name} has ended${said}.`)
+    await giveUp(opened, provider, signIns)
   })
+}
+
+/** Here it is over already; there, too, nobody is to ask with it any more. */
+async function giveUp(opened: OpenStore, id: string, signIns: readonly ProviderSignIn[]): Promise<void> {
+  const provider = providerOrExit(opened, id)
+  const left = await giveUpAtProvider(provider, await masterKeyOf(opened.config), signIns)
+  if (left > 0) printLine(`${id} could not be told: a refresh token that it gave stays good there until it expires.`)
 }
 
 async function linkOrExit(opened: OpenStore, name: string, provider: string): Promise<ProviderLink> {

@@ -48,6 +48,9 @@ async function signIn() {
   return { who, answer: await redeem(box.url, answer, APP) }
 }
 
+/** How often a refresh token was given up at the provider. */
+const revocations = () => provider.requests.filter(({ path }) => path.endsWith('/revocation')).length
+
 /** An answer that is under way when its token ends is broken off. */
 function refusedSoon(access: string | undefined, ms: number): Promise<void> {
   return within(ms, async () => {
@@ -89,8 +92,11 @@ describe('operating with a provider', () => {
     const access = answer.body.access_token
     assert.equal((await box.call(access)).status, 200)
     assert.equal(claimsOf(access).idp, 'authentik')
+    const before = revocations()
     const { stdout, code } = await box.audgate(['user', 'unlink', 'alice', 'authentik'], '', env())
     assert.equal(code, 0, stdout)
+    assert.ok(revocations() > before, 'what it was asked again with is given up there')
+    assert.doesNotMatch(stdout, /could not be told/)
     await refusedSoon(access, 1_000)
     const refused = await askToken(box.url, {
       grant_type: 'refresh_token',
@@ -106,7 +112,9 @@ describe('operating with a provider', () => {
     const { answer } = await signIn()
     const access = answer.body.access_token
     assert.equal(claimsOf(access).username, 'alice')
+    const before = revocations()
     assert.equal((await box.audgate(['user', 'forget', 'alice', 'authentik'], '', env())).code, 0)
+    assert.ok(revocations() > before)
     await refusedSoon(access, 1_000)
     assert.equal((await box.call((await signIn()).answer.body.access_token)).status, 200)
   })
