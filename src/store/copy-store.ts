@@ -2,7 +2,7 @@ import { openPostgres, type PostgresEngine } from './postgres/engine.ts'
 import { migrate } from './postgres/migrate.ts'
 import type { PostgresOptions } from './postgres/pool.ts'
 import { placeOf } from './postgres.ts'
-import type { OpenTransaction } from './sql/database.ts'
+import type { OpenTransaction, Queries } from './sql/database.ts'
 import type { Row, SqlValue } from './sql/row.ts'
 import { openSqlite, type SqliteEngine } from './sqlite/engine.ts'
 import { StoreError } from './store.ts'
@@ -26,9 +26,17 @@ const COLUMNS: Readonly<Record<AnyEngine['kind'], string>> = {
 }
 /** What belongs to a database or to a process, not to the store. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['changes', 'audgate_schema', 'instances'])
-const ROWS_AT_ONCE = 200
-/** Their ids are drawn by the database, which has to go on behind the highest. */
-const NUMBERED = ['audits', 'provider_attempts']
+/** Memory holds no more at once, whatever a table has. */
+const ROWS_AT_ONCE = 500
+/** Columns of a table's primary key, in order: tables are read along it. */
+const KEYS: Readonly<Record<AnyEngine['kind'], string>> = {
+  sqlite: 'SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk',
+  postgres: `SELECT attname AS name FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+    WHERE indisprimary AND indrelid = ?::regclass ORDER BY array_position(indkey::int2[], attnum)`,
+}
+/** Whose ids are drawn by the database, which has to go on behind the highest. */
+const NUMBERED = `SELECT table_name AS name FROM information_schema.columns WHERE table_schema = current_schema()
+  AND column_name = 'id' AND (is_identity = 'YES' OR column_default LIKE 'nextval%')`
 
 /**
  * Copies every row as it is (payloads are sealed under their own ids, so nothing is opened) into an empty store; all of it or
@@ -69,7 +77,9 @@ async function copyRows(source: AnyEngine, target: AnyEngine): Promise<number> {
     for (const table of tables.toReversed()) await transaction.run(`DELETE FROM ${table}`)
     let rows = 0
     for (const table of tables) rows += await copyTable(source, target, transaction, table)
-    if (target.kind === 'postgres') for (const table of NUMBERED) await transaction.get(goOnBehind(table))
+    if (target.kind === 'postgres') {
+      for (const { name } of await transaction.all(NUMBERED)) await transaction.get(goOnBehind(String(name)))
+    }
     await transaction.commit('disk')
     return rows
   } catch (error) {
@@ -81,7 +91,10 @@ async function copyRows(source: AnyEngine, target: AnyEngine): Promise<number> {
 async function refuseFilled(target: AnyEngine): Promise<void> {
   for (const table of ['users', 'clients', 'authorizations']) {
     if ((await target.reader.get(`SELECT 1 AS one FROM ${table} LIMIT 1`)) === undefined) continue
-    throw new StoreError(`the store to copy to has ${table} already`, 'copy into an empty one')
+    throw new StoreError(
+      `the store to copy to has ${table} already`,
+      'copy into an empty one: name another file, or make another database (`createdb`)',
+    )
   }
 }
 
@@ -92,11 +105,30 @@ async function copyTable(
   transaction: OpenTransaction,
   table: string,
 ): Promise<number> {
-  const rows = await source.reader.all(`SELECT * FROM ${table}`)
   const there = new Set((await transaction.all(COLUMNS[target.kind], table)).map(({ name }) => String(name)))
-  const columns = Object.keys(rows[0] ?? {}).filter((name) => there.has(name))
-  await fill(transaction, table, columns, rows)
-  return rows.length
+  const key = (await source.reader.all(KEYS[source.kind], table)).map(({ name }) => String(name))
+  let copied = 0
+  for (let last: Row | undefined; ; ) {
+    const rows: readonly Row[] = await nextRows(source.reader, table, key, last)
+    const columns = Object.keys(rows[0] ?? {}).filter((name) => there.has(name))
+    if (rows.length > 0) await fill(transaction, table, columns, rows)
+    copied += rows.length
+    last = rows.at(-1)
+    if (rows.length < ROWS_AT_ONCE) return copied
+  }
+}
+
+/** Behind the last one of before. */
+function nextRows(
+  reader: Queries,
+  table: string,
+  key: readonly string[],
+  last: Row | undefined,
+): Promise<readonly Row[]> {
+  const names = key.join(', ')
+  const behind = last === undefined ? '' : `WHERE (${names}) > (${key.map(() => '?').join(', ')})`
+  const values = last === undefined ? [] : key.map((name) => asValue(last[name]))
+  return reader.all(`SELECT * FROM ${table} ${behind} ORDER BY ${names} LIMIT ${ROWS_AT_ONCE}`, ...values)
 }
 
 async function fill(
@@ -106,11 +138,8 @@ async function fill(
   rows: readonly Row[],
 ): Promise<void> {
   const one = `(${columns.map(() => '?').join(', ')})`
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-    const batch = rows.slice(at, at + ROWS_AT_ONCE)
-    const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${batch.map(() => one).join(', ')}`
-    await transaction.run(sql, ...batch.flatMap((row) => columns.map((column) => asValue(row[column]))))
-  }
+  const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${rows.map(() => one).join(', ')}`
+  await transaction.run(sql, ...rows.flatMap((row) => columns.map((column) => asValue(row[column]))))
 }
 
 function asValue(value: unknown): SqlValue {

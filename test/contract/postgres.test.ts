@@ -55,14 +55,30 @@ describe('PostgreSQL store', () => {
     const entry = { kind: 'client', key: 'c', notBeforeMs: 7, expiresAt: 2_000_000_000 } as const
     const entries = await file.act(anAct({ revocations: [entry] }))
     const lines = await file.audits(9)
+    await file.unit(
+      async () => {
+        for (let n = 0; n < 1_203; n += 1) await file.putModel('AccessToken', `at-${n}`, { n }, {}, 2_000_000_000)
+      },
+      () => true,
+    )
+    await file.keepRefusals([{ requestId: 'r1', facts: '{}' }], 2_000_000_000)
     await file.close()
     const options = await postgres.database()
-    assert.ok((await copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options })) >= 6)
+    assert.ok((await copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options })) >= 1_210)
     const store = await openPostgresStore(options)
     assert.deepEqual(await store.userBySub('u'), aUser({ sub: 'u' }))
     assert.deepEqual(await store.model('RefreshToken', 'rt'), { n: 1 })
     assert.deepEqual(await store.revocations(0, 1), entries)
     assert.deepEqual(await store.audits(9), lines)
+    for (const n of [0, 499, 500, 1_202]) assert.deepEqual(await store.model('AccessToken', `at-${n}`), { n })
+    await store.keepRefusals([{ requestId: 'r2', facts: '{}' }], 2_000_000_000)
+    assert.equal(await store.refusal('r2'), '{}', 'ids go on behind those that were copied')
+    const back = join(folder, 'back.db')
+    assert.ok((await copyStore({ kind: 'postgres', options }, { kind: 'sqlite', path: back })) >= 1_211)
+    const again = await openSqliteStore(back)
+    assert.deepEqual(await again.model('AccessToken', 'at-1202'), { n: 1_202 })
+    assert.deepEqual(await again.revocations(0, 1), entries)
+    await again.close()
     const [next] = await store.act(anAct({ revocations: [{ ...entry, key: 'd' }] }))
     assert.equal(next?.id, (entries[0]?.id ?? 0) + 1)
     await store.close()
