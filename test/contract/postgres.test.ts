@@ -45,6 +45,12 @@ describe('PostgreSQL store', () => {
     await postgres.query(database, `TRUNCATE ${names} RESTART IDENTITY; UPDATE feed SET position = 0, swept_at = 0`)
   }
 
+  it('a position names the timeline: a promoted standby’s history is another one', async () => {
+    const store = await openPostgresStore(await postgres.database())
+    assert.match((await store.position()).epoch, /^[0-9a-f]+\.00000001$/)
+    await store.close()
+  })
+
   it('a copy of a file has everything that was in it, and goes on from there', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'audgate-copy-'))
     const path = join(folder, 'audgate.db')

@@ -33,6 +33,7 @@ export function openPostgres(options: PostgresOptions, place: string): PostgresE
     asStoreError: asOurs,
     mayRepeat: isCollision,
     skipLocked: 'FOR UPDATE SKIP LOCKED',
+    timeline: TIMELINE,
     script: async (text) => {
       const { client, release } = await pool.take()
       await client.query(text).then(
@@ -54,6 +55,9 @@ export function openPostgres(options: PostgresOptions, place: string): PostgresE
     },
   }
 }
+
+// The file's name begins with it. pg_control_checkpoint() shows the one of before for a while after a promotion.
+const TIMELINE = 'left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)'
 
 const numbered = new Map<string, string>()
 

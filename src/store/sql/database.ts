@@ -38,6 +38,8 @@ export interface Engine {
   readonly kind: 'sqlite' | 'postgres'
   /** SQL for the milliseconds since the epoch by the database's clock, as they pass. */
   readonly nowMs: string
+  /** SQL for what is another one once the database goes on from an earlier state, as a promoted standby does; `''` where none does. */
+  readonly timeline: string
   /** SQL behind a SELECT of rows to be deleted: rows that others hold are passed over. */
   readonly skipLocked: string
   /** For what is looked at all the time. */
@@ -63,6 +65,7 @@ export interface Database extends Queries {
   readonly kind: Engine['kind']
   readonly nowMs: Engine['nowMs']
   readonly skipLocked: Engine['skipLocked']
+  readonly timeline: Engine['timeline']
   readonly watch: Queries
   /** One statement that changes something: a transaction of its own, or a part of the unit in hand. */
   run(sql: string, ...values: readonly SqlValue[]): Promise<number>

@@ -15,7 +15,6 @@ import { updateUser } from './users.ts'
 type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
 type EndAuthorizations = RevocationAct['endAuthorizations'][number]
 
-const POSITION = 'SELECT epoch, position, nonce, swept_at FROM feed'
 const PUT_BACK_AT_ONCE = 200
 
 /**
@@ -28,6 +27,7 @@ export function revocationQueries(
   origin: 'server' | 'command',
 ): RevocationQueries {
   const moment = momentOf(database, now)
+  const position = `SELECT epoch, position, nonce, swept_at, ${database.timeline} AS timeline FROM feed`
   return {
     act: async (act) => {
       const entries: Revocation[] = []
@@ -48,10 +48,13 @@ export function revocationQueries(
       return (await database.watch.all(sql, afterId, now, limit)).map(revocationOf)
     },
     position: async () => {
-      const row = await database.watch.get(POSITION)
+      const row = await database.watch.get(position)
       if (row === undefined) throw new TypeError('the counter of revocations is gone')
       // Not max(id): the last entry may have expired and been swept.
-      const [epoch, id] = [text(row, 'epoch'), integer(row, 'position')]
+      const timeline = text(row, 'timeline')
+      // A standby that lacked acts gives their numbers to others: it is another history, however far it has come since.
+      const epoch = timeline === '' ? text(row, 'epoch') : `${text(row, 'epoch')}.${timeline}`
+      const id = integer(row, 'position')
       return { epoch, id, nonce: text(row, 'nonce'), sweptAt: integer(row, 'swept_at') }
     },
     renewEpoch: async () => {

@@ -52,6 +52,7 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
       kind: engine.kind,
       nowMs: engine.nowMs,
       skipLocked: engine.skipLocked,
+      timeline: engine.timeline,
       watch: engine.watch,
       get: (sql, ...values) => read((queries) => queries.get(sql, ...values)),
       all: (sql, ...values) => read((queries) => queries.all(sql, ...values)),

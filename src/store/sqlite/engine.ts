@@ -36,6 +36,7 @@ export async function openSqlite(path: string, create: boolean, checked = false)
     reader: reader === undefined ? inTurn(queue, write) : patient(path, read),
     begin: () => begin(path, writer, queue, write),
     skipLocked: '',
+    timeline: "''",
     single: undefined,
     watch: reader === undefined ? inTurn(queue, write) : patient(path, read),
     mayRepeat: () => false,
