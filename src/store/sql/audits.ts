@@ -39,6 +39,13 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['session_facts', 'issuer_session'],
 ]
 
+/** Spent refresh tokens that are kept of one family: a day's worth for a client that refreshes every five minutes. */
+const MOST_SPENT = 288
+const SPENT = "model = 'RefreshToken' AND consumed_at IS NOT NULL"
+const LARGE_FAMILIES = `SELECT gid FROM models WHERE gid > ? AND gid <= ? AND ${SPENT} GROUP BY gid HAVING count(*) > ${MOST_SPENT}`
+const PRUNE = `DELETE FROM models WHERE model = 'RefreshToken' AND key IN (SELECT key FROM models WHERE gid = ? AND ${SPENT}
+  ORDER BY consumed_at DESC, key LIMIT ? OFFSET ${MOST_SPENT})`
+
 /** Sign-ins by a provider that have ended, and those that nothing came from or is left of; so too what sessions have authorized. */
 const OVER: readonly string[] = [
   `DELETE FROM provider_authorizations WHERE gid IN (SELECT p.gid FROM provider_authorizations p
@@ -75,8 +82,8 @@ export function auditQueries(database: Database, origin: 'server' | 'command'): 
       await database.run(`DELETE FROM instances WHERE seen_at_ms < ${database.nowMs} - ${IDLE_SECONDS * 1_000}`)
       let rows = await sweepExpired(database, now, auditSeconds)
       for (let left = STRETCHES; left > 0; left -= 1) {
-        const { deleted, more } = await sweepAuthorizations(now)
-        rows += deleted
+        const { deleted, more, from, to } = await sweepAuthorizations(now)
+        rows += deleted + (await pruneFamilies(database, from, to))
         if (!more) break
         await othersFirst()
       }
@@ -125,13 +132,19 @@ async function sweepAudits(database: Database, before: number): Promise<number> 
   return rows
 }
 
+interface Swept {
+  readonly deleted: number
+  /** The end of the table was not there yet. */
+  readonly more: boolean
+  readonly from: string
+  readonly to: string
+}
+
 /**
  * Forgets authorizations that nothing can renew any more, a stretch of the table at each call: looking at all of them at
- * once would hold up requests. `more`: the end of the table was not there yet.
+ * once would hold up requests.
  */
-function authorizationSweeper(
-  database: Database,
-): (now: number) => Promise<{ readonly deleted: number; readonly more: boolean }> {
+function authorizationSweeper(database: Database): (now: number) => Promise<Swept> {
   let after = ''
   const next =
     'SELECT max(gid) AS last FROM (SELECT gid FROM authorizations WHERE gid > ? ORDER BY gid LIMIT ?) AS stretch'
@@ -145,13 +158,26 @@ function authorizationSweeper(
       const last = row === undefined ? undefined : optionalText(row, 'last')
       if (last === undefined) {
         after = ''
-        return { deleted: 0, more: false }
+        return { deleted: 0, more: false, from: '', to: '' }
       }
       const before = now - IDLE_SECONDS
       const deleted = await queries.run(forget, after, last, before, before)
+      const from = after
       after = last
-      return { deleted, more: true }
+      return { deleted, more: true, from, to: last }
     })
+}
+
+/** Of families from behind `from` up to `to`. Looked for by reading, so that nobody waits for that. */
+async function pruneFamilies(database: Database, from: string, to: string): Promise<number> {
+  let rows = 0
+  for (const row of await database.all(LARGE_FAMILIES, from, to)) {
+    for (let deleted = BATCH; deleted === BATCH; rows += deleted) {
+      deleted = await database.run(PRUNE, text(row, 'gid'), BATCH)
+      await othersFirst()
+    }
+  }
+  return rows
 }
 
 async function deleteInBatches(database: Database, sql: string, before: number): Promise<number> {

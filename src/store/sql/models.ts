@@ -31,13 +31,6 @@ const ROTATED = 'RefreshToken'
 const CONSUME_ROTATED = `UPDATE models SET consumed_at = ?, expires_at = CASE WHEN expires_at > ? THEN ? ELSE expires_at END
   WHERE model = '${ROTATED}' AND key = ? AND consumed_at IS NULL`
 const SPENT_SECONDS = 7 * 86_400
-/** Of one family: a day's worth for a client that refreshes every five minutes. */
-const MOST_SPENT = 288
-const PRUNE = `DELETE FROM models WHERE model = '${ROTATED}' AND key IN (SELECT key FROM models
-  WHERE gid = (SELECT gid FROM models WHERE model = '${ROTATED}' AND key = ?) AND model = '${ROTATED}' AND consumed_at IS NOT NULL
-  ORDER BY consumed_at DESC, key LIMIT 1000 OFFSET ${MOST_SPENT})`
-/** Of the 64 characters that a key may begin with: one rotation in sixteen looks for what is too old. */
-const PRUNES = /^[A-D]/
 
 /** The authorization server library's rows. Payloads are sealed under the id that finds them. */
 export function modelQueries(database: Database): Models {
@@ -65,9 +58,7 @@ export function modelQueries(database: Database): Models {
       const key = lookupKey(id)
       if (model !== ROTATED) return (await database.run(CONSUME, at, model, key)) === 1
       const until = at + SPENT_SECONDS
-      if ((await database.run(CONSUME_ROTATED, at, until, until, key)) !== 1) return false
-      if (PRUNES.test(key)) await database.run(PRUNE, key)
-      return true
+      return (await database.run(CONSUME_ROTATED, at, until, until, key)) === 1
     },
     stampSpent: (model, id) =>
       database.write(async (transaction) => {
