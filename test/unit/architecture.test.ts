@@ -149,6 +149,13 @@ describe('the rooms', () => {
       holdHabits(file, codeOf(text), text)
     })
   }
+  it('have files of a page or two: half of them have more than 80 lines, half fewer than 140', () => {
+    const lines = files
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(file, 'utf8').split('\n').length)
+    const median = lines.sort((one, other) => one - other)[Math.floor(lines.length / 2)] ?? 0
+    assert.ok(median >= 80 && median <= 140, `the median is ${median}`)
+  })
   it('are all there is', () => {
     assert.deepEqual(
       files.filter((file) => !(roomOf(file) in ROOMS)),

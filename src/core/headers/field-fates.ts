@@ -142,11 +142,6 @@ export function fieldFate(cgi: string): FieldFate | undefined {
   return families.some(([, fate]) => fate === 'never') ? 'never' : families[0]?.[1]
 }
 
-/** Names and families (with a final `*`) of one fate, in CGI form, in the table's order. */
-export function fieldsWithFate(fate: FieldFate): readonly string[] {
-  return FIELDS.filter((row) => row.fate === fate).flatMap((row) => row.names.split(' '))
-}
-
 function named(wanted: (name: string) => boolean): (readonly [string, FieldFate])[] {
   return FIELDS.flatMap(({ names, fate }) =>
     names

@@ -1,9 +1,6 @@
 import type { UserRecord } from '../../store/store.ts'
 import type { Standing } from '../federation/standing.ts'
 
-/** A sign-in that something may be given for. */
-export type ProviderStanding = Extract<Standing, { kind: 'own' | 'good' }>
-
 /** The person with the groups that count in what came from this sign-in: those set here, and the provider's. */
 export function withGroups(user: UserRecord, standing: Standing): UserRecord {
   if (standing.kind !== 'good') return user

@@ -42,9 +42,6 @@ function parseBlock(block: string): ServerSentEvent | undefined {
   return event === undefined ? undefined : { id: fields.get('id'), event, data: fields.get('data') ?? '' }
 }
 
-/** Age of the knowledge, in milliseconds, beyond which it can't be told what is revoked. */
-export const STALE_AFTER_MS = 15_000
-
 /** Waits between tries, doubling from the first to the last. */
 const FIRST_RETRY_MS = 250
 const LAST_RETRY_MS = 1_000
