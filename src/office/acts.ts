@@ -21,6 +21,7 @@ export const DONE = {
   link: 'The link was made.',
   voided: 'The link does nothing any more.',
   session: 'The browser is signed out.',
+  factor: 'This way to sign in is gone.',
   client: 'The client was added.',
   revoked: 'The client is revoked and gets nothing.',
   restored: 'The client may be used again.',
@@ -106,6 +107,16 @@ const ACTS: Readonly<Record<string, Make>> = {
     },
     back: `/admin${PERSON(id)}`,
     done: 'voided',
+  }),
+  '/people/:/factors/:/remove': ([id = '', factor = '']) => ({
+    call: { method: 'DELETE', path: `${PERSON(id)}/factors/${encodeURIComponent(factor)}` },
+    confirm: {
+      question: 'Take this way to sign in away?',
+      consequences: ['It opens the account no more, and all browsers of the person are signed out.'],
+      label: 'Remove',
+    },
+    back: `/admin${PERSON(id)}`,
+    done: 'factor',
   }),
   '/people/:/sessions/:/end': ([id = '', session = '']) => ({
     call: { method: 'DELETE', path: `${PERSON(id)}/sessions/${encodeURIComponent(session)}` },

@@ -88,7 +88,9 @@ export const ONE_PERSON = PERSON.extend({
     }),
   ),
 })
-export const FACTORS = listOf(z.object({ id: z.string(), kind: z.string(), name: z.string().nullish() }))
+export const FACTORS = listOf(
+  z.object({ id: z.string(), kind: z.string(), name: z.string().nullish(), left: z.number().optional() }),
+)
 export const SESSIONS = listOf(
   z.object({
     id: z.string(),

@@ -156,6 +156,14 @@ describe('the operator’s pages', () => {
     assert.equal(await links.count(), 0)
   })
 
+  it('name the ways in that somebody has, and take no password away', async () => {
+    await page.goto(`${origin}/admin/people`)
+    await page.getByRole('link', { name: 'carol' }).click()
+    const ways = page.getByRole('table', { name: 'Ways to sign in' })
+    assert.match((await ways.textContent()) ?? '', /password/)
+    assert.equal(await ways.getByRole('button', { name: 'Remove' }).count(), 0)
+  })
+
   it('give a client a second secret, shown once, and take the first away after a question', async () => {
     await page.goto(`${origin}/admin/clients/backup`)
     await page.getByRole('button', { name: 'New secret' }).click()

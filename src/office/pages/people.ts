@@ -135,8 +135,17 @@ ${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
 <section aria-labelledby="factors"><h2 id="factors">Ways to sign in</h2>${table(
       'Ways to sign in',
       [
-        { label: 'Kind', kind: 'name', cell: ({ kind }) => said(kind) },
-        { label: 'Name', cell: ({ name }) => said(name) },
+        { label: 'Kind', kind: 'name', cell: ({ kind }) => said(kind.replaceAll('_', ' ')) },
+        { label: 'Name', cell: ({ name, left }) => said(left === undefined ? name : `${left} left`) },
+        {
+          label: 'Act',
+          kind: 'act',
+          // A password goes by a link that sets another; codes go with their app.
+          cell: ({ id, kind }) =>
+            kind === 'passkey' || kind === 'authenticator'
+              ? visit.button(`${here}/factors/${encodeURIComponent(id)}/remove`, 'Remove', true)
+              : html``,
+        },
       ],
       factors.items,
       html`None yet. Make a link and send it to them.`,
