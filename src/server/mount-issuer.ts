@@ -51,6 +51,7 @@ async function mountEmbedded(
     cannotIssue,
     meter,
   })
+  await warnOfServices(config, store, onEvent)
   await warnWithoutAdministrator(config, issuer.operations, onEvent)
   return {
     handle: ({ request, response, routing }) => issuer.handle(request, response, routing.client.address),
@@ -63,9 +64,32 @@ async function mountEmbedded(
     adminSignIn: (resource) => issuer.adminSignIn(resource),
     onKeysChanged: (listener) => issuer.onKeysChanged(listener),
     reconfigure: async (next) => {
-      if (next.issuer.kind === 'embedded') await issuer.reconfigure(settingsOf(next, next.issuer))
+      if (next.issuer.kind !== 'embedded') return
+      await issuer.reconfigure(settingsOf(next, next.issuer))
+      await warnOfServices(next, store, onEvent)
     },
     close: () => issuer.close(),
+  }
+}
+
+/** Says which service clients are allowed a scope that some rule takes from people only: nobody signed in behind their tokens. */
+async function warnOfServices(config: Config, store: Store, onEvent: MountOptions['onEvent']): Promise<void> {
+  const keyOf = (resource: string, scope: string): string => JSON.stringify([resource, scope])
+  const needy = new Set<string>()
+  for (const { access } of config.routes) {
+    if (access.kind === 'public') continue
+    for (const { acr, maxAge, scopes } of access.rules)
+      if (acr !== undefined || maxAge !== undefined)
+        for (const scope of scopes) needy.add(keyOf(access.resource.identifier, scope))
+  }
+  if (needy.size === 0) return
+  for (const { id, revoked, allow } of await store.clients()) {
+    for (const { resource, scopes } of revoked ? [] : allow) {
+      const refused = scopes.filter((scope) => needy.has(keyOf(resource, scope)))
+      if (refused.length === 0) continue
+      const hint = `client ${id} is allowed ${refused.join(' ')} of ${resource}, which rules with \`acr\` or \`max_age\` refuse to it: its tokens come from no sign-in`
+      onEvent({ level: 'warn', event: 'client.without_sign_in', detail: { client: id, resource, hint } })
+    }
   }
 }
 

@@ -235,6 +235,29 @@ describe('Second factors by rule', () => {
     await box.reconfigure({ rememberBrowserSeconds: 0 })
   })
 
+  it('scopes whose every rule needs a level ask for it at authorize; left out, with the reason, when the person can’t', async () => {
+    await box.reconfigure({ scopeLevels: new Map([[box.photos, new Map([['photos:write', 'mfa'] as const])]]) })
+    await box.addClient({ id: 'other', type: 'native', redirectUris: [redirectUri], thirdParty: true })
+    const ask = (clientId: string) =>
+      authorizationAttempt(box.url, { clientId, redirectUri, scope: 'photos:read photos:write' })
+    await box.addPerson('kim', ['photos-editors'])
+    const kim = new Person(box.url, 'kim')
+    const { url, ...attempt } = ask('app')
+    const { scope } = await tokenOf((await kim.signIn(await kim.open(url))).url, attempt)
+    assert.equal(scope, 'photos:read')
+    const consent = await kim.open(ask('other').url)
+    assert.match(consent.text, /Not available to you\.<\/strong> It needs a sign-in with a passkey/)
+    const passkey = new SoftwarePasskey(box.url)
+    const add = await press(kim, await account(kim), 'passkey-add')
+    await answer(kim, add, passkey, {}, { name: 'one' })
+    const again = ask('app')
+    const shown = await kim.open(again.url)
+    assert.ok(askedOn(shown) !== undefined, 'the session is a password’s')
+    const full = await tokenOf((await answer(kim, shown, passkey)).url, again)
+    assert.deepEqual([full.scope, full.acr], ['photos:read photos:write', 'phr'])
+    await box.reconfigure({ scopeLevels: new Map() })
+  })
+
   it('the person is told of a recovery code that was used', async () => {
     await box.addPerson('jan', ['photos'])
     const { person, page } = await signedIn('jan')
