@@ -285,7 +285,9 @@ describe('two instances on one database', () => {
       'COMMIT',
       own.findIndex((sql) => sql.startsWith('INSERT INTO replays')),
     )
-    const transaction = own.slice(own.lastIndexOf('BEGIN', end), end + 1)
+    // Now and then one of them tidies up what is kept of the family.
+    const tidies = (sql: string): boolean => sql.startsWith("DELETE FROM models WHERE model = 'RefreshToken'")
+    const transaction = own.slice(own.lastIndexOf('BEGIN', end), end + 1).filter((sql) => !tidies(sql))
     assert.ok(transaction.length > 5 && transaction.length <= 16, transaction.join('\n'))
     // Instances ask for themselves, too, now and then: one time without that tells.
     let asking: readonly string[] = []
