@@ -1,5 +1,6 @@
 import { type Level, reaches } from '../core/levels.ts'
 import type { VerifiedToken } from '../core/token.ts'
+import type { Why } from './dependencies.ts'
 
 /** Who calls the API: a token that was judged already, and where it came from. */
 export interface Caller {
@@ -27,4 +28,9 @@ export function isFresh(caller: Caller, least: Level, freshSeconds: number, now:
   const { issuedAt, authTime, level = 'pwd' } = caller.token
   if (!isPerson(caller)) return now - issuedAt <= freshSeconds
   return authTime !== undefined && now - authTime <= freshSeconds && reaches(level, least)
+}
+
+/** Who acts, from where, by which request: for audit lines. */
+export function whyOf(caller: Caller): Why {
+  return { by: actorOf(caller), requestId: caller.requestId, address: caller.address }
 }

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command, Option } from 'commander'
@@ -8,7 +9,6 @@ import { trustSystemRoots } from '../proxy/trusted-roots.ts'
 import { keepReloading, type Reloading, tellWarnings } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
-import { notifySystemd } from './notify-systemd.ts'
 import { fail, readConfigOrExit } from './output.ts'
 
 interface Options {
@@ -115,4 +115,14 @@ function listenToSignals(server: Server, reloading: Reloading, log: Log): void {
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
   process.on('SIGHUP', () => void reloading.now())
+}
+
+/**
+ * Tells a supervisor with systemd's protocol (sd_notify) that the server is ready, or ending; nothing where none asked ($NOTIFY_SOCKET).
+ * By the systemd-notify command, since Node opens no unix datagram socket: the unit needs `NotifyAccess=all`. A failure is passed over.
+ */
+function notifySystemd(state: 'READY=1' | 'STOPPING=1', env: NodeJS.ProcessEnv = process.env): void {
+  if (!env.NOTIFY_SOCKET) return
+  // Says nothing of its own to a terminal, and never holds the process up.
+  execFile('systemd-notify', [`--pid=${process.pid}`, state], { timeout: 5_000 }, () => undefined)
 }

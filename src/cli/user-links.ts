@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { giveUpAtProvider } from '../issuer/federation/give-up.ts'
+import { giveUpAtProvider } from '../issuer/federation/sign-in-tokens.ts'
 import { masterKeyOf } from '../server/open-store.ts'
 import type { ProviderLink, ProviderSignIn } from '../store/provider-store.ts'
 import { BY, type OpenStore, userOrExit, withStore } from './open-store.ts'

@@ -6,8 +6,8 @@ import { tokenScheme } from '../core/credential.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
 import type { UpstreamFault } from '../proxy/outcome.ts'
+import { hasBody } from './call.ts'
 import { HEADERS_TOO_LARGE } from './framing.ts'
-import { hasBody } from './incoming.ts'
 
 /** Why node's parser, or the clock, ended a request before it was one. */
 export type ClientFault =

@@ -6,12 +6,22 @@ import type { ForwardOutcome } from '../proxy/outcome.ts'
 import type { ActiveConfig } from './active-config.ts'
 import type { BackChannel } from './credentials/back-channel.ts'
 import type { Credentials } from './credentials/credentials.ts'
-import type { Incoming } from './incoming.ts'
 import type { RouteMatch, Routing } from './judge.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Recorder, RequestNotes, RequestRecord } from './request-log.ts'
 import type { Tunnels } from './tunnels.ts'
+
+/** One request as its reader hands it on when its turn has come: what it asks, where its body is read and its answer written. */
+export interface Incoming {
+  readonly head: RequestHead
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The client sends its body only after `100 Continue` (RFC 9110 §10.1.1). */
+  readonly awaitsContinue: boolean
+  /** It may leave HTTP for a tunnel: the protocol that it asks for, and what came beyond the head. Node has let go of its socket. */
+  readonly upgrade: { readonly protocol: string; readonly early: Buffer } | undefined
+}
 
 /** One request on its way through. */
 export interface Call {
@@ -68,4 +78,10 @@ export const ENDS_CONNECTION: ReadonlySet<Reason> = new Set<Reason>([
 /** Whether nobody waits for an answer any more. */
 export function hasLeft({ incoming: { response } }: Call): boolean {
   return response.destroyed
+}
+
+/** Whether a body follows the head. */
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
 }

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { tunnelProtocol } from '../core/headers/request-headers.ts'
 import { type ClientFault, clientFault, endSoon } from './answers.ts'
-import { hasBody, type Incoming } from './incoming.ts'
+import { hasBody, type Incoming } from './call.ts'
 import type { RequestHead } from './request-head.ts'
 import { Turns } from './turns.ts'
 

@@ -24,11 +24,11 @@ import {
   ENDS_CONNECTION,
   type GatewayOptions,
   hasLeft,
+  type Incoming,
   NO_BYTES,
   type ReservedRequest,
 } from './call.ts'
 import { Forwarding, prepareFor, standingOf } from './forwarding.ts'
-import type { Incoming } from './incoming.ts'
 import {
   isSignOut,
   type Judgment,

@@ -8,7 +8,6 @@ import { errorPage } from '../issuer/pages/message.ts'
 import { DONE } from './acts.ts'
 import { ApiRefusal } from './api.ts'
 import { carryOut } from './carry-out.ts'
-import { sendExport } from './export.ts'
 import {
   cookieOf,
   type OfficeParts,
@@ -20,6 +19,7 @@ import {
   showRefusal,
 } from './office-visit.ts'
 import { pageFor } from './page-for.ts'
+import { EXPORTS, exportPath } from './pages/audit.ts'
 import type { PageContent } from './shell.ts'
 import { openStream, STREAM_PATH } from './stream.ts'
 import { type Visit, visitOf } from './visit.ts'
@@ -151,4 +151,15 @@ function refuse(
   const body = Buffer.from(page)
   response.writeHead(status, { ...pageHeaders(), 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Sends the audit trail as a file, as the API makes it; false where the path is no export. */
+async function sendExport({ below, visit, session, parts, request, response, visitor }: OfficeVisit): Promise<boolean> {
+  const wanted = Object.hasOwn(EXPORTS, below) ? EXPORTS[below] : undefined
+  if (wanted === undefined) return false
+  request.headers.accept = wanted.type
+  response.setHeader('content-disposition', `attachment; filename="${wanted.name}"`)
+  response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'; sandbox")
+  await parts.passOn({ request, response, visitor }, session.token, exportPath(visit.query))
+  return true
 }

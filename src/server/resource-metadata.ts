@@ -2,10 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { parseHost } from '../core/address.ts'
-import { denial } from '../core/denial.ts'
+import { DPOP_ALGS, denial } from '../core/denial.ts'
 import { METADATA_PATH } from '../core/paths/router.ts'
 import type { Resource } from '../core/resource.ts'
-import { findResourceByMetadata, resourceMetadata } from '../core/resource-metadata.ts'
 import { answerFor } from '../gateway/answers.ts'
 
 export interface MetadataEndpointOptions {
@@ -55,6 +54,36 @@ export async function createMetadataEndpoint(options: MetadataEndpointOptions): 
   }
 }
 
+/** The RFC 9728 §2 document of a resource. */
+export function resourceMetadata(resource: Resource): Readonly<Record<string, unknown>> {
+  return {
+    resource: resource.identifier,
+    resource_name: resource.name,
+    authorization_servers: resource.issuers,
+    scopes_supported: [...resource.scopes.keys()],
+    bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: DPOP_ALGS,
+  }
+}
+
+/** `/.well-known/oauth-protected-resource` and the path (and query) of the resource's identifier. */
+export function metadataPath(resource: Resource): string {
+  return resource.metadataUrl.slice(resource.metadataUrl.indexOf(METADATA_PATH))
+}
+
+/**
+ * The resource whose metadata `host` (lower case, without port) is asked for at `pathAndQuery`, as received. Another host's is answered too when no
+ * resource of this host has the path: clients compare `resource` themselves (RFC 9728 §3.3).
+ */
+export function findResourceByMetadata(
+  resources: readonly Resource[],
+  host: string,
+  pathAndQuery: string,
+): Resource | undefined {
+  const found = resources.filter((resource) => metadataPath(resource) === pathAndQuery)
+  return found.find((resource) => hostOf(resource) === host) ?? found[0]
+}
+
 /** RFC 9728 documents: for anybody, from anywhere. */
 function addMetadata(app: FastifyInstance, { resources }: MetadataEndpointOptions): void {
   const answer = (request: IncomingMessage, reply: FastifyReply): FastifyReply => {
@@ -97,4 +126,8 @@ function notFound(request: IncomingMessage, reply: FastifyReply): FastifyReply {
   const answer = answerFor(denied, { method, rawHeaders, requestId: String(reply.request.id), route: undefined })
   for (let i = 0; i + 1 < answer.headers.length; i += 2) reply.header(answer.headers[i] ?? '', answer.headers[i + 1])
   return reply.code(answer.status).send(answer.body)
+}
+
+function hostOf(resource: Resource): string | undefined {
+  return /^https?:\/\/(\[[^\]]*\]|[^/:?#]*)/i.exec(resource.metadataUrl)?.[1]?.toLowerCase()
 }

@@ -10,12 +10,11 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 import { StoreError } from '../../store/store.ts'
-import type { Caller } from '../caller.ts'
+import { actorOf, type Caller } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { notFound, Problem, problemDocument } from '../problem.ts'
 import { type Access, demand } from './demand.ts'
 import { describeOperation } from './description.ts'
-import { createRates } from './rates.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -29,6 +28,15 @@ declare module 'fastify' {
 /** Below the path of the resource. */
 export const API_PREFIX = '/admin/api/v1'
 const LARGEST_BODY = 64 * 1024
+
+const WINDOW_MS = 60_000
+const MOST = { r: 600, w: 60 } as const
+const MOST_SUBJECTS = 10_000
+
+interface Window {
+  readonly from: number
+  count: number
+}
 
 /** Fastify as the API uses it: zod schemas validate, serialize and describe. */
 export async function createApp(dependencies: AdminDependencies, callers: AsyncLocalStorage<Caller>) {
@@ -106,4 +114,29 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
     .headers({ 'Content-Type': 'application/problem+json', ...problem.extras.headers })
     .serializer((payload: string) => payload)
     .send(text)
+}
+
+/** Calls of a minute by subject: reads and writes apart. @param now Milliseconds. */
+function createRates(now: () => number): { spend(caller: Caller, kind: 'r' | 'w'): void } {
+  const windows = new Map<string, Window>()
+  const windowOf = (key: string, at: number): Window => {
+    const known = windows.get(key)
+    if (known !== undefined && at - known.from < WINDOW_MS && at >= known.from) return known
+    if (windows.size >= MOST_SUBJECTS) windows.clear()
+    const window = { from: at, count: 0 }
+    windows.set(key, window)
+    return window
+  }
+  return {
+    spend: (caller, kind) => {
+      const at = now()
+      const window = windowOf(`${kind} ${actorOf(caller)}`, at)
+      window.count += 1
+      if (window.count <= MOST[kind]) return
+      const seconds = Math.max(1, Math.ceil((window.from + WINDOW_MS - at) / 1_000))
+      throw new Problem(429, 'too_many', `more than ${MOST[kind]} calls in a minute; try again in ${seconds} s`, {
+        headers: { 'Retry-After': String(seconds) },
+      })
+    },
+  }
 }

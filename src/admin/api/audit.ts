@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { AuditRecord } from '../../store/store.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import type { App } from './app.ts'
 import { keyOf, listOf, MOST, PAGE, TIME, timeOf, walk } from './page.ts'
 import { subOf } from './person.ts'
-import { whyOf } from './why.ts'
 
 const LINE = z.object({
   id: z.number(),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ClientRecord } from '../../store/store.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict, invalid, notFound, Problem } from '../problem.ts'
 import { demandMatch, tagOf } from '../tag.ts'
@@ -17,7 +18,6 @@ import {
   shownClient,
 } from './clients.ts'
 import { demandFresh, demandPerson } from './demand.ts'
-import { whyOf } from './why.ts'
 
 const BODY = z.strictObject({
   type: CLIENT_TYPE,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { checksOf, passesNow } from '../decisions/again.ts'
-import type { DecisionFilter } from '../decisions/decision.ts'
+import type { Decision, DecisionFilter } from '../decisions/decision.ts'
 import { helpFor } from '../decisions/help.ts'
 import { findKept, likeThis, listDecisions } from '../decisions/search.ts'
 import type { AdminDependencies } from '../dependencies.ts'
@@ -8,7 +8,36 @@ import { Problem } from '../problem.ts'
 import type { App } from './app.ts'
 import { cursorOf, keyOf, PAGE, TIME, timeOf } from './page.ts'
 import { subOf } from './person.ts'
-import { CHECK, DECISION, shownDecision } from './shown-decision.ts'
+
+/** A decision as the API shows one: what the log line says. */
+const DECISION = z.object({
+  request_id: z.string(),
+  at: TIME,
+  route: z.string(),
+  resource: z.string().optional(),
+  method: z.string(),
+  host: z.string().optional(),
+  path: z.string().optional(),
+  status: z.number().optional(),
+  outcome: z.enum(['ok', 'refused', 'failed', 'client_closed']),
+  reason: z.string().optional(),
+  detail: z.string().optional(),
+  cause: z.string().optional(),
+  sub: z.string().optional(),
+  username: z.string().optional(),
+  client: z.string().optional(),
+  address: z.string().optional(),
+  decide_ms: z.number().optional(),
+  total_ms: z.number(),
+})
+
+export const CHECK = z.object({
+  name: z.string(),
+  good: z.boolean(),
+  expected: z.string(),
+  got: z.string(),
+  reason: z.string().optional().describe('Of the check that decided: what the client was told.'),
+})
 
 /** What decisions can be looked for by. */
 export const FILTER = {
@@ -90,6 +119,12 @@ export async function filterOf(
     since: since === undefined ? undefined : Date.parse(since),
     until: until === undefined ? undefined : Date.parse(until),
   }
+}
+
+export function shownDecision(decision: Decision): z.output<typeof DECISION> {
+  const { requestId, at, decideMs, totalMs, proof: _, ...facts } = decision
+  const shown = { request_id: requestId, at: timeOf(at / 1_000), ...facts, decide_ms: decideMs, total_ms: totalMs }
+  return DECISION.parse(Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined)))
 }
 
 function notKept(keptSince: number): Problem {

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { invalid, notFound } from '../problem.ts'
 import type { App } from './app.ts'
-import { CHECK } from './shown-decision.ts'
-import { whyOf } from './why.ts'
+import { CHECK } from './decisions.ts'
 
 const LONGEST_TOKEN = 16 * 1024
 const TOKEN = z.string().min(1).max(LONGEST_TOKEN)

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { UserRecord } from '../../store/store.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict, notFound } from '../problem.ts'
 import type { App } from './app.ts'
 import { listOf, TIME, timeOf } from './page.ts'
 import { personOf, SUB } from './person.ts'
-import { whyOf } from './why.ts'
 
 /** What somebody signs in with, or shows beside that. */
 export const FACTOR = z.object({

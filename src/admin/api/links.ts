@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { UserRecord } from '../../store/store.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies, LinkWish, MadeLink, Why } from '../dependencies.ts'
 import { conflict, invalid, notFound, Problem } from '../problem.ts'
 import type { App } from './app.ts'
 import { TIME, timeOf } from './page.ts'
 import { personOf, SUB } from './person.ts'
-import { whyOf } from './why.ts'
 
 const LONGEST_SECONDS = 30 * 86_400
 

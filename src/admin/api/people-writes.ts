@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { UserRecord } from '../../store/store.ts'
-import { demandAnother, touchesAdmins } from '../administrators.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies, PersonChange } from '../dependencies.ts'
 import { conflict, invalid, notFound } from '../problem.ts'
 import { demandMatch, tagOf } from '../tag.ts'
@@ -11,7 +11,6 @@ import { demandFresh, demandPerson } from './demand.ts'
 import { demandMailable, LINK, makeLink } from './links.ts'
 import { PERSON, shownPerson } from './people.ts'
 import { personOf, SUB } from './person.ts'
-import { whyOf } from './why.ts'
 
 const GROUPS = z.array(z.string().max(64)).max(200)
 const NEW_PERSON = z.strictObject({
@@ -146,4 +145,18 @@ async function countsOf(
     store.sessions(sub),
   ])
   return { authorizations, sessions: sessions.length }
+}
+
+/** Whether these groups make an administrator, or a reader. */
+function touchesAdmins({ view }: Pick<AdminDependencies, 'view'>, groups: readonly string[]): boolean {
+  const { groups: admins, readers } = view()
+  return groups.some((group) => admins.includes(group) || readers.includes(group))
+}
+
+/** Throws the problem where nobody but `user` could administer any more. */
+async function demandAnother({ issuer, view }: AdminDependencies, user: UserRecord): Promise<void> {
+  const { groups: admins } = view()
+  if (user.disabled || !user.groups.some((group) => admins.includes(group))) return
+  if (!(await issuer.canSignIn(user)) || (await issuer.hasAdministrator(user.sub))) return
+  throw conflict('last_admin', `${user.username} is the last administrator who can sign in; make another one first`)
 }

@@ -5,8 +5,7 @@ import type { Listener, Told } from '../decisions/book.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { Problem } from '../problem.ts'
 import type { App } from './app.ts'
-import { FILTER, filterOf } from './decisions.ts'
-import { shownDecision } from './shown-decision.ts'
+import { FILTER, filterOf, shownDecision } from './decisions.ts'
 
 const COMMENT_MS = 15_000
 /** How often it is looked whether the token still counts. */

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { InstanceRecord, SigningKeyRecord } from '../../store/store.ts'
+import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict } from '../problem.ts'
 import type { App } from './app.ts'
 import { listOf, TIME, timeOf } from './page.ts'
-import { whyOf } from './why.ts'
 
 /** Heard of this recently, an instance is taken to be there. */
 const CURRENT_MS = 10_000

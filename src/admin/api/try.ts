@@ -7,8 +7,8 @@ import type { AdminDependencies, Holder } from '../dependencies.ts'
 import { invalid } from '../problem.ts'
 import type { App } from './app.ts'
 import { clientOf } from './clients.ts'
+import { CHECK } from './decisions.ts'
 import { personOf } from './person.ts'
-import { CHECK } from './shown-decision.ts'
 
 const TOKEN_SECONDS = 300
 

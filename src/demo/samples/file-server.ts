@@ -4,8 +4,8 @@ import { createLocks } from './dav-locks.ts'
 import { davMethods } from './dav-methods.ts'
 import { davPath } from './dav-path.ts'
 import { sampleFiles } from './sample-files.ts'
+import { whoAmI } from './sample-page.ts'
 import { Refusal, type SampleOptions, type SampleServer, sendJson, startSample, targetOf } from './sample-server.ts'
-import { whoAmI } from './whoami.ts'
 
 /**
  * A sample file server that knows nothing of tokens: WebDAV (RFC 4918, classes 1 and 2) over files in memory. A folder answers GET

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type DavPath, davHref } from './dav-path.ts'
 import type { DavFolder, DavNode } from './dav-tree.ts'
-import { escapeHtml, identitySection, sendSamplePage, uploadForm } from './sample-page.ts'
+import { clientPrefix, escapeHtml, identitySection, sendSamplePage, uploadForm, whoAmI } from './sample-page.ts'
 import { sendJson } from './sample-server.ts'
-import { clientPrefix, whoAmI } from './whoami.ts'
 
 /** Shows what is in a folder: a page for browsers, JSON for everything else. */
 export function sendFolder(request: IncomingMessage, response: ServerResponse, path: DavPath, folder: DavFolder): void {

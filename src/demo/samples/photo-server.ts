@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Album, createAlbum, type Photo } from './album.ts'
 import { sendStored } from './partial.ts'
-import { escapeHtml, identitySection, sendSamplePage, uploadForm } from './sample-page.ts'
+import { clientPrefix, escapeHtml, identitySection, sendSamplePage, uploadForm, whoAmI } from './sample-page.ts'
 import {
   Refusal,
   readBody,
@@ -11,7 +11,6 @@ import {
   startSample,
   targetOf,
 } from './sample-server.ts'
-import { clientPrefix, whoAmI } from './whoami.ts'
 
 const MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 

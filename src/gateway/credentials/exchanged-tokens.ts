@@ -3,7 +3,6 @@ import type { CredentialFault } from '../../core/denial.ts'
 import { type Evidence, rejected, unavailable } from '../../core/token.ts'
 import { createBoundedCache } from '../../token/token-cache.ts'
 import type { Verifier } from '../../token/verifier.ts'
-import { Flights } from '../browser/flights.ts'
 
 /** What a credential was exchanged for, kept until its end. */
 export interface Held<Facts> {
@@ -73,4 +72,17 @@ export function withoutToken(
 function unlessOver(evidence: Evidence): Evidence | undefined {
   const over = evidence.kind === 'rejected' && (evidence.fault === 'revoked' || evidence.fault === 'expired')
   return over ? undefined : evidence
+}
+
+/** Work that is under way, by key: whoever asks for the same meanwhile waits for the same. */
+class Flights<Value> {
+  readonly #underWay = new Map<string, Promise<Value>>()
+
+  share(key: string, start: () => Promise<Value>): Promise<Value> {
+    const known = this.#underWay.get(key)
+    if (known !== undefined) return known
+    const flight = start().finally(() => this.#underWay.delete(key))
+    this.#underWay.set(key, flight)
+    return flight
+  }
 }

@@ -5,7 +5,7 @@ import { BY_LINK } from '../interaction/enrol-step.ts'
 import { errorPage } from '../pages/message.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { hasSecond, isBest } from '../people/factor-rules.ts'
-import { accountPasskeyAsk } from './passkey-ask.ts'
+import { accountPasskeyAsk } from './enrolment.ts'
 import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
 
 const FRESH_SECONDS = 600

@@ -18,8 +18,7 @@ import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
 import { METHODS } from '../people/sign-in-methods.ts'
 import type { SignInResult } from '../people/throttle.ts'
-import { enrolPlace } from './enrolment.ts'
-import { accountPasskeyAsk, browserPlace } from './passkey-ask.ts'
+import { accountPasskeyAsk, browserPlace, enrolPlace } from './enrolment.ts'
 import {
   ACCOUNT_PATH,
   type AccountRequest,

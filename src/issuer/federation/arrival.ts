@@ -1,11 +1,11 @@
 import { looksAtUserinfo } from './asking.ts'
 import type { Arrival, Attempt } from './attempt-records.ts'
 import type { FederationParts } from './federation-parts.ts'
+import type { SignInReason } from './landing.ts'
 import { isFault, orFault, type ProviderFault } from './provider/provider-fault.ts'
 import { type GroupsWord, readGroups } from './provider/provider-groups.ts'
 import { notAllowed, readPerson } from './provider/provider-person.ts'
 import type { Claims, ProviderTokens, RelyingParty } from './provider/relying-party.ts'
-import type { SignInReason } from './sign-in-reason.ts'
 
 /** What came of a callback. `detail` is for the log. */
 export type Arrived =

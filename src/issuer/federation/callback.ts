@@ -5,10 +5,10 @@ import { admit, connect, enter } from './admission.ts'
 import { reasonOf, receive } from './arrival.ts'
 import type { Arrival, Attempt, Purpose } from './attempt-records.ts'
 import { callbackUrl, depart, refuse } from './departure.ts'
+import type { SignInReason } from './landing.ts'
 import { showNameTaken } from './name-taken.ts'
 import { type CallbackRequest, connectAndLand, landLogin, problem } from './onward.ts'
 import { isFault, orFault, plain } from './provider/provider-fault.ts'
-import type { SignInReason } from './sign-in-reason.ts'
 
 /** Takes somebody back from a provider (OpenID Connect Core §3.1.2.5). */
 export async function answerCallback(call: CallbackRequest): Promise<void> {

@@ -5,9 +5,9 @@ import { reasonOf } from './arrival.ts'
 import type { Purpose } from './attempt-records.ts'
 import type { Departure, SignInWish } from './federation.ts'
 import type { FederationParts } from './federation-parts.ts'
+import type { SignInReason } from './landing.ts'
 import { isFault, orFault } from './provider/provider-fault.ts'
 import type { RelyingParty } from './provider/relying-party.ts'
-import type { SignInReason } from './sign-in-reason.ts'
 
 /** More than it takes: one address is not to push out everybody else's attempts. */
 const ATTEMPT_BYTES = 16 * 1024

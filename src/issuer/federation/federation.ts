@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { IdentityProvider } from '../../core/identity-provider.ts'
 import type { ProviderLink } from '../../store/provider-store.ts'
 import type { Purpose } from './attempt-records.ts'
-import type { Landing, ProviderRequest } from './landing.ts'
-import type { SignInReason } from './sign-in-reason.ts'
+import type { Landing, ProviderRequest, SignInReason } from './landing.ts'
 import type { AskSource, Standing } from './standing.ts'
 
 /** What the application asked of the sign-in. */

@@ -2,9 +2,8 @@ import { connect, enter } from './admission.ts'
 import type { Arrival, Purpose } from './attempt-records.ts'
 import { clientOf, refuse } from './departure.ts'
 import type { FederationParts } from './federation-parts.ts'
-import type { Landing, ProviderLogin, ProviderRequest } from './landing.ts'
+import type { Landing, ProviderLogin, ProviderRequest, SignInReason } from './landing.ts'
 import type { RelyingParty } from './provider/relying-party.ts'
-import type { SignInReason } from './sign-in-reason.ts'
 
 /** One request that a provider sent somebody back with. */
 export interface CallbackRequest extends ProviderRequest {

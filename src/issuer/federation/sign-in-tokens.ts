@@ -1,4 +1,7 @@
+import type { IdentityProvider } from '../../core/identity-provider.ts'
+import type { ProviderSignIn } from '../../store/provider-store.ts'
 import { seal, unseal } from '../keys/sealing.ts'
+import { createRelyingParty } from './provider/relying-party.ts'
 
 /** What a provider gave for one sign-in, to ask again with. */
 export interface SignInTokens {
@@ -26,6 +29,26 @@ export function openTokens(masterKey: Buffer, id: string, sealed: string): SignI
   if (text === undefined) return undefined
   const tokens: SignInTokens = JSON.parse(text)
   return tokens
+}
+
+/**
+ * Gives up at a provider what sign-ins were asked again with; for a process that is not the issuer, which keeps connections of its own. Answers
+ * how many could not be given up: the provider has no place for it, or does not answer. `signIns` as they were before they ended.
+ */
+export async function giveUpAtProvider(
+  provider: IdentityProvider,
+  masterKey: Buffer,
+  signIns: readonly ProviderSignIn[],
+): Promise<number> {
+  const tokens = signIns.flatMap(({ id, sealed }) => openTokens(masterKey, id, sealed)?.refreshToken ?? [])
+  if (tokens.length === 0) return 0
+  const party = createRelyingParty(provider, Date.now, () => undefined)
+  try {
+    const given = await Promise.all(tokens.map((token) => party.revoke(token).catch(() => false)))
+    return given.filter((done) => !done).length
+  } finally {
+    await party.calls.close()
+  }
 }
 
 function purposeOf(id: string): string {

@@ -5,13 +5,15 @@ import { type IssuerContext, siteOf } from '../context.ts'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
+import type { FormTarget } from '../pages/form.ts'
 import { errorPage } from '../pages/message.ts'
+import { passwordDuePage } from '../pages/password-due.ts'
 import { withGroups } from '../tokens/provider-groups.ts'
 import { consentingClient } from './authorization-view.ts'
-import { beginAnew } from './begin-anew.ts'
+import { ANEW_FIELD, beginAnew, sealedRequest } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
-import { type InteractionContext, interactionPath, sendExpired } from './context.ts'
-import { goOn, showPasswordDue } from './password-due.ts'
+import { finish, type InteractionContext, interactionPath, sendExpired, sendInteractionPage } from './context.ts'
+import { formTarget } from './form-target.ts'
 import { goToProvider } from './provider-sign-in.ts'
 import { enrolStep, showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 
@@ -117,4 +119,32 @@ function sendForged(context: IssuerContext, response: ServerResponse): void {
     requestId: undefined,
   })
   sendPage(response, 403, page)
+}
+
+/** Says that a new password comes first, and where to choose it. */
+function showPasswordDue(visit: InteractionContext): void {
+  const { context, user } = visit
+  if (user === undefined) {
+    sendExpired(context, visit.response)
+    return
+  }
+  const page = passwordDuePage({
+    site: siteOf(context),
+    account: user,
+    goOn: goOnForm(visit),
+    switchAccount: formTarget(visit, 'switch'),
+  })
+  sendInteractionPage(visit, 200, page)
+}
+
+/** Goes on with what was begun; whether there is a new password is looked at again. */
+async function goOn(visit: InteractionContext): Promise<void> {
+  if (visit.interaction.prompt.name !== 'new_password') return sendExpired(visit.context, visit.response)
+  await finish(visit, { new_password: {} })
+}
+
+function goOnForm(visit: InteractionContext): FormTarget {
+  const { action, hidden } = formTarget(visit, 'go-on')
+  const anew = sealedRequest(visit)
+  return { action, hidden: anew === undefined ? hidden : { ...hidden, [ANEW_FIELD]: anew } }
 }

@@ -24,6 +24,10 @@ type Lists = Pick<
 
 const AUDIT_COLUMNS = { event: 'event', sub: 'sub', by: 'actor', client: 'client' } as const
 
+type Refusals = Pick<Store, 'keepRefusals' | 'refusal' | 'refusalsBefore'>
+
+const MOST_ROWS = 20_000
+
 /** Stretches of the tables in the order of a key, each short enough that nobody waits for it. */
 export function listQueries(database: Database): Lists {
   return {
@@ -68,6 +72,27 @@ export function listQueries(database: Database): Lists {
     secretUses: async (clientId) => {
       const rows = await database.all('SELECT id, at FROM secret_uses WHERE client_id = ?', clientId)
       return new Map(rows.map((row) => [text(row, 'id'), integer(row, 'at')]))
+    },
+  }
+}
+
+/** Refusals that are kept for the operator. */
+export function refusalQueries(database: Database): Refusals {
+  return {
+    keepRefusals: (rows, expiresAt) =>
+      database.write(async (queries) => {
+        const insert = 'INSERT INTO refusals (request_id, facts, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'
+        for (const { requestId, facts } of rows) await queries.run(insert, requestId, facts, expiresAt)
+        const surplus = await queries.get('SELECT id FROM refusals ORDER BY id DESC LIMIT 1 OFFSET ?', MOST_ROWS)
+        if (surplus !== undefined) await queries.run('DELETE FROM refusals WHERE id <= ?', integer(surplus, 'id'))
+      }),
+    refusal: async (requestId) => {
+      const row = await database.get('SELECT facts FROM refusals WHERE request_id = ?', requestId)
+      return row === undefined ? undefined : text(row, 'facts')
+    },
+    refusalsBefore: async (id, limit) => {
+      const rows = await database.all('SELECT * FROM refusals WHERE id < ? ORDER BY id DESC LIMIT ?', id, limit)
+      return rows.map((row) => ({ id: integer(row, 'id'), facts: text(row, 'facts') }))
     },
   }
 }

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
-import { grantableScopes, groupsNamedBy, groupsThatGive, matchResource } from '../../../src/core/resource.ts'
-import { findResourceByMetadata, metadataPath, resourceMetadata } from '../../../src/core/resource-metadata.ts'
+import {
+  grantableScopes,
+  groupsNamedBy,
+  groupsThatGive,
+  matchResource,
+  type ResourceIdentifier,
+  type Scope,
+} from '../../../src/core/resource.ts'
+import { findResourceByMetadata, metadataPath, resourceMetadata } from '../../../src/server/resource-metadata.ts'
 import { sampleResource, scopes } from './samples.ts'
 
 const photos = sampleResource()

@@ -3,11 +3,11 @@ import { describe, it } from 'node:test'
 import { cgiName } from '../../../src/core/headers/fields.ts'
 import { createHeaderPolicy } from '../../../src/core/headers/header-policy.ts'
 import {
+  hasPassed,
   tunnelProtocol,
   type UpstreamHeadersInput,
   upstreamRequestHeaders,
 } from '../../../src/core/headers/request-headers.ts'
-import { hasPassed } from '../../../src/core/headers/via.ts'
 import { clientOf } from './clients.ts'
 import { permitFor } from './permits.ts'
 import { protectedBy, READ, rule, sampleRoute, sampleToken, sampleUpstream } from './samples.ts'

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import type { Database } from '../../../src/store/sql/database.ts'
-import { listQueries } from '../../../src/store/sql/lists.ts'
-import { refusalQueries } from '../../../src/store/sql/refusals.ts'
+import { listQueries, refusalQueries } from '../../../src/store/sql/lists.ts'
 import { MIGRATIONS } from '../../../src/store/sqlite/schema.ts'
 
 describe('What the operator’s lists ask of the store', () => {
