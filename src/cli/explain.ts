@@ -2,10 +2,18 @@ import { readFileSync } from 'node:fs'
 import { Argument, Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import type { Evidence } from '../core/token.ts'
-import { CLIENT_KINDS, type ClientKind, isClientKind, isSite, SITES, type Site } from '../explain/client-kinds.ts'
+import {
+  type Asker,
+  CLIENT_KINDS,
+  type ClientKind,
+  headOf,
+  isClientKind,
+  isSite,
+  SITES,
+  type Site,
+} from '../explain/client-kinds.ts'
 import { evidenceOf } from '../explain/evidence.ts'
 import { type Explanation, explain, type ReservedFor, type Verdict } from '../explain/explain.ts'
-import { type Asker, headOf } from '../explain/head.ts'
 import { type RefusalRow, rowText, type ShownAnswer } from '../explain/refusal.ts'
 import { isSessionState, SESSION_STATES, type SessionState, sessionEvidence } from '../explain/session.ts'
 import { Credentials } from '../gateway/credentials/credentials.ts'

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { addressGroup } from '../core/address-group.ts'
+import { addressGroup } from '../core/address.ts'
 import type { Store } from '../store/store.ts'
 import type { IssuerEvent } from './issuer.ts'
 

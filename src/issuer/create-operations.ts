@@ -7,11 +7,18 @@ import { addClient, clientProblem, makeClientSecret, readAllow } from './clients
 import type { IssuerContext } from './context.ts'
 import type { SigningKeys } from './keys/signing-keys.ts'
 import type { IssuePreview, IssuerOperations, PersonChange, Why, WouldBe } from './operations.ts'
-import { type AdministratorRules, canSignIn, hasAdministrator } from './people/administrators.ts'
 import { removeFactor } from './people/factor-removal.ts'
 import { bestLevel } from './people/factor-rules.ts'
 import { makeLink, RESETTABLE, voidLink } from './people/links.ts'
-import { addUser, displayNameProblem, emailProblem, groupsProblem } from './people/people.ts'
+import {
+  type AdministratorRules,
+  addUser,
+  canSignIn,
+  displayNameProblem,
+  emailProblem,
+  groupsProblem,
+  hasAdministrator,
+} from './people/people.ts'
 import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
 import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
 

@@ -1,4 +1,4 @@
-import { addressGroup } from '../core/address-group.ts'
+import { addressGroup } from '../core/address.ts'
 
 const MIB = 1024 * 1024
 /** Rows of sign-ins, device codes and pushed requests live this long at most; a budget is whole again after it. */

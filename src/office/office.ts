@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { isFromElsewhere } from '../issuer/http/form-guard.ts'
-import { isEmbedded } from '../issuer/http/navigation.ts'
-import { pathOf, queryOf, readBody } from '../issuer/http/request.ts'
+import { isEmbedded, pathOf, queryOf, readBody } from '../issuer/http/request.ts'
 import { pageHeaders, redirect } from '../issuer/http/response.ts'
 import { html } from '../issuer/pages/html.ts'
 import { errorPage } from '../issuer/pages/message.ts'

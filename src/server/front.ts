@@ -1,3 +1,7 @@
+import { once } from 'node:events'
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { ListenAddress } from '../config/config.ts'
 import { weakSignInOf } from '../core/assurance.ts'
 import type { Denial } from '../core/denial.ts'
 import type { VerifiedToken } from '../core/token.ts'
@@ -9,7 +13,6 @@ import { type Listener, openListener, type TlsMaterial } from '../gateway/listen
 import type { Closing } from './closing.ts'
 import type { Runtime } from './runtime.ts'
 import { bindFault } from './start-fault.ts'
-import { letGroupIn } from './unix-socket.ts'
 
 export interface FrontOptions {
   /** Undefined: plain HTTP. */
@@ -55,6 +58,23 @@ export async function closeFront(runtime: Runtime, closing: Closing, graceMs: nu
   for (const failure of await closing.run()) log.warn('shutdown.fault', { fault: String(failure) })
 }
 
+/**
+ * Makes room for a unix socket: takes away what a process that was killed has left. Leaves a socket on which somebody answers, and
+ * whatever is no socket, so that binding fails with the reason. Before any worker listens.
+ */
+export async function clearStaleSocket(address: ListenAddress): Promise<void> {
+  if (!('path' in address)) return
+  const { path } = address
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return
+  const socket = connect(path)
+  const answered = await once(socket, 'connect').then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ECONNREFUSED',
+  )
+  socket.destroy()
+  if (!answered) unlinkSync(path)
+}
+
 function handlersOf(runtime: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {
   const { recorder, backing, state, credentials, log, now, tunnels } = runtime
   const { backChannel } = backing.issuer
@@ -96,4 +116,9 @@ function settled(recorder: Runtime['recorder'], graceMs: number): Promise<boolea
       resolve(true)
     })
   })
+}
+
+/** Lets the owner's group in, such as a web server's that stands in front; nobody else. */
+function letGroupIn(address: ListenAddress): void {
+  if ('path' in address) chmodSync(address.path, 0o660)
 }

@@ -6,13 +6,12 @@ import { answerAdmin, answerPages, mountAdmin } from './admin/mount-admin.ts'
 import { trafficOf } from './admin/traffic.ts'
 import { applyConfig } from './apply-config.ts'
 import { type Closing, createClosing } from './closing.ts'
-import { browserEndpoints, closeFront, openFront } from './front.ts'
+import { browserEndpoints, clearStaleSocket, closeFront, openFront } from './front.ts'
 import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
 import { createMetadataEndpoint, knownResources } from './resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from './runtime.ts'
 import { bindFault, hasEnded, readTls, startFault } from './start-fault.ts'
-import { clearStaleSocket } from './unix-socket.ts'
 
 /** A running gateway, with the issuer where the file asks for one. */
 export interface Server {

@@ -1,6 +1,5 @@
 import type { Revocation } from '../core/revocation.ts'
-import type { AuditRecord, AuthorizationRecord, ClientRecord, SessionRecord } from './records.ts'
-import type { UserRecord } from './user-record.ts'
+import type { AuditRecord, AuthorizationRecord, ClientRecord, SessionRecord, UserRecord } from './records.ts'
 
 /** What lines of the audit are found by: the event, or `sub`, `by`, `client` of the detail. */
 export type AuditKey = 'event' | 'sub' | 'by' | 'client'

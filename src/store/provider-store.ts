@@ -1,4 +1,4 @@
-import type { UserRecord } from './user-record.ts'
+import type { UserRecord } from './records.ts'
 
 /** Who somebody is at a provider, and whose account that is here. Milliseconds where a name says so, else NumericDate seconds. */
 export interface ProviderLink {

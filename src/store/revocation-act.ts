@@ -1,7 +1,7 @@
 import type { RevocationKind } from '../core/revocation.ts'
 import type { EndProviderSignIn } from './provider-store.ts'
+import type { UserRecord } from './records.ts'
 import type { EndsSessions } from './session-store.ts'
-import type { UserRecord } from './user-record.ts'
 
 /** One entry to be put in force by an act; the store gives it its id. */
 export interface NewRevocation {

@@ -3,10 +3,9 @@ import type { FactorStore } from './factor-store.ts'
 import type { LinkStore } from './link-store.ts'
 import type { ListStore } from './list-store.ts'
 import type { ProviderStore } from './provider-store.ts'
-import type { AuditOrigin, AuditRecord, AuthorizationRecord, ClientRecord } from './records.ts'
+import type { AuditOrigin, AuditRecord, AuthorizationRecord, ClientRecord, UserRecord } from './records.ts'
 import type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
 import type { SessionStore } from './session-store.ts'
-import type { UserRecord } from './user-record.ts'
 
 export type {
   AuditOrigin,
@@ -15,9 +14,9 @@ export type {
   ClientRecord,
   ClientType,
   SessionRecord,
+  UserRecord,
 } from './records.ts'
 export type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
-export type { UserRecord } from './user-record.ts'
 
 /** What one person allowed one client at one resource (`resource` '' holds the OpenID scopes). */
 export interface ConsentRecord {

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { AuthorizationRecord, ClientRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
-import { notFound } from '../problem.ts'
-import { tagOf } from '../tag.ts'
+import { notFound, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
 

@@ -2,9 +2,8 @@ import { denial } from '../../core/denial.ts'
 import { isOwnRequest } from '../../core/own-request.ts'
 import { hashOf } from '../credentials/app-password-evidence.ts'
 import { originOf } from '../policy.ts'
-import type { BrowserAnswer, BrowserCall } from './browser-call.ts'
+import { type BrowserAnswer, type BrowserCall, ownPage } from './browser-call.ts'
 import { readBrowserCookie, setBrowserCookie } from './cookies.ts'
-import { ownPage } from './own-page.ts'
 
 const ACTION = '/.audgate/sign-out'
 

@@ -8,8 +8,7 @@ import type { VerifiedToken } from '../../core/token.ts'
 import { placeHash } from '../credentials/ticket-evidence.ts'
 import type { RouteMatch } from '../judge.ts'
 import { originOf } from '../policy.ts'
-import type { BrowserAnswer, BrowserCall } from './browser-call.ts'
-import { ownJson } from './own-page.ts'
+import { type BrowserAnswer, type BrowserCall, ownJson } from './browser-call.ts'
 
 const MAX_BODY_BYTES = 16_384
 /** A token that is not kept anywhere gives away little. */

@@ -1,4 +1,4 @@
-import { addressGroup } from '../../core/address-group.ts'
+import { addressGroup } from '../../core/address.ts'
 import { readBearer } from '../../core/credential.ts'
 import { type Presented, readPresented } from '../../core/presented.ts'
 import type { CredentialKind } from '../../core/route.ts'

@@ -4,10 +4,9 @@ import { issuerRequestOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { madePage } from '../pages/app-passwords.ts'
 import { makeAppPassword } from '../people/app-passwords.ts'
-import { withGroups } from '../tokens/provider-groups.ts'
-import { ask } from './confirmation.ts'
+import { withGroups } from '../tokens/provider-standing.ts'
 import { showOverview } from './overview.ts'
-import { ACCOUNT_PATH, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import { ACCOUNT_PATH, ask, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
 const DAY_SECONDS = 86_400
 const SILENT = 'Where you sign in does not answer now, so nothing was made. Try again in a moment.'

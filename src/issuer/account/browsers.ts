@@ -1,8 +1,7 @@
 import type { SessionRecord } from '../../store/records.ts'
 import { lookupKey } from '../../store/sealed-payload.ts'
 import type { PageBrowser } from '../pages/browsers.ts'
-import { ask } from './confirmation.ts'
-import { accountForm, isConfirmed, leadBack, posted, type SignedInRequest } from './request.ts'
+import { accountForm, ask, isConfirmed, leadBack, posted, type SignedInRequest } from './request.ts'
 
 /** The browsers that this person is signed in with, this one first, then the one seen last. */
 export async function pageBrowsers(call: SignedInRequest): Promise<readonly PageBrowser[]> {

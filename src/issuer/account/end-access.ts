@@ -1,9 +1,17 @@
 import type { AuthorizationRecord } from '../../store/store.ts'
-import { noteSignedOut } from '../http/sign-in-cookies.ts'
+import { noteSignedOut } from '../http/cookies.ts'
 import { clientName } from '../pages/words.ts'
-import { ask } from './confirmation.ts'
 import { type Connection, connectionsWith, deviceName, resourceName } from './overview.ts'
-import { accountClient, isConfirmed, knownClient, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
+import {
+  accountClient,
+  ask,
+  isConfirmed,
+  knownClient,
+  leadBack,
+  posted,
+  refuse,
+  type SignedInRequest,
+} from './request.ts'
 
 /** Ends what one client has of this person, once they have said so twice. One that has nothing is no error. */
 export async function disconnect(call: SignedInRequest): Promise<void> {

@@ -8,9 +8,8 @@ import { type LinkModel, linkPage } from '../pages/link.ts'
 import { donePage, errorPage } from '../pages/message.ts'
 import { LINK_FIELD, LINK_PATH, type LiveLink, linkDetail, liveLink } from '../people/links.ts'
 import type { CeremonyAnswer } from '../people/passkeys.ts'
-import { passwordProblem } from '../people/password-judgement.ts'
+import { passwordProblem, passwordRules, shortestPassword } from '../people/password-judgement.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
-import { passwordRules, shortestPassword } from './password-rules.ts'
 import { type AccountRequest, posted } from './request.ts'
 
 /** Where a used link leads; says nothing of whose it was. */

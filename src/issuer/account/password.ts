@@ -1,11 +1,10 @@
 import { keepDevice } from '../http/cookies.ts'
 import { issuerRequestOf } from '../http/request.ts'
-import { passwordProblem } from '../people/password-judgement.ts'
-import { METHODS } from '../people/sign-in-methods.ts'
+import { METHODS } from '../people/factor-rules.ts'
+import { passwordProblem, passwordRules } from '../people/password-judgement.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import { isFresh } from './freshness.ts'
 import { type Failure, mustChoosePassword, showOverview } from './overview.ts'
-import { passwordRules } from './password-rules.ts'
 import { leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 import { checkPassword } from './sign-in.ts'
 

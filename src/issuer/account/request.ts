@@ -7,7 +7,7 @@ import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 import type { FormTarget } from '../pages/form.ts'
-import { errorPage } from '../pages/message.ts'
+import { type ConfirmModel, confirmPage, errorPage } from '../pages/message.ts'
 import type { PageClient } from '../pages/parties.ts'
 import type { BrowserSession, BrowserSessions } from './sessions.ts'
 
@@ -147,6 +147,23 @@ export function outcomeFor(call: AccountRequest, reader: string | undefined): Ou
   if (text === undefined) return undefined
   const read: Outcome & { readonly reader?: string } = JSON.parse(text)
   return read.reader === reader && isFresh(context, read) ? read : undefined
+}
+
+/** Asks once before an act that ends something. */
+export function ask(
+  call: SignedInRequest,
+  step: AccountStep,
+  fields: Readonly<Record<string, string>>,
+  words: Pick<ConfirmModel, 'question' | 'consequences' | 'act'>,
+): void {
+  const page = confirmPage({
+    site: siteOf(call.context),
+    form: accountForm(call, step, fields),
+    account: call.session.user,
+    ...words,
+    cancelUrl: ACCOUNT_PATH,
+  })
+  sendPage(call.response, 200, page)
 }
 
 function isFresh({ now }: IssuerContext, { atMs }: Outcome): boolean {

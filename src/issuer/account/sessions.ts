@@ -5,8 +5,8 @@ import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { cookieSettings } from '../http/cookies.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
-import { levelOfMethods } from '../people/sign-in-methods.ts'
-import { withGroups } from '../tokens/provider-groups.ts'
+import { levelOfMethods } from '../people/factor-rules.ts'
+import { withGroups } from '../tokens/provider-standing.ts'
 import { noteSession } from '../tokens/session-facts.ts'
 
 /** Who a browser is signed in as. */

@@ -4,11 +4,11 @@ import { queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import type { ConnectedWay, WayToConnect } from '../pages/ways-in.ts'
 import { waysOf } from '../people/factor-rules.ts'
-import { ask } from './confirmation.ts'
 import { isStrongest } from './freshness.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
+  ask,
   guardedBy,
   isConfirmed,
   leadBack,

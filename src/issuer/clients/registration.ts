@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterPayload, Configuration } from 'oidc-provider'
-import { addressGroup } from '../../core/address-group.ts'
+import { addressGroup } from '../../core/address.ts'
 import type { ClientRecord, ClientType } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { plainWords } from '../pages/words.ts'

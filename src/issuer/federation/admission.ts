@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { UserRecord } from '../../store/store.ts'
 import { SUB_PREFIX } from '../people/people.ts'
 import type { Arrival } from './attempt-records.ts'
-import type { FederationParts } from './federation-parts.ts'
+import { type FederationParts, stateGroups } from './federation-parts.ts'
 import type { SignInReason } from './landing.ts'
 import type { RelyingParty } from './provider/relying-party.ts'
 import { sealTokens } from './sign-in-tokens.ts'
-import { stateGroups } from './statements.ts'
 
 /** Whose account somebody is let into. */
 export type Admission =

@@ -1,14 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProviderSignIn } from '../../store/provider-store.ts'
 import { faultOf } from '../context.ts'
-import type { FederationParts } from './federation-parts.ts'
+import type { AskSource, Standing } from './federation.ts'
+import { type FederationParts, stateGroups } from './federation-parts.ts'
 import { isFault, orFault, type ProviderFault } from './provider/provider-fault.ts'
 import { type GroupsWord, readGroups } from './provider/provider-groups.ts'
 import { notAllowed, personKey } from './provider/provider-person.ts'
 import type { Claims, ProviderTokens, RelyingParty } from './provider/relying-party.ts'
 import { openTokens, type SignInTokens, sealTokens } from './sign-in-tokens.ts'
-import type { AskSource, Standing } from './standing.ts'
-import { stateGroups } from './statements.ts'
 
 export interface Asking {
   /** Asks the provider when its word is too old, or at once; one question at a time for each sign-in. */

@@ -9,12 +9,11 @@ import { createAttempts } from './attempts.ts'
 import { type Background, startBackground } from './background.ts'
 import { depart } from './departure.ts'
 import { answerProviders } from './endpoints.ts'
-import type { Federation } from './federation.ts'
+import type { Federation, Standing } from './federation.ts'
 import type { FederationParts } from './federation-parts.ts'
 import { createParties } from './provider/parties.ts'
 import type { ProviderFault } from './provider/provider-fault.ts'
 import { openTokens } from './sign-in-tokens.ts'
-import type { Standing } from './standing.ts'
 
 const MOST_FAILURES = 20
 

@@ -2,6 +2,7 @@ import type { IdentityProvider } from '../../core/identity-provider.ts'
 import type { ProviderSignIn } from '../../store/provider-store.ts'
 import type { IssuerContext } from '../context.ts'
 import type { Attempts } from './attempts.ts'
+import type { AskSource } from './federation.ts'
 import type { Parties } from './provider/parties.ts'
 import type { ProviderFault } from './provider/provider-fault.ts'
 
@@ -28,4 +29,27 @@ export interface FederationParts
   readonly wake: () => void
   /** Counts a sign-in. */
   readonly counted: (provider: string, outcome: 'ok' | 'refused', reason: string) => void
+}
+
+/** Entries outlive the last token that could carry the group. */
+const REFUSED_SECONDS = 86_400 + 60
+
+/** Keeps a provider's word on somebody's groups; tokens that carry a lost one are refused from now on. */
+export async function stateGroups(
+  { store, now, record }: FederationParts,
+  signIn: Pick<ProviderSignIn, 'provider' | 'issuer' | 'person' | 'sub'>,
+  groups: readonly string[],
+  statedAtMs: number,
+  source: AskSource,
+  kind: 'said' | 'absent',
+): Promise<void> {
+  const { provider, issuer, person, sub } = signIn
+  const notBeforeMs = Math.floor(now())
+  const expiresAt = Math.ceil(notBeforeMs / 1000) + REFUSED_SECONDS
+  const refused = { notBeforeMs, expiresAt }
+  const stated = await store.stateGroups({ issuer, person, groups, statedAtMs, refused, asOfMs: notBeforeMs })
+  if (stated.kind === 'passed_over' || stated.added.length + stated.removed.length === 0) return
+  const { added, removed } = stated
+  const reason = kind === 'absent' ? { reason: 'groups_claim_absent' } : {}
+  await record('federation.groups_changed', { provider, sub, added, removed, source, ...reason })
 }

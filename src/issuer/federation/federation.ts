@@ -3,7 +3,18 @@ import type { IdentityProvider } from '../../core/identity-provider.ts'
 import type { ProviderLink } from '../../store/provider-store.ts'
 import type { Purpose } from './attempt-records.ts'
 import type { Landing, ProviderRequest, SignInReason } from './landing.ts'
-import type { AskSource, Standing } from './standing.ts'
+
+/** Where a question came from; for the audit. */
+export type AskSource = 'sign_in' | 'refresh' | 'background' | 'logout'
+
+/** What a sign-in by a provider is worth at this moment. */
+export type Standing =
+  /** It was none of a provider: the account alone counts. */
+  | { readonly kind: 'own' }
+  | { readonly kind: 'good'; readonly groups: readonly string[]; readonly provider: string; readonly signIn: string }
+  | { readonly kind: 'ended' }
+  /** The provider has been silent for too long; nothing may be given, and nothing is over. */
+  | { readonly kind: 'unavailable'; readonly retryAfterSeconds: number }
 
 /** What the application asked of the sign-in. */
 export interface SignInWish {

@@ -5,7 +5,7 @@ import type { IssuerContext } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 
 /** How one cookie is named on this origin. */
-export type CookieKind =
+type CookieKind =
   | 'session'
   | 'interaction'
   | 'resume'
@@ -15,6 +15,10 @@ export type CookieKind =
   | 'signed_out'
   | 'ceremony'
   | 'browser'
+
+type Settings = Pick<IssuerContext, 'settings'>
+
+const DAY_SECONDS = 86_400
 
 /**
  * The cookie's name. On https a prefix makes browsers hold it to a secure origin; `__Host-` also to the whole of this one,
@@ -79,4 +83,29 @@ export function keepDevice({ settings }: IssuerContext, response: ServerResponse
 /** What {@link keepDevice} left with this device; whether it is genuine is NOT checked here. */
 export function deviceKeyOf({ settings }: IssuerContext, request: IncomingMessage): string | undefined {
   return readCookie(request.headers.cookie, cookieName('device', settings().origin))
+}
+
+/** Remembers with the browser which provider it was signed in by, for the order of the buttons; and that it is not signed out any more. */
+export function keepProvider(context: Settings, response: ServerResponse, provider: string): void {
+  set(context, response, 'provider', provider, YEAR_SECONDS)
+  set(context, response, 'signed_out', '', 0)
+}
+
+/** From now on nobody is led to a provider without a click, until somebody has signed in: its session would sign them in again. */
+export function noteSignedOut(context: Settings, response: ServerResponse): void {
+  set(context, response, 'signed_out', '1', DAY_SECONDS)
+}
+
+/** Whether this browser was signed out last. */
+export function wasSignedOut(context: Settings, request: IncomingMessage): boolean {
+  return readCookie(request.headers.cookie, cookieName('signed_out', context.settings().origin)) === '1'
+}
+
+function set({ settings }: Settings, response: ServerResponse, kind: CookieKind, value: string, seconds: number): void {
+  const { origin } = settings()
+  const secure = isSecure(origin) ? '; secure' : ''
+  appendCookie(
+    response,
+    `${cookieName(kind, origin)}=${value}; path=/; max-age=${seconds}; httponly; samesite=lax${secure}`,
+  )
 }

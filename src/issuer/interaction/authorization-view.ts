@@ -1,4 +1,4 @@
-import type { Client } from 'oidc-provider'
+import type { Client, KoaContextWithOIDC } from 'oidc-provider'
 import type { ClientRecord, ConsentRecord, UserRecord } from '../../store/store.ts'
 import { reservedClient } from '../clients/reserved.ts'
 import { type IssuerContext, seconds } from '../context.ts'
@@ -132,6 +132,27 @@ export function startsTicked(
   )
 }
 
+/**
+ * Whether the pages of this authorization may stay in reach of the window that opened theirs, as apps that sign people in by a
+ * pop-up need it. Whoever shares that reach and our origin could read and press what is shown, and an upstream of this origin
+ * may serve anybody's files; so only where a page of the client's own site asked, and the operator answers for the client.
+ */
+export async function keepsOpener(context: IssuerContext, ctx: KoaContextWithOIDC): Promise<boolean> {
+  const { client, params, entities } = ctx.oidc
+  // A later page of the same authorization: it was asked for by our own.
+  if (entities.Interaction !== undefined) return isKept(entities.Interaction)
+  const from = originOf(ctx.get('referer'))
+  if (client === undefined || from === undefined || from === context.settings().origin) return false
+  const { redirectUris = [], postLogoutRedirectUris = [] } = client
+  const own = [params?.redirect_uri, ...redirectUris, ...postLogoutRedirectUris].map(originOf)
+  return own.includes(from) && (await consentingClient(context, client)).origin === 'operator'
+}
+
+/** What {@link keepsOpener} said when the authorization began. */
+export function isKept({ prompt }: { readonly prompt: { readonly details: object } }): boolean {
+  return 'keepsOpener' in prompt.details && prompt.details.keepsOpener === true
+}
+
 function granted(consents: readonly ConsentRecord[], resource: string): readonly string[] {
   return consents.find((consent) => consent.resource === resource)?.granted ?? []
 }
@@ -145,4 +166,9 @@ function mapEach(
   change: (resource: string, scopes: readonly string[]) => readonly string[],
 ): ReadonlyMap<string, readonly string[]> {
   return new Map([...map].map(([resource, scopes]) => [resource, change(resource, scopes)]))
+}
+
+function originOf(uri: unknown): string | undefined {
+  const url = typeof uri === 'string' ? URL.parse(uri) : null
+  return url === null || url.origin === 'null' ? undefined : url.origin
 }

@@ -7,9 +7,8 @@ import { rememberBrowser, rememberDays } from '../http/remembered-browser.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import type { PasskeyForm } from '../pages/passkey.ts'
 import { type CodePageModel, codePage } from '../pages/second-factor.ts'
-import { METHODS } from '../people/sign-in-methods.ts'
-import { type InteractionContext, sendInteractionPage } from './context.ts'
-import { formTarget } from './form-target.ts'
+import { METHODS } from '../people/factor-rules.ts'
+import { formTarget, type InteractionContext, sendInteractionPage } from './context.ts'
 import { finishSignIn, passkeyAsk } from './passkey-step.ts'
 
 /** What a code page says of a try that failed. */

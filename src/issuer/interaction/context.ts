@@ -4,11 +4,12 @@ import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { endedMeanwhile } from '../http/ended-meanwhile.ts'
+import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { type PageOptions, redirect, sendPage } from '../http/response.ts'
+import type { FormTarget } from '../pages/form.ts'
 import { errorPage, leadOnPage } from '../pages/message.ts'
 import { recoveryCodesPage } from '../pages/second-factor.ts'
-import { type AuthorizationView, type ConsentingClient, viewAuthorization } from './authorization-view.ts'
-import { isKept } from './opener.ts'
+import { type AuthorizationView, type ConsentingClient, isKept, viewAuthorization } from './authorization-view.ts'
 
 /** What the library keeps between a request and its answer. */
 export type PendingInteraction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -103,4 +104,10 @@ export function sendInteractionPage(
   options: PageOptions = {},
 ): void {
   sendPage(response, status, page, { ...options, keepsOpener: isKept(interaction) })
+}
+
+/** A form of this interaction. */
+export function formTarget({ context, interaction }: InteractionContext, step: string): FormTarget {
+  const { uid } = interaction
+  return { action: interactionPath(uid, step), hidden: { [GUARD_FIELD]: guardValue(context.masterKey, uid) } }
 }

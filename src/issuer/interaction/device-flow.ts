@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
-import { addressGroup } from '../../core/address-group.ts'
+import { addressGroup } from '../../core/address.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { sessionFormSecret } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'

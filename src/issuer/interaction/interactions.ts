@@ -8,12 +8,18 @@ import { redirect, sendPage } from '../http/response.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { errorPage } from '../pages/message.ts'
 import { passwordDuePage } from '../pages/password-due.ts'
-import { withGroups } from '../tokens/provider-groups.ts'
+import { withGroups } from '../tokens/provider-standing.ts'
 import { consentingClient } from './authorization-view.ts'
 import { ANEW_FIELD, beginAnew, sealedRequest } from './begin-anew.ts'
 import { denyAccess, giveConsent, showConsent, showDenied } from './consent.ts'
-import { finish, type InteractionContext, interactionPath, sendExpired, sendInteractionPage } from './context.ts'
-import { formTarget } from './form-target.ts'
+import {
+  finish,
+  formTarget,
+  type InteractionContext,
+  interactionPath,
+  sendExpired,
+  sendInteractionPage,
+} from './context.ts'
 import { goToProvider } from './provider-sign-in.ts'
 import { enrolStep, showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 

@@ -3,10 +3,9 @@ import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import type { PasskeyForm } from '../pages/passkey.ts'
-import { levelOfMethods, METHODS } from '../people/sign-in-methods.ts'
-import { finish, type InteractionContext, interactionPath } from './context.ts'
-import { formTarget } from './form-target.ts'
-import { leaveSession } from './leave-session.ts'
+import { levelOfMethods, METHODS } from '../people/factor-rules.ts'
+import { finish, formTarget, type InteractionContext, interactionPath } from './context.ts'
+import { leaveSession } from './sign-out.ts'
 
 /** The hidden field that says what a passkey was asked for. */
 export const CEREMONY_FIELD = 'ceremony'

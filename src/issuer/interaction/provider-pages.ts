@@ -1,9 +1,10 @@
 import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { type PageOptions, pageHeaders } from '../http/response.ts'
+import type { Middleware } from '../http/steps.ts'
 import { errorPage } from '../pages/message.ts'
 import { type PageClient, returnPlace } from '../pages/parties.ts'
-import { type ConsentingClient, isAsked } from './authorization-view.ts'
+import { type ConsentingClient, consentingClient, isAsked } from './authorization-view.ts'
 
 /** Answers with a page of ours in the library's stead. */
 export function showPage(
@@ -60,6 +61,38 @@ export function renderError(context: IssuerContext): NonNullable<Configuration['
   }
 }
 
+/**
+ * Shows a page where an authorization error would lead straight to an address that a client registered by itself: anybody could make
+ * links to us that lead elsewhere (RFC 9700 §4.11.2). The person may go on by a link.
+ */
+export function unverifiedErrors(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { oidc } = ctx as unknown as Partial<Pick<KoaContextWithOIDC, 'oidc'>>
+    const location = ctx.response.get('location')
+    const error = errorIn(location) ?? errorIn(typeof ctx.body === 'string' ? ctx.body : '')
+    if (oidc?.client === undefined || error === undefined) return
+    if ((await consentingClient(context, oidc.client)).origin === 'operator') return
+    ctx.remove('location')
+    const onward = location === '' ? undefined : { url: location, label: `Go back to ${returnPlace(location)}` }
+    const page = errorPage({
+      site: siteOf(context),
+      title: 'This request can’t be answered',
+      what: 'An app that registered itself sent you here with a request that can’t be answered.',
+      advice: 'Nobody here has checked who made it. Go back only if you started this yourself.',
+      code: error,
+      requestId: undefined,
+      onward,
+    })
+    showPage(ctx as unknown as KoaContextWithOIDC, 400, page)
+  }
+}
+
 function capitalised(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}
+
+/** The error code in a redirect's query or fragment, or in the form that sends itself (`response_mode=form_post`). */
+function errorIn(answer: string): string | undefined {
+  return /[?&#]error=([a-z_]{1,64})/.exec(answer)?.[1] ?? /name="error" value="([a-z_]{1,64})"/.exec(answer)?.[1]
 }

@@ -1,6 +1,6 @@
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { IssuerContext } from '../context.ts'
-import type { Standing } from '../federation/standing.ts'
+import type { Standing } from '../federation/federation.ts'
 import { findPerson, type Person } from '../people/people.ts'
 import { redemptionOf } from '../tokens/redemption.ts'
 

@@ -2,20 +2,19 @@ import { reaches } from '../../core/levels.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { siteOf } from '../context.ts'
-import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
+import { deviceKeyOf, keepDevice, noteSignedOut } from '../http/cookies.ts'
 import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
-import { noteSignedOut } from '../http/sign-in-cookies.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
-
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
 import { askForCodeAgain, showCode, signInByCode } from './code-step.ts'
 import {
+  formTarget,
   type InteractionContext,
   interactionPath,
   persistUnlessEnded,
@@ -23,13 +22,12 @@ import {
   sendInteractionPage,
 } from './context.ts'
 import { type EnrolPlace, type EnrolStep, mustEnrol, showEnrolment, takeEnrolment } from './enrol-step.ts'
-import { formTarget } from './form-target.ts'
-import { leaveSession } from './leave-session.ts'
 import { finishSignIn, PASSKEY_REFUSED, passkeyAsk, signInByPasskey } from './passkey-step.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
 import { reachableLevel } from './reachable-level.ts'
 import { levelNeeded, STEP_UP } from './sign-in-need.ts'
+import { leaveSession } from './sign-out.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BETTER = 'What was asked for needs a better sign-in than that one. Use your passkey.'

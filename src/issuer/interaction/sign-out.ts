@@ -1,15 +1,22 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type Provider from 'oidc-provider'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { lookupKey } from '../../store/sealed-payload.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
-import { sealOnward } from '../http/onward.ts'
-import { issuerRequestOf } from '../http/request.ts'
-import { noteSignedOut } from '../http/sign-in-cookies.ts'
+import { appendCookie, cookieName, isSecure, noteSignedOut } from '../http/cookies.ts'
+import { issuerRequestOf, queryOf } from '../http/request.ts'
 import type { Middleware } from '../http/steps.ts'
+import { seal, unseal } from '../keys/sealing.ts'
 import { leadOnPage } from '../pages/message.ts'
 import { signedOutPage, signOutPage } from '../pages/sign-in.ts'
+import type { PendingInteraction } from './context.ts'
 import { namedClient, showPage } from './provider-pages.ts'
 
 type Logout = NonNullable<NonNullable<Configuration['features']>['rpInitiatedLogout']>
+
+const PURPOSE = 'way on after a sign-out'
+/** A provider may ask a question first. */
+const SHOWN_MS = 10 * 60_000
 
 /** Signing out of this browser (OpenID Connect RP-Initiated Logout). What apps hold stays; revoking is another thing. */
 export function logout(context: IssuerContext): Logout {
@@ -81,4 +88,39 @@ export const skipNeedlessSignOut: Middleware = async (ctx, next) => {
   ctx.body = null
   ctx.status = 303
   ctx.redirect(location.href)
+}
+
+/** Where the request that came back goes on; undefined for none of ours, and an old one. The URL was registered by a client. */
+export function onwardOf(
+  { masterKey, now }: Pick<IssuerContext, 'masterKey' | 'now'>,
+  request: IncomingMessage,
+): string | undefined {
+  const state = queryOf(request).get('state')
+  const text = state === null ? undefined : unseal(masterKey, PURPOSE, state)
+  if (text === undefined) return undefined
+  const { url, atMs }: { readonly url: string; readonly atMs: number } = JSON.parse(text)
+  return Math.abs(now() - atMs) < SHOWN_MS ? url : undefined
+}
+
+/** Ends the browser's session; the interaction goes on without one. */
+export async function leaveSession(
+  context: IssuerContext,
+  provider: Provider,
+  interaction: PendingInteraction,
+  response: ServerResponse,
+): Promise<void> {
+  const { uid } = interaction.session ?? {}
+  const session = uid === undefined ? undefined : await provider.Session.findByUid(uid)
+  await session?.destroy()
+  interaction.session = undefined
+  const { origin } = context.settings()
+  const name = cookieName('session', origin)
+  for (const each of [name, `${name}.sig`]) {
+    appendCookie(response, `${each}=; path=/; max-age=0; httponly; samesite=lax${isSecure(origin) ? '; secure' : ''}`)
+  }
+}
+
+/** The way on after a sign-out at a provider, as the `state` that it sends back (OpenID Connect RP-Initiated Logout §2). */
+function sealOnward({ masterKey, now }: Pick<IssuerContext, 'masterKey' | 'now'>, url: string): string {
+  return seal(masterKey, PURPOSE, JSON.stringify({ url, atMs: now() }))
 }

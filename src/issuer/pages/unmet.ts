@@ -1,7 +1,8 @@
 import { type FormTarget, form } from './form.ts'
 import { html } from './html.ts'
-import { type PageFrame, pageDocument } from './layout.ts'
+import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { type PasskeyForm, passkeyForm } from './passkey.ts'
 
 export interface UnmetModel extends PageFrame {
   /** Sends `decision=deny`: the client learns that the sign-in can't be had. */
@@ -13,6 +14,17 @@ export interface UnmetModel extends PageFrame {
   readonly again: FormTarget
   /** Whether the person may add what is missing under their account. */
   readonly enrols: boolean
+}
+
+interface MustEnrolModel extends PageFrame {
+  readonly account: PageAccount
+  /** Makes a passkey; undefined: there are none to be had. */
+  readonly passkey: PasskeyForm | undefined
+  /** Leads to where an app is added; undefined: that can't be had. */
+  readonly app: FormTarget | undefined
+  readonly problem: string | undefined
+  /** Gives up: a form that answers the client with access_denied. */
+  readonly cancel: FormTarget | undefined
 }
 
 /** Says that the account can't sign in the way that is asked for, what would change that, and the way back to the client. */
@@ -30,5 +42,23 @@ ${advice}
 <hr class="tear">
 ${form(model.again, html`<div class="actions"><button class="button primary" type="submit">I have added it, go on</button></div>`)}
 ${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}`,
+  )
+}
+
+/** Where somebody who must have a second factor adds the first one: nothing else is open before. */
+export function mustEnrolPage(model: MustEnrolModel): string {
+  const { passkey, app, problem } = model
+  const nothing = passkey === undefined && app === undefined
+  return pageDocument(
+    model,
+    problem === undefined ? 'Add a second factor' : 'Problem: Add a second factor',
+    html`<h1>Add a second factor</h1>
+${accountLine(model.account, undefined)}
+<p class="lead">Your account needs more than a password. Add it now, then you go on.</p>
+${problem !== undefined && problemNotice(problem)}
+${nothing && html`<p class="notice problem" role="alert">There is nothing here that you could add. Whoever runs this service can mend that.</p>`}
+${passkey && passkeyForm(passkey, 'Make a passkey')}
+${app && form(app, html`<div class="actions"><button class="button" type="submit">Add an authenticator app</button></div>`, 'form after')}
+${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,
   )
 }

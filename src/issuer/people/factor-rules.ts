@@ -16,6 +16,14 @@ export interface Ways {
   readonly providers: readonly string[]
 }
 
+/** How somebody signed in here (RFC 8176), and the level of it. */
+export const METHODS = {
+  password: ['pwd'],
+  code: ['pwd', 'otp', 'mfa'],
+  recovery: ['pwd', 'mfa'],
+  passkey: ['pop', 'user', 'mfa'],
+} as const
+
 /** @param offered whether passkeys are. */
 export async function waysOf(
   store: Pick<Store, 'passkeys' | 'providerLinks'>,
@@ -55,4 +63,11 @@ export function bestLevel(standing: FactorStanding, offered: boolean): Level {
 export function isBest(level: Level | undefined, standing: FactorStanding, offered: boolean): boolean {
   const best = bestLevel(standing, offered)
   return best === 'pwd' || reaches(level, best)
+}
+
+/** The level of a sign-in of this issuer's own; undefined: none of its own. */
+export function levelOfMethods(amr: readonly string[]): Level | undefined {
+  if (amr.includes('pop')) return 'phr'
+  if (amr.includes('mfa')) return 'mfa'
+  return amr.includes('pwd') ? 'pwd' : undefined
 }

@@ -1,4 +1,6 @@
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
+import type { UserRecord } from '../../store/store.ts'
+import { type IssuerContext, siteOf } from '../context.ts'
 
 /** What a new password is judged by. */
 export interface PasswordRules {
@@ -18,6 +20,9 @@ const FEWEST_GUESSES = 1e10
 const FEW = 6
 const SHORTEST_NAME = 3
 
+/** The fewest characters of a password beside a second factor. */
+const BESIDE_ANOTHER = 8
+
 /**
  * What is wrong with a password that a person chooses, in words that say what to do; undefined: nothing. Its length is counted in characters
  * after NFKC (NIST SP 800-63B); there are no rules on which characters.
@@ -33,6 +38,21 @@ export async function passwordProblem(password: string, rules: PasswordRules): P
   const { guesses, feedback } = (await estimator()).check([...text].slice(0, JUDGED).join(''), [...names])
   if (guesses >= FEWEST_GUESSES) return undefined
   return `${feedback.warning ?? 'The password is easy to guess.'} Choose something longer, or a few words that don’t belong together.`
+}
+
+/** What a person's password is judged by. @param beside whether there is a second factor. */
+export function passwordRules(context: IssuerContext, user: UserRecord, beside: boolean): PasswordRules {
+  return { min: shortestPassword(context, beside), names: passwordNames(context, user) }
+}
+
+/** The fewest characters of a new password. @param beside whether there is a second factor. */
+export function shortestPassword({ settings }: IssuerContext, beside: boolean): number {
+  return beside ? BESIDE_ANOTHER : settings().passwordMin
+}
+
+/** Names that a password must not be little more than. */
+export function passwordNames(context: IssuerContext, { username, displayName, email }: UserRecord): readonly string[] {
+  return [username, displayName ?? '', email ?? '', siteOf(context), 'audgate']
 }
 
 /** Names, and the parts that people take from them. */

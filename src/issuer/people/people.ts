@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Account } from 'oidc-provider'
 import type { Store, UserRecord } from '../../store/store.ts'
+import { type WaysSettings, waysOf } from './factor-rules.ts'
+import { isAdmin } from './links.ts'
 
 /** No client id begins with it, so the `sub` of a person is never that of a service. */
 export const SUB_PREFIX = 'usr_'
@@ -24,6 +26,16 @@ export type AddedUser =
   | { readonly kind: 'exists' }
   /** In words that say what to do. */
   | { readonly kind: 'invalid'; readonly problem: string }
+
+export interface AdministratorRules {
+  /** Whose members are administrators. */
+  readonly adminGroups: readonly string[]
+  readonly ways: WaysSettings
+  /** Whether passkeys are. */
+  readonly offered: boolean
+}
+
+const SLICE = 500
 
 /**
  * Adds a person under a new, opaque `sub`. The password's quality is NOT checked here.
@@ -130,4 +142,27 @@ export function personClaims(user: UserRecord): Readonly<Record<string, string |
     ...(email === undefined ? {} : { email, email_verified: true }),
     groups,
   }
+}
+
+/** Whether the person could sign in by what routes.yaml says now, were the account enabled. */
+export async function canSignIn(
+  store: Store,
+  user: UserRecord,
+  { ways, offered }: Pick<AdministratorRules, 'ways' | 'offered'>,
+): Promise<boolean> {
+  const { password, passkeys, providers } = await waysOf(store, user, ways, offered)
+  return password || passkeys > 0 || providers.length > 0
+}
+
+/** Whether somebody is an administrator and can sign in. @param except Somebody who doesn't count. */
+export async function hasAdministrator(store: Store, rules: AdministratorRules, except?: string): Promise<boolean> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const users: readonly UserRecord[] = await store.usersAfter(after, SLICE)
+    for (const user of users) {
+      if (user.disabled || user.sub === except) continue
+      if ((await isAdmin(store, user, rules.adminGroups)) && (await canSignIn(store, user, rules))) return true
+    }
+    after = users.length < SLICE ? undefined : users.at(-1)?.username
+  }
+  return false
 }

@@ -1,4 +1,4 @@
-import type { AddressGroup } from '../../core/address-group.ts'
+import type { AddressGroup } from '../../core/address.ts'
 
 interface Waiting<T> {
   readonly fresh: T[]

@@ -1,4 +1,4 @@
-import type { AddressGroup } from '../../core/address-group.ts'
+import type { AddressGroup } from '../../core/address.ts'
 import { Rounds } from './rounds.ts'
 
 /** More than open connections can make wait; beyond it newcomers are told to come later. */

@@ -5,7 +5,7 @@ import { faultOf, type IssuerContext } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { pageHeaders } from '../http/response.ts'
 import type { Middleware } from '../http/steps.ts'
-import { keepsOpener } from '../interaction/opener.ts'
+import { keepsOpener } from '../interaction/authorization-view.ts'
 import type { IssuerSettings } from '../issuer.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 

@@ -10,7 +10,7 @@ import { seal, unseal } from '../keys/sealing.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
 import { createAdminKeepsakes } from './admin-keepsakes.ts'
 import { exchange } from './exchange.ts'
-import type { SessionParts } from './opening.ts'
+import type { SessionParts } from './redemption.ts'
 import { challengeOf } from './sign-in-state.ts'
 
 /** A session of the operator's page: what its cookie holds, sealed. Times are NumericDate, seconds. */

@@ -15,7 +15,7 @@ import { seconds } from '../context.ts'
 import { deriveKey } from '../keys/sealing.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
 import { exchange } from './exchange.ts'
-import { type Opening, readOpening, type SessionParts } from './opening.ts'
+import { type Opening, readOpening, type SessionParts } from './redemption.ts'
 
 /** Browsers that are signed in at hosts of the gateway: opened by a sign-in, asked by gateways, ended by sign-out. */
 export interface BrowserSessions {

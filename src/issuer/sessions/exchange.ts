@@ -5,7 +5,7 @@ import type { Resource } from '../../core/resource.ts'
 import { makeJti } from '../../core/revocation.ts'
 import { type IssuerContext, resourceById } from '../context.ts'
 import { judgeToken } from '../tokens/policy.ts'
-import { withGroups } from '../tokens/provider-groups.ts'
+import { withGroups } from '../tokens/provider-standing.ts'
 import { type Authentication, personTokenClaims } from '../tokens/redemption.ts'
 
 /** What an authorization gives at one resource. */

@@ -2,9 +2,28 @@ import type Provider from 'oidc-provider'
 import type { CallbackAnswer, CallbackQuestion } from '../../core/back-channel.ts'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { BROWSER_CLIENT, callbackUri } from '../clients/reserved.ts'
-import { exchange } from './exchange.ts'
-import { type Opening, type SessionParts, sealOpening } from './opening.ts'
+import { seal, unseal } from '../keys/sealing.ts'
+import { type ExchangeParts, exchange, type Holding } from './exchange.ts'
 import { challengeOf, readState, type SignInState, STATE_MS } from './sign-in-state.ts'
+
+export interface SessionParts extends ExchangeParts {
+  /** The engine of the moment. */
+  readonly provider: () => Provider
+}
+
+/** A sign-in whose token waits for the gateway's judgment, sealed. */
+export interface Opening extends Holding {
+  readonly origin: string
+  readonly browser: string
+  readonly grantId: string
+  readonly issuerSession: string
+  /** Milliseconds. */
+  readonly redeemedAt: number
+}
+
+const PURPOSE = 'browser session opening'
+/** Long enough for a gateway to judge a token. */
+const OPENING_MS = 60_000
 
 /**
  * Takes what a browser brings back from the authorization endpoint: state, flow cookie, `iss` (RFC 9207), code with PKCE and nonce. Nothing is
@@ -33,6 +52,13 @@ export async function redeem(
   if (made.kind === 'refused') return { kind: 'denied', detail: made.detail }
   if (made.kind === 'gone') return failed('the account can’t be used')
   return { kind: 'token', token: made.token, resource, target, opening: sealOpening(parts, opening) }
+}
+
+/** What {@link sealOpening} sealed, a moment ago. */
+export function readOpening({ context }: SessionParts, sealed: string): Opening | undefined {
+  const text = unseal(context.masterKey, PURPOSE, sealed)
+  const opening: Opening | undefined = text === undefined ? undefined : JSON.parse(text)
+  return opening !== undefined && context.now() - opening.redeemedAt < OPENING_MS ? opening : undefined
 }
 
 /** Undefined for a code that can't be redeemed, by whatever fault; it is redeemed once. */
@@ -92,4 +118,8 @@ function denied({ parameters }: CallbackQuestion): CallbackAnswer {
 
 function failed(detail: string): CallbackAnswer {
   return { kind: 'failed', detail }
+}
+
+function sealOpening({ context }: SessionParts, opening: Opening): string {
+  return seal(context.masterKey, PURPOSE, JSON.stringify(opening))
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { gidOf } from '../../store/sealed-payload.ts'
+import type { UserRecord } from '../../store/store.ts'
 import type { IssuerContext } from '../context.ts'
-import type { Standing } from '../federation/standing.ts'
+import type { Standing } from '../federation/federation.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { invalidGrant, unavailable } from './errors.ts'
 
@@ -54,4 +55,10 @@ export async function standingFor(
     throw unavailable('the provider of this sign-in does not answer; try again', 10)
   }
   return standing
+}
+
+/** The person with the groups that count in what came from this sign-in: those set here, and the provider's. */
+export function withGroups(user: UserRecord, standing: Standing): UserRecord {
+  if (standing.kind !== 'good') return user
+  return { ...user, groups: [...new Set([...user.groups, ...standing.groups])] }
 }

@@ -1,4 +1,4 @@
-import { type Html, html } from '../../issuer/pages/html.ts'
+import { attributes, type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
 import {
@@ -7,23 +7,26 @@ import {
   code,
   type FilterField,
   facts,
+  filters,
   link,
   linkTo,
   moment,
   said,
   sentOf,
   TIMES,
+  table,
   verdictOf,
 } from '../parts.ts'
 import { DECISIONS, type Decision, ONE_DECISION } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
+import { STREAM_PATH } from '../stream.ts'
 import type { Visit } from '../visit.ts'
 
 /** What the Live page can be narrowed by, too. */
-export const NAMES = ['outcome', 'reason', 'route', 'person', 'client', 'address'] as const
+const NAMES = ['outcome', 'reason', 'route', 'person', 'client', 'address'] as const
 
 /** How a decision stands in a list. */
-export const COLUMNS: readonly Column<Decision>[] = [
+const COLUMNS: readonly Column<Decision>[] = [
   { label: 'What', kind: 'name', cell: (row) => html`${linkTo('decisions', row.request_id, whatOf(row))}` },
   { label: 'Decision', cell: (row) => verdictOf(row.outcome, row.reason) },
   { label: 'Who', cell: (row) => whoOf(row) },
@@ -31,8 +34,10 @@ export const COLUMNS: readonly Column<Decision>[] = [
   { label: 'Request id', kind: 'short', cell: (row) => code(row.request_id) },
 ]
 
+const PLACE = '/admin/decisions/live'
+
 /** What decisions can be looked for by. */
-export function filterFields(): readonly FilterField[] {
+function filterFields(): readonly FilterField[] {
   return [
     { name: 'outcome', label: 'Outcome', options: ['refused', 'failed', 'ok'] },
     { name: 'reason', label: 'Reason' },
@@ -104,6 +109,28 @@ export async function decisionPage(visit: Visit, requestId: string): Promise<Pag
       ['Took', html`${one.total_ms === undefined ? '–' : `${one.total_ms.toFixed(1)} ms`}`],
     ])}
 <p>${link(`/admin/decisions?${like}`, `${one.like_this.count} like this`)} since ${moment(one.like_this.since)}.</p></section>`,
+  }
+}
+
+/** Decisions as they are made: the only page that needs its script. @param ticket opens the stream, once, within a minute. */
+export async function livePage(visit: Visit, ticket: string): Promise<PageContent> {
+  const sent = sentOf(visit.query, NAMES)
+  const found = await visit.get(apiPath('/decisions', { ...sent, limit: '20' }), DECISIONS)
+  const stream = apiPath(STREAM_PATH, { ...sent, ticket })
+  const rows = table<Decision>('Decisions as they are made', COLUMNS, found.items, html``, 'live-rows')
+  return {
+    title: 'Live decisions',
+    lead: html`What the gateway decides now, passes too, the newest first; a busy gateway shows a sample of its passes. <a href="${apiPath('/admin/decisions', sent)}">What is kept</a>`,
+    content: html`${filters(PLACE, filterFields(), visit.query)}
+<noscript><p class="notice note">New rows come by a script, and this browser runs none: <a href="${apiPath(PLACE, sent)}">load the page again</a> to see what came since.</p></noscript>
+<div id="live" ${attributes({ 'data-stream': stream })}>
+<p class="live-bar"><span id="live-state" class="state off" role="status">not connected</span>
+<button class="button" type="button" id="live-pause" aria-pressed="false" hidden>Pause</button>
+<span id="live-waiting" class="hint"></span></p>
+<div role="log" aria-live="off" aria-label="Decisions">${rows}</div>
+<div class="empty" id="live-empty" ${attributes({ hidden: found.items.length > 0 })}>Nothing has been decided that fits. Rows appear here as requests come in.</div>
+</div>`,
+    connects: true,
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AdminJudge, Judged } from '../../admin/dependencies.ts'
 import type { Route } from '../../core/route.ts'
+import { headOf } from '../../explain/client-kinds.ts'
 import { type Explanation, explain } from '../../explain/explain.ts'
-import { headOf } from '../../explain/head.ts'
 import type { Runtime } from '../runtime.ts'
 
 const MASK = '••••'

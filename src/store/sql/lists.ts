@@ -1,6 +1,6 @@
 import type { Revocation } from '../../core/revocation.ts'
+import { usernameKey } from '../records.ts'
 import type { AuditRecord, AuthorizationRecord, ClientRecord, Store } from '../store.ts'
-import { usernameKey } from '../user-record.ts'
 import { auditOf } from './audits.ts'
 import { authorizationOf } from './authorizations.ts'
 import { clientOf } from './clients.ts'

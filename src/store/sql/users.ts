@@ -1,5 +1,5 @@
+import { usernameKey } from '../records.ts'
 import type { Store, UserRecord } from '../store.ts'
-import { usernameKey } from '../user-record.ts'
 import type { Database, Queries } from './database.ts'
 import { fact, integer, optionalText, type Row, strings, text } from './row.ts'
 

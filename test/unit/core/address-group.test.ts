@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { addressGroup } from '../../../src/core/address-group.ts'
+import { addressGroup } from '../../../src/core/address.ts'
 
 describe('an address group', () => {
   const groups: readonly [string, string, string][] = [

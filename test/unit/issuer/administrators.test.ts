@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { hasAdministrator } from '../../../src/issuer/people/administrators.ts'
 import type { WaysSettings } from '../../../src/issuer/people/factor-rules.ts'
+import { hasAdministrator } from '../../../src/issuer/people/people.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { aUser } from '../../contract/store-records.ts'
