@@ -82,7 +82,7 @@ export async function signInByCode(call: AccountRequest): Promise<void> {
   const passed = posted(call, PASSED_FIELD)
   const user = await personBehind(context, passed, PLACE)
   if (user === undefined) return redirect(response, ACCOUNT_PATH)
-  const shown = await tryCode(context, request, user, posted(call, 'code'), undefined)
+  const shown = await tryCode(context, request, user, posted(call, 'code'), passed, undefined)
   if (typeof shown === 'string')
     return showCodePage(call, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
   if (!(await sessions.begin(request, response, user.sub, shown.amr))) return redirect(response, ACCOUNT_PATH)

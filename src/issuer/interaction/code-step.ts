@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
-import { keepDevice } from '../http/cookies.ts'
+import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
 import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
 import { rememberBrowser, rememberDays } from '../http/remembered-browser.ts'
 import { issuerRequestOf } from '../http/request.ts'
@@ -17,18 +17,24 @@ export const CODE_PROBLEMS = {
   slow: 'There were too many tries. Wait a moment, then try again.',
 } as const
 
-/** One try at the code that comes after a right password, slowed like every other, with its audit lines. */
+/**
+ * One try at the code that comes after a right password, slowed like every other, with its audit lines.
+ * @param visitor what tells one browser of an address from another.
+ */
 export async function tryCode(
   context: IssuerContext,
   request: IncomingMessage,
   user: UserRecord,
   typed: string,
+  visitor: string,
   client: string | undefined,
 ): Promise<{ readonly amr: readonly string[] } | 'wrong' | 'slow'> {
   const { sub } = user
   const { address } = issuerRequestOf(request)
   const judge = () => context.secondFactors.spend(sub, typed)
-  const shown = await context.signIn.attemptCode({ sub, address, left: () => request.socket.destroyed, judge })
+  const deviceKey = deviceKeyOf(context, request)
+  const left = (): boolean => request.socket.destroyed
+  const shown = await context.signIn.attemptCode({ user, address, deviceKey, visitor, left, judge })
   if (shown === 'wrong' || shown === 'slow') {
     const event = shown === 'wrong' ? 'login.failure' : 'login.throttled'
     await context.record(event, { sub, factor: 'code', client, address }, 'warn')
@@ -83,7 +89,7 @@ export async function signInByCode(visit: InteractionContext): Promise<'expired'
   const passed = form.get(PASSED_FIELD) ?? ''
   const user = await personBehind(context, passed, interaction.uid)
   if (user === undefined) return 'expired'
-  const shown = await tryCode(context, request, user, form.get('code') ?? '', client.id)
+  const shown = await tryCode(context, request, user, form.get('code') ?? '', interaction.uid, client.id)
   if (typeof shown === 'string') {
     await sendCodePage(visit, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
     return undefined

@@ -8,6 +8,7 @@ import { createFailures, type Failures } from './buckets.ts'
 import { createDeviceKeys, type DeviceKeys } from './device-keys.ts'
 import { createPasswords, type Lane, type Passwords } from './passwords.ts'
 import { type Candidate, createTurns, type Turns } from './turns.ts'
+import { createVisitors, type Visitors } from './visitors.ts'
 
 export interface SignInAttempt {
   readonly username: string
@@ -40,8 +41,12 @@ export type SignInResult =
   | { readonly kind: 'slow'; readonly retryAfterSeconds: number; readonly named: Named }
 
 export interface CodeAttempt<Shown> {
-  readonly sub: string
+  /** Whose password was right. */
+  readonly user: UserRecord
   readonly address: string
+  /** As in {@link SignInAttempt}. */
+  readonly deviceKey: string | undefined
+  readonly visitor: string
   readonly left: () => boolean
   /** Undefined: wrong. */
   readonly judge: () => Promise<Shown | undefined>
@@ -54,8 +59,8 @@ export interface SignIn {
    */
   attempt(attempt: SignInAttempt): Promise<SignInResult>
   /**
-   * One try at a code of somebody whose password was right: those of one account take turns, and a wrong one keeps its place a while. 'slow':
-   * more wait than can be kept, and the code was not looked at.
+   * One try at a code of somebody whose password was right: those of one account take turns, and a wrong one keeps its place a while; devices
+   * that the person signed in from before have a line for themselves. 'slow': more wait than can be kept, and the code was not looked at.
    */
   attemptCode<Shown>(attempt: CodeAttempt<Shown>): Promise<Shown | 'wrong' | 'slow'>
   /** A device key for someone whose password has just been changed: earlier ones ended with the old password. */
@@ -101,8 +106,9 @@ const addressBar = (wide: string): Bar => ({
 })
 
 /** A code is short: nobody tries two at a time, and all who know the password wait in one line. */
-const codeBar = (sub: string): Bar => ({
-  key: `code ${sub}`,
+const codeBar = (sub: string, known: boolean): Bar => ({
+  // One line for all known devices: whoever knows the password may have made many of them before there was a second factor.
+  key: known ? `code of a known device ${sub}` : `code ${sub}`,
   holdMs: (failures) => doubling(failures - 3),
   places: () => 1,
   onePerGroup: true,
@@ -129,15 +135,12 @@ interface Workings {
   readonly devices: DeviceKeys
 }
 
-/** Visitors that failed lately; more are forgotten, oldest first. */
-const MOST_VISITORS = 10_000
-
 /** Signing in by name and password, slowed per account and per address. */
 export function createSignIn(options: SignInOptions): SignIn {
   const { store, masterKey, now } = options
   const devices = createDeviceKeys(masterKey)
   const nameKey = deriveKey(masterKey, 'names in the log')
-  const tried = new Set<string>()
+  const visitors = { passwords: createVisitors(), codes: createVisitors() }
   const workings: Workings = {
     store,
     passwords: options.passwords ?? createPasswords(),
@@ -152,23 +155,27 @@ export function createSignIn(options: SignInOptions): SignIn {
       // No name holds U+0000, and not every database takes it.
       const user = name.includes('\0') ? undefined : await store.userByName(attempt.username)
       const known = user !== undefined && devices.isOf(user, attempt.deviceKey)
-      const { visitor = '' } = attempt
       const group = addressGroup(attempt.address)
-      const candidate = { group, tried: tried.has(visitor), left: attempt.left ?? (() => false) }
       const bars = known ? [deviceBar(attempt.deviceKey ?? '')] : [addressBar(group.wide), accountBar(name)]
-      const result = await inTurn(workings, bars, candidate, () => check(workings, attempt, user, { known, candidate }))
-      if (result.kind === 'wrong' && visitor !== '') remember(tried, visitor)
+      const left = (): boolean => attempt.left?.() ?? false
+      const result = await visiting(visitors.passwords, attempt.visitor ?? '', left, (tried) => {
+        const candidate = { group, tried, left }
+        return inTurn(workings, bars, candidate, () => check(workings, attempt, user, { known, candidate }))
+      })
       return {
         ...result,
         named: user === undefined ? { name_hash: hashed(nameKey, name) } : { username: user.username },
       }
     },
-    attemptCode: async ({ sub, address, left, judge }) => {
-      const candidate = { group: addressGroup(address), tried: false, left }
-      const result = await inTurn(workings, [codeBar(sub)], candidate, async () => {
+    attemptCode: async ({ user, address, deviceKey, visitor, left, judge }) => {
+      const bars = [codeBar(user.sub, devices.isOf(user, deviceKey))]
+      const judged = async () => {
         const shown = await judge()
         return shown === undefined ? ({ kind: 'wrong' } as const) : ({ kind: 'ok', shown } as const)
-      })
+      }
+      const result = await visiting(visitors.codes, visitor, left, (tried) =>
+        inTurn(workings, bars, { group: addressGroup(address), tried, left }, judged),
+      )
       return result.kind === 'ok' ? result.shown : result.kind
     },
     deviceKeyFor: devices.make,
@@ -183,6 +190,23 @@ type Verdict =
 const SLOW: Slow = { kind: 'slow', retryAfterSeconds: 3 }
 
 type Slow = Extract<Verdict, { readonly kind: 'slow' }>
+
+async function visiting<Judged extends { readonly kind: string }>(
+  visitors: Visitors,
+  visitor: string,
+  left: () => boolean,
+  attempt: (tried: boolean) => Promise<Judged>,
+): Promise<Judged> {
+  const visit = visitors.begin(visitor, left)
+  const state = { failed: false }
+  try {
+    const result = await attempt(visit.tried)
+    state.failed = result.kind === 'wrong'
+    return result
+  } finally {
+    visit.end(state.failed)
+  }
+}
 
 async function inTurn<Judged extends { readonly kind: string }>(
   { failures, turns, wait }: Workings,
@@ -242,12 +266,6 @@ async function strengthen(
   const passwordHash = await passwords.hash(password, lane)
   const done = passwordHash !== undefined && (await store.updateUser(user.sub, { passwordHash }, user.passwordHash))
   return done ? { ...user, passwordHash } : user
-}
-
-function remember(tried: Set<string>, visitor: string): void {
-  tried.delete(visitor)
-  tried.add(visitor)
-  if (tried.size > MOST_VISITORS) for (const oldest of tried) if (tried.delete(oldest)) break
 }
 
 function hashed(key: Buffer, name: string): string {

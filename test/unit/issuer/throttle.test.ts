@@ -174,6 +174,96 @@ describe('signing in', () => {
     await held.releaseAll([...attack, later])
   })
 
+  it('whoever sends the next try without waiting for the answer to the last is behind those who have had no turn', async () => {
+    const held = holding()
+    signIn = build(instant, held.wait)
+    for (let n = 0; n < 60; n++) await store.countFailure('account alice', nowMs, 0, 2_000_000_000)
+    const flood = (): Promise<SignInResult>[] => Array.from({ length: 30 }, () => attempt({ visitor: 'one sign-in' }))
+    const before = flood()
+    await settled()
+    const owner = attempt({ password: RIGHT, visitor: 'owner' })
+    const after = flood()
+    await settled()
+    await held.release()
+    assert.equal((await owner).kind, 'ok')
+    await held.releaseAll([...before, ...after])
+  })
+
+  it('a button that was pressed twice is one try: what was left before does not send the next one back', async () => {
+    const held = holding()
+    signIn = build(instant, held.wait)
+    for (let n = 0; n < 60; n++) await store.countFailure('account alice', nowMs, 0, 2_000_000_000)
+    const attack = Array.from({ length: 9 }, (_, n) => attempt({ visitor: `v${n}` }))
+    await settled()
+    const pressed = attempt({ password: RIGHT, visitor: 'owner', left: () => true })
+    const again = attempt({ password: RIGHT, visitor: 'owner' })
+    await settled()
+    await held.release()
+    assert.equal((await again).kind, 'ok')
+    assert.equal((await pressed).kind, 'slow')
+    await held.releaseAll(attack)
+  })
+
+  describe('codes after a right password', () => {
+    const code = async (shown: boolean, over: { address?: string; visitor?: string; deviceKey?: string } = {}) => {
+      const user = await store.userByName('alice')
+      assert.ok(user !== undefined)
+      return signIn.attemptCode({
+        user,
+        address: '192.0.2.1',
+        deviceKey: undefined,
+        visitor: 'one sign-in',
+        left: () => false,
+        judge: async () => (shown ? 'code' : undefined),
+        ...over,
+      })
+    }
+    const flooded = async () => {
+      const held = holding()
+      signIn = build(instant, held.wait)
+      const user = await store.userByName('alice')
+      for (let n = 0; n < 60; n++) await store.countFailure(`code ${user?.sub}`, nowMs, 0, 2_000_000_000)
+      const attack = Array.from({ length: 30 }, () => code(false))
+      await settled()
+      assert.equal(held.count(), 1, 'one at a time')
+      return { held, attack }
+    }
+
+    it('go round by round over addresses: the owner waits for the one under way', async () => {
+      const { held, attack } = await flooded()
+      const owner = code(true, { address: '203.0.113.9', visitor: 'owner' })
+      attack.push(...Array.from({ length: 30 }, () => code(false)))
+      await settled()
+      await held.release()
+      assert.equal(await owner, 'code')
+      await held.releaseAll(attack)
+    })
+
+    it('of one address, that of a sign-in which has had no turn comes first', async () => {
+      const { held, attack } = await flooded()
+      const owner = code(true, { visitor: 'owner' })
+      attack.push(...Array.from({ length: 30 }, () => code(false)))
+      await settled()
+      await held.release()
+      assert.equal(await owner, 'code')
+      await held.releaseAll(attack)
+    })
+
+    it('of known devices have a line for themselves, and all of them one', async () => {
+      const user = await store.userByName('alice')
+      assert.ok(user !== undefined)
+      const { held, attack } = await flooded()
+      const [first, second] = [signIn.deviceKeyFor(user), signIn.deviceKeyFor(user)]
+      assert.equal(await code(true, { deviceKey: first, visitor: 'owner' }), 'code')
+      for (let n = 0; n < 60; n++)
+        await store.countFailure(`code of a known device ${user.sub}`, nowMs, 0, 2_000_000_000)
+      const guesses = [first, second].map((deviceKey, n) => code(false, { deviceKey, visitor: `device ${n}` }))
+      await settled()
+      assert.equal(held.count(), 2, 'one of the strangers, one of the devices')
+      await held.releaseAll([...attack, ...guesses])
+    })
+  })
+
   it('who has left is not waited for', async () => {
     const held = holding()
     signIn = build(instant, held.wait)
