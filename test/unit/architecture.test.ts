@@ -155,6 +155,13 @@ describe('the rooms', () => {
       .map((file) => readFileSync(file, 'utf8').split('\n').length)
     const median = lines.sort((one, other) => one - other)[Math.floor(lines.length / 2)] ?? 0
     assert.ok(median >= 80 && median <= 140, `the median is ${median}`)
+    const short = lines.filter((count) => count < 41)
+    assert.ok(short.length <= lines.length / 10, `${short.length} of ${lines.length} have fewer than 40 lines`)
+  })
+  it('have no folder with more than 26 files', () => {
+    const folders = Map.groupBy(files, (file) => posix.dirname(file))
+    const full = [...folders].filter(([, inside]) => inside.length > 26).map(([folder]) => folder)
+    assert.deepEqual(full, [])
   })
   it('are all there is', () => {
     assert.deepEqual(
