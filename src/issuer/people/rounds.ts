@@ -3,12 +3,14 @@ import type { AddressGroup } from '../../core/address.ts'
 interface Waiting<T> {
   readonly fresh: T[]
   readonly tried: T[]
+  /** Whether the newest was served last: the one before it is next. */
+  second: boolean
 }
 
 /**
- * What waits, shared out round by round: over wide address groups, and over the narrow ones of each. Within a narrow one the newest comes
- * first, and whoever has not failed yet before those who have: an attacker with many connections sends each next try only after an answer,
- * so the person who comes in between is not behind all of them.
+ * What waits, shared out round by round: over wide address groups, and over the narrow ones of each. Within a narrow one whoever has not
+ * failed yet comes before those who have, and of these the newest and the second newest by turns: an attacker with many connections sends
+ * each next try only after an answer, so the person who comes in between is not behind all of them, nor kept out by one newcomer a turn.
  */
 export class Rounds<T> {
   readonly #wide = new Map<string, Map<string, Waiting<T>>>()
@@ -21,7 +23,7 @@ export class Rounds<T> {
   /** @param tried whether the one who waits has failed before. */
   add({ wide, narrow }: AddressGroup, item: T, tried: boolean): void {
     const links = this.#wide.get(wide) ?? new Map<string, Waiting<T>>()
-    const waiting = links.get(narrow) ?? { fresh: [], tried: [] }
+    const waiting = links.get(narrow) ?? { fresh: [], tried: [], second: false }
     this.#wide.set(wide, links.set(narrow, waiting))
     waiting[tried ? 'tried' : 'fresh'].push(item)
     this.#size += 1
@@ -66,11 +68,17 @@ export class Rounds<T> {
 function takeFrom<T>(links: Map<string, Waiting<T>>): T | undefined {
   for (const [narrow, waiting] of links) {
     links.delete(narrow)
-    const item = waiting.fresh.pop() ?? waiting.tried.pop()
+    const item = takeNew(waiting) ?? waiting.tried.pop()
     if (!isEmpty(waiting)) links.set(narrow, waiting)
     return item
   }
   return undefined
+}
+
+function takeNew<T>(waiting: Waiting<T>): T | undefined {
+  const { fresh, second } = waiting
+  waiting.second = !second
+  return second && fresh.length > 1 ? fresh.splice(-2, 1)[0] : fresh.pop()
 }
 
 function isEmpty<T>({ fresh, tried }: Waiting<T>): boolean {

@@ -86,22 +86,25 @@ interface Bar {
   readonly onePerGroup: boolean
 }
 
-/** Longer would lose the owner, who may wait for two of them, the 8 s in which to be in. */
+/** Longer would lose the owner, who may wait for three of them, the 8 s in which to be in. */
 const LONGEST_HOLD_MS = 2000
+
+/** Of a password, for which the owner waits in two lines: few places that are given on soon wait less than many, at as many tries. */
+const LONGEST_PASSWORD_HOLD_MS = 1000
 
 /** The places bound what a crowd of addresses can try at one account: under a lasting attack one password a second. */
 const accountBar = (name: string): Bar => ({
   key: `account ${name}`,
-  holdMs: (failures) => doubling(failures - 3),
-  places: (failures) => (failures < 3 ? 16 : failures < 50 ? 8 : 2),
+  holdMs: (failures) => Math.min(doubling(failures - 3), LONGEST_PASSWORD_HOLD_MS),
+  places: (failures) => (failures < 3 ? 16 : failures < 50 ? 4 : 1),
   onePerGroup: true,
 })
 
 /** One address may stand for many people, or for all of them behind a proxy that isn't listed as trusted. */
 const addressBar = (wide: string): Bar => ({
   key: `address ${wide}`,
-  holdMs: (failures) => (failures <= 10 ? 0 : failures <= 20 ? 1000 : LONGEST_HOLD_MS),
-  places: (failures) => (failures < 100 ? 128 : 4),
+  holdMs: (failures) => (failures <= 10 ? 0 : LONGEST_PASSWORD_HOLD_MS),
+  places: (failures) => (failures < 100 ? 64 : 2),
   onePerGroup: false,
 })
 
