@@ -3,7 +3,7 @@ import { formsOf, type Page, type Person } from './browser-less-person.ts'
 import type { Quirks, SoftwarePasskey } from './software-passkey.ts'
 
 /** What a page asks its browser with; undefined: it asks for no passkey. */
-export function askedOn(page: Page): string | undefined {
+export function askedOn(page: Pick<Page, 'text'>): string | undefined {
   const [, options] = /data-options="([^"]*)"/.exec(page.text) ?? []
   return options?.replace(/&#(\d+);/g, (_all, code: string) => String.fromCharCode(Number(code)))
 }

@@ -46,6 +46,7 @@ export async function denyAccess(visit: InteractionContext): Promise<void> {
   const { context, client, interaction, user } = visit
   if (interaction.prompt.reasons.includes(STEP_UP) && interaction.lastSubmission?.login !== undefined) {
     await context.record('authorization.unmet', { sub: user?.sub, client: client.id })
+    if (user !== undefined) await context.stepUps.forget(user.sub, client.id)
     const text = 'this account cannot sign in the way that is needed'
     return finish(visit, { error: 'unmet_authentication_requirements', error_description: text })
   }

@@ -8,6 +8,8 @@ export interface StepUps {
   note(refusal: WeakSignIn): Promise<void>
   /** What that person's next authorization by that client has to satisfy. */
   refused(sub: string, clientId: string): Promise<SignInNeed | undefined>
+  /** Once the person gave up, what needs no better sign-in must open again; a further refusal is noted anew. Throws what the store throws. */
+  forget(sub: string, clientId: string): Promise<void>
 }
 
 const REMEMBERED_SECONDS = 600
@@ -51,6 +53,13 @@ export function createStepUps({ store, now, onFault }: StepUpParts): StepUps {
       const kept = await store.weakSignIn(sub, clientId, Math.floor(now() / 1000))
       if (kept === undefined) return undefined
       return { acr: LEVELS.find((level) => level === kept.acr), maxAge: kept.maxAge }
+    },
+    forget: async (sub, clientId) => {
+      await Promise.all(underWay)
+      const ofThem = JSON.stringify([sub, clientId]).slice(0, -1)
+      for (const key of noted.keys()) if (key.startsWith(`${ofThem},`)) noted.delete(key)
+      if ((await store.weakSignIn(sub, clientId, Math.floor(now() / 1000))) === undefined) return
+      await store.noteWeakSignIn({ sub, clientId, acr: undefined, maxAge: undefined, expiresAt: 0 }, MOST)
     },
   }
 }

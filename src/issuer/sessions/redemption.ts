@@ -40,6 +40,11 @@ export async function redeem(
   if (state === undefined || state.origin !== question.origin) return failed('the sign-in was not begun here')
   if (iss !== context.settings().identifier) return failed('the answer is not of the issuer that was asked')
   if (error === 'access_denied') return denied(question)
+  if (error === 'unmet_authentication_requirements')
+    return {
+      kind: 'denied',
+      detail: 'this needs a better sign-in: add a passkey or an authenticator app to your account',
+    }
   if (error !== undefined) return failed(`the issuer answered ${error}`)
   const { target, resource, again } = state
   const stampMs = context.now()
