@@ -798,7 +798,7 @@ function audits(under: Under, fill: (store: Store) => Promise<void>): void {
       () => true,
     )
     for (const gid of [gidOf('G'), gidOf('H')]) await store.putAuthorization(anAuthorization({ gid }))
-    assert.equal(await store.sweep(2_000), 900 - 288)
+    await store.sweep(2_000)
     const kept = []
     for (let n = 0; n < 900; n += 1) if ((await store.model('RefreshToken', `rt-${n}`)) !== undefined) kept.push(n)
     assert.equal(kept.length, 288)

@@ -1,5 +1,6 @@
 import type { AuditOrigin, AuditRecord, Store } from '../store.ts'
 import type { Database, Queries } from './database.ts'
+import { MOST_SPENT, PRUNE_FAMILY, SPENT } from './models.ts'
 import { integer, object, oneOf, optionalText, type Row, text } from './row.ts'
 
 type Audits = Pick<Store, 'audit' | 'audits' | 'auditsAfter' | 'sweep'>
@@ -39,12 +40,7 @@ const EXPIRING: readonly (readonly [table: string, key: string])[] = [
   ['session_facts', 'issuer_session'],
 ]
 
-/** Spent refresh tokens that are kept of one family: a day's worth for a client that refreshes every five minutes. */
-const MOST_SPENT = 288
-const SPENT = "model = 'RefreshToken' AND consumed_at IS NOT NULL"
 const LARGE_FAMILIES = `SELECT gid FROM models WHERE gid > ? AND gid <= ? AND ${SPENT} GROUP BY gid HAVING count(*) > ${MOST_SPENT}`
-const PRUNE = `DELETE FROM models WHERE model = 'RefreshToken' AND key IN (SELECT key FROM models WHERE gid = ? AND ${SPENT}
-  ORDER BY consumed_at DESC, key LIMIT ? OFFSET ${MOST_SPENT})`
 
 /** Sign-ins by a provider that have ended, and those that nothing came from or is left of; so too what sessions have authorized. */
 const OVER: readonly string[] = [
@@ -173,7 +169,7 @@ async function pruneFamilies(database: Database, from: string, to: string): Prom
   let rows = 0
   for (const row of await database.all(LARGE_FAMILIES, from, to)) {
     for (let deleted = BATCH; deleted === BATCH; rows += deleted) {
-      deleted = await database.run(PRUNE, text(row, 'gid'), BATCH)
+      deleted = await database.run(PRUNE_FAMILY, text(row, 'gid'), BATCH)
       await othersFirst()
     }
   }

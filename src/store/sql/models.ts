@@ -1,7 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { gidOf, lookupKey, openUnder, sealUnder } from '../sealed-payload.ts'
 import type { ModelColumns, Store } from '../store.ts'
 import type { Database } from './database.ts'
-import { optionalInteger, type Row, text } from './row.ts'
+import { optionalInteger, optionalText, type Row, text } from './row.ts'
 
 type Models = Pick<
   Store,
@@ -31,6 +32,15 @@ const ROTATED = 'RefreshToken'
 const CONSUME_ROTATED = `UPDATE models SET consumed_at = ?, expires_at = CASE WHEN expires_at > ? THEN ? ELSE expires_at END
   WHERE model = '${ROTATED}' AND key = ? AND consumed_at IS NULL`
 const SPENT_SECONDS = 7 * 86_400
+/** Spent refresh tokens that are kept of one family: a day's worth for a client that refreshes every five minutes. */
+export const MOST_SPENT = 288
+export const SPENT = "model = 'RefreshToken' AND consumed_at IS NOT NULL"
+/** Parameters: the family, and how many rows at most. */
+export const PRUNE_FAMILY = `DELETE FROM models WHERE model = 'RefreshToken' AND key IN (SELECT key FROM models WHERE gid = ? AND ${SPENT}
+  ORDER BY consumed_at DESC, key LIMIT ? OFFSET ${MOST_SPENT})`
+/** Of the 64 characters that a key may begin with, the one whose token has its family pruned when it is spent; the sweep finds the rest. */
+const PRUNES = 'A'
+const PRUNED_ROWS = 500
 
 /** The authorization server library's rows. Payloads are sealed under the id that finds them. */
 export function modelQueries(database: Database): Models {
@@ -39,6 +49,16 @@ export function modelQueries(database: Database): Models {
     const sql = `SELECT * FROM models WHERE model = ? AND ${column} = ? ORDER BY expires_at DESC LIMIT 1`
     const row = await database.get(sql, model, lookupKey(secret))
     return row === undefined ? undefined : payloadOf(row, openUnder(secret, text(row, 'sealed_id')))
+  }
+  const outsideOfUnits = AsyncLocalStorage.snapshot()
+  // Behind the request, which has its answer by then. Whatever keeps it from being done, the sweep will do it.
+  const pruneSoon = (key: string): void => {
+    const prune = async (): Promise<void> => {
+      const row = await database.get(`SELECT gid FROM models WHERE model = '${ROTATED}' AND key = ?`, key)
+      const gid = row === undefined ? undefined : optionalText(row, 'gid')
+      if (gid !== undefined) await database.run(PRUNE_FAMILY, gid, PRUNED_ROWS)
+    }
+    setImmediate(() => outsideOfUnits(prune).catch(() => undefined))
   }
   return {
     putModel: async (model, id, payload, columns, expiresAt) => {
@@ -58,7 +78,9 @@ export function modelQueries(database: Database): Models {
       const key = lookupKey(id)
       if (model !== ROTATED) return (await database.run(CONSUME, at, model, key)) === 1
       const until = at + SPENT_SECONDS
-      return (await database.run(CONSUME_ROTATED, at, until, until, key)) === 1
+      if ((await database.run(CONSUME_ROTATED, at, until, until, key)) !== 1) return false
+      if (key.startsWith(PRUNES)) pruneSoon(key)
+      return true
     },
     stampSpent: (model, id) =>
       database.write(async (transaction) => {
