@@ -16,6 +16,8 @@ import {
 
 const GET = 'GET / HTTP/1.1\r\nHost: gate\r\n\r\n'
 const UPLOAD = 'PUT / HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'
+/** However long it takes until all are under way, the first must not have ended by then. */
+const UNHURRIED = { connectMs: 60_000, responseHeadersMs: 60_000, idleMs: 60_000 }
 const PIECE = Buffer.alloc(65_536, 'x')
 
 const opened: { close(): Promise<void> }[] = []
@@ -71,7 +73,8 @@ describe('a client that leaves', () => {
     ['in the middle of an upload, with a reset', UPLOAD, (client: Socket) => client.resetAndDestroy()],
   ] as const) {
     it(`${what} leaves no upstream connection: 500 of them at once`, async () => {
-      const proxy = await before(request === GET ? stalling() : httpUpstream((each) => each.resume()))
+      const upstream = request === GET ? stalling() : httpUpstream((each) => each.resume())
+      const proxy = await before(upstream, { timeouts: UNHURRIED })
       const clients = Array.from({ length: 500 }, () => clientOf(proxy, request))
       if (request === GET) for (const client of clients) client.once('data', () => client.pause())
       await until(() => proxy.upstream.sockets.size === 500, 'all are under way', 60_000)
