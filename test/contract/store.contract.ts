@@ -237,7 +237,9 @@ function smallThings(under: Under): void {
 
   it('valueOr: the first writer wins and all get the same', async () => {
     const got = await Promise.all(['a', 'b', 'c'].map((value) => under.store.valueOr('name', value)))
-    assert.deepEqual(got, ['a', 'a', 'a'])
+    // Which of them is first is nobody's to say where several connections carry them.
+    assert.equal(new Set(got).size, 1, got.join())
+    assert.equal(await under.store.valueOr('name', 'e'), got[0])
     await under.store.putValue('name', 'd')
     assert.equal(await under.store.value('name'), 'd')
     assert.equal(await under.store.value('other'), undefined)
