@@ -31,7 +31,9 @@ describe('dpop_replay: store', () => {
   /** Statuses of one proof, shown at each in turn. */
   async function show(...places: readonly TestGateway[]): Promise<number[]> {
     const token = issuer.token({ claims: { cnf: { jkt: issuer.key.jkt } } })
-    const dpop = mintProof(issuer.key, { token, url: `${PHOTOS}/1` })
+    // Proofs have to be younger than the servers' start, which was just now.
+    const now = Math.floor(Date.now() / 1_000) + 1
+    const dpop = mintProof(issuer.key, { token, url: `${PHOTOS}/1`, now })
     const statuses = []
     for (const { url } of places) {
       const headers = {
