@@ -19,7 +19,7 @@ const APP = { clientId: 'cli', redirectUri: 'http://127.0.0.1:7001/cb' }
 let clock: ShiftedClock
 let gate: IssuerUnderTest
 let home: TestProvider
-let work: TestProvider
+let office: TestProvider
 let count = 0
 let name = ''
 
@@ -27,13 +27,13 @@ before(async () => {
   clock = shiftClock()
   gate = await startIssuer({ now: () => Date.now() })
   home = await startProvider({ kind: 'authentik', callback: `${gate.url}/oauth/providers/home/callback` })
-  work = await startProvider({ kind: 'keycloak', callback: `${gate.url}/oauth/providers/work/callback` })
+  office = await startProvider({ kind: 'keycloak', callback: `${gate.url}/oauth/providers/office/callback` })
   await gate.addClient({ id: 'cli', type: 'native', redirectUris: [APP.redirectUri] })
 })
 after(async () => {
   await gate.close()
   await home.close()
-  await work.close()
+  await office.close()
   clock.restore()
 })
 beforeEach(async () => {
@@ -41,8 +41,8 @@ beforeEach(async () => {
   name = `guest-${count}`
   home.setAccount({ sub: name, username: name, groups: ['photos'] })
   home.person = name
-  work.setAccount({ sub: name, username: `${name}-work`, groups: ['files'] })
-  work.person = name
+  office.setAccount({ sub: name, username: `${name}-office`, groups: ['files'] })
+  office.person = name
   home.defects.token = undefined
   await useBoth()
 })
@@ -50,7 +50,7 @@ beforeEach(async () => {
 async function useBoth(): Promise<void> {
   const entries = providerEntries([
     [home, 'id: home, name: Home account, groups: { take: all }'],
-    [work, 'id: work, name: Work account, groups: { take: all }'],
+    [office, 'id: office, name: Office account, groups: { take: all }'],
   ])
   await gate.reconfigure({ password: 'on', providers: entries })
 }
@@ -70,10 +70,10 @@ async function account(provider: TestProvider, button: RegExp) {
 describe('linking', () => {
   it('19 Two people of two providers with one verified e-mail get two accounts', async () => {
     home.setAccount({ ...home.account(name), email: 'one@home.example', emailVerified: true })
-    work.setAccount({ ...work.account(name), email: 'one@home.example', emailVerified: true })
+    office.setAccount({ ...office.account(name), email: 'one@home.example', emailVerified: true })
     await account(home, /Home/)
-    await account(work, /Work/)
-    const [first, second] = [await subOf(home), await subOf(work)]
+    await account(office, /Office/)
+    const [first, second] = [await subOf(home), await subOf(office)]
     assert.ok(first !== undefined && second !== undefined && first !== second)
     assert.equal((await gate.store.userBySub(first))?.email, 'one@home.example')
     assert.equal((await gate.store.userBySub(second))?.email, undefined)
@@ -116,7 +116,7 @@ describe('linking', () => {
   it('20 alice can show herself by another provider that is connected already', async () => {
     const alice = await gate.addPerson(name, [])
     const linked = {
-      issuer: work.issuer,
+      issuer: office.issuer,
       person: name,
       sub: alice.sub,
       email: undefined,
@@ -127,9 +127,9 @@ describe('linking', () => {
     await gate.store.linkProvider(linked, undefined)
     const who = traveller(gate.url, home)
     const page = await authorizeBy(who, asked())
-    const [button] = providerLinksOf(page).filter(({ text }) => /Work/.test(text))
-    const atWork = { here: who.here, there: new Person(new URL(work.issuer).origin, '') }
-    const done = await throughProvider(atWork, await who.here.open(button?.url ?? ''))
+    const [button] = providerLinksOf(page).filter(({ text }) => /Office/.test(text))
+    const atOffice = { here: who.here, there: new Person(new URL(office.issuer).origin, '') }
+    const done = await throughProvider(atOffice, await who.here.open(button?.url ?? ''))
     assert.ok(done.url.startsWith(APP.redirectUri), done.text)
     assert.equal(await subOf(home), alice.sub)
   })
@@ -197,7 +197,7 @@ describe('linking', () => {
     await account(home, /Home/)
     const before = await subOf(home)
     await gate.reconfigure({
-      providers: [providerEntry({ ...work, issuer: work.issuer }, 'id: home, name: Home account')],
+      providers: [providerEntry({ ...office, issuer: office.issuer }, 'id: home, name: Home account')],
     })
     const moved = await startProvider({ kind: 'keycloak', callback: `${gate.url}/oauth/providers/home/callback` })
     try {
@@ -224,14 +224,14 @@ describe('linking', () => {
   it('a second provider is connected under /account, within 5 minutes after a sign-in, and the first can go then with what came from it', async () => {
     const { who, page } = await account(home, /Home/)
     const sub = await subOf(home)
-    const button = (of: Page) => providerLinksOf(of).find(({ text }) => /Connect Work/.test(text))?.url ?? ''
+    const button = (of: Page) => providerLinksOf(of).find(({ text }) => /Connect Office/.test(text))?.url ?? ''
     clock.forward(6 * MINUTE)
     assert.match((await who.here.open(button(page))).text, /last 5 minutes/)
     const { who: again, page: fresh } = await account(home, /Home/)
-    const atWork = { here: again.here, there: new Person(new URL(work.issuer).origin, '') }
-    const connected = await throughProvider(atWork, await again.here.open(button(fresh)))
-    assert.match(connected.text, /Work account is connected/)
-    assert.equal(await subOf(work), sub)
+    const atOffice = { here: again.here, there: new Person(new URL(office.issuer).origin, '') }
+    const connected = await throughProvider(atOffice, await again.here.open(button(fresh)))
+    assert.match(connected.text, /Office account is connected/)
+    assert.equal(await subOf(office), sub)
     const form = formsOf(connected).find(
       ({ action, fields }) => action === '/account/unlink' && fields.get('issuer') === home.issuer,
     )
@@ -244,14 +244,14 @@ describe('linking', () => {
   })
 
   it('an identity that belongs to another account is not taken over by connecting it', async () => {
-    await account(work, /Work/)
-    const owner = await subOf(work)
+    await account(office, /Office/)
+    const owner = await subOf(office)
     const { who, page } = await account(home, /Home/)
-    const url = providerLinksOf(page).find(({ text }) => /Connect Work/.test(text))?.url ?? ''
-    const atWork = { here: who.here, there: new Person(new URL(work.issuer).origin, '') }
-    const refused = await throughProvider(atWork, await who.here.open(url))
+    const url = providerLinksOf(page).find(({ text }) => /Connect Office/.test(text))?.url ?? ''
+    const atOffice = { here: who.here, there: new Person(new URL(office.issuer).origin, '') }
+    const refused = await throughProvider(atOffice, await who.here.open(url))
     assert.match(refused.text, /belongs to another account/)
-    assert.equal(await subOf(work), owner)
+    assert.equal(await subOf(office), owner)
   })
 
   it('a disabled account is disabled, whatever P says', async () => {

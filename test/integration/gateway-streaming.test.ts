@@ -107,7 +107,7 @@ describe('streaming', () => {
       socket.once('data', () => socket.destroy())
     }
     const metrics = async () => (await fetch(`${gateway.managementUrl}/metrics`)).text()
-    await until(async () => /audgate_requests_in_flight 0\n/.test(await metrics()), 'nothing in flight', 60_000)
+    await until(async () => /audgate_requests_in_flight 0\n/.test(await metrics()), 'nothing in flight')
     const after = await fetch(`${gateway.url}/photos/small`)
     assert.equal(await after.text(), '0123456789')
   })

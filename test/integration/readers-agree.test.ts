@@ -211,7 +211,7 @@ describe('what the gateway sends on', () => {
       ),
       { numRuns: 100 },
     )
-    assert.ok(told.forwarded > 20, `${told.forwarded} went on`)
+    assert.ok(told.forwarded > 40, `${told.forwarded} went on`)
   })
 
   it('is one request or none, and the same to all three, however a client abuses the grammar', async () => {
@@ -227,8 +227,8 @@ describe('what the gateway sends on', () => {
         // What the gateway lets through HAProxy or nginx may refuse for themselves, by a status of their own.
         for (const other of others) if (other.requests.length > 0) assert.deepEqual(other.requests, seen, request)
       }),
-      { numRuns: 150 },
+      { numRuns: 400 },
     )
-    assert.ok(told.forwarded > 5 && told.refused > 20, JSON.stringify(told))
+    assert.ok(told.forwarded > 20 && told.refused > 20, JSON.stringify(told))
   })
 })
