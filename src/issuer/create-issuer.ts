@@ -56,9 +56,9 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
     for (const listener of listeners) listener()
   }
   // One after another: keys of an algorithm that is being left would be made anew by a look that comes between.
-  const turns = createKeyedLock()
+  const lock = createKeyedLock()
   const house = startMaintenance(context, () =>
-    turns.take('keys', async () => {
+    lock.take('keys', async () => {
       if (await keys.tick()) renew()
     }),
   )
@@ -76,7 +76,7 @@ export async function createIssuer(settings: IssuerSettings, dependencies: Issue
       listeners.push(listener)
     },
     reconfigure: (next) =>
-      turns.take('keys', async () => {
+      lock.take('keys', async () => {
         const nextKeys = needsEngine(current, next) ? signingKeys(next, dependencies) : undefined
         await nextKeys?.tick()
         current = next

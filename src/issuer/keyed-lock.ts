@@ -3,7 +3,7 @@ export interface KeyedLock {
   take<T>(key: string, work: () => Promise<T>): Promise<T>
 }
 
-/** Turns within this process. */
+/** A lock within this process. */
 export function createKeyedLock(): KeyedLock {
   const last = new Map<string, Promise<unknown>>()
   return {

@@ -3,7 +3,7 @@ import { redirect } from '../issuer/http/response.ts'
 import { type Html, html } from '../issuer/pages/html.ts'
 import { type Act, actOf } from './acts.ts'
 import { refusalOf } from './api.ts'
-import { type OfficeVisit, sendOffice, sendToSignIn, showRefusal } from './office-visit.ts'
+import { type SignedInRequest, sendOffice, sendToSignIn, showRefusal } from './office-request.ts'
 import { newClientPage } from './pages/clients.ts'
 import { checkedPage } from './pages/machine.ts'
 import { newPersonPage } from './pages/people.ts'
@@ -11,50 +11,50 @@ import { newPersonPage } from './pages/people.ts'
 const AGAIN = '/again/'
 
 /** Carries a form out: asks once where it takes something away, and leads to a sign-in where one is demanded. */
-export async function carryOut(office: OfficeVisit, path: string, form: URLSearchParams): Promise<void> {
-  if (path === '/system/check') return sendOffice(office, await checkedPage(office.visit, form.get('text') ?? ''))
+export async function carryOut(signedIn: SignedInRequest, path: string, form: URLSearchParams): Promise<void> {
+  if (path === '/system/check') return sendOffice(signedIn, await checkedPage(signedIn.context, form.get('text') ?? ''))
   if (path.startsWith(AGAIN)) {
-    const kept = await office.parts.signIn.keepsakes.takeForm(path.slice(AGAIN.length), office.session.user.sub)
-    if (kept === undefined) return redirect(office.response, `/admin${path}`)
-    return run(office, kept.path, new URLSearchParams(kept.form))
+    const kept = await signedIn.parts.signIn.keepsakes.takeForm(path.slice(AGAIN.length), signedIn.session.user.sub)
+    if (kept === undefined) return redirect(signedIn.response, `/admin${path}`)
+    return run(signedIn, kept.path, new URLSearchParams(kept.form))
   }
   const act = actOf(path, form)
   if (act?.confirm !== undefined && form.get('decision') !== 'approve')
-    return ask(office, path, form, act.confirm, act.back)
-  return run(office, path, form)
+    return ask(signedIn, path, form, act.confirm, act.back)
+  return run(signedIn, path, form)
 }
 
-async function run(office: OfficeVisit, path: string, form: URLSearchParams): Promise<void> {
+async function run(signedIn: SignedInRequest, path: string, form: URLSearchParams): Promise<void> {
   const act = actOf(path, form)
   if (act === undefined) {
-    return sendOffice(office, {
+    return sendOffice(signedIn, {
       title: 'Nothing is here',
       content: html`<p>This form does not exist.</p>`,
       status: 404,
     })
   }
-  const answer = await office.visit.call(act.call)
-  if (answer.status < 400) return done(office, act, answer)
+  const answer = await signedIn.context.call(act.call)
+  if (answer.status < 400) return done(signedIn, act, answer)
   const refusal = refusalOf(answer)
-  if (refusal.reason === 'insufficient_authentication') return signInAgain(office, path, form, answer)
-  const shown = formAgain(office, path, form, refusal.message)
+  if (refusal.reason === 'insufficient_authentication') return signInAgain(signedIn, path, form, answer)
+  const shown = formAgain(signedIn, path, form, refusal.message)
   return shown === undefined
-    ? showRefusal(office, refusal)
-    : sendOffice(office, { ...(await shown), status: answer.status })
+    ? showRefusal(signedIn, refusal)
+    : sendOffice(signedIn, { ...(await shown), status: answer.status })
 }
 
 /** What is shown once is in the answer's page; no address may hold it. */
-function done(office: OfficeVisit, { back, done: key }: Act, { body }: AdminAnswer): void {
+function done(signedIn: SignedInRequest, { back, done: key }: Act, { body }: AdminAnswer): void {
   const secret =
     member(body, 'client_secret') ?? member(body, 'url') ?? member(Reflect.get(Object(body), 'link'), 'url')
   if (secret === undefined) {
-    redirect(office.response, `${back}?done=${key}`)
+    redirect(signedIn.response, `${back}?done=${key}`)
     return
   }
   const isLink = secret.startsWith('http')
   const until = member(body, 'expires_at') ?? member(Reflect.get(Object(body), 'link'), 'expires_at')
   const mail = mailOf(body)
-  sendOffice(office, {
+  sendOffice(signedIn, {
     title: isLink ? 'Send this link' : 'Keep this secret',
     lead: 'It is shown this once and can’t be had again.',
     content: html`<div class="secret"><code data-copy="">${secret}</code>${until !== undefined && html`<p>It works once, until ${until.slice(0, 16).replace('T', ' ')} UTC.</p>`}</div>
@@ -77,27 +77,27 @@ function member(value: unknown, name: string): string | undefined {
 }
 
 async function signInAgain(
-  office: OfficeVisit,
+  signedIn: SignedInRequest,
   path: string,
   form: URLSearchParams,
   { body }: AdminAnswer,
 ): Promise<void> {
-  const { keepsakes } = office.parts.signIn
-  const id = await keepsakes.keepForm({ sub: office.session.user.sub, path, form: form.toString() })
+  const { keepsakes } = signedIn.parts.signIn
+  const id = await keepsakes.keepForm({ sub: signedIn.session.user.sub, path, form: form.toString() })
   const age: unknown = Reflect.get(Object(body), 'max_age')
   const again = { maxAge: typeof age === 'number' ? age : 0, acr: member(body, 'acr_values') ?? 'pwd' }
-  sendToSignIn(office.parts, office.response, `/admin${AGAIN}${id}`, again)
+  sendToSignIn(signedIn.parts, signedIn.response, `/admin${AGAIN}${id}`, again)
 }
 
 /** The form that was filled in, with what was wrong; undefined where it was one button. */
-function formAgain(office: OfficeVisit, path: string, form: URLSearchParams, problem: string) {
-  const visit = { ...office.visit, query: form }
-  if (path === '/people') return newPersonPage(visit, problem)
-  return path === '/clients' ? newClientPage(visit, problem) : undefined
+function formAgain(signedIn: SignedInRequest, path: string, form: URLSearchParams, problem: string) {
+  const context = { ...signedIn.context, query: form }
+  if (path === '/people') return newPersonPage(context, problem)
+  return path === '/clients' ? newClientPage(context, problem) : undefined
 }
 
 function ask(
-  office: OfficeVisit,
+  signedIn: SignedInRequest,
   path: string,
   form: URLSearchParams,
   { question, consequences, label }: NonNullable<Act['confirm']>,
@@ -105,8 +105,8 @@ function ask(
 ): void {
   const items: readonly Html[] = consequences.map((text) => html`<li>${text}</li>`)
   const hidden = { ...Object.fromEntries(form), decision: 'approve' }
-  sendOffice(office, {
+  sendOffice(signedIn, {
     title: question,
-    content: html`<ul>${items}</ul><div class="acts">${office.visit.button(`/admin${path}`, label, true, hidden)}<a class="button" href="${back}">No, go back</a></div>`,
+    content: html`<ul>${items}</ul><div class="acts">${signedIn.context.button(`/admin${path}`, label, true, hidden)}<a class="button" href="${back}">No, go back</a></div>`,
   })
 }

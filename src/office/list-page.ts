@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { type Html, html } from '../issuer/pages/html.ts'
 import { apiPath } from './api.ts'
+import type { PageContext } from './page-context.ts'
 import { type Column, type FilterField, filters, pager, sentOf, table } from './parts.ts'
 import type { PageContent } from './shell.ts'
-import type { Visit } from './visit.ts'
 
 interface Found {
   readonly items: readonly unknown[]
@@ -26,11 +26,11 @@ export interface ListOf<List extends Found> {
 }
 
 /** The page of a list: acts, filter, rows, and the way to what follows. */
-export async function listPage<List extends Found>(visit: Visit, list: ListOf<List>): Promise<PageContent> {
+export async function listPage<List extends Found>(context: PageContext, list: ListOf<List>): Promise<PageContent> {
   const { place, title, lead, acts, fields, columns } = list
-  const { query } = visit
+  const { query } = context
   const names = [...fields.map(({ name }) => name), 'cursor']
-  const found = await visit.get(apiPath(place, sentOf(query, names)), list.schema)
+  const found = await context.get(apiPath(place, sentOf(query, names)), list.schema)
   const filtered = names.some((name) => query.get(name))
   const here = `/admin${place}`
   return {

@@ -1,5 +1,5 @@
 import { queryOf } from '../issuer/http/request.ts'
-import { cookieOf, type OfficeParts, type OfficeRequest } from './office-visit.ts'
+import { cookieOf, type OfficeParts, type OfficeRequest } from './office-request.ts'
 
 /** Where the Live page's rows come from. */
 export const STREAM_PATH = '/admin/decisions/live/stream'
@@ -8,16 +8,16 @@ export const STREAM_PATH = '/admin/decisions/live/stream'
  * Opens the stream of the Live page: for a script of that page alone, which shows the ticket that stands in it. The ticket is of this
  * session, good for a minute, and used up by this. Everybody else gets 403.
  */
-export async function openStream(parts: OfficeParts, asked: OfficeRequest): Promise<void> {
-  const { request } = asked
+export async function openStream(parts: OfficeParts, call: OfficeRequest): Promise<void> {
+  const { request } = call
   const site = request.headers['sec-fetch-site']
   const session = await parts.signIn.open(cookieOf(parts, request, 'admin'), parts.idleSeconds())
   const query = queryOf(request)
   const ticket = query.get('ticket') ?? ''
-  if (session === undefined || (site !== undefined && site !== 'same-origin')) return refuse(asked)
-  if (!(await parts.signIn.keepsakes.spendTicket(ticket, session.guard))) return refuse(asked)
+  if (session === undefined || (site !== undefined && site !== 'same-origin')) return refuse(call)
+  if (!(await parts.signIn.keepsakes.spendTicket(ticket, session.guard))) return refuse(call)
   query.delete('ticket')
-  await parts.passOn(asked, session.token, `/decisions/stream?${query}`)
+  await parts.passOn(call, session.token, `/decisions/stream?${query}`)
 }
 
 function refuse({ response, visitor }: OfficeRequest): void {

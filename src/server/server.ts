@@ -81,7 +81,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     feed: backing.feed,
   })
   const listener = await openFront(runtime, { tls, serveReserved }, closing)
-  const turn = createSerialQueue()
+  const queue = createSerialQueue()
   return {
     addresses: listener.addresses,
     management,
@@ -89,7 +89,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return state.active.config
     },
     store: backing.store,
-    reload: (next) => turn(() => applyConfig(next, runtime)),
+    reload: (next) => queue(() => applyConfig(next, runtime)),
     drain: () => {
       state.closing = true
     },
@@ -106,9 +106,9 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 export function createSerialQueue(): (work: () => Promise<void>) => Promise<void> {
   const state = { last: Promise.resolve() }
   return (work) => {
-    const turn = state.last.then(work)
-    state.last = turn.catch(() => undefined)
-    return turn
+    const queue = state.last.then(work)
+    state.last = queue.catch(() => undefined)
+    return queue
   }
 }
 

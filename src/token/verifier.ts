@@ -135,7 +135,7 @@ class CachingVerifier implements Verifier {
   readonly #agent = createKeyAgent()
   readonly #checkProof: ProofChecker
   readonly #known
-  readonly #turn = new SignatureBatch()
+  readonly #batch = new SignatureBatch()
   readonly #clock = new ClockWatch()
   #trust: Trust
   #hits = 0
@@ -200,12 +200,12 @@ class CachingVerifier implements Verifier {
     if ('kind' in claimed) return claimed
     const { keys } = claimed.slot
     if (keys.isReady(now) || keys.pending === undefined)
-      return this.#turn.add(() => this.#verifyInTurn(claimed, presented, now))
+      return this.#batch.add(() => this.#verifyInBatch(claimed, presented, now))
     return keys.pending.then(() => this.#verifyAgain(presented, now))
   }
 
   /** A page's requests come together, with one token that is new to all of them. */
-  #verifyInTurn(claimed: ClaimedToken, presented: PresentedToken, now: number): Evidence | Promise<Evidence> {
+  #verifyInBatch(claimed: ClaimedToken, presented: PresentedToken, now: number): Evidence | Promise<Evidence> {
     const known = this.#recall(presented.token, now)
     if (known !== undefined) return this.#judge(known, presented, now)
     const { slot } = claimed

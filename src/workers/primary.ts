@@ -74,7 +74,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
   }
   const unready = () => (workers.serving.size === 0 ? 'no worker process serves' : backing.unready())
   const management = await manage(config, { state, metrics, unready, issuerUnready: backing.issuerUnready }, closing)
-  const turn = createSerialQueue()
+  const queue = createSerialQueue()
   return {
     addresses,
     management,
@@ -83,7 +83,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     },
     store: backing.store,
     refusedFile: (problems) => runtime.history.refused(problems),
-    reload: (next) => turn(() => applyConfig(next, runtime, (file, tls) => spread(primary, { config: file, tls }))),
+    reload: (next) => queue(() => applyConfig(next, runtime, (file, tls) => spread(primary, { config: file, tls }))),
     drain: () => {
       state.closing = true
     },

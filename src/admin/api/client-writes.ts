@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { ClientRecord } from '../../store/store.ts'
 import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
+import { createKeyedLock } from '../keyed-lock.ts'
 import { conflict, demandMatch, invalid, notFound, Problem, tagOf } from '../problem.ts'
-import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
 import {
   ALLOW,
@@ -35,7 +35,7 @@ const NOTHING = z.strictObject({}).nullish()
 /** Operations that change clients. */
 export function addClientWrites(app: App, dependencies: AdminDependencies): void {
   const { store, issuer } = dependencies
-  const turn = createTurns()
+  const oneByOne = createKeyedLock()
   app.put(
     '/clients/:id',
     {
@@ -49,7 +49,7 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       if (isAdmins) demandPerson(caller)
       if (isAdmins || body.type === 'web' || body.type === 'service') await demandFresh(caller, dependencies)
       if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
-      return turn(id, async () => {
+      return oneByOne(id, async () => {
         if (headers['if-none-match'] === '*')
           return reply.code(201).send(await made(dependencies, id, body, whyOf(caller)))
         const client = await clientOf(store, id)
@@ -88,12 +88,12 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       return shownClient(await clientOf(store, client.id))
     },
   )
-  addSecrets(app, dependencies, turn)
+  addSecrets(app, dependencies, oneByOne)
   app.delete(
     '/clients/:id',
     { config: { access: { scope: 'w', fresh: true } }, schema: { params: CLIENT_ID, response: { 204: z.null() } } },
     ({ params, caller, headers }, reply) =>
-      turn(params.id, async () => {
+      oneByOne(params.id, async () => {
         const client = await clientOf(store, params.id)
         if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
         demandMatch(headers['if-match'], tagOf(client), shownClient(client))
@@ -107,7 +107,11 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
 const MOST_SECRETS = 2
 
 /** A new secret beside the old one, so that a change leaves no gap. */
-function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: ReturnType<typeof createTurns>): void {
+function addSecrets(
+  app: App,
+  { store, issuer }: AdminDependencies,
+  oneByOne: ReturnType<typeof createKeyedLock>,
+): void {
   app.post(
     '/clients/:id/secrets',
     {
@@ -119,7 +123,7 @@ function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: Return
       },
     },
     ({ params, caller }, reply) =>
-      turn(params.id, async () => {
+      oneByOne(params.id, async () => {
         const client = await clientOf(store, params.id)
         if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
         if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
@@ -137,7 +141,7 @@ function addSecrets(app: App, { store, issuer }: AdminDependencies, turn: Return
       schema: { params: CLIENT_ID.extend({ sid: z.string().max(64) }), response: { 204: z.null() } },
     },
     ({ params, caller }, reply) =>
-      turn(params.id, async () => {
+      oneByOne(params.id, async () => {
         const client = await clientOf(store, params.id)
         const secrets = await issuer.secretsOf(client)
         if (!secrets.some(({ id }) => id === params.sid)) throw notFound('secret')

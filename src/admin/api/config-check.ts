@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { isGranted, type Resource } from '../../core/resource.ts'
 import type { UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
+import { createKeyedLock } from '../keyed-lock.ts'
 import { Problem } from '../problem.ts'
-import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
 import { everybody } from './groups.ts'
 
@@ -20,7 +20,7 @@ const ANSWER = z.object({
 /** Says what a file would change; nothing is put in force. */
 export function addConfigCheck(app: App, dependencies: AdminDependencies): void {
   const { checkConfig, view } = dependencies
-  const turn = createTurns()
+  const oneByOne = createKeyedLock()
   app.post(
     '/config/check',
     {
@@ -33,7 +33,7 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
       if (Buffer.byteLength(text) > LARGEST_TEXT)
         throw new Problem(413, 'body_too_large', 'the text is larger than 256 KiB')
       // One after the other: each takes a core for a while.
-      const { problems, changes, resources } = await turn('check', () => checkConfig(text))
+      const { problems, changes, resources } = await oneByOne('check', () => checkConfig(text))
       const access = { gains: [], loses: [] }
       if (resources === undefined) return { problems: [...problems], changes: [...changes], access }
       return { problems: [], changes: [...changes], access: await differences(dependencies, view().issued, resources) }

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { UserRecord } from '../../store/store.ts'
 import { whyOf } from '../caller.ts'
 import type { AdminDependencies, PersonChange } from '../dependencies.ts'
+import { createKeyedLock } from '../keyed-lock.ts'
 import { conflict, demandMatch, invalid, notFound, tagOf } from '../problem.ts'
-import { createTurns } from '../turns.ts'
 import type { App } from './app.ts'
 import { MOST_COUNTED } from './clients.ts'
 import { demandFresh, demandPerson } from './demand.ts'
@@ -33,7 +33,7 @@ const NOTHING = z.strictObject({}).nullish()
 export function addPeopleWrites(app: App, dependencies: AdminDependencies): void {
   const { store, issuer } = dependencies
   // Who is the last administrator is looked at and acted on in one turn.
-  const turn = createTurns()
+  const oneByOne = createKeyedLock()
   app.post(
     '/people',
     { config: { access: { scope: 'w' } }, schema: { body: NEW_PERSON, response: { 201: NEW_ANSWER } } },
@@ -59,7 +59,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
     '/people/:sub',
     { config: { access: { scope: 'w' } }, schema: { params: SUB, body: CHANGE, response: { 200: PERSON } } },
     async ({ params, body, caller, headers }, reply) => {
-      const user = await turn('people', async () => {
+      const user = await oneByOne('people', async () => {
         const before = await personOf(store, params.sub)
         if (touchesAdmins(dependencies, [...before.groups, ...(body.groups ?? [])])) {
           demandPerson(caller)
@@ -82,7 +82,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       `/people/:sub/${act}`,
       { config: { access: { scope: 'w' } }, schema: { params: SUB, body: NOTHING, response: { 200: ENDED } } },
       ({ params, caller }) =>
-        turn('people', async () => {
+        oneByOne('people', async () => {
           const user = await personOf(store, params.sub)
           if (act === 'disable') await demandAnother(dependencies, user)
           const ended = await countsOf(dependencies, user)

@@ -19,8 +19,8 @@ const atMost = (most: number): Bucket => ({ delayMs: () => 0, places: (made) => 
 /** Counts a client that this address has registered. */
 export async function countRegistration({ buckets }: IssuerContext, address: string): Promise<void> {
   for (const key of ['registration', `registration ${addressGroup(address).wide}`]) {
-    const turn = await buckets.enter(key, atMost(MOST_IN_ALL))
-    await turn.failed().finally(() => turn.leave())
+    const attempt = await buckets.enter(key, atMost(MOST_IN_ALL))
+    await attempt.failed().finally(() => attempt.leave())
   }
 }
 

@@ -20,12 +20,12 @@ export async function goesOn({
   context,
   provider,
   client,
-  interaction,
+  details,
   request,
   response,
   redirectUri,
 }: InteractionContext): Promise<boolean> {
-  const { prompt, params } = interaction
+  const { prompt, params } = details
   const asksOnlyWho = prompt.name === 'login' && prompt.reasons.every((reason) => reason === 'no_session')
   if (redirectUri === undefined || !asksOnlyWho) return false
   const session = await provider.Session.get(provider.createContext(request, response))
@@ -38,10 +38,10 @@ export async function goesOn({
  * What a form carries to begin anew when its interaction is over: that of a browser's sign-in, and of whoever chooses a new password
  * meanwhile, which ends all interactions. Undefined for others.
  */
-export function sealedRequest({ context, client, interaction, redirectUri }: InteractionContext): string | undefined {
-  const outlives = interaction.prompt.name === 'new_password' && redirectUri !== undefined
+export function sealedRequest({ context, client, details, redirectUri }: InteractionContext): string | undefined {
+  const outlives = details.prompt.name === 'new_password' && redirectUri !== undefined
   if (client.id !== BROWSER_CLIENT && !outlives) return undefined
-  return seal(context.masterKey, PURPOSE, authorizationPath(interaction.params))
+  return seal(context.masterKey, PURPOSE, authorizationPath(details.params))
 }
 
 /** Begins the sign-in anew that a form was made for; false, and nothing answered, for a form that says nothing of it. */

@@ -78,51 +78,57 @@ export async function codeModel(
 }
 
 /** Asks for what comes after the password. */
-export async function showCode(visit: InteractionContext, user: UserRecord): Promise<void> {
-  await sendCodePage(visit, user, passedPassword(visit.context, user, visit.interaction.uid), 200, undefined)
+export async function showCode(interaction: InteractionContext, user: UserRecord): Promise<void> {
+  await sendCodePage(
+    interaction,
+    user,
+    passedPassword(interaction.context, user, interaction.details.uid),
+    200,
+    undefined,
+  )
 }
 
 /** Checks the code; a success starts a new session. */
-export async function signInByCode(visit: InteractionContext): Promise<'expired' | undefined> {
-  const { context, request, response, interaction, client } = visit
+export async function signInByCode(interaction: InteractionContext): Promise<'expired' | undefined> {
+  const { context, request, response, details, client } = interaction
   const { form } = issuerRequestOf(request)
   const passed = form.get(PASSED_FIELD) ?? ''
-  const user = await personBehind(context, passed, interaction.uid)
+  const user = await personBehind(context, passed, details.uid)
   if (user === undefined) return 'expired'
-  const shown = await tryCode(context, request, user, form.get('code') ?? '', interaction.uid, client.id)
+  const shown = await tryCode(context, request, user, form.get('code') ?? '', details.uid, client.id)
   if (typeof shown === 'string') {
-    await sendCodePage(visit, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
+    await sendCodePage(interaction, user, passed, shown === 'slow' ? 429 : 400, CODE_PROBLEMS[shown])
     return undefined
   }
   await keepCodeSignIn(context, request, response, user)
-  await finishSignIn(visit, user.sub, shown.amr)
+  await finishSignIn(interaction, user.sub, shown.amr)
   return undefined
 }
 
 /** Shows the code page again to whoever typed the password before; false, and nothing answered, for others. */
-export async function askForCodeAgain(visit: InteractionContext, problem: string): Promise<boolean> {
-  const passed = issuerRequestOf(visit.request).form.get(PASSED_FIELD)
-  const user = passed === null ? undefined : await personBehind(visit.context, passed, visit.interaction.uid)
+export async function askForCodeAgain(interaction: InteractionContext, problem: string): Promise<boolean> {
+  const passed = issuerRequestOf(interaction.request).form.get(PASSED_FIELD)
+  const user = passed === null ? undefined : await personBehind(interaction.context, passed, interaction.details.uid)
   if (passed === null || user === undefined) return false
-  await sendCodePage(visit, user, passed, 400, problem)
+  await sendCodePage(interaction, user, passed, 400, problem)
   return true
 }
 
 async function sendCodePage(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   user: UserRecord,
   passed: string,
   status: 200 | 400 | 429,
   problem: string | undefined,
 ): Promise<void> {
-  const { action, hidden } = formTarget(visit, 'code')
+  const { action, hidden } = formTarget(interaction, 'code')
   const form = { action, hidden: { ...hidden, [PASSED_FIELD]: passed } }
   const model = await codeModel(
-    visit.context,
+    interaction.context,
     user,
     form,
-    await passkeyAsk(visit, user.sub, { [PASSED_FIELD]: passed }),
+    await passkeyAsk(interaction, user.sub, { [PASSED_FIELD]: passed }),
   )
-  const page = codePage({ ...model, problem, cancel: formTarget(visit, 'deny') })
-  sendInteractionPage(visit, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
+  const page = codePage({ ...model, problem, cancel: formTarget(interaction, 'deny') })
+  sendInteractionPage(interaction, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }

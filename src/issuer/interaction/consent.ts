@@ -14,10 +14,10 @@ import { showSignIn } from './sign-in.ts'
 import { STEP_UP } from './sign-in-need.ts'
 
 /** The page that says why the person may have nothing of what was asked, and which groups would do. */
-export async function showDenied(visit: InteractionContext): Promise<void> {
-  const { context, client, redirectUri, user } = visit
-  if (user === undefined) return showSignIn(visit)
-  const { offers } = await viewOf(visit, user)
+export async function showDenied(interaction: InteractionContext): Promise<void> {
+  const { context, client, redirectUri, user } = interaction
+  if (user === undefined) return showSignIn(interaction)
+  const { offers } = await viewOf(interaction, user)
   const resources = offers.map(({ resource, withheld }) => ({
     name: resource.name,
     identifier: resource.identifier,
@@ -32,60 +32,60 @@ export async function showDenied(visit: InteractionContext): Promise<void> {
   })
   const page = deniedPage({
     site: siteOf(context),
-    form: formTarget(visit, 'deny'),
+    form: formTarget(interaction, 'deny'),
     client: pageClient(client, redirectUri),
     account: { username: user.username, displayName: user.displayName },
-    switchAccount: formTarget(visit, 'switch'),
+    switchAccount: formTarget(interaction, 'switch'),
     resources,
   })
-  sendInteractionPage(visit, 200, page)
+  sendInteractionPage(interaction, 200, page)
 }
 
 /** Goes back to the client with `access_denied`. */
-export async function denyAccess(visit: InteractionContext): Promise<void> {
-  const { context, client, interaction, user } = visit
-  if (interaction.prompt.reasons.includes(STEP_UP) && interaction.lastSubmission?.login !== undefined) {
+export async function denyAccess(interaction: InteractionContext): Promise<void> {
+  const { context, client, details, user } = interaction
+  if (details.prompt.reasons.includes(STEP_UP) && details.lastSubmission?.login !== undefined) {
     await context.record('authorization.unmet', { sub: user?.sub, client: client.id })
     if (user !== undefined) await context.stepUps.forget(user.sub, client.id)
     const text = 'this account cannot sign in the way that is needed'
-    return finish(visit, { error: 'unmet_authentication_requirements', error_description: text })
+    return finish(interaction, { error: 'unmet_authentication_requirements', error_description: text })
   }
-  const denied = interaction.prompt.name === 'denied'
-  if (interaction.prompt.name === 'consent') {
+  const denied = details.prompt.name === 'denied'
+  if (details.prompt.name === 'consent') {
     await context.record('consent.denied', { sub: user?.sub, client: client.id })
   }
   const description = denied ? 'the person may not have any of what was asked for' : 'the person did not allow it'
-  await finish(visit, { error: 'access_denied', error_description: description })
+  await finish(interaction, { error: 'access_denied', error_description: description })
 }
 
 const NOTHING_TICKED = 'Tick what the app may have, or don’t allow anything.'
 
 /** The page that asks what the client may have; in the device flow, whether the device may be connected. */
-export async function showConsent(visit: InteractionContext, problem?: string): Promise<void> {
-  const { user } = visit
-  if (user === undefined) return showSignIn(visit)
-  const view = await viewOf(visit, user)
+export async function showConsent(interaction: InteractionContext, problem?: string): Promise<void> {
+  const { user } = interaction
+  if (user === undefined) return showSignIn(interaction)
+  const view = await viewOf(interaction, user)
   const status = problem === undefined ? 200 : 400
   const page =
-    visit.interaction.deviceCode === undefined
-      ? askConsent(visit, user, view, problem)
-      : await askApproval(visit, user, view, problem)
-  if (page === undefined) return redirect(visit.response, visit.interaction.returnTo)
-  sendInteractionPage(visit, status, page)
+    interaction.details.deviceCode === undefined
+      ? askConsent(interaction, user, view, problem)
+      : await askApproval(interaction, user, view, problem)
+  if (page === undefined) return redirect(interaction.response, interaction.details.returnTo)
+  sendInteractionPage(interaction, status, page)
 }
 
 /** Takes the answer. What is given is limited to what the person may give at this moment. */
-export async function giveConsent(visit: InteractionContext): Promise<void> {
-  const { context, user, client, interaction } = visit
-  const { form } = issuerRequestOf(visit.request)
-  if (form.get('decision') !== 'approve') return denyAccess(visit)
-  if (user === undefined) return showSignIn(visit)
-  const view = await viewOf(visit, user)
+export async function giveConsent(interaction: InteractionContext): Promise<void> {
+  const { context, user, client, details } = interaction
+  const { form } = issuerRequestOf(interaction.request)
+  if (form.get('decision') !== 'approve') return denyAccess(interaction)
+  if (user === undefined) return showSignIn(interaction)
+  const view = await viewOf(interaction, user)
   const offered = [...view.shown.values()].flat()
-  const chooses = isAsked(client) || interaction.deviceCode === undefined
+  const chooses = isAsked(client) || details.deviceCode === undefined
   const ticked = chooses ? offered.filter((scope) => form.getAll('scope').includes(scope)) : offered
-  if (ticked.length === 0) return showConsent(visit, NOTHING_TICKED)
-  if (isAsked(client)) await keepConsent(visit, user, view, ticked)
+  if (ticked.length === 0) return showConsent(interaction, NOTHING_TICKED)
+  if (isAsked(client)) await keepConsent(interaction, user, view, ticked)
   const kept = [...view.given.values()].flat().filter((scope) => !offered.includes(scope))
   await context.record('consent.granted', {
     sub: user.sub,
@@ -93,59 +93,59 @@ export async function giveConsent(visit: InteractionContext): Promise<void> {
     scopes: ticked,
     left_out: offered.filter((scope) => !ticked.includes(scope)),
   })
-  await finish(visit, { consent: { sub: user.sub, scopes: [...ticked, ...kept] } })
+  await finish(interaction, { consent: { sub: user.sub, scopes: [...ticked, ...kept] } })
 }
 
 async function keepConsent(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   user: UserRecord,
   view: AuthorizationView,
   ticked: readonly string[],
 ): Promise<void> {
-  const { context, provider, client } = visit
+  const { context, provider, client } = interaction
   const found = client.origin === 'document' ? await provider.Client.find(client.id) : undefined
   if (found !== undefined) await keepDocumentClient(context, found)
   await context.store.putConsents(answeredConsents(context, view, { sub: user.sub, clientId: client.id }, ticked))
 }
 
 function askConsent(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   user: UserRecord,
   view: AuthorizationView,
   problem: string | undefined,
 ): string {
-  const { context, client, redirectUri } = visit
+  const { context, client, redirectUri } = interaction
   const https = redirectUri?.startsWith('https://') === true
   return consentPage({
     site: siteOf(context),
-    form: formTarget(visit, 'consent'),
+    form: formTarget(interaction, 'consent'),
     client: pageClient(client, redirectUri),
     account: { username: user.username, displayName: user.displayName },
-    switchAccount: formTarget(visit, 'switch'),
-    resources: pageResources(visit, view),
+    switchAccount: formTarget(interaction, 'switch'),
+    resources: pageResources(interaction, view),
     remembered: isAsked(client) && (client.origin === 'operator' || client.secretHash !== undefined || https),
     problem,
   })
 }
 
 async function askApproval(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   user: UserRecord,
   view: AuthorizationView,
   problem: string | undefined,
 ): Promise<string | undefined> {
-  const { context, provider, client, interaction } = visit
-  const code = await provider.DeviceCode.find(interaction.deviceCode ?? '', { ignoreExpiration: true })
+  const { context, provider, client, details } = interaction
+  const code = await provider.DeviceCode.find(details.deviceCode ?? '', { ignoreExpiration: true })
   if (code === undefined) return undefined
   const { address, device, at } = code.deviceInfo ?? {}
   return deviceApprovalPage({
     site: siteOf(context),
-    form: formTarget(visit, 'consent'),
+    form: formTarget(interaction, 'consent'),
     client: pageClient(client, undefined),
     account: { username: user.username, displayName: user.displayName },
-    switchAccount: formTarget(visit, 'switch'),
+    switchAccount: formTarget(interaction, 'switch'),
     userCode: String(code.userCode ?? '').replace(/^(.{4})(.{4})$/, '$1-$2'),
-    resources: pageResources(visit, view),
+    resources: pageResources(interaction, view),
     choosable: isAsked(client),
     origin: {
       address: String(address ?? ''),
@@ -157,13 +157,14 @@ async function askApproval(
   })
 }
 
-function pageResources(visit: InteractionContext, view: AuthorizationView): readonly PageResource[] {
-  const ticked = visit.request.method === 'POST' ? issuerRequestOf(visit.request).form.getAll('scope') : undefined
+function pageResources(interaction: InteractionContext, view: AuthorizationView): readonly PageResource[] {
+  const ticked =
+    interaction.request.method === 'POST' ? issuerRequestOf(interaction.request).form.getAll('scope') : undefined
   const boxes = (resource: string, words: (scope: string) => string) =>
     (view.shown.get(resource) ?? []).map((scope) => ({
       scope,
       description: words(scope),
-      ticked: ticked?.includes(scope) ?? startsTicked(visit.client, view, resource, scope),
+      ticked: ticked?.includes(scope) ?? startsTicked(interaction.client, view, resource, scope),
     }))
   const requested = view.offers.map(({ resource, withheld }) => ({
     name: resource.name,

@@ -14,13 +14,13 @@ import { type AuthorizationView, type ConsentingClient, isKept, viewAuthorizatio
 /** What the library keeps between a request and its answer. */
 export type PendingInteraction = Awaited<ReturnType<Provider['interactionDetails']>>
 
-/** One page visit within an authorization: all that its steps need. */
+/** One request to a page of an authorization: all that its steps need. */
 export interface InteractionContext {
   readonly context: IssuerContext
   readonly provider: Provider
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly interaction: PendingInteraction
+  readonly details: PendingInteraction
   readonly client: ConsentingClient
   /** Undefined for the device flow, which sends nobody anywhere. */
   readonly redirectUri: string | undefined
@@ -34,11 +34,11 @@ export function interactionPath(uid: string, step?: string): string {
 }
 
 /** What the person in hand may give the client in hand. */
-export function viewOf(visit: InteractionContext, user: UserRecord): Promise<AuthorizationView> {
-  const { context, client, interaction } = visit
-  const parameters = interaction.params
-  const device = interaction.deviceCode !== undefined
-  const acr = interaction.lastSubmission?.login?.acr ?? sessionAcr(interaction.session)
+export function viewOf(interaction: InteractionContext, user: UserRecord): Promise<AuthorizationView> {
+  const { context, client, details } = interaction
+  const parameters = details.params
+  const device = details.deviceCode !== undefined
+  const acr = details.lastSubmission?.login?.acr ?? sessionAcr(details.session)
   return viewAuthorization(context, { user, client, parameters, acr, device, ticked: undefined })
 }
 
@@ -51,35 +51,30 @@ function sessionAcr(session: PendingInteraction['session']): unknown {
  * that are shown first, this once.
  */
 export async function finish(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   result: Record<string, unknown>,
   codes?: readonly string[],
 ): Promise<void> {
-  const { context, client, interaction, redirectUri, response } = visit
-  interaction.result = 'error' in result ? result : { ...interaction.lastSubmission, ...result }
-  if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
+  const { context, client, details, redirectUri, response } = interaction
+  details.result = 'error' in result ? result : { ...details.lastSubmission, ...result }
+  if (!(await persistUnlessEnded(interaction))) return sendExpired(context, response)
   if (codes !== undefined) {
-    const page = recoveryCodesPage({ site: siteOf(context), codes, nextUrl: interaction.returnTo })
-    return sendInteractionPage(visit, 200, page)
+    const page = recoveryCodesPage({ site: siteOf(context), codes, nextUrl: details.returnTo })
+    return sendInteractionPage(interaction, 200, page)
   }
-  if (redirectUri === undefined) return redirect(response, interaction.returnTo)
+  if (redirectUri === undefined) return redirect(response, details.returnTo)
   const keepsFragment = client.id === BROWSER_CLIENT
-  const url = interaction.returnTo
-  sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url, name: client.name, keepsFragment }))
+  const url = details.returnTo
+  sendInteractionPage(interaction, 200, leadOnPage({ site: siteOf(context), url, name: client.name, keepsFragment }))
 }
 
 /** Keeps what the interaction has come to; false when an act of revocation has ended it since the request came in. */
-export async function persistUnlessEnded({
-  context,
-  interaction,
-  request,
-  client,
-}: InteractionContext): Promise<boolean> {
-  await interaction.persist()
-  const login = interaction.result?.login ?? interaction.lastSubmission?.login
-  const sub = login?.accountId ?? interaction.session?.accountId
+export async function persistUnlessEnded({ context, details, request, client }: InteractionContext): Promise<boolean> {
+  await details.persist()
+  const login = details.result?.login ?? details.lastSubmission?.login
+  const sub = login?.accountId ?? details.session?.accountId
   if (!(await endedMeanwhile(context, request, { sub, clientId: client.id }))) return true
-  await interaction.destroy()
+  await details.destroy()
   return false
 }
 
@@ -98,16 +93,16 @@ export function sendExpired(context: IssuerContext, response: ServerResponse): v
 
 /** Answers with a page of this interaction. */
 export function sendInteractionPage(
-  { interaction, response }: InteractionContext,
+  { details, response }: InteractionContext,
   status: number,
   page: string,
   options: PageOptions = {},
 ): void {
-  sendPage(response, status, page, { ...options, keepsOpener: isKept(interaction) })
+  sendPage(response, status, page, { ...options, keepsOpener: isKept(details) })
 }
 
 /** A form of this interaction. */
-export function formTarget({ context, interaction }: InteractionContext, step: string): FormTarget {
-  const { uid } = interaction
+export function formTarget({ context, details }: InteractionContext, step: string): FormTarget {
+  const { uid } = details
   return { action: interactionPath(uid, step), hidden: { [GUARD_FIELD]: guardValue(context.masterKey, uid) } }
 }

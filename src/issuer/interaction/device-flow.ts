@@ -121,15 +121,15 @@ export function userCodeTries(context: IssuerContext): Middleware {
   return async (ctx, next) => {
     const { form, address } = issuerRequestOf(ctx.req)
     if (ctx.method !== 'POST' || !form.has('user_code')) return next()
-    const turn = await context.buckets.enter(`user code ${addressGroup(address).wide}`, CODES)
+    const attempt = await context.buckets.enter(`user code ${addressGroup(address).wide}`, CODES)
     try {
-      if (turn.full) return showTooMany(context, ctx, form.get('user_code') ?? '')
-      if (turn.delayMs > 0) await delay(turn.delayMs)
+      if (attempt.full) return showTooMany(context, ctx, form.get('user_code') ?? '')
+      if (attempt.delayMs > 0) await delay(attempt.delayMs)
       await next()
       // Pages that are shown again with a problem; what leads on is a redirect.
-      if (ctx.status === 400) await turn.failed()
+      if (ctx.status === 400) await attempt.failed()
     } finally {
-      turn.leave()
+      attempt.leave()
     }
   }
 }

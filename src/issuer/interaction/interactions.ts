@@ -23,7 +23,7 @@ import {
 import { goToProvider } from './provider-sign-in.ts'
 import { enrolStep, showSignIn, signIn, signInAgain, switchAccount, takeCode, takePasskey } from './sign-in.ts'
 
-type Step = (visit: InteractionContext) => Promise<void> | void
+type Step = (interaction: InteractionContext) => Promise<void> | void
 
 /** What each button of an interaction's pages does. */
 const STEPS: Readonly<Record<string, Step>> = {
@@ -55,33 +55,33 @@ export async function answerInteraction(
   path: string,
 ): Promise<void> {
   const [, uid = '', step] = /^\/oauth\/interaction\/([\w-]{1,64})(?:\/([a-z-]{1,20}))?$/.exec(path) ?? []
-  const visit = await openVisit(context, provider, request, response, uid)
-  if (visit === undefined) {
+  const interaction = await openInteraction(context, provider, request, response, uid)
+  if (interaction === undefined) {
     const { form } = issuerRequestOf(request)
     const own = request.method === 'POST' && !isFromElsewhere(request, context.settings().origin)
     return own && beginAnew(context, form, response) ? undefined : sendExpired(context, response)
   }
   if (step === 'provider' && request.method === 'GET') {
-    return (await goToProvider(visit)) ? undefined : sendForged(context, response)
+    return (await goToProvider(interaction)) ? undefined : sendForged(context, response)
   }
   if (request.method !== 'POST') {
     // Somebody reloads the page that a form's address answered with.
-    return step === undefined ? showPage(visit) : redirect(response, interactionPath(uid))
+    return step === undefined ? showPage(interaction) : redirect(response, interactionPath(uid))
   }
   const { form } = issuerRequestOf(request)
   if (isFromElsewhere(request, context.settings().origin) || !isGuarded(context.masterKey, uid, form)) {
     return sendForged(context, response)
   }
   const act = step !== undefined && Object.hasOwn(STEPS, step) ? STEPS[step] : undefined
-  return act === undefined ? sendExpired(context, response) : act(visit)
+  return act === undefined ? sendExpired(context, response) : act(interaction)
 }
 
-function showPage(visit: InteractionContext): Promise<void> | void {
-  const page = PAGES[visit.interaction.prompt.name]
-  return page === undefined ? sendExpired(visit.context, visit.response) : page(visit)
+function showPage(interaction: InteractionContext): Promise<void> | void {
+  const page = PAGES[interaction.details.prompt.name]
+  return page === undefined ? sendExpired(interaction.context, interaction.response) : page(interaction)
 }
 
-async function openVisit(
+async function openInteraction(
   context: IssuerContext,
   provider: Provider,
   request: IncomingMessage,
@@ -89,22 +89,22 @@ async function openVisit(
   uid: string,
 ): Promise<InteractionContext | undefined> {
   try {
-    const interaction = await provider.interactionDetails(request, response)
-    const client = await provider.Client.find(String(interaction.params.client_id))
+    const details = await provider.interactionDetails(request, response)
+    const client = await provider.Client.find(String(details.params.client_id))
     // The cookie is what counts; the address only says which of several tabs this is.
-    if (interaction.uid !== uid || client === undefined) return undefined
-    const sub = interaction.session?.accountId
+    if (details.uid !== uid || client === undefined) return undefined
+    const sub = details.session?.accountId
     const account = sub === undefined ? undefined : await context.store.userBySub(sub)
-    const standing = await context.federation.lastOfSession(interaction.session?.uid ?? '')
+    const standing = await context.federation.lastOfSession(details.session?.uid ?? '')
     const gone = account === undefined || account.disabled || standing.kind === 'ended'
     const user = gone ? undefined : withGroups(account, standing)
-    const { redirect_uri: redirectUri } = interaction.params
+    const { redirect_uri: redirectUri } = details.params
     return {
       context,
       provider,
       request,
       response,
-      interaction,
+      details,
       client: await consentingClient(context, client),
       redirectUri: typeof redirectUri === 'string' ? redirectUri : undefined,
       user,
@@ -128,29 +128,29 @@ function sendForged(context: IssuerContext, response: ServerResponse): void {
 }
 
 /** Says that a new password comes first, and where to choose it. */
-function showPasswordDue(visit: InteractionContext): void {
-  const { context, user } = visit
+function showPasswordDue(interaction: InteractionContext): void {
+  const { context, user } = interaction
   if (user === undefined) {
-    sendExpired(context, visit.response)
+    sendExpired(context, interaction.response)
     return
   }
   const page = passwordDuePage({
     site: siteOf(context),
     account: user,
-    goOn: goOnForm(visit),
-    switchAccount: formTarget(visit, 'switch'),
+    goOn: goOnForm(interaction),
+    switchAccount: formTarget(interaction, 'switch'),
   })
-  sendInteractionPage(visit, 200, page)
+  sendInteractionPage(interaction, 200, page)
 }
 
 /** Goes on with what was begun; whether there is a new password is looked at again. */
-async function goOn(visit: InteractionContext): Promise<void> {
-  if (visit.interaction.prompt.name !== 'new_password') return sendExpired(visit.context, visit.response)
-  await finish(visit, { new_password: {} })
+async function goOn(interaction: InteractionContext): Promise<void> {
+  if (interaction.details.prompt.name !== 'new_password') return sendExpired(interaction.context, interaction.response)
+  await finish(interaction, { new_password: {} })
 }
 
-function goOnForm(visit: InteractionContext): FormTarget {
-  const { action, hidden } = formTarget(visit, 'go-on')
-  const anew = sealedRequest(visit)
+function goOnForm(interaction: InteractionContext): FormTarget {
+  const { action, hidden } = formTarget(interaction, 'go-on')
+  const anew = sealedRequest(interaction)
   return { action, hidden: anew === undefined ? hidden : { ...hidden, [ANEW_FIELD]: anew } }
 }

@@ -16,15 +16,15 @@ export const PASSKEY_REFUSED = 'That passkey was not accepted. Try again, or sig
 
 /** The form of this interaction that asks for a passkey; undefined where none is offered. @param sub whose; undefined: anybody's. */
 export async function passkeyAsk(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   sub: string | undefined,
   more: Readonly<Record<string, string>> = {},
 ): Promise<PasskeyForm | undefined> {
-  const { context, interaction } = visit
+  const { context, details } = interaction
   if (!context.passkeys.offered()) return undefined
-  const { options, sealed } = await context.passkeys.beginSignIn(interaction.uid, sub)
-  const { action, hidden } = formTarget(visit, 'passkey')
-  const again = sub === undefined ? interactionPath(interaction.uid) : undefined
+  const { options, sealed } = await context.passkeys.beginSignIn(details.uid, sub)
+  const { action, hidden } = formTarget(interaction, 'passkey')
+  const again = sub === undefined ? interactionPath(details.uid) : undefined
   return { form: { action, hidden: { ...hidden, ...more, [CEREMONY_FIELD]: sealed } }, options, kind: 'get', again }
 }
 
@@ -52,24 +52,24 @@ export async function tryPasskey(
 }
 
 /** Signs in whoever's passkey came; false, and nothing answered, where it was refused. */
-export async function signInByPasskey(visit: InteractionContext): Promise<boolean> {
-  const { context, request, interaction, client } = visit
-  const user = await tryPasskey(context, request, interaction.uid, client.id)
+export async function signInByPasskey(interaction: InteractionContext): Promise<boolean> {
+  const { context, request, details, client } = interaction
+  const user = await tryPasskey(context, request, details.uid, client.id)
   if (user === undefined) return false
-  await finishSignIn(visit, user.sub, METHODS.passkey)
+  await finishSignIn(interaction, user.sub, METHODS.passkey)
   return true
 }
 
 /** Ends the page's part with somebody signed in; what the browser had of another person goes. */
 export async function finishSignIn(
-  visit: InteractionContext,
+  interaction: InteractionContext,
   sub: string,
   amr: readonly string[],
   codes?: readonly string[],
 ): Promise<void> {
-  const { context, interaction, provider, response } = visit
-  if (interaction.session !== undefined && interaction.session.accountId !== sub)
-    await leaveSession(context, provider, interaction, response)
+  const { context, details, provider, response } = interaction
+  if (details.session !== undefined && details.session.accountId !== sub)
+    await leaveSession(context, provider, details, response)
   const how = { amr: [...amr], acr: levelOfMethods(amr) }
-  await finish(visit, { login: { accountId: sub, ...how, ts: seconds(context), remember: true } }, codes)
+  await finish(interaction, { login: { accountId: sub, ...how, ts: seconds(context), remember: true } }, codes)
 }

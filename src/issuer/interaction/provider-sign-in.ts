@@ -15,23 +15,23 @@ import { type InteractionContext, interactionPath, sendExpired, sendInteractionP
 import { leaveSession } from './sign-out.ts'
 
 /** The buttons of a sign-in page: links that carry the interaction's guard. */
-export function providerButtons({ context, interaction, request }: InteractionContext): readonly PageProvider[] {
-  const guard = guardValue(context.masterKey, interaction.uid)
+export function providerButtons({ context, details, request }: InteractionContext): readonly PageProvider[] {
+  const guard = guardValue(context.masterKey, details.uid)
   return context.federation.choices(request).map(({ id, name }) => {
     const query = new URLSearchParams({ provider: id, [GUARD_FIELD]: guard })
-    return { name, url: `${interactionPath(interaction.uid, 'provider')}?${query}` }
+    return { name, url: `${interactionPath(details.uid, 'provider')}?${query}` }
   })
 }
 
 /** Somebody pressed the button of a provider. False, and nothing answered, for a link that is not this interaction's. */
-export async function goToProvider(visit: InteractionContext): Promise<boolean> {
-  const { context, interaction, request, response } = visit
+export async function goToProvider(interaction: InteractionContext): Promise<boolean> {
+  const { context, details, request, response } = interaction
   const query = queryOf(request)
-  if (!isGuarded(context.masterKey, interaction.uid, query)) return false
-  const departure = await departFrom(visit, query.get('provider') ?? '')
+  if (!isGuarded(context.masterKey, details.uid, query)) return false
+  const departure = await departFrom(interaction, query.get('provider') ?? '')
   if (departure === undefined) return false
   if (departure.kind === 'go') redirect(response, departure.url)
-  else redirect(response, problemPath(interaction.uid, departure.reason))
+  else redirect(response, problemPath(details.uid, departure.reason))
   return true
 }
 
@@ -39,18 +39,19 @@ export async function goToProvider(visit: InteractionContext): Promise<boolean> 
  * Leads straight to a provider where there is no choice, or the client has made it: never right after a sign-out, never after a problem.
  * False, and nothing answered: the page is to be shown.
  */
-export async function goStraight(visit: InteractionContext): Promise<boolean> {
-  const { context, interaction, request, client, response } = visit
+export async function goStraight(interaction: InteractionContext): Promise<boolean> {
+  const { context, details, request, client, response } = interaction
   const query = queryOf(request)
   const held = query.has('problem') || query.has('password') || wasSignedOut(context, request)
-  const chosen = straightTo(context, interaction.params.provider)
-  if (chosen === undefined || held || interaction.prompt.name !== 'login') return false
-  const departure = await departFrom(visit, chosen)
+  const chosen = straightTo(context, details.params.provider)
+  if (chosen === undefined || held || details.prompt.name !== 'login') return false
+  const departure = await departFrom(interaction, chosen)
   if (departure === undefined) return false
-  if (departure.kind === 'refused') redirect(response, problemPath(interaction.uid, departure.reason))
-  else if (interaction.deviceCode === undefined) redirect(response, departure.url)
+  if (departure.kind === 'refused') redirect(response, problemPath(details.uid, departure.reason))
+  else if (details.deviceCode === undefined) redirect(response, departure.url)
   // A form came before: browsers hold a redirect to what its page allowed.
-  else sendInteractionPage(visit, 200, leadOnPage({ site: siteOf(context), url: departure.url, name: client.name }))
+  else
+    sendInteractionPage(interaction, 200, leadOnPage({ site: siteOf(context), url: departure.url, name: client.name }))
   return true
 }
 
@@ -63,17 +64,13 @@ export function straightTo({ settings }: Pick<IssuerContext, 'settings'>, wanted
   return first !== undefined && others.length === 0 && password !== 'on' ? first.id : undefined
 }
 
-function departFrom(visit: InteractionContext, id: string) {
-  const { context, interaction, request, response, client } = visit
-  const purpose = { kind: 'interaction', uid: interaction.uid, client: client.id } as const
-  return context.federation.depart(request, response, id, purpose, wishOf(interaction.params))
+function departFrom(interaction: InteractionContext, id: string) {
+  const { context, details, request, response, client } = interaction
+  const purpose = { kind: 'interaction', uid: details.uid, client: client.id } as const
+  return context.federation.depart(request, response, id, purpose, wishOf(details.params))
 }
 
-function wishOf({
-  prompt,
-  max_age: maxAge,
-  login_hint: hint,
-}: InteractionContext['interaction']['params']): SignInWish {
+function wishOf({ prompt, max_age: maxAge, login_hint: hint }: InteractionContext['details']['params']): SignInWish {
   const seconds = maxAge === undefined ? Number.NaN : Number(maxAge)
   return {
     loginHint: typeof hint === 'string' ? hint.slice(0, 256) : undefined,
@@ -94,12 +91,12 @@ export function interactionLanding(
   provider: Provider,
 ): Pick<Landing, 'interaction' | 'unproven'> {
   return {
-    interaction: async (visit, uid, login) => {
+    interaction: async (call, uid, login) => {
       const interaction = await provider.Interaction.find(uid)
       if (interaction === undefined) return false
       const { sub, signIn, authentication } = login
       if (interaction.session !== undefined && interaction.session.accountId !== sub) {
-        await leaveSession(context, provider, interaction, visit.response)
+        await leaveSession(context, provider, interaction, call.response)
       }
       const { authTime, amr, acr } = authentication
       const result = {
@@ -112,21 +109,21 @@ export function interactionLanding(
       }
       interaction.result = { ...interaction.lastSubmission, login: result }
       await interaction.persist()
-      if (await endedMeanwhile(context, visit.request, { sub, clientId: String(interaction.params.client_id) })) {
+      if (await endedMeanwhile(context, call.request, { sub, clientId: String(interaction.params.client_id) })) {
         await interaction.destroy()
-        sendExpired(context, visit.response)
+        sendExpired(context, call.response)
         return true
       }
-      await keepSignedIn(context, login, visit.response)
-      leadOn(context, visit, interaction.returnTo, isKept(interaction))
+      await keepSignedIn(context, login, call.response)
+      leadOn(context, call, interaction.returnTo, isKept(interaction))
       return true
     },
-    unproven: async (visit, uid) => {
+    unproven: async (call, uid) => {
       const interaction = await provider.Interaction.find(uid)
       if (interaction === undefined) return false
       interaction.result = { error: 'login_required', error_description: 'a fresh sign-in could not be shown' }
       await interaction.persist()
-      leadOn(context, visit, interaction.returnTo, isKept(interaction))
+      leadOn(context, call, interaction.returnTo, isKept(interaction))
       return true
     },
   }

@@ -41,185 +41,185 @@ interface Retry {
 }
 
 /** The page that asks who is there, unless there is just one way to say so. */
-export async function showSignIn(visit: InteractionContext): Promise<void> {
-  if (await goesOn(visit)) return
-  const lacking = await levelLacking(visit)
-  if (lacking === 'unreachable') return showUnmet(visit)
+export async function showSignIn(interaction: InteractionContext): Promise<void> {
+  if (await goesOn(interaction)) return
+  const lacking = await levelLacking(interaction)
+  if (lacking === 'unreachable') return showUnmet(interaction)
   if (lacking === 'other_way')
-    return showSignInPage(visit, { username: visit.user?.username ?? '', problem: BETTER, status: 200 })
-  if (!(await goStraight(visit))) await showSignInPage(visit)
+    return showSignInPage(interaction, { username: interaction.user?.username ?? '', problem: BETTER, status: 200 })
+  if (!(await goStraight(interaction))) await showSignInPage(interaction)
 }
 
 /** Whether whoever has just signed in has to sign in better: in another way that the account has, or as this account can't. */
 async function levelLacking({
   context,
-  interaction,
+  details,
   user,
 }: InteractionContext): Promise<'unreachable' | 'other_way' | undefined> {
-  const { reasons } = interaction.prompt
-  const login = interaction.lastSubmission?.login
+  const { reasons } = details.prompt
+  const login = details.lastSubmission?.login
   if (user === undefined || login?.accountId !== user.sub || !reasons.includes(STEP_UP)) return undefined
-  const needed = await levelNeeded(context, interaction.params, user)
+  const needed = await levelNeeded(context, details.params, user)
   if (needed === undefined) return undefined
   return reaches(await reachableLevel(context, user.sub), needed) ? 'other_way' : 'unreachable'
 }
 
-async function showUnmet(visit: InteractionContext): Promise<void> {
-  const { context, client, redirectUri, user } = visit
+async function showUnmet(interaction: InteractionContext): Promise<void> {
+  const { context, client, redirectUri, user } = interaction
   if (user === undefined) {
-    sendExpired(context, visit.response)
+    sendExpired(context, interaction.response)
     return
   }
   const page = unmetPage({
     site: siteOf(context),
-    form: formTarget(visit, 'deny'),
+    form: formTarget(interaction, 'deny'),
     client: pageClient(client, redirectUri),
     account: { username: user.username, displayName: user.displayName },
-    switchAccount: formTarget(visit, 'switch'),
-    again: formTarget(visit, 'again'),
+    switchAccount: formTarget(interaction, 'switch'),
+    again: formTarget(interaction, 'again'),
     enrols: context.settings().authenticator && !(await context.secondFactors.has(user.sub)),
   })
-  sendInteractionPage(visit, 200, page)
+  sendInteractionPage(interaction, 200, page)
 }
 
 /** The page with the ways to sign in. */
-async function showSignInPage(visit: InteractionContext, retry?: Retry): Promise<void> {
-  const { context, client, interaction, redirectUri } = visit
-  const hint = interaction.params.login_hint
+async function showSignInPage(interaction: InteractionContext, retry?: Retry): Promise<void> {
+  const { context, client, details, redirectUri } = interaction
+  const hint = details.params.login_hint
   const page = signInPage({
     site: siteOf(context),
     keepsFragment: client.id === BROWSER_CLIENT,
-    form: signInForm(visit),
+    form: signInForm(interaction),
     client: pageClient(client, redirectUri),
-    resources: askedResources(visit),
+    resources: askedResources(interaction),
     username: retry?.username ?? (typeof hint === 'string' ? hint.slice(0, 256) : ''),
-    problem: retry?.problem ?? providerProblem(queryOf(visit.request).get('problem')),
-    providers: providerButtons(visit),
-    password: passwordPlace(visit),
-    passkey: await passkeyAsk(visit, undefined, signInForm(visit).hidden),
-    cancel: formTarget(visit, 'deny'),
+    problem: retry?.problem ?? providerProblem(queryOf(interaction.request).get('problem')),
+    providers: providerButtons(interaction),
+    password: passwordPlace(interaction),
+    passkey: await passkeyAsk(interaction, undefined, signInForm(interaction).hidden),
+    cancel: formTarget(interaction, 'deny'),
   })
   const retryAfterSeconds = retry?.retryAfterSeconds
   const options = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-  sendInteractionPage(visit, retry?.status ?? 200, page, options)
+  sendInteractionPage(interaction, retry?.status ?? 200, page, options)
 }
 
 /** Where the password form is: behind a link, it is shown to whoever follows it, and to who typed into it. */
 function passwordPlace({
   context,
-  interaction,
+  details,
   request,
 }: InteractionContext): 'shown' | 'none' | { readonly link: string } {
   const { password } = context.settings()
   const wanted = password === 'on' || queryOf(request).has('password') || request.method === 'POST'
   if (password === 'off') return 'none'
-  return wanted ? 'shown' : { link: `${interactionPath(interaction.uid)}?password` }
+  return wanted ? 'shown' : { link: `${interactionPath(details.uid)}?password` }
 }
 
 /** Checks name and password; a success starts a new session. */
-export async function signIn(visit: InteractionContext): Promise<void> {
-  const { context, request } = visit
-  if (await goesOn(visit)) return
-  if (context.settings().password === 'off') return showSignInPage(visit)
+export async function signIn(interaction: InteractionContext): Promise<void> {
+  const { context, request } = interaction
+  if (await goesOn(interaction)) return
+  if (context.settings().password === 'off') return showSignInPage(interaction)
   const { form, address } = issuerRequestOf(request)
   const username = form.get('username') ?? ''
   const deviceKey = deviceKeyOf(context, request)
   const left = (): boolean => request.socket.destroyed
-  const visitor = visit.interaction.uid
+  const visitor = interaction.details.uid
   const attempt = { username, password: form.get('password') ?? '', address, deviceKey, visitor, left }
   const result = await context.signIn.attempt(attempt)
-  const about = { ...result.named, client: visit.client.id, address }
+  const about = { ...result.named, client: interaction.client.id, address }
   if (result.kind === 'slow') {
     await context.record('login.throttled', about, 'warn')
     const { retryAfterSeconds } = result
-    return showSignInPage(visit, { username, problem: BUSY, status: 429, retryAfterSeconds })
+    return showSignInPage(interaction, { username, problem: BUSY, status: 429, retryAfterSeconds })
   }
   if (result.kind === 'wrong') {
     await context.record('login.failure', about, 'warn')
-    return showSignInPage(visit, { username, problem: WRONG, status: 400 })
+    return showSignInPage(interaction, { username, problem: WRONG, status: 400 })
   }
   const { user, amr } = result
   const second = await context.secondFactors.has(user.sub)
-  if (second && !(await spareCode(visit, user))) return showCode(visit, user)
-  if (await mustEnrol(context, user)) return showEnrolment(enrolPlace(visit), user)
+  if (second && !(await spareCode(interaction, user))) return showCode(interaction, user)
+  if (await mustEnrol(context, user)) return showEnrolment(enrolPlace(interaction), user)
   await context.record('login.success', { sub: user.sub, ...about })
-  keepDevice(context, visit.response, result.deviceKey)
-  await finishSignIn(visit, user.sub, amr)
+  keepDevice(context, interaction.response, result.deviceKey)
+  await finishSignIn(interaction, user.sub, amr)
 }
 
 /** Whether a remembered browser is enough: never where more than a password is asked for. */
-async function spareCode({ context, interaction, request }: InteractionContext, user: UserRecord): Promise<boolean> {
-  const needed = await levelNeeded(context, interaction.params, user)
+async function spareCode({ context, details, request }: InteractionContext, user: UserRecord): Promise<boolean> {
+  const needed = await levelNeeded(context, details.params, user)
   return (needed === undefined || needed === 'pwd') && (await isRemembered(context, request, user))
 }
 
 /** Forgets who this browser is signed in as, and asks for another account. */
-export async function switchAccount(visit: InteractionContext): Promise<void> {
-  const { context, provider, interaction, response } = visit
-  await leaveSession(context, provider, interaction, response)
+export async function switchAccount(interaction: InteractionContext): Promise<void> {
+  const { context, provider, details, response } = interaction
+  await leaveSession(context, provider, details, response)
   noteSignedOut(context, response)
-  const { details } = interaction.prompt
-  interaction.prompt = { name: 'login', reasons: ['account_switch'], details }
-  interaction.lastSubmission = undefined
-  if (!(await persistUnlessEnded(visit))) return sendExpired(visit.context, response)
-  redirect(response, interactionPath(interaction.uid))
+  details.prompt = { ...details.prompt, name: 'login', reasons: ['account_switch'] }
+  details.lastSubmission = undefined
+  if (!(await persistUnlessEnded(interaction))) return sendExpired(interaction.context, response)
+  redirect(response, interactionPath(details.uid))
 }
 
 /** The form for name and password; a browser's outlives its interaction. */
-function signInForm(visit: InteractionContext): FormTarget {
-  const { action, hidden } = formTarget(visit, 'sign-in')
-  const anew = sealedRequest(visit)
+function signInForm(interaction: InteractionContext): FormTarget {
+  const { action, hidden } = formTarget(interaction, 'sign-in')
+  const anew = sealedRequest(interaction)
   return { action, hidden: anew === undefined ? hidden : { ...hidden, [ANEW_FIELD]: anew } }
 }
 
 /** Asks who is there anew: what the account lacked it may have by now. */
-export async function signInAgain(visit: InteractionContext): Promise<void> {
-  const { context, interaction, response } = visit
-  interaction.lastSubmission = undefined
-  if (!(await persistUnlessEnded(visit))) return sendExpired(context, response)
-  redirect(response, interactionPath(interaction.uid))
+export async function signInAgain(interaction: InteractionContext): Promise<void> {
+  const { context, details, response } = interaction
+  details.lastSubmission = undefined
+  if (!(await persistUnlessEnded(interaction))) return sendExpired(context, response)
+  redirect(response, interactionPath(details.uid))
 }
 
-function askedResources({ context, interaction }: InteractionContext): readonly string[] {
-  const { resource, scope } = interaction.params
+function askedResources({ context, details }: InteractionContext): readonly string[] {
+  const { resource, scope } = details.params
   return readParameters(context, resource, scope).map((share) => share.resource.name)
 }
 
 /** Signs in by a passkey; one that is refused leads to the page again. */
-export async function takePasskey(visit: InteractionContext): Promise<void> {
-  if (await goesOn(visit)) return
-  if ((await signInByPasskey(visit)) || (await askForCodeAgain(visit, PASSKEY_REFUSED))) return
-  await showSignInPage(visit, { username: '', problem: PASSKEY_REFUSED, status: 400 })
+export async function takePasskey(interaction: InteractionContext): Promise<void> {
+  if (await goesOn(interaction)) return
+  if ((await signInByPasskey(interaction)) || (await askForCodeAgain(interaction, PASSKEY_REFUSED))) return
+  await showSignInPage(interaction, { username: '', problem: PASSKEY_REFUSED, status: 400 })
 }
 
 /** Between the password and the client, where a second factor has to be. */
-function enrolPlace(visit: InteractionContext): EnrolPlace {
-  const { context, request, response, interaction } = visit
+function enrolPlace(interaction: InteractionContext): EnrolPlace {
+  const { context, request, response, details } = interaction
   return {
     context,
     request,
     response,
-    passedAt: interaction.uid,
-    place: interaction.uid,
-    target: (step) => formTarget(visit, step),
-    cancel: formTarget(visit, 'deny'),
-    send: (status, page) => sendInteractionPage(visit, status, page),
+    passedAt: details.uid,
+    place: details.uid,
+    target: (step) => formTarget(interaction, step),
+    cancel: formTarget(interaction, 'deny'),
+    send: (status, page) => sendInteractionPage(interaction, status, page),
     done: async (user, amr, codes) => {
       keepDevice(context, response, context.signIn.deviceKeyFor(user))
-      await finishSignIn(visit, user.sub, amr, codes)
+      await finishSignIn(interaction, user.sub, amr, codes)
     },
   }
 }
 
 /** Carries out a form of that; one that comes too late begins with the password again. */
-export function enrolStep(step: EnrolStep): (visit: InteractionContext) => Promise<void> {
-  return async (visit) => {
-    if (!(await takeEnrolment(enrolPlace(visit), step)))
-      redirect(visit.response, interactionPath(visit.interaction.uid))
+export function enrolStep(step: EnrolStep): (interaction: InteractionContext) => Promise<void> {
+  return async (interaction) => {
+    if (!(await takeEnrolment(enrolPlace(interaction), step)))
+      redirect(interaction.response, interactionPath(interaction.details.uid))
   }
 }
 
 /** Checks the code that comes after the password; one that comes too late begins with the password again. */
-export async function takeCode(visit: InteractionContext): Promise<void> {
-  if ((await signInByCode(visit)) === 'expired') redirect(visit.response, interactionPath(visit.interaction.uid))
+export async function takeCode(interaction: InteractionContext): Promise<void> {
+  if ((await signInByCode(interaction)) === 'expired')
+    redirect(interaction.response, interactionPath(interaction.details.uid))
 }

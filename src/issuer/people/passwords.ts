@@ -1,5 +1,5 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto'
-import { type Candidate, createTurns } from './turns.ts'
+import { type Candidate, createPlaceQueue } from './place-queue.ts'
 
 /** OWASP's parameters for argon2id; about 43 ms and 19 MiB for one hash. */
 const MEMORY_KIB = 19_456
@@ -44,26 +44,31 @@ export interface Passwords {
  * @param options.waiting how many may wait for their turn; more are turned away.
  */
 export function createPasswords(options: { readonly atOnce?: number; readonly waiting?: number } = {}): Passwords {
-  const queue = createTurns(options.waiting)
-  const turns = async <T>({ known, candidate }: Lane, work: () => Promise<T>): Promise<T | undefined> => {
-    const turn = await queue.take(known ? 'known' : 'strangers', candidate, known ? 1 : (options.atOnce ?? 2), false)
-    if (turn === 'full') return undefined
+  const queue = createPlaceQueue(options.waiting)
+  const inPlace = async <T>({ known, candidate }: Lane, work: () => Promise<T>): Promise<T | undefined> => {
+    const giveBack = await queue.take(
+      known ? 'known' : 'strangers',
+      candidate,
+      known ? 1 : (options.atOnce ?? 2),
+      false,
+    )
+    if (giveBack === 'full') return undefined
     try {
       return await work()
     } finally {
-      turn()
+      giveBack()
     }
   }
   return {
     hash: (password, lane = INSIDE) =>
-      turns(lane, async () => {
+      inPlace(lane, async () => {
         const salt = randomBytes(16)
         const tag = await derive(password, salt, MEMORY_KIB, PASSES, PARALLELISM, TAG_BYTES)
         return `$argon2id$v=19$m=${MEMORY_KIB},t=${PASSES},p=${PARALLELISM}$${phc64(salt)}$${phc64(tag)}`
       }),
     verify: async (hash, password, lane = INSIDE) => {
       if (password.length > LONGEST_RAW) return 'wrong'
-      return (await turns(lane, () => compare(hash ?? NOBODYS_HASH, password))) ?? 'busy'
+      return (await inPlace(lane, () => compare(hash ?? NOBODYS_HASH, password))) ?? 'busy'
     },
   }
 }

@@ -7,7 +7,7 @@ import { deriveKey } from '../keys/sealing.ts'
 import { createFailures, type Failures } from './buckets.ts'
 import { createDeviceKeys, type DeviceKeys } from './device-keys.ts'
 import { createPasswords, type Lane, type Passwords } from './passwords.ts'
-import { type Candidate, createTurns, type Turns } from './turns.ts'
+import { type Candidate, createPlaceQueue, type PlaceQueue } from './place-queue.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
 
 export interface SignInAttempt {
@@ -134,7 +134,7 @@ interface Workings {
   readonly passwords: Passwords
   readonly wait: (ms: number) => Promise<unknown>
   readonly failures: Failures
-  readonly turns: Turns
+  readonly queue: PlaceQueue
   readonly devices: DeviceKeys
 }
 
@@ -149,7 +149,7 @@ export function createSignIn(options: SignInOptions): SignIn {
     passwords: options.passwords ?? createPasswords(),
     wait: options.wait ?? ((ms: number) => delay(ms)),
     failures: createFailures(store, now),
-    turns: createTurns(),
+    queue: createPlaceQueue(),
     devices,
   }
   return {
@@ -163,7 +163,7 @@ export function createSignIn(options: SignInOptions): SignIn {
       const left = (): boolean => attempt.left?.() ?? false
       const result = await visiting(visitors.passwords, attempt.visitor ?? '', left, (tried) => {
         const candidate = { group, tried, left }
-        return inTurn(workings, bars, candidate, () => check(workings, attempt, user, { known, candidate }))
+        return inPlaces(workings, bars, candidate, () => check(workings, attempt, user, { known, candidate }))
       })
       return {
         ...result,
@@ -177,7 +177,7 @@ export function createSignIn(options: SignInOptions): SignIn {
         return shown === undefined ? ({ kind: 'wrong' } as const) : ({ kind: 'ok', shown } as const)
       }
       const result = await visiting(visitors.codes, visitor, left, (tried) =>
-        inTurn(workings, bars, { group: addressGroup(address), tried, left }, judged),
+        inPlaces(workings, bars, { group: addressGroup(address), tried, left }, judged),
       )
       return result.kind === 'ok' ? result.shown : result.kind
     },
@@ -211,8 +211,8 @@ async function visiting<Judged extends { readonly kind: string }>(
   }
 }
 
-async function inTurn<Judged extends { readonly kind: string }>(
-  { failures, turns, wait }: Workings,
+async function inPlaces<Judged extends { readonly kind: string }>(
+  { failures, queue, wait }: Workings,
   bars: readonly Bar[],
   candidate: Candidate,
   judge: () => Promise<Judged>,
@@ -221,9 +221,9 @@ async function inTurn<Judged extends { readonly kind: string }>(
   try {
     // The address first: who waits for an account's place holds none that others need.
     for (const bar of bars) {
-      const turn = await turns.take(bar.key, candidate, bar.places(await failures.count(bar.key)), bar.onePerGroup)
-      if (turn === 'full') return SLOW
-      places.push(turn)
+      const giveBack = await queue.take(bar.key, candidate, bar.places(await failures.count(bar.key)), bar.onePerGroup)
+      if (giveBack === 'full') return SLOW
+      places.push(giveBack)
     }
     const verdict = await judge()
     if (verdict.kind === 'wrong') {

@@ -31,7 +31,7 @@ export interface OwnTokens {
 export function createOwnTokens(context: IssuerContext, publicJwks: () => readonly JWK[]): OwnTokens {
   const table = new RevocationTable()
   const reader = createRevocationReader(context.store)
-  const turns = createKeyedLock()
+  const lock = createKeyedLock()
   const catchUp = async (): Promise<void> => {
     for (let more = true; more; ) {
       const page = await reader.read(seconds(context))
@@ -45,7 +45,7 @@ export function createOwnTokens(context: IssuerContext, publicJwks: () => readon
       const payload = await verified(context, publicJwks(), jwt)
       const token = payload && asToken(payload)
       if (payload === undefined || token === undefined) return undefined
-      await turns.take('revocations', catchUp)
+      await lock.take('revocations', catchUp)
       return table.isRevoked(token) ? undefined : live(context, payload, token)
     },
   }

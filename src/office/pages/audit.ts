@@ -2,10 +2,10 @@ import type { z } from 'zod'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, type FilterField, linkTo, moment, said, sentOf, TIMES } from '../parts.ts'
 import { AUDIT } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 
 type Line = z.output<typeof AUDIT>['items'][number]
 
@@ -36,10 +36,10 @@ export function exportPath(query: URLSearchParams): string {
 }
 
 /** Who did what. */
-export function auditPage(visit: Visit): Promise<PageContent> {
-  const { query } = visit
+export function auditPage(context: PageContext): Promise<PageContent> {
+  const { query } = context
   const to = (place: string): string => (query.size === 0 ? place : `${place}?${query}`)
-  return listPage(visit, {
+  return listPage(context, {
     place: '/audit',
     title: 'Audit',
     lead: 'What was done, by whom, the newest first. Kept for 90 days.',

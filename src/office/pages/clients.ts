@@ -1,15 +1,15 @@
 import { html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
 import { AUTHORIZATIONS, CLIENTS, ONE_CLIENT } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 import { problemOf } from './people.ts'
 
 /** Registered clients. */
-export function clientsPage(visit: Visit): Promise<PageContent> {
-  return listPage(visit, {
+export function clientsPage(context: PageContext): Promise<PageContent> {
+  return listPage(context, {
     place: '/clients',
     title: 'Clients',
     acts: html`<a class="button primary" href="/admin/clients/new">New client</a>`,
@@ -34,12 +34,12 @@ export function clientsPage(visit: Visit): Promise<PageContent> {
 }
 
 /** The form that adds a client. */
-export function newClientPage(visit: Visit, problem?: string): PageContent {
-  const typed = (name: string): string => visit.query.get(name) ?? ''
+export function newClientPage(context: PageContext, problem?: string): PageContent {
+  const typed = (name: string): string => context.query.get(name) ?? ''
   return {
     title: 'New client',
     lead: 'native: an app on a device · spa: a page in the browser · web: an app with a server of its own · service: a machine without a person.',
-    content: html`${problemOf(problem)}${visit.form(
+    content: html`${problemOf(problem)}${context.form(
       '/admin/clients',
       html`${input({ name: 'id', label: 'Client id', required: true, value: typed('id') })}
 ${input({ name: 'name', label: 'Name that people see', required: true, value: typed('name') })}
@@ -53,11 +53,11 @@ ${input({ name: 'allow', label: 'What a service may have', rows: 2, hint: 'One a
 }
 
 /** A client, its secrets, and how to end what it has. */
-export async function clientPage(visit: Visit, id: string): Promise<PageContent> {
+export async function clientPage(context: PageContext, id: string): Promise<PageContent> {
   const at = `/clients/${encodeURIComponent(id)}`
-  const answer = await visit.call({ method: 'GET', path: at })
-  const client = await visit.get(at, ONE_CLIENT)
-  const authorizations = await visit.get(apiPath('/authorizations', { client: id }), AUTHORIZATIONS)
+  const answer = await context.call({ method: 'GET', path: at })
+  const client = await context.get(at, ONE_CLIENT)
+  const authorizations = await context.get(apiPath('/authorizations', { client: id }), AUTHORIZATIONS)
   const here = `/admin${at}`
   const revoked = client.state === 'revoked'
   const builtIn = client.origin === 'built_in'
@@ -68,10 +68,10 @@ export async function clientPage(visit: Visit, id: string): Promise<PageContent>
     content: html`${
       !builtIn &&
       html`<div class="acts">
-${revoked ? visit.button(`${here}/restore`, 'Restore') : visit.button(`${here}/revoke`, 'Revoke', true)}
-${visit.button(`${here}/end`, 'End its tokens', true)}
-${keepsSecret && visit.button(`${here}/secrets`, 'New secret')}
-${revoked && visit.button(`${here}/delete`, 'Delete', true, { etag: answer.headers.etag ?? '' })}</div>`
+${revoked ? context.button(`${here}/restore`, 'Restore') : context.button(`${here}/revoke`, 'Revoke', true)}
+${context.button(`${here}/end`, 'End its tokens', true)}
+${keepsSecret && context.button(`${here}/secrets`, 'New secret')}
+${revoked && context.button(`${here}/delete`, 'Delete', true, { etag: answer.headers.etag ?? '' })}</div>`
     }
 ${facts([
   ['Registered by', said(client.origin.replaceAll('_', ' '))],
@@ -104,7 +104,8 @@ ${
       {
         label: 'Act',
         kind: 'act',
-        cell: ({ id: secret }) => visit.button(`${here}/secrets/${encodeURIComponent(secret)}/remove`, 'Remove', true),
+        cell: ({ id: secret }) =>
+          context.button(`${here}/secrets/${encodeURIComponent(secret)}/remove`, 'Remove', true),
       },
     ],
     client.secrets,
@@ -120,7 +121,7 @@ ${
         {
           label: 'Act',
           kind: 'act',
-          cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
+          cell: ({ gid }) => context.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
         },
       ],
       authorizations.items,

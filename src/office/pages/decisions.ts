@@ -1,6 +1,7 @@
 import { attributes, type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
+import type { PageContext } from '../page-context.ts'
 import {
   type Column,
   checkList,
@@ -20,7 +21,6 @@ import {
 import { DECISIONS, type Decision, ONE_DECISION } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import { STREAM_PATH } from '../stream.ts'
-import type { Visit } from '../visit.ts'
 
 /** What the Live page can be narrowed by, too. */
 const NAMES = ['outcome', 'reason', 'route', 'person', 'client', 'address'] as const
@@ -49,9 +49,9 @@ function filterFields(): readonly FilterField[] {
 }
 
 /** What was decided, the newest first. */
-export function decisionsPage(visit: Visit): Promise<PageContent> {
-  const live = apiPath('/admin/decisions/live', sentOf(visit.query, NAMES))
-  return listPage(visit, {
+export function decisionsPage(context: PageContext): Promise<PageContent> {
+  const live = apiPath('/admin/decisions/live', sentOf(context.query, NAMES))
+  return listPage(context, {
     place: '/decisions',
     title: 'Decisions',
     lead: ({ kept_since: since }) =>
@@ -68,8 +68,8 @@ export function decisionsPage(visit: Visit): Promise<PageContent> {
 }
 
 /** Why one request was refused, and what would help. */
-export async function decisionPage(visit: Visit, requestId: string): Promise<PageContent> {
-  const one = await visit.get(`/decisions/${encodeURIComponent(requestId)}`, ONE_DECISION)
+export async function decisionPage(context: PageContext, requestId: string): Promise<PageContent> {
+  const one = await context.get(`/decisions/${encodeURIComponent(requestId)}`, ONE_DECISION)
   const refused = one.outcome === 'refused'
   const passes = one.now.outcome === 'ok'
   const like = new URLSearchParams({
@@ -113,15 +113,15 @@ export async function decisionPage(visit: Visit, requestId: string): Promise<Pag
 }
 
 /** Decisions as they are made: the only page that needs its script. @param ticket opens the stream, once, within a minute. */
-export async function livePage(visit: Visit, ticket: string): Promise<PageContent> {
-  const sent = sentOf(visit.query, NAMES)
-  const found = await visit.get(apiPath('/decisions', { ...sent, limit: '20' }), DECISIONS)
+export async function livePage(context: PageContext, ticket: string): Promise<PageContent> {
+  const sent = sentOf(context.query, NAMES)
+  const found = await context.get(apiPath('/decisions', { ...sent, limit: '20' }), DECISIONS)
   const stream = apiPath(STREAM_PATH, { ...sent, ticket })
   const rows = table<Decision>('Decisions as they are made', COLUMNS, found.items, html``, 'live-rows')
   return {
     title: 'Live decisions',
     lead: html`What the gateway decides now, passes too, the newest first; a busy gateway shows a sample of its passes. <a href="${apiPath('/admin/decisions', sent)}">What is kept</a>`,
-    content: html`${filters(PLACE, filterFields(), visit.query)}
+    content: html`${filters(PLACE, filterFields(), context.query)}
 <noscript><p class="notice note">New rows come by a script, and this browser runs none: <a href="${apiPath(PLACE, sent)}">load the page again</a> to see what came since.</p></noscript>
 <div id="live" ${attributes({ 'data-stream': stream })}>
 <p class="live-bar"><span id="live-state" class="state off" role="status">not connected</span>

@@ -1,13 +1,13 @@
 import { html } from '../../issuer/pages/html.ts'
 import { listPage } from '../list-page.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, linkTo, moment, said, verdictOf } from '../parts.ts'
 import { ACCESS, AUTHORIZATIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 
 /** Which apps are signed in, for whom. */
-export function authorizationsPage(visit: Visit): Promise<PageContent> {
-  return listPage(visit, {
+export function authorizationsPage(context: PageContext): Promise<PageContent> {
+  return listPage(context, {
     place: '/authorizations',
     title: 'Authorizations',
     lead: 'Each is one sign-in of one app on one device. Ending it ends its tokens at once.',
@@ -26,7 +26,7 @@ export function authorizationsPage(visit: Visit): Promise<PageContent> {
       {
         label: 'Act',
         kind: 'act',
-        cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
+        cell: ({ gid }) => context.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
       },
     ],
     schema: AUTHORIZATIONS,
@@ -38,8 +38,8 @@ export function authorizationsPage(visit: Visit): Promise<PageContent> {
 }
 
 /** Who may have what, by which group. */
-export function accessPage(visit: Visit): Promise<PageContent> {
-  return listPage(visit, {
+export function accessPage(context: PageContext): Promise<PageContent> {
+  return listPage(context, {
     place: '/access',
     title: 'Who may what',
     lead: 'What people may be given, and by which of their groups.',

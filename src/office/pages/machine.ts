@@ -1,13 +1,13 @@
 import { html } from '../../issuer/pages/html.ts'
 import { bodyOf } from '../api.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, facts, input, linkTo, moment, said, stateOf, table } from '../parts.ts'
 import { CHECKED, KEYS, ROUTE, ROUTES, SYSTEM } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 
 /** Routes in file order: the first that matches decides. */
-export async function routesPage(visit: Visit): Promise<PageContent> {
-  const routes = await visit.get('/routes', ROUTES)
+export async function routesPage(context: PageContext): Promise<PageContent> {
+  const routes = await context.get('/routes', ROUTES)
   return {
     title: 'Routes',
     lead: 'As routes.yaml has them, in its order. This page shows the file; it never writes it.',
@@ -30,8 +30,8 @@ export async function routesPage(visit: Visit): Promise<PageContent> {
 }
 
 /** The effective policy of one route. */
-export async function routePage(visit: Visit, id: string): Promise<PageContent> {
-  const route = await visit.get(`/routes/${encodeURIComponent(id)}`, ROUTE)
+export async function routePage(context: PageContext, id: string): Promise<PageContent> {
+  const route = await context.get(`/routes/${encodeURIComponent(id)}`, ROUTE)
   return {
     title: route.id,
     lead: html`${code(`${route.host ?? ''}${route.path}`)}${route.line !== undefined && html` · line ${route.line} of routes.yaml`}`,
@@ -77,8 +77,8 @@ export async function routePage(visit: Visit, id: string): Promise<PageContent> 
 }
 
 /** The process, its file and its keys. */
-export async function systemPage(visit: Visit): Promise<PageContent> {
-  const [system, keys] = await Promise.all([visit.get('/system', SYSTEM), visit.get('/keys', KEYS)])
+export async function systemPage(context: PageContext): Promise<PageContent> {
+  const [system, keys] = await Promise.all([context.get('/system', SYSTEM), context.get('/keys', KEYS)])
   const { config } = system
   const refused = config.last_refused
   return {
@@ -108,8 +108,8 @@ ${facts([
       ],
       keys.items,
       html`There is no key.`,
-    )}<div class="acts">${visit.button('/admin/keys/rotate', 'Rotate keys')}</div></section>
-<section aria-labelledby="check"><h2 id="check">Check a file</h2><p>Paste a routes.yaml to see its problems and who would gain or lose what. Nothing is put in force.</p>${visit.form(
+    )}<div class="acts">${context.button('/admin/keys/rotate', 'Rotate keys')}</div></section>
+<section aria-labelledby="check"><h2 id="check">Check a file</h2><p>Paste a routes.yaml to see its problems and who would gain or lose what. Nothing is put in force.</p>${context.form(
       '/admin/system/check',
       html`${input({ name: 'text', label: 'routes.yaml', rows: 10, required: true })}<div class="actions"><button class="button" type="submit">Check</button></div>`,
     )}</section>`,
@@ -117,9 +117,9 @@ ${facts([
 }
 
 /** What a pasted file would do. */
-export async function checkedPage(visit: Visit, text: string): Promise<PageContent> {
+export async function checkedPage(context: PageContext, text: string): Promise<PageContent> {
   const { problems, changes, access } = bodyOf(
-    await visit.call({ method: 'POST', path: '/config/check', body: { text } }),
+    await context.call({ method: 'POST', path: '/config/check', body: { text } }),
     CHECKED,
   )
   const lines = (items: readonly unknown[]) =>

@@ -1,14 +1,14 @@
 import { type Html, html } from '../../issuer/pages/html.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, link, moment, said, table } from '../parts.ts'
 import { OVERVIEW } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 import { chart } from './chart.ts'
 
 /** Whether anything is wrong, at a glance. */
-export async function overviewPage(visit: Visit): Promise<PageContent> {
-  const window = visit.query.get('window') === '24h' ? '24h' : '1h'
-  const view = await visit.get(`/overview?window=${window}`, OVERVIEW)
+export async function overviewPage(context: PageContext): Promise<PageContent> {
+  const window = context.query.get('window') === '24h' ? '24h' : '1h'
+  const view = await context.get(`/overview?window=${window}`, OVERVIEW)
   const { ok, refused, failed } = view.totals
   const all = ok + refused + failed
   const other =

@@ -2,15 +2,15 @@ import type { z } from 'zod'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
+import type { PageContext } from '../page-context.ts'
 import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
 import { AUDIT, AUTHORIZATIONS, FACTORS, GROUPS, ONE_PERSON, PEOPLE, SESSIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 import { byOf } from './audit.ts'
 
 /** Everybody with an account. */
-export function peoplePage(visit: Visit): Promise<PageContent> {
-  return listPage(visit, {
+export function peoplePage(context: PageContext): Promise<PageContent> {
+  return listPage(context, {
     place: '/people',
     title: 'People',
     acts: html`<a class="button primary" href="/admin/people/new">Invite somebody</a>`,
@@ -33,18 +33,18 @@ export function peoplePage(visit: Visit): Promise<PageContent> {
 }
 
 /** The form that invites: account, groups and link in one. */
-export async function newPersonPage(visit: Visit, problem?: string): Promise<PageContent> {
-  const groups = await visit.get('/groups', GROUPS)
-  const typed = (name: string): string => visit.query.get(name) ?? ''
+export async function newPersonPage(context: PageContext, problem?: string): Promise<PageContent> {
+  const groups = await context.get('/groups', GROUPS)
+  const typed = (name: string): string => context.query.get(name) ?? ''
   return {
     title: 'Invite somebody',
     lead: 'They get a link that sets a password once. The link is shown to you on the next page, and never again.',
-    content: html`${problemOf(problem)}${visit.form(
+    content: html`${problemOf(problem)}${context.form(
       '/admin/people',
       html`${input({ name: 'username', label: 'User name', required: true, value: typed('username') })}
 ${input({ name: 'name', label: 'Name (may be left out)', value: typed('name') })}
 ${input({ name: 'email', label: 'Mail address (may be left out)', value: typed('email') })}
-${groupBoxes(groups.items, visit.query.getAll('groups'))}
+${groupBoxes(groups.items, context.query.getAll('groups'))}
 <label class="choice"><input type="checkbox" name="mail" value="true"> Send the link by mail, too</label>
 <div class="actions"><button class="button primary" type="submit">Invite</button></div>`,
     )}`,
@@ -69,16 +69,16 @@ function groupBoxes(groups: readonly GroupRow[], chosen: readonly string[]): Htm
 }
 
 /** A person with what they get, hold, and how to end it. */
-export async function personPage(visit: Visit, sub: string): Promise<PageContent> {
+export async function personPage(context: PageContext, sub: string): Promise<PageContent> {
   const at = `/people/${encodeURIComponent(sub)}`
-  const answer = await visit.call({ method: 'GET', path: at })
-  const person = await visit.get(at, ONE_PERSON)
+  const answer = await context.call({ method: 'GET', path: at })
+  const person = await context.get(at, ONE_PERSON)
   const [groups, authorizations, sessions, factors, history] = await Promise.all([
-    visit.get('/groups', GROUPS),
-    visit.get(apiPath('/authorizations', { person: person.sub }), AUTHORIZATIONS),
-    visit.get(`${at}/sessions`, SESSIONS),
-    visit.get(`${at}/factors`, FACTORS),
-    visit.get(apiPath('/audit', { person: person.sub, limit: '20' }), AUDIT),
+    context.get('/groups', GROUPS),
+    context.get(apiPath('/authorizations', { person: person.sub }), AUTHORIZATIONS),
+    context.get(`${at}/sessions`, SESSIONS),
+    context.get(`${at}/factors`, FACTORS),
+    context.get(apiPath('/audit', { person: person.sub, limit: '20' }), AUDIT),
   ])
   const here = `/admin${at}`
   const disabled = person.state === 'disabled'
@@ -86,8 +86,8 @@ export async function personPage(visit: Visit, sub: string): Promise<PageContent
     title: person.username,
     lead: html`${stateOf(person.state)} ${person.name !== undefined && person.name !== null && html`· ${said(person.name)}`} ${person.email !== undefined && person.email !== null && html`· ${said(person.email)}`} · added ${moment(person.created_at)}`,
     content: html`<div class="acts">
-${disabled ? visit.button(`${here}/enable`, 'Enable') : visit.button(`${here}/disable`, 'Disable', true)}
-${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
+${disabled ? context.button(`${here}/enable`, 'Enable') : context.button(`${here}/disable`, 'Disable', true)}
+${context.button(`${here}/sign-out`, 'Sign out everywhere', true)}
 <a class="button" href="${`/admin/try?${new URLSearchParams({ person: person.username })}`}">Try access</a></div>
 <section aria-labelledby="gives"><h2 id="gives">May use</h2>${table(
       'May use',
@@ -110,7 +110,7 @@ ${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
         {
           label: 'Act',
           kind: 'act',
-          cell: ({ gid }) => visit.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
+          cell: ({ gid }) => context.button(`/admin/authorizations/${encodeURIComponent(gid)}/end`, 'End', true),
         },
       ],
       authorizations.items,
@@ -126,7 +126,7 @@ ${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
         {
           label: 'Act',
           kind: 'act',
-          cell: ({ id }) => visit.button(`${here}/sessions/${encodeURIComponent(id)}/end`, 'End', true),
+          cell: ({ id }) => context.button(`${here}/sessions/${encodeURIComponent(id)}/end`, 'End', true),
         },
       ],
       sessions.items,
@@ -143,15 +143,15 @@ ${visit.button(`${here}/sign-out`, 'Sign out everywhere', true)}
           // A password goes by a link that sets another; codes go with their app.
           cell: ({ id, kind }) =>
             kind === 'passkey' || kind === 'authenticator'
-              ? visit.button(`${here}/factors/${encodeURIComponent(id)}/remove`, 'Remove', true)
+              ? context.button(`${here}/factors/${encodeURIComponent(id)}/remove`, 'Remove', true)
               : html``,
         },
       ],
       factors.items,
       html`None yet. Make a link and send it to them.`,
     )}</section></div>
-${linksSection(visit, here, person, factors.items.length === 0)}
-<section aria-labelledby="edit"><h2 id="edit">Change</h2>${visit.form(
+${linksSection(context, here, person, factors.items.length === 0)}
+<section aria-labelledby="edit"><h2 id="edit">Change</h2>${context.form(
       `${here}/change`,
       html`${input({ name: 'name', label: 'Name', value: person.name ?? '' })}${input({ name: 'email', label: 'Mail address', value: person.email ?? '' })}
 ${groupBoxes(withOwn(groups.items, person.groups), person.groups)}
@@ -173,7 +173,12 @@ ${facts([['Identifier', html`<code data-copy="">${person.sub}</code>`]])}`,
 }
 
 /** Links that are open, and the form that makes another. */
-function linksSection(visit: Visit, here: string, { links, email }: z.output<typeof ONE_PERSON>, isNew: boolean): Html {
+function linksSection(
+  context: PageContext,
+  here: string,
+  { links, email }: z.output<typeof ONE_PERSON>,
+  isNew: boolean,
+): Html {
   const mailable = email !== undefined && email !== null
   const what = isNew
     ? 'An invitation sets the first way to sign in.'
@@ -187,13 +192,13 @@ function linksSection(visit: Visit, here: string, { links, email }: z.output<typ
       {
         label: 'Act',
         kind: 'act',
-        cell: ({ id }) => visit.button(`${here}/links/${encodeURIComponent(id)}/void`, 'Void', true),
+        cell: ({ id }) => context.button(`${here}/links/${encodeURIComponent(id)}/void`, 'Void', true),
       },
     ],
     links,
     html`No link is open.`,
   )}
-${visit.form(
+${context.form(
   `${here}/links`,
   html`<p class="hint">${what}</p>${mailable && html`<label class="choice"><input type="checkbox" name="mail" value="true"> Send it by mail, too</label>`}
 <div class="actions"><button class="button" type="submit">${isNew ? 'New invitation' : 'New recovery link'}</button></div>`,
@@ -212,8 +217,8 @@ export function problemOf(problem: string | undefined): Html {
 }
 
 /** Groups, who is in them and what they give. */
-export async function groupsPage(visit: Visit): Promise<PageContent> {
-  const groups = await visit.get('/groups', GROUPS)
+export async function groupsPage(context: PageContext): Promise<PageContent> {
+  const groups = await context.get('/groups', GROUPS)
   return {
     title: 'Groups',
     lead: 'Groups decide what people may be given. They come from people’s accounts and from routes.yaml.',

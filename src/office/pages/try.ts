@@ -1,15 +1,15 @@
 import { html } from '../../issuer/pages/html.ts'
 import { bodyOf } from '../api.ts'
+import type { PageContext } from '../page-context.ts'
 import { checkList, code, filters, said, verdictOf } from '../parts.ts'
 import { TRIED } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
-import type { Visit } from '../visit.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'MOVE', 'COPY', 'MKCOL']
 
 /** What somebody could get, by the functions that issue and judge; nothing is issued or sent. */
-export async function tryPage(visit: Visit): Promise<PageContent> {
-  const { query } = visit
+export async function tryPage(context: PageContext): Promise<PageContent> {
+  const { query } = context
   const resource = query.get('resource') ?? ''
   const form = filters(
     '/admin/try',
@@ -33,7 +33,7 @@ export async function tryPage(visit: Visit): Promise<PageContent> {
     }
   }
   const tried = bodyOf(
-    await visit.call({ method: 'POST', path: '/access/try', body: questionOf(query, resource) }),
+    await context.call({ method: 'POST', path: '/access/try', body: questionOf(query, resource) }),
     TRIED,
   )
   const { issue, decision, claims } = tried

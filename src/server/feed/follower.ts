@@ -118,15 +118,17 @@ export function followFeed(options: FollowerOptions): FeedFollower {
   watch.unref()
   const follow = async (): Promise<void> => {
     let wait = FIRST_RETRY_MS
-    for (let turn = 0; !stop.signal.aborted; turn += 1) {
+    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
       const began = state.asOf
-      const upstream = options.upstreams[turn % options.upstreams.length] ?? ''
+      const upstream = options.upstreams[attempt % options.upstreams.length] ?? ''
       await listen(upstream, options, state.position, hearing, stop.signal).catch((error: unknown) => {
         state.detail = error instanceof Error ? error.message : String(error)
       })
       if (!stop.signal.aborted) options.onFailed?.(upstream)
       wait =
-        state.asOf > began || turn + 1 < options.upstreams.length ? FIRST_RETRY_MS : Math.min(wait * 2, LAST_RETRY_MS)
+        state.asOf > began || attempt + 1 < options.upstreams.length
+          ? FIRST_RETRY_MS
+          : Math.min(wait * 2, LAST_RETRY_MS)
       await delay(wait, undefined, { signal: stop.signal }).catch(() => undefined)
     }
   }

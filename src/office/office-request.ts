@@ -5,15 +5,15 @@ import { appendCookie, readCookie } from '../issuer/http/cookies.ts'
 import { pageHeaders, redirect } from '../issuer/http/response.ts'
 import { html } from '../issuer/pages/html.ts'
 import type { ApiRefusal, OperatorApi } from './api.ts'
+import { guardField, type PageContext } from './page-context.ts'
 import { officeDocument, type PageContent } from './shell.ts'
-import { guardField, type Visit } from './visit.ts'
 
 /** What the operator's pages work with; all of it is handed in. */
 export interface OfficeParts {
   readonly api: OperatorApi
   readonly signIn: AdminSignIn
   /** Passes a request on to a path of the API, for whose token it is: what is long or has no end. */
-  readonly passOn: (asked: OfficeRequest, token: string, path: string) => Promise<void>
+  readonly passOn: (call: OfficeRequest, token: string, path: string) => Promise<void>
   readonly origin: () => string
   /** How long a session may lie unused. */
   readonly idleSeconds: () => number
@@ -30,10 +30,10 @@ export interface OfficeRequest {
 }
 
 /** One request of somebody who is signed in. */
-export interface OfficeVisit extends OfficeRequest {
+export interface SignedInRequest extends OfficeRequest {
   readonly parts: OfficeParts
   readonly session: OpenAdminSession
-  readonly visit: Visit
+  readonly context: PageContext
   /** Below `/admin`, begins with `/` or is empty. */
   readonly below: string
 }
@@ -51,11 +51,11 @@ export function sendToSignIn(
 }
 
 /** Writes a page within the frame. */
-export function sendOffice(office: OfficeVisit, page: PageContent): void {
-  const { response, request, session, parts, visit } = office
+export function sendOffice(signedIn: SignedInRequest, page: PageContent): void {
+  const { response, request, session, parts, context } = signedIn
   const frame = {
     site: new URL(parts.origin()).host,
-    path: visit.path,
+    path: context.path,
     username: session.user.username,
     guard: guardField(session.guard),
   }
@@ -82,13 +82,13 @@ function headersOf(connects: boolean): Readonly<Record<string, string>> {
 }
 
 /** The API would not answer: a page that says why, in the frame. */
-export function showRefusal(office: OfficeVisit, { status, reason, message }: ApiRefusal): void {
+export function showRefusal(signedIn: SignedInRequest, { status, reason, message }: ApiRefusal): void {
   if (status === 401) {
-    sendToSignIn(office.parts, office.response, '/admin')
+    sendToSignIn(signedIn.parts, signedIn.response, '/admin')
     return
   }
   const back = html`<p><a class="button" href="/admin">To the overview</a></p>`
-  sendOffice(office, {
+  sendOffice(signedIn, {
     title: status === 404 ? 'Nothing is kept of this' : 'This can’t be done',
     lead: message,
     content: html`<dl class="facts"><div><dt>Reason</dt><dd><code>${reason}</code></dd></div></dl>${back}`,

@@ -4,8 +4,8 @@ import { type FormTarget, form, hiddenField } from '../issuer/pages/form.ts'
 import { type Html, html } from '../issuer/pages/html.ts'
 import { type ApiCaller, bodyOf, type OperatorApi } from './api.ts'
 
-/** One request of an administrator's browser. */
-export interface Visit {
+/** What a page for an administrator is made from: its address, the API as its caller, forms of its session. */
+export interface PageContext {
   readonly path: string
   readonly query: URLSearchParams
   /** Reads from the API; throws its refusal. */
@@ -18,11 +18,11 @@ export interface Visit {
 }
 
 /** @param guard the anti-forgery value of the session's forms. */
-export function visitOf(
+export function createPageContext(
   api: OperatorApi,
   caller: ApiCaller,
   at: { readonly path: string; readonly query: URLSearchParams; readonly guard: string },
-): Visit {
+): PageContext {
   const target = (action: string, hidden: Readonly<Record<string, string>>): FormTarget => ({
     action,
     hidden: { ...hidden, csrf: at.guard },

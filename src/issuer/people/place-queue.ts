@@ -4,7 +4,7 @@ import { Rounds } from './rounds.ts'
 /** More than open connections can make wait; beyond it newcomers are told to come later. */
 const MOST_WAITING = 16_384
 
-/** Who wants a turn. */
+/** Who wants a place. */
 export interface Candidate {
   readonly group: AddressGroup
   /** Whether whoever asks has failed before. */
@@ -14,7 +14,7 @@ export interface Candidate {
 }
 
 /** Places that are waited for, not refused. */
-export interface Turns {
+export interface PlaceQueue {
   /**
    * Resolves when `candidate` has one of the `places` of `key`, with what gives it back; 'full' when too many wait, or nobody waits for
    * this one any more. @param onePerGroup an address group has at most one of the places.
@@ -24,7 +24,7 @@ export interface Turns {
 
 interface Waiter {
   readonly candidate: Candidate
-  readonly resolve: (turn: (() => void) | 'full') => void
+  readonly resolve: (giveBack: (() => void) | 'full') => void
 }
 
 interface Gate {
@@ -36,8 +36,8 @@ interface Gate {
   running: number
 }
 
-/** Turns within this process. Holds a key only while somebody has or wants one of its places. */
-export function createTurns(mostWaiting = MOST_WAITING): Turns {
+/** Places within this process. Holds a key only while somebody has or wants one of its places. */
+export function createPlaceQueue(mostWaiting = MOST_WAITING): PlaceQueue {
   const gates = new Map<string, Gate>()
   const total = (): number => [...gates.values()].reduce((sum, { waiting }) => sum + waiting.size, 0)
   const state = { waiting: 0 }
