@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { type AddressInfo, isIP } from 'node:net'
 import { hostname } from 'node:os'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { TcpAddress } from '../config/config.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -23,46 +24,64 @@ export interface Management {
  * or a name of this machine: another site's name that leads here would let that site's pages read it. Rejects with the system's error when it
  * can't bind.
  */
-export function openManagement(options: ManagementOptions): Promise<Management> {
-  const server = createServer((request, response) => void answer(request, response, options))
+export async function openManagement(options: ManagementOptions): Promise<Management> {
+  const app = fastify({
+    // Node's own bounds of time for requests; Fastify's servers have none.
+    serverFactory: (handler) => createServer(handler),
+    logger: false,
+    frameworkErrors: (_error, request, reply) =>
+      void (refuseEarly(request, reply, options.address.host) ?? notFound(reply)),
+  })
+  app.addHook('onRequest', async (request, reply) => refuseEarly(request, reply, options.address.host))
+  app.setNotFoundHandler((_request, reply) => notFound(reply))
+  app.setErrorHandler((_error, _request, reply) => send(reply, 500, 'this could not be answered\n'))
+  addAnswers(app, options)
+  await app.ready()
+  // What is no HTTP is answered as by a server without a framework.
+  app.server.removeAllListeners('clientError')
+  return { address: await listen(app.server, options.address), close: () => closeNow(app.server) }
+}
+
+function listen(server: Server, at: TcpAddress): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ ...options.address, exclusive: true }, () => {
+    server.listen({ ...at, exclusive: true }, () => {
       const address = server.address()
       if (address === null || typeof address === 'string') return reject(new Error('not bound to a TCP port'))
       server.off('error', reject)
       server.on('error', () => undefined)
-      resolve({
-        address,
-        close: () => {
-          server.close()
-          server.closeAllConnections()
-        },
-      })
+      resolve(address)
     })
   })
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, options: ManagementOptions): Promise<void> {
-  const path = (request.url ?? '').split('?', 1)[0]
-  if (!isOwnName(request.headers.host, options.address.host))
-    return send(response, 421, 'ask by an address, localhost or the name of this machine\n')
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD')
-    return send(response, 405, 'GET or HEAD only\n')
-  }
-  if (path === '/healthz') return send(response, 200, 'ok\n')
-  if (path === '/readyz' || path === '/readyz/issuer') {
-    const unready = path === '/readyz' ? options.unready() : (options.unready() ?? (await options.issuerUnready()))
-    return unready === undefined ? send(response, 200, 'ready\n') : send(response, 503, `not ready: ${unready}\n`)
-  }
-  if (path !== '/metrics') return send(response, 404, 'try /metrics, /healthz, /readyz or /readyz/issuer\n')
-  try {
-    const { contentType, text } = await options.metrics.read()
-    send(response, 200, text, contentType)
-  } catch (error) {
-    send(response, 500, `the metrics could not be read: ${error instanceof Error ? error.message : 'unknown'}\n`)
-  }
+function closeNow(server: Server): void {
+  server.close()
+  server.closeAllConnections()
+}
+
+function addAnswers(app: FastifyInstance, { metrics, unready, issuerUnready }: ManagementOptions): void {
+  app.get('/healthz', (_request, reply) => send(reply, 200, 'ok\n'))
+  app.get('/readyz', (_request, reply) => sendReadiness(reply, unready()))
+  app.get('/readyz/issuer', async (_request, reply) => sendReadiness(reply, unready() ?? (await issuerUnready())))
+  app.get('/metrics', async (_request, reply) => {
+    try {
+      const { contentType, text } = await metrics.read()
+      return send(reply, 200, text, contentType)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : 'unknown'
+      return send(reply, 500, `the metrics could not be read: ${why}\n`)
+    }
+  })
+}
+
+/** Refuses another site's name, another method, and a path in another spelling than its own; undefined: nothing of that. */
+function refuseEarly(request: FastifyRequest, reply: FastifyReply, listening: string): FastifyReply | undefined {
+  const { method, url } = request.raw
+  if (!isOwnName(request.raw.headers.host, listening))
+    return send(reply, 421, 'ask by an address, localhost or the name of this machine\n')
+  if (method !== 'GET' && method !== 'HEAD') return send(reply.header('allow', 'GET, HEAD'), 405, 'GET or HEAD only\n')
+  return request.routeOptions.url === url?.split('?', 1)[0] ? undefined : notFound(reply)
 }
 
 /** A client that sends no Host is no browser. */
@@ -74,11 +93,19 @@ function isOwnName(field: string | undefined, listening: string): boolean {
   )
 }
 
-function send(response: ServerResponse, status: number, text: string, contentType = 'text/plain; charset=utf-8'): void {
-  response.writeHead(status, {
-    'Content-Type': contentType,
-    'Content-Length': Buffer.byteLength(text),
-    'Cache-Control': 'no-store',
-  })
-  response.end(text)
+function sendReadiness(reply: FastifyReply, unready: string | undefined): FastifyReply {
+  return unready === undefined ? send(reply, 200, 'ready\n') : send(reply, 503, `not ready: ${unready}\n`)
+}
+
+function notFound(reply: FastifyReply): FastifyReply {
+  return send(reply, 404, 'try /metrics, /healthz, /readyz or /readyz/issuer\n')
+}
+
+function send(
+  reply: FastifyReply,
+  status: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+): FastifyReply {
+  return reply.code(status).headers({ 'content-type': contentType, 'cache-control': 'no-store' }).send(text)
 }

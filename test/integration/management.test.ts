@@ -68,6 +68,20 @@ describe('what the operator is told', () => {
       assert.equal(await statusOf(other), 421, other)
   })
 
+  it('is told at its own paths in their one spelling, to GET and HEAD only, and kept by nobody', async () => {
+    const { port } = new URL(gateway.managementUrl)
+    const ask = (method: string, path: string) =>
+      rawRequest(Number(port), `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    for (const path of ['/', '/healthz/', '//healthz', '/HEALTHZ', '/%68ealthz', '/%zz', '/healthz;a', '*'])
+      assert.equal((await ask('GET', path)).status, 404, path)
+    for (const method of ['POST', 'OPTIONS', 'PROPFIND', 'DELETE', 'TRACE'])
+      assert.equal((await ask(method, '/healthz')).status, 405, method)
+    const head = await fetch(`${gateway.managementUrl}/healthz?probe`, { method: 'HEAD' })
+    assert.equal(head.status, 200)
+    assert.equal(head.headers.get('content-length'), '3')
+    assert.equal(head.headers.get('cache-control'), 'no-store')
+  })
+
   it('nothing of it is on the public listener', async () => {
     for (const path of ['/metrics', '/healthz', '/readyz']) {
       assert.equal((await fetch(`${gateway.url}${path}`)).status, 404)

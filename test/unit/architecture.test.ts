@@ -23,7 +23,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   config: { rooms: ['core'], packages: ['yaml', 'zod'], without: NETWORK },
   token: { rooms: ['core'], packages: ['undici'], without: ['node:sqlite'] },
   proxy: { rooms: ['core'], packages: [], without: ['node:sqlite', 'node:fs', 'node:child_process'] },
-  observe: { rooms: ['core', 'config'], packages: ['pino', 'prom-client'], without: ['node:sqlite'] },
+  observe: { rooms: ['core', 'config'], packages: ['fastify', 'pino', 'prom-client'], without: ['node:sqlite'] },
   store: { rooms: ['core'], packages: ['pg'], without: NETWORK },
   issuer: {
     rooms: ['core', 'store'],
