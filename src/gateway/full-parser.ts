@@ -24,6 +24,13 @@ export interface ParserHandlers<Call extends Underway> {
   refused(socket: Duplex, fault: Exclude<ClientFault, 'gone'>, call: Call | undefined): void
 }
 
+/** A server's own parser, as it takes connections from the event. */
+export interface ServerParser {
+  readonly event: 'connection' | 'secureConnection'
+  /** @param bytes What was read of the connection already, and comes first. */
+  readonly read: (socket: Socket, bytes: Buffer | undefined) => void
+}
+
 export type HttpServer = ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>
 
 /** The last request that a connection has brought. */
@@ -50,24 +57,32 @@ export class FullParser<Call extends Underway> {
     this.#handlers = handlers
   }
 
+  /** Before anything is put between the server's connections and its own parser. */
   attach(server: HttpServer): void {
+    const { read } = parserOf(server)
     server.on('request', (request, response) => this.#take(request, response, false))
     server.on('checkContinue', (request, response) => this.#take(request, response, true))
     // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1).
     server.on('checkExpectation', (request, response) => this.#take(request, response, false))
-    server.on('upgrade', (request, socket, early) => this.#upgrade(request, socket, early))
+    server.on('upgrade', (request, socket, early) => {
+      if (!(socket instanceof Socket)) socket.destroy()
+      // Of a body behind an offer node's parser would report no fault.
+      else if (hasBody(request)) read(socket, Buffer.concat([headWithoutOffer(request), early]))
+      else this.#upgrade(request, socket, early)
+    })
     server.on('connect', (_request, socket) => this.#refuse(socket, 'connect'))
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuse(socket, clientFault(error)))
   }
 
   /**
-   * Whether a request may leave HTTP for a tunnel: a GET without a body for a protocol that its route lets through, and nothing before it
-   * that has yet to be answered. Others are answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged,
-   * and the tunnel's bytes in an earlier answer.
+   * Whether node shall let go of a request's socket: it may leave HTTP for a tunnel, or it has a body, and is read anew without its offer. A
+   * tunnel is for a GET without a body and a protocol that its route lets through, and nothing before it has yet to be answered. Others are
+   * answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged, and the tunnel's bytes in an earlier answer.
    */
-  mayUpgrade(request: IncomingMessage): boolean {
-    if (request.method !== 'GET' || request.httpVersion !== '1.1' || hasBody(request)) return false
-    if (this.#unanswered(request.socket) !== undefined) return false
+  releases(request: IncomingMessage): boolean {
+    if (this.#latest.get(request.socket)?.final === true || this.#unanswered(request.socket) !== undefined) return false
+    if (hasBody(request)) return true
+    if (request.method !== 'GET' || request.httpVersion !== '1.1') return false
     const protocol = tunnelProtocol(request.rawHeaders)
     return protocol !== undefined && this.#handlers.tunnels(headOf(request), protocol)
   }
@@ -88,8 +103,7 @@ export class FullParser<Call extends Underway> {
     })
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, early: Buffer): void {
-    if (!(socket instanceof Socket)) return void socket.destroy()
+  #upgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
     // An error that nobody hears would end the process.
     socket.on('error', () => undefined)
     const response = responseOn(request, socket)
@@ -129,6 +143,28 @@ export class FullParser<Call extends Underway> {
     const unanswered = this.#latest.get(socket)?.unanswered
     return unanswered?.incoming.response.writableFinished === true ? undefined : unanswered
   }
+}
+
+/** What gives a server its connections, before anything else takes them. */
+export function parserOf(server: HttpServer): ServerParser {
+  const event = 'setSecureContext' in server ? 'secureConnection' : 'connection'
+  const listeners = server.listeners(event)
+  return {
+    event,
+    read: (socket, bytes) => {
+      if (bytes !== undefined && bytes.length > 0) socket.unshift(bytes)
+      for (const listener of listeners) listener.call(server, socket)
+    },
+  }
+}
+
+/** Its bytes as they came, but for `Upgrade` fields. */
+function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  const lines = [`${method} ${url} HTTP/${httpVersion}`]
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() !== 'upgrade') lines.push(`${rawHeaders[i]}:${rawHeaders[i + 1]}`)
+  }
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
 }
 
 /** Node's parser throws away what has come along behind such a request, so that nobody knows where the next one begins. */

@@ -68,7 +68,7 @@ export async function openListener<Call extends Underway>(
   handlers: ParserHandlers<Call>,
 ): Promise<Listener> {
   const parser = new FullParser(handlers)
-  const server = createServer(options, (request) => parser.mayUpgrade(request))
+  const server = createServer(options, (request) => parser.releases(request))
   const sockets = new Set<Socket>()
   const limit = { connections: options.maxConnections }
   parser.attach(server)
@@ -133,7 +133,7 @@ function isPlainTarget(url: string): boolean {
 
 function createServer(
   { tls, headersTimeoutMs = HEADERS_TIMEOUT_MS }: ListenerOptions,
-  mayUpgrade: (request: IncomingMessage) => boolean,
+  releases: (request: IncomingMessage) => boolean,
 ): HttpServer {
   const strict = {
     insecureHTTPParser: false,
@@ -147,7 +147,7 @@ function createServer(
     // How late a timeout may be noticed.
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, headersTimeoutMs / 4)),
     noDelay: true,
-    shouldUpgradeCallback: mayUpgrade,
+    shouldUpgradeCallback: releases,
   }
   const server =
     tls === undefined

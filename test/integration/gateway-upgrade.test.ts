@@ -18,7 +18,11 @@ describe('upgrades', () => {
   const sockets = new Set<Socket>()
 
   before(async () => {
-    upstream = createServer((_request, response) => response.end('no upgrade'))
+    upstream = createServer((request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => response.end(`no upgrade (${Buffer.concat(chunks)})`))
+    })
     upstream.on('connection', (socket) => {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
@@ -48,7 +52,7 @@ describe('upgrades', () => {
     await stopServer(upstream)
   })
 
-  function ask(path: string, fields = '', extra = '', protocol = 'websocket'): Conversation {
+  function tell(): Conversation {
     const socket = connect(gateway.port, '127.0.0.1')
     const state = { text: '', closed: false }
     socket.on('error', () => undefined)
@@ -58,10 +62,15 @@ describe('upgrades', () => {
     socket.once('close', () => {
       state.closed = true
     })
-    socket.write(
+    return { socket, text: () => state.text, closed: () => state.closed }
+  }
+
+  function ask(path: string, fields = '', extra = '', protocol = 'websocket'): Conversation {
+    const talk = tell()
+    talk.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: ${protocol}\r\nSec-WebSocket-Key: k\r\n${fields}\r\n${extra}`,
     )
-    return { socket, text: () => state.text, closed: () => state.closed }
+    return talk
   }
 
   it('a WebSocket is tunnelled after the same decision, with the same headers', async () => {
@@ -117,6 +126,46 @@ describe('upgrades', () => {
     const talk = ask('/photos/open/x', 'Content-Length: 4\r\n', 'GET ')
     await until(() => talk.text().includes('no upgrade'), 'an ordinary answer')
     assert.equal(heads.length, count)
+    talk.socket.destroy()
+  })
+
+  const POST = 'POST /other/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n'
+  const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n'
+
+  async function post(...pieces: readonly string[]): Promise<Conversation> {
+    const talk = tell()
+    for (const piece of pieces) await new Promise((written) => talk.socket.write(piece, written))
+    return talk
+  }
+
+  for (const protocol of ['websocket', 'h2c'])
+    it(`a body that comes with an offer of ${protocol} is read as strictly as any`, async () => {
+      const head = `${POST}Upgrade: ${protocol}\r\n${CHUNKED}`
+      for (const pieces of [[`${head}ZZ\r\nabc\r\n`], [head, 'ZZ\r\nabc\r\n'], [`${head}3\r\nabc\r\n`, 'ZZ\r\n']]) {
+        const talk = await post(...pieces)
+        await until(talk.closed, 'the end')
+        assert.match(talk.text(), /^HTTP\/1\.1 400 [\s\S]*"reason":"malformed_request"/)
+      }
+    })
+
+  it('what comes behind a body with an offer is the next request, and answered', async () => {
+    const offers = [
+      `${POST}Upgrade: h2c\r\n${CHUNKED}3\r\nabc\r\n0\r\n\r\n`,
+      `${POST}upgrade: websocket\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\ndef`,
+    ]
+    const talk = await post(offers[0] ?? '')
+    await until(() => talk.text().includes('(abc)'), 'the first answer')
+    talk.socket.write(`${offers[1]}GET /other/y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    await until(talk.closed, 'the end')
+    const bodies = [...talk.text().matchAll(/no upgrade \((\w*)\)/g)].map(([, body]) => body)
+    assert.deepEqual(bodies, ['abc', 'def', ''])
+  })
+
+  it('a body with an offer that waits for 100 Continue is asked for', async () => {
+    const talk = await post(`${POST}Upgrade: h2c\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`)
+    await until(() => talk.text().startsWith('HTTP/1.1 100 Continue\r\n\r\n'), 'the 100')
+    talk.socket.write('abc')
+    await until(() => talk.text().includes('no upgrade (abc)'), 'the answer')
     talk.socket.destroy()
   })
 

@@ -1,7 +1,6 @@
-import type { Server as HttpServer } from 'node:http'
-import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { type HttpServer, parserOf } from '../full-parser.ts'
 import { FastPathConnection } from './connection.ts'
 import type { FastPathRequest } from './request.ts'
 import type { FastPathResponse } from './response.ts'
@@ -23,24 +22,19 @@ export interface FastPath {
   close(): void
 }
 
-type AnyServer = HttpServer | HttpsServer
-
 /**
  * Puts a lane for plain requests before a server's own parser: GET and HEAD without a body, whole in one segment, are recognized
  * by a strict grammar and handed on without `http.IncomingMessage` and `http.ServerResponse`, which cost more than all of the
  * checking. A connection that sends anything else goes to the server's parser at that byte and stays there.
  */
-export function attachFastPath(server: AnyServer, options: FastPathOptions): FastPath {
-  const event = 'setSecureContext' in server ? 'secureConnection' : 'connection'
-  const parsers = server.listeners(event) as ((socket: Socket) => void)[]
+export function attachFastPath(server: HttpServer, options: FastPathOptions): FastPath {
+  const { event, read } = parserOf(server)
   server.removeAllListeners(event)
   const held = new Set<FastPathConnection>()
   const state = { closing: false, now: performance.now() }
   const handOver = (connection: FastPathConnection, bytes: Buffer | undefined): void => {
     held.delete(connection)
-    const socket = connection.release()
-    if (bytes !== undefined) socket.unshift(bytes)
-    for (const parser of parsers) parser.call(server, socket)
+    read(connection.release(), bytes)
   }
   const owner = {
     takes: options.takes,
@@ -54,7 +48,7 @@ export function attachFastPath(server: AnyServer, options: FastPathOptions): Fas
     socket.setNoDelay(true)
     // ALPN may have chosen another protocol; only HTTP/1.1 is spoken here.
     if (socket instanceof TLSSocket && socket.alpnProtocol !== false && socket.alpnProtocol !== 'http/1.1') {
-      for (const parser of parsers) parser.call(server, socket)
+      read(socket, undefined)
       return
     }
     held.add(new FastPathConnection(socket, owner))
