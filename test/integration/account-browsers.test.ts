@@ -125,6 +125,35 @@ describe('/account: browsers, events, services and my data', () => {
     assert.match((await person.send(held, goOn)).url, /callback\?.*code=/)
   })
 
+  it('a new password keeps nobody waiting who can’t choose one: passwords are off, or the account has none', async () => {
+    const { sub, person, page } = await twoBrowsers()
+    await confirmStep(person, page, stepForm(page, 'not-me'))
+    const asked = { clientId: 'viewer', redirectUri: 'http://127.0.0.1/callback', scope: 'photos:read' }
+    const getsOn = async () => {
+      const open = await person.open('/account')
+      assert.match(open.text, /<h1>Your account<\/h1>/)
+      const body = new URLSearchParams([...stepForm(open, 'sign-out-everywhere').fields])
+      const headers = { cookie: cookieHeader(person), origin: issuer.url }
+      const answer = await fetch(`${issuer.url}/account/disconnect`, {
+        method: 'POST',
+        redirect: 'manual',
+        headers,
+        body,
+      })
+      assert.match(answer.headers.get('location') ?? '', /notice=/, 'a step is carried out')
+      assert.match((await person.open('/account/my-data')).text, /"events"/)
+      const { url } = authorizationAttempt(issuer.url, { ...asked, resource: issuer.photos })
+      assert.doesNotMatch((await person.open(url)).text, /new password/)
+    }
+    await issuer.reconfigure({ password: 'off' })
+    await getsOn()
+    await issuer.reconfigure({ password: 'on' })
+    assert.match((await person.open('/account')).text, /<h1>Choose a new password<\/h1>/)
+    await issuer.store.updateUser(sub, { passwordHash: undefined })
+    assert.ok(await issuer.store.passwordDue(sub))
+    await getsOn()
+  })
+
   it('an app password that was made in a disowned browser ends with it', async () => {
     const { sub, phone, person, page } = await twoBrowsers()
     const [session] = (await issuer.store.sessions(sub)).filter(({ browser }) => browser === 'Safari on iPhone')

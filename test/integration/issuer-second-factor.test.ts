@@ -84,6 +84,8 @@ describe('Second factors by rule', () => {
     const { person } = await signedIn('carol')
     await box.reconfigure({ secondFactor: ['guarded', 'later'] })
     assert.match((await account(person)).text, /name="password"/)
+    const data = await person.open(`${box.url}/account/my-data`)
+    assert.match(data.text, /name="password"/, 'nor does it tell what is kept')
     const { url } = authorizationAttempt(box.url, { clientId: 'app', redirectUri, scope: 'photos:read' })
     assert.match((await person.open(url)).text, /name="password"/)
     await box.reconfigure({ secondFactor: ['guarded'] })

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { IssuerContext } from '../context.ts'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { readBodyOrAnswer } from '../http/provider-request.ts'
 import { issuerRequestOf, pathOf } from '../http/request.ts'
@@ -14,7 +13,7 @@ import { removeOwnFactor } from './factor-remove.ts'
 import { addAuthenticator, confirmAuthenticator, makeRecoveryCodes } from './factors.ts'
 import { isLinkPath, showLink, useLink } from './link.ts'
 import { DATA_PATH, sendMyData } from './my-data.ts'
-import { showOverview } from './overview.ts'
+import { mustChoosePassword, showOverview } from './overview.ts'
 import { addPasskey, confirmPasskey, renamePasskey } from './passkeys.ts'
 import { changePassword } from './password.ts'
 import {
@@ -87,8 +86,9 @@ export async function answerAccount(
   const act = OPEN_STEPS.get(path.slice(ACCOUNT_PATH.length + 1)) ?? ownStep(path)
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (path === ACCOUNT_PATH) return reads ? look(call) : refuseMethod(call, 'GET, HEAD')
-  if (path === `${ACCOUNT_PATH}/connect`) return reads ? connect(call) : refuseMethod(call, 'GET, HEAD')
-  if (path === DATA_PATH) return reads ? showData(call) : refuseMethod(call, 'GET, HEAD')
+  if (path === `${ACCOUNT_PATH}/connect`)
+    return reads ? lookBeside(call, connectProvider) : refuseMethod(call, 'GET, HEAD')
+  if (path === DATA_PATH) return reads ? lookBeside(call, sendMyData) : refuseMethod(call, 'GET, HEAD')
   if (isLinkPath(path)) return answerLink(call, path)
   if (act === undefined) return refuse(call, 404, { title: 'Nothing is here', what: 'This page does not exist.' })
   // Somebody reloads the page that a form's address answered with.
@@ -111,29 +111,31 @@ async function answerLink(call: AccountRequest, path: string): Promise<void> {
   return useLink(call)
 }
 
-async function connect(call: AccountRequest): Promise<void> {
-  const session = await call.sessions.current(call.request, call.response)
-  if (session === undefined || (await call.context.store.passwordDue(session.user.sub)))
+/** What is read beside the page itself; only for somebody to whom the page is open. */
+async function lookBeside(call: AccountRequest, show: Step): Promise<void> {
+  const session = await openSession(call)
+  if (session === undefined || (await mustChoosePassword({ ...call, session })))
     return redirect(call.response, ACCOUNT_PATH)
-  await connectProvider({ ...call, session })
-}
-
-async function showData(call: AccountRequest): Promise<void> {
-  const session = await call.sessions.current(call.request, call.response)
-  return session === undefined ? redirect(call.response, ACCOUNT_PATH) : sendMyData({ ...call, session })
+  await show({ ...call, session })
 }
 
 async function look(call: AccountRequest): Promise<void> {
   const onward = onwardOf(call.context, call.request)
   if (onward !== undefined) return redirect(call.response, onward)
-  const session = await call.sessions.current(call.request, call.response)
-  const isOpen = session !== undefined && !(await lacksSecond(call.context, session))
-  return isOpen ? showOverview({ ...call, session }) : showSignedOut(call)
+  const session = await openSession(call)
+  return session === undefined ? showSignedOut(call) : showOverview({ ...call, session })
 }
 
-/** Whether a session is from before the person had to have a second factor: it opens nothing until there is one. */
-async function lacksSecond(context: IssuerContext, { acr, user }: BrowserSession): Promise<boolean> {
-  return acr === 'pwd' && (await mustEnrol(context, user))
+/** The session in hand; undefined too for one from before the person had to have a second factor: it opens nothing until there is one. */
+async function openSession({
+  context,
+  request,
+  response,
+  sessions,
+}: AccountRequest): Promise<BrowserSession | undefined> {
+  const session = await sessions.current(request, response)
+  const lacksSecond = session?.acr === 'pwd' && (await mustEnrol(context, session.user))
+  return lacksSecond ? undefined : session
 }
 
 /** The step behind a form of the page; only for who is signed in and sends the page's own form. */
@@ -142,11 +144,11 @@ function ownStep(path: string): ((call: AccountRequest) => Promise<void>) | unde
   const step = STEPS.get(name)
   if (step === undefined) return undefined
   return async (call) => {
-    const { context, request, response, sessions } = call
-    const session = await sessions.current(request, response)
-    if (session === undefined || (await lacksSecond(context, session))) return redirect(response, ACCOUNT_PATH)
+    const { context, request, response } = call
+    const session = await openSession(call)
+    if (session === undefined) return redirect(response, ACCOUNT_PATH)
     if (!isGuarded(context.masterKey, guardedBy(session), issuerRequestOf(request).form)) return refuseForged(call)
-    if (!BEFORE_PASSWORD.has(name) && (await context.store.passwordDue(session.user.sub)))
+    if (!BEFORE_PASSWORD.has(name) && (await mustChoosePassword({ ...call, session })))
       return redirect(response, ACCOUNT_PATH)
     await step({ ...call, session })
   }

@@ -1,6 +1,5 @@
 import type { Store, UserRecord } from '../../store/store.ts'
 import { seconds, siteOf } from '../context.ts'
-import { redirect } from '../http/response.ts'
 import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
 
 export const DATA_PATH = `${ACCOUNT_PATH}/my-data`
@@ -9,7 +8,6 @@ const MOST_EVENTS = 10_000
 /** Sends all that is kept of the person as a JSON file: no password, no hash, no key, nothing of others. */
 export async function sendMyData(call: SignedInRequest): Promise<void> {
   const { context, request, response, session } = call
-  if (await context.store.passwordDue(session.user.sub)) return redirect(response, ACCOUNT_PATH)
   const data = await dataOf(context.store, session.user)
   const text = JSON.stringify({ site: siteOf(context), made_at: timeOf(seconds(context)), ...data }, null, 2)
   const body = Buffer.from(`${text}\n`)

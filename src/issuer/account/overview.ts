@@ -7,6 +7,7 @@ import type { Notice } from '../pages/layout.ts'
 import type { PageService } from '../pages/my-access.ts'
 import { newPasswordPage, type PasswordFormModel } from '../pages/password-due.ts'
 import { clockTime } from '../pages/words.ts'
+import { isPasswordDue } from '../people/factor-rules.ts'
 import { shortestPassword } from '../people/password-judgement.ts'
 import { OPENID_SCOPES } from '../people/people.ts'
 import { appPasswordsOf } from './app-password-list.ts'
@@ -153,9 +154,8 @@ async function passwordModel(
 }
 
 /** Whether the person has said that somebody else was signed in, and has chosen no new password since. */
-export async function mustChoosePassword({ context, session }: SignedInRequest): Promise<boolean> {
-  const { sub, passwordHash } = session.user
-  return passwordHash !== undefined && context.settings().password !== 'off' && (await context.store.passwordDue(sub))
+export function mustChoosePassword({ context, session }: SignedInRequest): Promise<boolean> {
+  return isPasswordDue(context.store, session.user, context.settings())
 }
 
 async function showNewPassword(call: SignedInRequest, failure: Failure | undefined): Promise<void> {

@@ -1,12 +1,13 @@
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { type IssuerContext, seconds } from '../context.ts'
+import { isPasswordDue } from '../people/factor-rules.ts'
 import { findPerson, OPENID_CLAIMS } from '../people/people.ts'
 import { deviceLabel, keepLabel } from '../tokens/authorization-label.ts'
 import { withGroups } from '../tokens/provider-standing.ts'
 import { type AuthorizationView, consentingClient, keepsOpener, viewAuthorization } from './authorization-view.ts'
 import { standingOf } from './provider-session.ts'
-import { stepUpCheck } from './sign-in-need.ts'
+import { personOf, stepUpCheck } from './sign-in-need.ts'
 
 const { base, Check, Prompt } = interactionPolicy
 type Policy = ReturnType<typeof base>
@@ -120,9 +121,9 @@ function pages(context: IssuerContext, viewed: (ctx: KoaContextWithOIDC) => Auth
   policy.add(
     new Prompt(
       { name: 'new_password', requestable: false },
-      new Check('password_due', 'a new password has to be chosen first', 'login_required', async ({ oidc }) => {
-        const sub = oidc.session?.accountId
-        return sub !== undefined && context.settings().password !== 'off' && context.store.passwordDue(sub)
+      new Check('password_due', 'a new password has to be chosen first', 'login_required', async (ctx) => {
+        const user = personOf(ctx)
+        return user !== undefined && isPasswordDue(context.store, user, context.settings())
       }),
     ),
   )

@@ -65,9 +65,9 @@ export function stepUpCheck(context: IssuerContext): InstanceType<typeof Check> 
     'a better or fresher sign-in is needed',
     'login_required',
     async (ctx: KoaContextWithOIDC) => {
-      const { session, params, result, account } = ctx.oidc
+      const { session, params, result } = ctx.oidc
       if (session?.accountId === undefined) return false
-      const user = userOf(ctx, account)
+      const user = personOf(ctx)
       // From before the person had to have a second factor.
       if (user !== undefined && session.acr === 'pwd' && (await mustEnrol(context, user))) return true
       const { acr, maxAge } = await needOf(context, params ?? {}, user)
@@ -81,7 +81,9 @@ export function stepUpCheck(context: IssuerContext): InstanceType<typeof Check> 
   )
 }
 
-function userOf(ctx: KoaContextWithOIDC, account: KoaContextWithOIDC['oidc']['account']): UserRecord | undefined {
+/** Who the session of the request in hand is of, with the groups that count in it; undefined: nobody, or an account that is gone. */
+export function personOf(ctx: KoaContextWithOIDC): UserRecord | undefined {
+  const { account } = ctx.oidc
   return account !== undefined && 'user' in account ? withGroups((account as Person).user, standingOf(ctx)) : undefined
 }
 

@@ -39,6 +39,18 @@ export async function waysOf(
   }
 }
 
+/**
+ * Whether somebody who said that another was signed in as them has to choose a new password before anything else; nobody who has none that can
+ * be used, for they could choose none.
+ */
+export async function isPasswordDue(
+  store: Pick<Store, 'passwordDue'>,
+  { sub, passwordHash }: UserRecord,
+  { password }: Pick<WaysSettings, 'password'>,
+): Promise<boolean> {
+  return passwordHash !== undefined && password !== 'off' && (await store.passwordDue(sub))
+}
+
 /** Whether the person must have a second factor. @param groups provider's groups among them. */
 export function mustHaveSecond(
   secondFactor: 'optional' | 'required' | readonly string[],
