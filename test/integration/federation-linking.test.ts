@@ -95,6 +95,8 @@ describe('linking', () => {
     const form = formWith(page, 'password')
     const wrong = await who.here.send(page, form, { username: name, password: 'not hers at all' })
     assert.match(wrong.text, /don’t belong together/)
+    const [failure] = await gate.store.audits(1)
+    assert.deepEqual([failure?.event, failure?.detail.username], ['login.failure', name])
     assert.equal(await subOf(home), undefined)
     const right = await who.here.send(wrong, formWith(wrong, 'password'), { username: name, password: PASSWORD })
     assert.equal(await subOf(home), alice.sub)

@@ -185,9 +185,13 @@ describe('An authenticator app and recovery codes', () => {
     )
     const fresh = await type(strong, again, nextCode(secret))
     const confirm = await press(strong, fresh, 'factor-remove')
+    const wrong = { current_password: 'wrong horse' }
+    const refused = await strong.send(confirm, formWith(confirm, 'current_password'), wrong, 'decision=approve')
+    assert.equal(refused.status, 400)
+    assert.equal((await box.store.audits(1))[0]?.event, 'login.failure', 'a wrong try leaves its audit line here, too')
     const gone = await strong.send(
-      confirm,
-      formWith(confirm, 'current_password'),
+      refused,
+      formWith(refused, 'current_password'),
       { current_password: PASSWORD },
       'decision=approve',
     )

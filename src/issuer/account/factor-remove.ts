@@ -6,8 +6,16 @@ import { AUTHENTICATOR, type Removed, removeFactor } from '../people/factor-remo
 import { mustHaveSecond, waysOf } from '../people/factor-rules.ts'
 import { passwordNames, passwordProblem } from '../people/password-judgement.ts'
 import { isFresh } from './freshness.ts'
-import { ACCOUNT_PATH, accountForm, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
-import { checkPassword } from './sign-in.ts'
+import {
+  ACCOUNT_PATH,
+  accountForm,
+  isConfirmed,
+  leadBack,
+  posted,
+  refuse,
+  type SignedInRequest,
+  tryCurrentPassword,
+} from './request.ts'
 
 const WRONG = 'That is not your password. Type it again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
@@ -69,7 +77,7 @@ async function settlePassword(call: SignedInRequest): Promise<Unsettled | undefi
   const { context, session } = call
   const { user } = session
   const current = posted(call, 'current_password')
-  const result = await checkPassword(call, user.username, current)
+  const result = await tryCurrentPassword(call)
   const shorter = result.kind === 'ok' && [...current.normalize('NFKC')].length < context.settings().passwordMin
   if (result.kind !== 'ok') {
     const text = result.kind === 'slow' ? BUSY : WRONG

@@ -5,8 +5,7 @@ import { passwordProblem, passwordRules } from '../people/password-judgement.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import { isFresh } from './freshness.ts'
 import { type Failure, mustChoosePassword, showOverview } from './overview.ts'
-import { leadBack, posted, refuse, type SignedInRequest } from './request.ts'
-import { checkPassword } from './sign-in.ts'
+import { leadBack, posted, refuse, type SignedInRequest, tryCurrentPassword } from './request.ts'
 
 const WRONG = 'That is not your password now. Type it again.'
 const DIFFERENT = 'The two new passwords are not the same. Type both again.'
@@ -24,7 +23,7 @@ export async function changePassword(call: SignedInRequest): Promise<void> {
   const next = posted(call, 'new_password')
   const unfit = await unfitness(call, next, posted(call, 'repeat_password'))
   if (unfit !== undefined) return showOverview(call, unfit)
-  const result = await checkPassword(call, user.username, posted(call, 'current_password'))
+  const result = await tryCurrentPassword(call)
   if (result.kind !== 'ok') return refuseTry(call, result)
   const hash = await context.passwords.hash(next)
   if (hash === undefined) return showOverview(call, busy(BUSY_SECONDS))
@@ -57,15 +56,8 @@ async function unfitness(call: SignedInRequest, next: string, repeated: string):
   return { status: 400, problem: { field: 'repeat_password', text: DIFFERENT } }
 }
 
-async function refuseTry(call: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
-  const { context, request, session } = call
-  const { sub } = session.user
-  const about = { sub, address: issuerRequestOf(request).address, by: sub }
-  if (result.kind === 'slow') {
-    await context.record('login.throttled', about, 'warn')
-    return showOverview(call, busy(result.retryAfterSeconds))
-  }
-  await context.record('login.failure', about, 'warn')
+function refuseTry(call: SignedInRequest, result: Exclude<SignInResult, { kind: 'ok' }>): Promise<void> {
+  if (result.kind === 'slow') return showOverview(call, busy(result.retryAfterSeconds))
   return showOverview(call, { status: 400, problem: { field: 'current_password', text: WRONG } })
 }
 

@@ -5,10 +5,12 @@ import { type IssuerContext, siteOf } from '../context.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
+import { tryPassword } from '../http/try-password.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { type ConfirmModel, confirmPage, errorPage } from '../pages/message.ts'
 import type { PageClient } from '../pages/parties.ts'
+import type { SignInResult } from '../people/throttle.ts'
 import type { BrowserSession, BrowserSessions } from './sessions.ts'
 
 export const ACCOUNT_PATH = '/account'
@@ -68,6 +70,13 @@ export function guardedBy({ uid, user }: BrowserSession): string {
 /** A field of the form that was posted; '' where it is missing. */
 export function posted({ request }: AccountRequest, name: string): string {
   return issuerRequestOf(request).form.get(name) ?? ''
+}
+
+/** One try at the password of whoever is signed in: a form that changes what guards the account asks for it. */
+export function tryCurrentPassword(call: SignedInRequest): Promise<SignInResult> {
+  const { sub, username } = call.session.user
+  const typed = { username, password: posted(call, 'current_password') }
+  return tryPassword(call.context, call.request, typed, { visitor: call.session.uid, about: { sub, by: sub } })
 }
 
 /** Whether the person has answered the question that each act asks once. */

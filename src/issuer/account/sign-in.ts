@@ -1,11 +1,12 @@
 import { lookupKey } from '../../store/sealed-payload.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { siteOf } from '../context.ts'
-import { deviceKeyOf, keepDevice, noteSignedOut, wasSignedOut } from '../http/cookies.ts'
+import { keepDevice, noteSignedOut, wasSignedOut } from '../http/cookies.ts'
 import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
 import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
+import { tryPassword } from '../http/try-password.ts'
 import { CODE_PROBLEMS, codeModel, keepCodeSignIn, tryCode } from '../interaction/code-step.ts'
 import { mustEnrol, showEnrolment } from '../interaction/enrol-step.ts'
 import { PASSKEY_REFUSED, tryPasskey } from '../interaction/passkey-step.ts'
@@ -16,7 +17,6 @@ import { codePage } from '../pages/second-factor.ts'
 import { signedOutPage, signInPage } from '../pages/sign-in.ts'
 import { clockTime } from '../pages/words.ts'
 import { METHODS } from '../people/factor-rules.ts'
-import type { SignInResult } from '../people/throttle.ts'
 import { accountPasskeyAsk, browserPlace, enrolPlace } from './enrolment.ts'
 import {
   ACCOUNT_PATH,
@@ -53,23 +53,18 @@ export async function showSignedOut(call: AccountRequest): Promise<void> {
 export async function signIn(call: AccountRequest): Promise<void> {
   const { context, request, response, sessions } = call
   if (context.settings().password === 'off') return redirect(response, ACCOUNT_PATH)
-  const username = posted(call, 'username')
-  const result = await checkPassword(call, username, posted(call, 'password'))
-  const about = { ...result.named, address: issuerRequestOf(request).address }
-  if (result.kind === 'slow') {
-    await context.record('login.throttled', about, 'warn')
+  const typed = { username: posted(call, 'username'), password: posted(call, 'password') }
+  const result = await tryPassword(context, request, typed, {})
+  if (result.kind === 'slow')
     return askAgain(call, { status: 429, problem: BUSY, retryAfterSeconds: result.retryAfterSeconds })
-  }
-  if (result.kind === 'wrong') {
-    await context.record('login.failure', about, 'warn')
-    return askAgain(call, { status: 400, problem: WRONG })
-  }
+  if (result.kind === 'wrong') return askAgain(call, { status: 400, problem: WRONG })
   const { sub } = result.user
   const second = await context.secondFactors.has(sub)
   const spared = second && posted(call, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
   if (second && !spared) return showCodePage(call, result.user, passedPassword(context, result.user, PLACE), 200)
   if (await mustEnrol(context, result.user)) return showEnrolment(enrolPlace(call, PLACE), result.user)
-  await context.record('login.success', { sub, ...about })
+  const { address } = issuerRequestOf(request)
+  await context.record('login.success', { sub, ...result.named, address })
   if (!(await sessions.begin(request, response, sub, result.amr)))
     return askAgain(call, { status: 400, problem: WRONG })
   keepDevice(context, response, result.deviceKey)
@@ -129,14 +124,6 @@ export async function signOut(call: SignedInRequest): Promise<void> {
   if (there === undefined) return leadBack(call, { kind: 'signed_out', atMs: context.now() }, undefined)
   // A form came before: browsers hold a redirect to what its page allowed.
   sendPage(response, 200, leadOnPage({ site: siteOf(context), url: there, name: new URL(there).host }))
-}
-
-/** One try at a password, slowed like every other. */
-export function checkPassword(call: AccountRequest, username: string, password: string): Promise<SignInResult> {
-  const { context, request } = call
-  const deviceKey = deviceKeyOf(context, request)
-  const left = (): boolean => request.socket.destroyed
-  return context.signIn.attempt({ username, password, address: issuerRequestOf(request).address, deviceKey, left })
 }
 
 async function askAgain(call: AccountRequest, retry: Retry): Promise<void> {

@@ -2,6 +2,7 @@ import { siteOf } from '../context.ts'
 import { GUARD_FIELD, guardValue, isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { sendPage } from '../http/response.ts'
+import { tryPassword } from '../http/try-password.ts'
 import { nameTakenPage, providerProblemPage } from '../pages/provider.ts'
 import type { Pending } from './attempt-records.ts'
 import { refuse } from './departure.ts'
@@ -32,18 +33,10 @@ export async function answerNameTaken(call: CallbackRequest): Promise<void> {
     return sendPage(response, 400, providerProblemPage(siteOf(parts), 'state_mismatch'))
   }
   const username = form.get('username') ?? ''
-  const attempt = {
-    username,
-    password: form.get('password') ?? '',
-    address,
-    visitor: key,
-    left: () => request.socket.destroyed,
-  }
-  const result = await parts.signIn.attempt(attempt)
-  if (result.kind !== 'ok') {
-    await parts.record(result.kind === 'slow' ? 'login.throttled' : 'login.failure', { address }, 'warn')
-    return show(call, key, username, result.kind === 'slow' ? BUSY : WRONG, result.kind === 'slow' ? 429 : 400)
-  }
+  const typed = { username, password: form.get('password') ?? '' }
+  const result = await tryPassword(parts, request, typed, { visitor: key })
+  if (result.kind === 'slow') return show(call, key, username, BUSY, 429)
+  if (result.kind === 'wrong') return show(call, key, username, WRONG, 400)
   // A further way in would open the account without what it asks for beside the password.
   if (await parts.secondFactors.has(result.user.sub)) return show(call, key, username, SECOND_FACTOR, 400)
   const spent = await parts.attempts.spend(key)

@@ -81,7 +81,7 @@ export function keepDevice({ settings }: IssuerContext, response: ServerResponse
 }
 
 /** What {@link keepDevice} left with this device; whether it is genuine is NOT checked here. */
-export function deviceKeyOf({ settings }: IssuerContext, request: IncomingMessage): string | undefined {
+export function deviceKeyOf({ settings }: Settings, request: IncomingMessage): string | undefined {
   return readCookie(request.headers.cookie, cookieName('device', settings().origin))
 }
 

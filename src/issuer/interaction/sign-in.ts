@@ -2,10 +2,11 @@ import { reaches } from '../../core/levels.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { siteOf } from '../context.ts'
-import { deviceKeyOf, keepDevice, noteSignedOut } from '../http/cookies.ts'
+import { keepDevice, noteSignedOut } from '../http/cookies.ts'
 import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
+import { tryPassword } from '../http/try-password.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
@@ -123,26 +124,19 @@ export async function signIn(interaction: InteractionContext): Promise<void> {
   if (context.settings().password === 'off') return showSignInPage(interaction)
   const { form, address } = issuerRequestOf(request)
   const username = form.get('username') ?? ''
-  const deviceKey = deviceKeyOf(context, request)
-  const left = (): boolean => request.socket.destroyed
-  const visitor = interaction.details.uid
-  const attempt = { username, password: form.get('password') ?? '', address, deviceKey, visitor, left }
-  const result = await context.signIn.attempt(attempt)
-  const about = { ...result.named, client: interaction.client.id, address }
+  const typed = { username, password: form.get('password') ?? '' }
+  const client = interaction.client.id
+  const result = await tryPassword(context, request, typed, { visitor: interaction.details.uid, about: { client } })
   if (result.kind === 'slow') {
-    await context.record('login.throttled', about, 'warn')
     const { retryAfterSeconds } = result
     return showSignInPage(interaction, { username, problem: BUSY, status: 429, retryAfterSeconds })
   }
-  if (result.kind === 'wrong') {
-    await context.record('login.failure', about, 'warn')
-    return showSignInPage(interaction, { username, problem: WRONG, status: 400 })
-  }
-  const { user, amr } = result
+  if (result.kind === 'wrong') return showSignInPage(interaction, { username, problem: WRONG, status: 400 })
+  const { user, amr, named } = result
   const second = await context.secondFactors.has(user.sub)
   if (second && !(await spareCode(interaction, user))) return showCode(interaction, user)
   if (await mustEnrol(context, user)) return showEnrolment(enrolPlace(interaction), user)
-  await context.record('login.success', { sub: user.sub, ...about })
+  await context.record('login.success', { sub: user.sub, ...named, client, address })
   keepDevice(context, interaction.response, result.deviceKey)
   await finishSignIn(interaction, user.sub, amr)
 }
