@@ -127,12 +127,14 @@ export interface AdminIssuer {
   ): Promise<Added<{ readonly client: ClientRecord; readonly secret: string | undefined }>>
   /** What `allow` would be kept as, or what is wrong with the client. */
   readClient(input: NewClient): ClientRecord['allow'] | string
-  putClient(client: ClientRecord, event: string, why: Why): Promise<void>
+  /** False where `before` is not what is there any more. */
+  replaceClient(before: ClientRecord, client: ClientRecord, why: Why): Promise<boolean>
   /** Of a client that has any. */
   secretsOf(client: ClientRecord): Promise<readonly ShownSecret[]>
-  /** Another secret beside what there is; shown now and never again. */
-  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
-  removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>
+  /** Another secret beside what there is; shown now and never again. Undefined: the client is another by now. */
+  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string } | undefined>
+  /** False: the client is another by now. */
+  removeSecret(client: ClientRecord, id: string, why: Why): Promise<boolean>
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>

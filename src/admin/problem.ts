@@ -79,7 +79,12 @@ export function demandMatch(ifMatch: string | undefined, tag: string, present: o
     throw new Problem(428, 'precondition_required', 'send If-Match with the ETag of what you have seen')
   }
   if (ifMatch.split(',').some((each) => each.trim() === tag)) return
-  throw new Problem(412, 'stale', 'it has changed since you have seen it', {
+  throw stale(tag, present)
+}
+
+/** @param present The object as it is shown. */
+export function stale(tag: string, present: object): Problem {
+  return new Problem(412, 'stale', 'it has changed since you have seen it', {
     headers: { ETag: tag },
     members: { present },
   })

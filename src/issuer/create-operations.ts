@@ -62,15 +62,14 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
         why,
       ),
     readClient: (input) => clientProblem(input) ?? readAllow(input.allow, settings().resources),
-    putClient: async (client, event, why) => {
-      await changing(
-        () => store.putClient(client),
-        () => true,
-        event,
+    replaceClient: (before, client, why) =>
+      changing(
+        () => store.replaceClient(before, client),
+        (done) => done,
+        'client.changed',
         () => ({ client: client.id }),
         why,
-      )
-    },
+      ),
     ...secretOperations(context, record),
     deleteClient: (id, why) =>
       changing(
@@ -178,10 +177,11 @@ function secretOperations(
   const keep = (client: ClientRecord, secrets: readonly ClientSecret[], event: string, id: string, why: Why) =>
     store.unit(
       async () => {
-        await store.putClient({ ...client, secretHash: keptSecrets(secrets) })
-        await record(event, { client: client.id, secret: id }, why)
+        const kept = await store.replaceClient(client, { ...client, secretHash: keptSecrets(secrets) })
+        if (kept) await record(event, { client: client.id, secret: id }, why)
+        return kept
       },
-      () => true,
+      (kept) => kept,
     )
   return {
     secretsOf: async ({ id: clientId, secretHash, createdAt: made }) => {
@@ -196,8 +196,8 @@ function secretOperations(
         createdAt: Math.floor(now() / 1000),
       }))
       const id = added[0]?.id ?? ''
-      await keep(client, [...secretsOf(client.secretHash), ...added], 'client.secret.added', id, why)
-      return { id, secret }
+      const kept = await keep(client, [...secretsOf(client.secretHash), ...added], 'client.secret.added', id, why)
+      return kept ? { id, secret } : undefined
     },
     removeSecret: (client, id, why) => {
       const left = secretsOf(client.secretHash).filter((each) => each.id !== id)

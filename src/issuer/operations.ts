@@ -55,13 +55,14 @@ export interface IssuerOperations {
   addClient(input: NewClient, why: Why): Promise<AddedClient>
   /** What `allow` would be kept as, or what is wrong with the client. */
   readClient(input: NewClient): ClientRecord['allow'] | string
-  /** Puts a whole record in the place of what is there. Nothing is checked. */
-  putClient(client: ClientRecord, event: string, why: Why): Promise<void>
+  /** Puts a whole record in the place of `before`; false where that is not what is there any more. Nothing else is checked. */
+  replaceClient(before: ClientRecord, client: ClientRecord, why: Why): Promise<boolean>
   /** Of a client that has any. */
   secretsOf(client: ClientRecord): Promise<readonly ShownSecret[]>
-  /** Another secret beside what there is; shown now and never again. */
-  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string }>
-  removeSecret(client: ClientRecord, id: string, why: Why): Promise<void>
+  /** Another secret beside what there is; shown now and never again. Undefined: the client is another by now. */
+  addSecret(client: ClientRecord, why: Why): Promise<{ readonly id: string; readonly secret: string } | undefined>
+  /** False: the client is another by now. */
+  removeSecret(client: ClientRecord, id: string, why: Why): Promise<boolean>
   deleteClient(id: string, why: Why): Promise<boolean>
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>

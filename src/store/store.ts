@@ -101,6 +101,8 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   client(id: string): Promise<ClientRecord | undefined>
   clients(): Promise<readonly ClientRecord[]>
   putClient(client: ClientRecord): Promise<void>
+  /** Puts `client` in the place of `before`; changes nothing (false) where what is there is another record by now. */
+  replaceClient(before: ClientRecord, client: ClientRecord): Promise<boolean>
   /**
    * Forgets clients that registered themselves by `registeredBefore`, that nobody uses and nobody has used since `usedBefore`, and that are
    * not revoked; answers how many. Notes which are in use, so it is to be called every hour or so. Times are NumericDate.

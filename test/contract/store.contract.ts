@@ -111,6 +111,18 @@ function clients(under: Under): void {
     assert.deepEqual(left, ['authorized', 'consented', 'new', 'operator’s', 'revoked'])
   })
 
+  it('puts a client in the place of one that is still there as it was seen, and of no other', async () => {
+    const seen = aClient()
+    assert.equal(await under.store.replaceClient(seen, seen), false, 'there is none')
+    await under.store.addClient(seen)
+    await under.store.act(anAct({ setClient: { id: seen.id, revoked: true } }))
+    assert.equal(await under.store.replaceClient(seen, { ...seen, name: 'Another' }), false)
+    const revoked = { ...seen, revoked: true }
+    assert.deepEqual(await under.store.client(seen.id), revoked)
+    const wishes = ['a', 'b', 'c'].map((name) => under.store.replaceClient(revoked, { ...revoked, name }))
+    assert.equal((await Promise.all(wishes)).filter((done) => done).length, 1)
+  })
+
   it('replaces and deletes a client', async () => {
     const client = aClient()
     await under.store.putClient(client)

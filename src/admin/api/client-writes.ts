@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { ClientRecord } from '../../store/store.ts'
-import { whyOf } from '../caller.ts'
+import { type Caller, whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { createKeyedLock } from '../keyed-lock.ts'
-import { conflict, demandMatch, invalid, notFound, Problem, tagOf } from '../problem.ts'
+import { conflict, demandMatch, invalid, notFound, Problem, stale, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import {
   ALLOW,
@@ -42,23 +42,20 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       config: { access: { scope: 'w' } },
       schema: { params: CLIENT_ID, body: BODY, response: { 200: CLIENT, 201: MADE } },
     },
-    async ({ params: { id }, body, caller, headers }, reply) => {
-      const before = await store.client(id)
-      const isAdmins =
-        holdsAdminScopes(body.allow) || (before !== undefined && holdsAdminScopes(shownClient(before).allow))
-      if (isAdmins) demandPerson(caller)
-      if (isAdmins || body.type === 'web' || body.type === 'service') await demandFresh(caller, dependencies)
-      if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
-      return oneByOne(id, async () => {
+    ({ params: { id }, body, caller, headers }, reply) =>
+      oneByOne(id, async () => {
+        const client = await store.client(id)
+        await demandCaller(dependencies, caller, client, body)
+        if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
         if (headers['if-none-match'] === '*')
           return reply.code(201).send(await made(dependencies, id, body, whyOf(caller)))
-        const client = await clientOf(store, id)
+        if (client === undefined) throw notFound('client')
         demandMatch(headers['if-match'], tagOf(client), shownClient(client))
         const next = await changed(dependencies, client, body)
-        await issuer.putClient(next, 'client.changed', whyOf(caller))
+        // Another instance, or a revocation, may have been faster.
+        if (!(await issuer.replaceClient(client, next, whyOf(caller)))) throw await changedMeanwhile(store, id)
         return reply.code(200).header('ETag', tagOf(next)).send(shownClient(next))
-      })
-    },
+      }),
   )
   for (const act of ['revoke', 'end'] as const) {
     app.post(
@@ -130,8 +127,9 @@ function addSecrets(
         const secrets = await issuer.secretsOf(client)
         if (secrets.length === 0) throw conflict('public_client', 'a client of this type has no secret')
         if (secrets.length >= MOST_SECRETS) throw conflict('two_secrets', 'there are two already; remove one first')
-        const { id, secret } = await issuer.addSecret(client, whyOf(caller))
-        return reply.code(201).send({ id, client_secret: secret })
+        const added = await issuer.addSecret(client, whyOf(caller))
+        if (added === undefined) throw await changedMeanwhile(store, client.id)
+        return reply.code(201).send({ id: added.id, client_secret: added.secret })
       }),
   )
   app.delete(
@@ -146,10 +144,28 @@ function addSecrets(
         const secrets = await issuer.secretsOf(client)
         if (!secrets.some(({ id }) => id === params.sid)) throw notFound('secret')
         if (secrets.length === 1) throw conflict('last_secret', 'this is the only secret; add another one first')
-        await issuer.removeSecret(client, params.sid, whyOf(caller))
+        if (!(await issuer.removeSecret(client, params.sid, whyOf(caller))))
+          throw await changedMeanwhile(store, client.id)
         return reply.code(204).send(null)
       }),
   )
+}
+
+/** Throws the problem unless the caller may put `body` in the place of `before`. */
+async function demandCaller(
+  dependencies: AdminDependencies,
+  caller: Caller,
+  before: ClientRecord | undefined,
+  { type, allow }: Body,
+): Promise<void> {
+  const isAdmins = holdsAdminScopes(allow) || (before !== undefined && holdsAdminScopes(shownClient(before).allow))
+  if (isAdmins) demandPerson(caller)
+  if (isAdmins || type === 'web' || type === 'service') await demandFresh(caller, dependencies)
+}
+
+async function changedMeanwhile(store: AdminDependencies['store'], id: string): Promise<Problem> {
+  const client = await clientOf(store, id)
+  return stale(tagOf(client), shownClient(client))
 }
 
 function holdsAdminScopes(allow: Readonly<Record<string, readonly string[]>>): boolean {

@@ -33,5 +33,7 @@ export async function keepAdminClient(context: {
     createdAt: before?.createdAt ?? Math.floor(context.now() / 1000),
     metadata: {},
   }
-  if (JSON.stringify(before) !== JSON.stringify(client)) await context.store.putClient(client)
+  if (before === undefined) await context.store.addClient(client)
+  // Whatever changed it meanwhile stands: another instance that starts, or a revocation.
+  else if (JSON.stringify(before) !== JSON.stringify(client)) await context.store.replaceClient(before, client)
 }

@@ -1,8 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ClientRecord, Store } from '../store.ts'
 import type { Database, Queries } from './database.ts'
+import { clientLock } from './locks.ts'
 import { fact, integer, object, oneOf, optionalText, type Row, strings, text } from './row.ts'
 
-type Clients = Pick<Store, 'addClient' | 'client' | 'clients' | 'putClient' | 'reapClients' | 'deleteClient'>
+type Clients = Pick<
+  Store,
+  'addClient' | 'client' | 'clients' | 'putClient' | 'replaceClient' | 'reapClients' | 'deleteClient'
+>
 
 const INSERT = `INSERT INTO clients (id, type, name, redirect_uris, post_logout_redirect_uris, third_party, origin, secret_hash,
   allow, revoked, created_at, metadata, step_up) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -61,6 +66,14 @@ export function clientQueries(database: Database): Clients {
     putClient: async (client) => {
       await database.run(UPSERT, ...columnsOf(client))
     },
+    replaceClient: (before, client) =>
+      database.write(async (transaction) => {
+        await transaction.lock('exclusive', [clientLock(before.id)])
+        const row = await transaction.get('SELECT * FROM clients WHERE id = ?', before.id)
+        if (row === undefined || !isDeepStrictEqual(columnsOf(clientOf(row)), columnsOf(before))) return false
+        await transaction.run(UPSERT, ...columnsOf(client))
+        return true
+      }),
     reapClients: (now, registeredBefore, usedBefore) => reapClients(database, now, registeredBefore, usedBefore),
     deleteClient: (id) =>
       database.write(async (queries) => {

@@ -14,6 +14,9 @@ const person = (sub: string): string => `person ${sub}`
 /** The name that a request about a person holds together with others, and what changes the person alone. */
 export const personLock = person
 
+/** The name that a request for a client holds together with others, and what changes the client alone. */
+export const clientLock = client
+
 /** Locks what a token request is about: token and family for itself, client and person together with other requests. */
 export async function lockForUnit(transaction: Transaction, held: HeldByUnit): Promise<void> {
   const named = (make: (id: string) => string, id: string | undefined): string[] => (id === undefined ? [] : [make(id)])
