@@ -12,7 +12,7 @@ import {
 import { StoreError } from '../../store/store.ts'
 import { actorOf, type Caller } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
-import { notFound, Problem, problemDocument } from '../problem.ts'
+import { invalid, notFound, Problem, problemDocument } from '../problem.ts'
 import { type Access, demand } from './demand.ts'
 import { describeOperation } from './description.ts'
 
@@ -67,6 +67,7 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
     rates.spend(caller, request.routeOptions.config.access?.scope ?? 'r')
     await demand(request.caller, request.routeOptions.config.access, dependencies)
   })
+  app.addHook('preValidation', async ({ query }) => demandNoNull(query))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -81,6 +82,12 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
 }
 
 export type App = Awaited<ReturnType<typeof createApp>>
+
+/** U+0000 ends texts in databases: nothing that is looked for holds it. */
+function demandNoNull(query: unknown): void {
+  for (const [name, value] of Object.entries(Object(query)))
+    if (String(value).includes('\0')) throw invalid(name, 'must not hold U+0000')
+}
 
 function problemOf(error: FastifyError, { warn }: AdminDependencies): Problem {
   if (error instanceof Problem) return error

@@ -9,6 +9,8 @@ import { everybody } from './groups.ts'
 
 const LARGEST_TEXT = 256 * 1024
 const MOST_ROWS = 1_000
+/** Texts that are checked or wait for it: each is held in memory, and takes a core for up to seconds. */
+const MOST_AT_ONCE = 4
 
 const ROW = z.object({ who: z.string(), resource: z.string(), scope: z.string() })
 const ANSWER = z.object({
@@ -21,6 +23,20 @@ const ANSWER = z.object({
 export function addConfigCheck(app: App, dependencies: AdminDependencies): void {
   const { checkConfig, view } = dependencies
   const oneByOne = createKeyedLock()
+  const state = { underway: 0 }
+  const check = async (text: string) => {
+    if (state.underway >= MOST_AT_ONCE)
+      throw new Problem(429, 'too_many', 'other files are being checked; try again', {
+        headers: { 'Retry-After': '5' },
+      })
+    state.underway += 1
+    try {
+      // One after the other: each takes a core for a while.
+      return await oneByOne('check', () => checkConfig(text))
+    } finally {
+      state.underway -= 1
+    }
+  }
   app.post(
     '/config/check',
     {
@@ -32,8 +48,7 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
     async ({ body: { text } }) => {
       if (Buffer.byteLength(text) > LARGEST_TEXT)
         throw new Problem(413, 'body_too_large', 'the text is larger than 256 KiB')
-      // One after the other: each takes a core for a while.
-      const { problems, changes, resources } = await oneByOne('check', () => checkConfig(text))
+      const { problems, changes, resources } = await check(text)
       const access = { gains: [], loses: [] }
       if (resources === undefined) return { problems: [...problems], changes: [...changes], access }
       return { problems: [], changes: [...changes], access: await differences(dependencies, view().issued, resources) }

@@ -4,6 +4,7 @@ import type { AdminDependencies } from '../dependencies.ts'
 import { invalid, notFound } from '../problem.ts'
 import type { App } from './app.ts'
 import { CHECK } from './decisions.ts'
+import { storable } from './page.ts'
 
 const LONGEST_TOKEN = 16 * 1024
 const TOKEN = z.string().min(1).max(LONGEST_TOKEN)
@@ -47,7 +48,7 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
       schema: {
         body: z.union([
           z.strictObject({ token: TOKEN }),
-          z.strictObject({ jti: z.string().min(1).max(256), expires_at: z.iso.datetime({ offset: true }).optional() }),
+          z.strictObject({ jti: storable(256).min(1), expires_at: z.iso.datetime({ offset: true }).optional() }),
         ]),
         response: { 200: ENDED },
       },
@@ -55,6 +56,8 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
     async ({ body, caller }) => {
       const named =
         'token' in body ? await jtiOf(dependencies, body.token) : { jti: body.jti, exp: expiryOf(body.expires_at) }
+      if (named.exp !== undefined && named.exp <= now() / 1_000)
+        throw invalid('expires_at', 'is over: leave it out where it is not known')
       const why = whyOf(caller)
       await issuer.acts(why).revokeJti(named.jti, named.exp, why.by)
       return { ended: true }

@@ -19,6 +19,14 @@ export const PAGE = {
   cursor: z.string().max(512).optional().describe('What the answer before gave as `next`.'),
 }
 
+/** A text of a body that the store is asked with: U+0000 ends texts in databases. */
+export function storable(longest: number) {
+  return z
+    .string()
+    .max(longest)
+    .refine((text) => !text.includes('\0'), 'must not hold U+0000')
+}
+
 /** A list's answer. */
 export function listOf<T extends z.ZodType>(item: T) {
   return z.object({

@@ -8,17 +8,18 @@ import { invalid } from '../problem.ts'
 import type { App } from './app.ts'
 import { clientOf } from './clients.ts'
 import { CHECK } from './decisions.ts'
+import { storable } from './page.ts'
 import { personOf } from './person.ts'
 
 const TOKEN_SECONDS = 300
 
 const BODY = z.strictObject({
-  person: z.string().max(256).optional(),
+  person: storable(256).optional(),
   claims: z
     .record(z.string(), z.unknown())
     .optional()
     .describe('What of a person is only thought of: groups, username.'),
-  client: z.string().max(2_048).optional(),
+  client: storable(2_048).optional(),
   resource: z.string().max(2_048),
   scopes: z.array(z.string().max(256)).max(100).optional(),
   request: z.strictObject({ method: z.string().max(32), url: z.string().max(8_192) }).optional(),

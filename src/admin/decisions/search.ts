@@ -1,4 +1,5 @@
 import type { AdminDependencies } from '../dependencies.ts'
+import { invalid } from '../problem.ts'
 import { type Decision, type DecisionFilter, fits } from './decision.ts'
 
 const HOUR_MS = 3_600_000
@@ -19,9 +20,8 @@ export async function listDecisions(
   cursor: string | undefined,
   limit: number,
 ): Promise<{ readonly items: readonly Decision[]; readonly next?: string }> {
-  const [place = 'm', key = ''] = cursor?.split(':') ?? []
+  const { place, before } = placeOf(cursor)
   if (place === 'm') {
-    const before = key === '' ? Number.MAX_SAFE_INTEGER : Number(key)
     const numbered = decisions.list(filter, before, limit)
     const last = numbered.at(-1)
     const items = numbered.map(({ decision }) => decision)
@@ -29,7 +29,15 @@ export async function listDecisions(
     const more = await fromStore({ decisions, store }, filter, Number.MAX_SAFE_INTEGER, limit - items.length)
     return { items: [...items, ...more.items], ...(more.next === undefined ? {} : { next: more.next }) }
   }
-  return fromStore({ decisions, store }, filter, Number(key), limit)
+  return fromStore({ decisions, store }, filter, before, limit)
+}
+
+/** In memory or in the store, and before which number. */
+function placeOf(cursor: string | undefined): { readonly place: 'm' | 's'; readonly before: number } {
+  if (cursor === undefined) return { place: 'm', before: Number.MAX_SAFE_INTEGER }
+  const [, place, number] = /^([ms]):(\d{1,15})$/.exec(cursor) ?? []
+  if (number === undefined) throw invalid('cursor', 'is none that was given here; begin without one')
+  return { place: place === 's' ? 's' : 'm', before: Number(number) }
 }
 
 async function fromStore(
