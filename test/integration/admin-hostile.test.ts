@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { type ClientRequest, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import { type AdminGateway, startAdminGateway } from '../support/admin-gateway.ts'
 
@@ -69,6 +72,38 @@ describe('the operator’s API, called by somebody with other intentions', () =>
     assert.equal((await admin('/config/check', 'POST', { text })).status, 200)
   })
 
+  it('a listener that has gone before its stream began takes nobody’s place', async () => {
+    const { userBySub } = gate.store
+    const gone = Promise.withResolvers<undefined>()
+    const begun = Promise.withResolvers<void>()
+    const onStart = (message: unknown) => {
+      const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+      if (request.url?.includes('stream')) response.once('close', () => gone.resolve(undefined))
+    }
+    subscribe('http.server.request.start', onStart)
+    Object.assign(gate.store, {
+      userBySub: (sub: string) => {
+        if (sub !== 'slow') return userBySub(sub)
+        begun.resolve()
+        return gone.promise
+      },
+    })
+    const left = streamOf('?person=slow')
+    await begun.promise
+    left.destroy()
+    await gone.promise
+    Object.assign(gate.store, { userBySub })
+    unsubscribe('http.server.request.start', onStart)
+    const statuses = await Promise.all([streamOf(''), streamOf('')].map(statusOf))
+    assert.deepEqual(statuses, [200, 200])
+  })
+
+  const streamOf = (query: string): ClientRequest => {
+    const headers = { authorization: `Bearer ${alice}` }
+    const sent = get(`${gate.url}/admin/api/v1/decisions/stream${query}`, { headers, agent: false })
+    return sent.on('error', () => undefined)
+  }
+
   it('a cell that begins with = + - @ is text to a spreadsheet', async () => {
     const at = 1_000
     for (const sign of ['=', '+', '-', '@', '\t=', '\r=']) await gate.store.audit(`${sign}cmd|' /C calc'!A0`, {}, at)
@@ -84,4 +119,11 @@ describe('the operator’s API, called by somebody with other intentions', () =>
 
 function cursor(key: string): string {
   return Buffer.from(JSON.stringify([key])).toString('base64url')
+}
+
+/** Of the answer, which is left alone then. */
+async function statusOf(sent: ClientRequest): Promise<number | undefined> {
+  const [response]: IncomingMessage[] = await once(sent, 'response')
+  sent.destroy()
+  return response?.statusCode
 }

@@ -34,6 +34,8 @@ export function addStream(app: App, dependencies: AdminDependencies): void {
         throw new Problem(429, 'too_many', 'enough are listening already: ten in all, two of one caller', { headers })
       }
       reply.hijack()
+      // Gone while its filter was read: nobody would ever close the listener.
+      if (reply.raw.closed || reply.raw.destroyed) return listener.close()
       serve(reply.raw, listener, caller, dependencies, wake)
     },
   )
