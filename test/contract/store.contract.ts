@@ -696,6 +696,26 @@ function units(under: Under): void {
     assert.equal(won.filter(Boolean).length, 1)
   })
 
+  it('of twenty units that hold one whole person side by side, each sees what those before it left', async () => {
+    const sub = 'u'
+    const apps = Array.from({ length: 20 }, (_, n) => ({ clientId: `c${n}`, resource: 'r' }))
+    const consent = { sub, granted: ['a'], rejected: [], since: 1 }
+    await under.store.putConsents(apps.map((app) => ({ ...consent, ...app })))
+    const takeOne = ({ clientId }: { readonly clientId: string }): Promise<boolean> =>
+      under.store.unit(
+        async () => {
+          await under.store.hold({ wholeSub: sub })
+          if ((await under.store.consents({ sub })).length === 1) return false
+          await under.store.act(anAct({ deleteConsents: [{ sub, clientId }], endSessions: [{ sub }] }))
+          return true
+        },
+        (done) => done,
+      )
+    const taken = await Promise.all(apps.map(takeOne))
+    assert.equal(taken.filter(Boolean).length, 19)
+    assert.equal((await under.store.consents({ sub })).length, 1, 'the last one stays')
+  })
+
   it('says how long ago something was spent, counted from the end of its unit', async () => {
     assert.equal(await under.store.sinceSpentMs('RefreshToken', 'rt'), undefined)
     await under.store.unit(

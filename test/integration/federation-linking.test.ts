@@ -245,6 +245,19 @@ describe('linking', () => {
     assert.doesNotMatch(done.text, /Who you are/)
   })
 
+  it('of two ways in that are disconnected at the same time, one stays', async () => {
+    const { who, page } = await account(home, /Home/)
+    const sub = await subOf(home)
+    const url = providerLinksOf(page).find(({ text }) => /Connect Office/.test(text))?.url ?? ''
+    const atOffice = { here: who.here, there: new Person(new URL(office.issuer).origin, '') }
+    const connected = await throughProvider(atOffice, await who.here.open(url))
+    const forms = formsOf(connected).filter(({ action }) => action === '/account/unlink')
+    assert.equal(forms.length, 2)
+    const questions = await Promise.all(forms.map((form) => who.here.send(connected, form)))
+    await Promise.all(questions.map((question) => who.here.decide(question, 'approve')))
+    assert.equal((await gate.store.providerLinks(sub ?? '')).length, 1)
+  })
+
   it('an identity that belongs to another account is not taken over by connecting it', async () => {
     await account(office, /Office/)
     const owner = await subOf(office)

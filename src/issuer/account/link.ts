@@ -92,7 +92,7 @@ async function settle(call: AccountRequest, secret: string, { link, user }: Live
   const { store, acts } = context
   const settled = await store.unit(
     async () => {
-      await store.hold({ sub: user.sub })
+      await store.hold({ wholeSub: user.sub })
       // While the password was being hashed somebody may have been disabled, or the maker have lost their office.
       if ((await liveLink(store, secret, context.settings().adminGroups, seconds(context))) === undefined) return false
       if (!(await store.useLink(link.id, seconds(context)))) return false

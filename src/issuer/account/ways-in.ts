@@ -83,8 +83,19 @@ export async function unlinkProvider(call: SignedInRequest): Promise<void> {
     ]
     return ask(call, 'unlink', { issuer }, { question: `Disconnect ${name}?`, consequences, act: 'Disconnect' })
   }
-  await context.federation.unlink(link, { by: sub })
-  leadBack(call, { kind: 'unlinked', provider: name, atMs: context.now() }, sub)
+  const gone = await context.store.unit(
+    async () => {
+      // Another way may go at the same time.
+      await context.store.hold({ wholeSub: sub })
+      if (!(await hasOtherWay(call, issuer))) return false
+      await context.federation.unlink(link, { by: sub })
+      return true
+    },
+    (done) => done,
+  )
+  const atMs = context.now()
+  if (gone) leadBack(call, { kind: 'unlinked', provider: name, atMs }, sub)
+  else leadBack(call, { kind: 'connected', outcome: 'last', provider: name, atMs }, sub)
 }
 
 /** A password that can be used, a passkey, or another provider of the file in force. */

@@ -39,7 +39,7 @@ export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
 async function remove(store: Store, removal: Removal): Promise<Removed> {
   const { id, detail, at } = removal
   const { sub } = removal.user
-  await store.hold({ sub })
+  await store.hold({ wholeSub: sub })
   const isApp = id === AUTHENTICATOR
   const removed = isApp ? await store.removeAuthenticator(sub) : await store.removePasskey(sub, id)
   if (!removed) return 'unknown'

@@ -24,6 +24,7 @@ export async function lockForUnit(transaction: Transaction, held: HeldByUnit): P
   const own = [...named(token, secret), ...named(family, held.gid)]
   const common = [...named(client, held.clientId), ...named(person, held.sub)]
   await transaction.lock('exclusive', own, common)
+  if (held.wholeSub !== undefined) await transaction.lock('exclusive', [person(held.wholeSub)])
 }
 
 /** What an act keeps token requests from meanwhile, a list for each kind of name, in order. */
