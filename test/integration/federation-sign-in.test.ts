@@ -285,28 +285,60 @@ describe('sign-in', () => {
     assert.equal(provider.requests.length, before)
   })
 
-  it('14 `max_age=60` passes only with P’s `auth_time` young enough', async () => {
+  it('14 `max_age=60` passes only with P’s `auth_time` young enough, with and without `openid`', async () => {
     const now = Math.floor(Date.now() / 1000)
-    for (const [at, good] of [
-      [now - 10, true],
-      [now - 70, false],
-      [undefined, false],
+    for (const [at, good, scope] of [
+      [now - 10, true, 'openid photos:read'],
+      [now - 70, false, 'openid photos:read'],
+      [undefined, false, 'openid photos:read'],
+      [now - 10, true, 'photos:read'],
+      [now - 70, false, 'photos:read'],
     ] as const) {
+      provider.requests.splice(0)
       provider.defects.token = async (body) => {
         const { auth_time: _, ...claims } = claimsOf(String(body.id_token))
         return { ...body, id_token: await provider.sign({ ...claims, auth_time: at }) }
       }
       const answer = await authorizeBy(traveller(gate.url, provider), {
         ...asked({ max_age: '60' }),
-        scope: 'openid photos:read',
+        scope,
       })
       const { searchParams } = new URL(answer.url)
-      assert.equal(searchParams.get('error'), good ? null : 'login_required', String(at))
+      assert.equal(searchParams.get('error'), good ? null : 'login_required', `${at} ${scope}`)
+      assert.ok(provider.requests.some(({ query }) => query.get('max_age') === '60'))
       if (!good) continue
       const claims = claimsOf((await redeem(gate.url, answer, APP)).body.access_token)
       assert.equal(claims.auth_time, at)
     }
-    assert.ok(provider.requests.some(({ query }) => query.get('max_age') === '60'))
+  })
+
+  it('`max_age=0` is `prompt=login`; what a refusal asks for is asked of P, and P’s answer taken', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const anew = async (
+      at: number | undefined,
+      who: ReturnType<typeof traveller>,
+      more: Record<string, string> = {},
+    ) => {
+      provider.requests.splice(0)
+      provider.defects.token = async (body) => {
+        const { auth_time: _, ...claims } = claimsOf(String(body.id_token))
+        return { ...body, id_token: await provider.sign({ ...claims, auth_time: at }) }
+      }
+      const { searchParams } = new URL((await authorizeBy(who, asked(more))).url)
+      const sent = provider.requests.find(({ query }) => query.has('redirect_uri'))?.query
+      return [searchParams.get('error'), sent?.get('prompt') ?? null, sent?.get('max_age') ?? null]
+    }
+    assert.deepEqual(await anew(now - 120, traveller(gate.url, provider), { max_age: '0' }), [
+      'login_required',
+      'login',
+      null,
+    ])
+    assert.deepEqual(await anew(now + 1, traveller(gate.url, provider), { max_age: '0' }), [null, 'login', null])
+    const who = traveller(gate.url, provider)
+    assert.deepEqual(await anew(now - 120, who), [null, null, null])
+    const link = await gate.store.providerLink(provider.issuer, sub)
+    gate.issuer().noteWeakSignIn({ sub: link?.sub ?? '', clientId: 'cli', need: { maxAge: 60 } })
+    assert.deepEqual(await anew(undefined, who), [null, null, '60'])
   })
 
   it('14 `prompt=login` is passed on, and believed only by an `auth_time` after the attempt’s start', async () => {

@@ -27,6 +27,8 @@ export interface Attempt {
   /** What has to be proven by `auth_time`. */
   readonly fresh: boolean
   readonly maxAge: number | undefined
+  /** What need not be. */
+  readonly hopedAge?: number | undefined
   readonly loginHint: string | undefined
 }
 

@@ -50,18 +50,24 @@ export async function depart(
     leastScopes,
     fresh: wish.fresh,
     maxAge: wish.maxAge,
+    hopedAge: wish.hopedAge,
     loginHint: wish.loginHint,
   } as const
   const state = await parts.attempts.begin(request, response, attempt)
   const more = {
     ...(wish.loginHint === undefined ? {} : { login_hint: wish.loginHint }),
     ...(wish.fresh ? { prompt: 'login' } : {}),
-    ...(wish.maxAge === undefined ? {} : { max_age: String(wish.maxAge) }),
+    ...maxAgeOf(wish),
   }
   const { nonce, verifier } = attempt
   const redirectUri = callbackUrl(parts, provider.id)
   const url = await party.authorizationUrl({ redirectUri, state, nonce, verifier, leastScopes, more })
   return { kind: 'go', url }
+}
+
+function maxAgeOf({ maxAge, hopedAge }: SignInWish): { readonly max_age?: string } {
+  const ages = [maxAge, hopedAge].filter((age) => age !== undefined)
+  return ages.length === 0 ? {} : { max_age: String(Math.min(...ages)) }
 }
 
 /** Keeps that somebody was not let in. `detail` never holds what the person or the provider said of the person. */

@@ -21,8 +21,10 @@ export interface SignInWish {
   readonly loginHint: string | undefined
   /** `prompt=login`: the person has to show themselves anew. */
   readonly fresh: boolean
-  /** Seconds. */
+  /** How old the sign-in may be, to be shown by the provider's `auth_time`. Seconds. */
   readonly maxAge: number | undefined
+  /** How old it had better be: the provider is asked, and whatever it answers is taken. Seconds. */
+  readonly hopedAge?: number | undefined
 }
 
 export const NO_WISH: SignInWish = { loginHint: undefined, fresh: false, maxAge: undefined }

@@ -10,8 +10,10 @@ import { queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { leadOnPage } from '../pages/message.ts'
 import type { PageProvider } from '../pages/provider.ts'
+import { splitScope } from '../tokens/token-gate.ts'
 import { isKept } from './authorization-view.ts'
 import { type InteractionContext, interactionPath, sendExpired, sendInteractionPage } from './context.ts'
+import { wishedSignIn } from './sign-in-need.ts'
 import { leaveSession } from './sign-out.ts'
 
 /** The buttons of a sign-in page: links that carry the interaction's guard. */
@@ -64,20 +66,23 @@ export function straightTo({ settings }: Pick<IssuerContext, 'settings'>, wanted
   return first !== undefined && others.length === 0 && password !== 'on' ? first.id : undefined
 }
 
-function departFrom(interaction: InteractionContext, id: string) {
+async function departFrom(interaction: InteractionContext, id: string) {
   const { context, details, request, response, client } = interaction
   const purpose = { kind: 'interaction', uid: details.uid, client: client.id } as const
-  return context.federation.depart(request, response, id, purpose, wishOf(details.params))
+  return context.federation.depart(request, response, id, purpose, await wishOf(interaction))
 }
 
-function wishOf({ prompt, max_age: maxAge, login_hint: hint }: InteractionContext['details']['params']): SignInWish {
-  const seconds = maxAge === undefined ? Number.NaN : Number(maxAge)
+/** What the client says has to be shown; a refusal that it says nothing of must not become its error. */
+async function wishOf({ context, details, user }: InteractionContext): Promise<SignInWish> {
+  const { prompt, login_hint: hint } = details.params
+  const { maxAge } = wishedSignIn(details.params)
+  const refused = user && (await context.stepUps.refused(user.sub, String(details.params.client_id)))
   return {
     loginHint: typeof hint === 'string' ? hint.slice(0, 256) : undefined,
-    fresh: String(prompt ?? '')
-      .split(' ')
-      .includes('login'),
-    maxAge: Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : undefined,
+    // Nobody shows a sign-in of no age (OpenID Connect Core §3.1.2.1).
+    fresh: maxAge === 0 || splitScope(String(prompt ?? '')).includes('login'),
+    maxAge: maxAge === 0 ? undefined : maxAge,
+    hopedAge: refused?.maxAge,
   }
 }
 
