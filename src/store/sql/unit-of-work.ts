@@ -35,7 +35,8 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
   const storage = new AsyncLocalStorage<Unit>()
   const current = (): Unit | undefined => {
     const unit = storage.getStore()
-    return unit === undefined || unit.finished ? undefined : unit
+    // What goes on in one that was given up must not be kept by itself: the other half of it is gone.
+    return unit?.finished === true && unit.fault === undefined ? undefined : unit
   }
   const write = <T>(step: (transaction: Transaction) => Promise<T>, durability: Durability = 'usual'): Promise<T> => {
     const unit = current()
