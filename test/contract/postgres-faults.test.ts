@@ -124,6 +124,35 @@ describe('the position of the revocations', () => {
   })
 })
 
+describe('a pool whose connections are all in use', () => {
+  it('is waited for once, however many hosts there are, and the error names the pool', async (context) => {
+    const options = await postgres.database({ pool: 2 })
+    const hosts = [...options.hosts, { host: '127.0.0.1', port: 9 }, { host: '127.0.0.1', port: 10 }]
+    const codes: string[] = []
+    const meter = { failed: (code: string) => void codes.push(code), took() {}, ended() {}, waited() {} }
+    const store = await openPostgresStore({ ...options, hosts, meter })
+    const free = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    const holding = store.unit(
+      async () => {
+        await store.putValue('held', 'yes')
+        held.resolve()
+        await free.promise
+      },
+      () => true,
+    )
+    await held.promise
+    const connect = context.mock.method(pg.Pool.prototype, 'connect')
+    await assert.rejects(store.putValue('other', 'no'), isStoreError(/no connection was free in time/))
+    assert.equal(connect.mock.callCount(), 1)
+    assert.deepEqual(codes, ['POOL_FULL'])
+    free.resolve()
+    await holding
+    assert.equal(await store.value('held'), 'yes')
+    await store.close()
+  })
+})
+
 describe('a password', () => {
   it('is asked for, and taken; without it or with a wrong one the error says what to do and shows none', async () => {
     const hba = readFileSync(join(data(), 'pg_hba.conf'), 'utf8')

@@ -42,7 +42,7 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\/.*)$/
 
 /** Connections to the first of several servers that can be written to. */
 export interface Pool {
-  /** Rejects with StoreError when none can be had. `release` must be called once; with an error the connection is not used again. */
+  /** Rejects with StoreError when none can be had; after two seconds where all are in use. `release` must be called once; with an error the connection is not used again. */
   take(): Promise<{ readonly client: pg.ClientBase; release(error?: unknown): void }>
   /** Connections are closed as they are given back, and new ones look for the server anew. */
   renew(): void
@@ -90,6 +90,8 @@ interface Current {
   readonly host: PostgresHost
   /** Who waits for a connection; told when another pool takes the place of this one, which serves nobody any more. */
   readonly waiting: Set<() => void>
+  /** Connections in use. */
+  taken: number
 }
 
 type Taken = Awaited<ReturnType<Pool['take']>>
@@ -100,6 +102,7 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
     pool: openPool(options, turn, reach),
     host: hostAt(options, turn),
     waiting: new Set(),
+    taken: 0,
   })
   const severalHosts = options.hosts.length > 1
   /** By host, what came of the last try. */
@@ -117,12 +120,16 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
   /** Undefined: another host is tried by now. */
   const once = async (): Promise<Taken | undefined> => {
     const own = current
-    if (own.pool.waitingCount >= MOST_QUEUED) throw new StoreError(`store ${place}: too many wait for it`, 'try again')
+    if (own.pool.waitingCount >= MOST_QUEUED) throw full(place, 'QUEUE_FULL')
     try {
       const client = await connectUnlessReplaced(own, reach)
       faults.delete(own.host)
-      return client && { client, release: (error) => release(own, client, error) }
+      if (client === undefined) return undefined
+      own.taken += 1
+      return { client, release: (error) => release(own, client, error) }
     } catch (error) {
+      // Nobody has given one back in time: that says nothing of the host, and whoever waited has waited long enough.
+      if (own.taken >= options.pool) throw full(place, 'POOL_FULL')
       faults.set(own.host, error)
       if (severalHosts && own === current && own.pool.totalCount === 0) renew()
       throw error
@@ -130,6 +137,7 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
   }
   const release = (own: Current, client: pg.PoolClient, error: unknown): void => {
     const lost = error !== undefined && isLost(error)
+    own.taken -= 1
     client.release(lost)
     if (lost) reach.lost()
     if (lost && severalHosts && own === current) renew()
@@ -144,6 +152,7 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
           if (taken !== undefined) return taken
           replaced += 1
         } catch (error) {
+          if (error instanceof StoreError) throw error
           fault = error
           failed += 1
         }
@@ -160,6 +169,13 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
     },
     close: () => current.pool.end(),
   }
+}
+
+/** @param code what metrics count it as. */
+function full(place: string, code: 'POOL_FULL' | 'QUEUE_FULL'): StoreError {
+  const hint = 'look at how busy the database is; `store.pool` says how many connections there may be'
+  const cause = Object.assign(new Error('all connections are in use'), { code })
+  return new StoreError(`store ${place}: no connection was free in time`, hint, { cause })
 }
 
 function connectUnlessReplaced({ pool, waiting }: Current, reach: Reach): Promise<pg.PoolClient | undefined> {
