@@ -3,6 +3,7 @@
  * of alternating rounds on one core, with load and upstream on the other. Figures compare within one run only.
  *
  *   npm run bench -- [--rounds 5] [--seconds 3] [--json FILE] [--only known,64k,…] [--quick]
+ *   npm run bench -- issuer [--followers 2,10] [--json FILE] [--quick]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,7 @@ import {
 } from './contestants.ts'
 import { credentialCosts } from './credentials.ts'
 import { coldStart, idleConnections, latencies, workerScaling } from './extras.ts'
+import { issuerCosts } from './issuer.ts'
 import { type Load, wrk } from './load.ts'
 import { median, printTable, type Row } from './report.ts'
 import { createMinter, type Minter } from './tokens.ts'
@@ -86,8 +88,10 @@ function scenarios(seconds: number): readonly Scenario[] {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
+      followers: { type: 'string', default: '2,10' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       json: { type: 'string' },
@@ -98,7 +102,10 @@ async function main(): Promise<void> {
   const rounds = values.quick ? 2 : Number(values.rounds)
   const seconds = values.quick ? 1 : Number(values.seconds)
   const wanted = values.only?.split(',')
-  const rows = await measure({ rounds, seconds, wants: (key) => wanted === undefined || wanted.includes(key) })
+  const rows =
+    positionals[0] === 'issuer'
+      ? await issuerCosts({ quick: values.quick, followers: values.followers.split(',').map(Number) })
+      : await measure({ rounds, seconds, wants: (key) => wanted === undefined || wanted.includes(key) })
   printTable(rows)
   if (values.json !== undefined) {
     const report = { at: new Date().toISOString(), rounds, seconds, rows }

@@ -73,42 +73,65 @@ end
 `
 }
 
-/**
- * Latency at a fixed rate, open loop: a request is due every 1/`rate` s whether or not earlier ones were answered, and its
- * time counts from when it was due (no coordinated omission).
- */
+/** A GET at a fixed rate, see {@link openLoop}; the tokens take turns. */
 export async function fixedRate(
   url: string,
   tokens: readonly string[],
   rate: number,
   seconds: number,
-): Promise<{ p50Ms: number; p99Ms: number }> {
+): Promise<Latency> {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  const get = (n: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const authorization = `Bearer ${tokens[n % tokens.length] ?? ''}`
+      const one = request(url, { agent, headers: { authorization } }, (response) => {
+        response.resume()
+        response.once('end', () => resolve())
+      })
+      one.once('error', reject)
+      one.end()
+    })
+  return openLoop(get, rate, seconds).finally(() => agent.destroy())
+}
+
+export interface Latency {
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+/**
+ * Latency at a fixed rate, open loop: a request is due every 1/`rate` s whether or not earlier ones were answered, and its
+ * time counts from when it was due (no coordinated omission). Rejects with the first fault of `send`.
+ */
+export async function openLoop(send: (n: number) => Promise<unknown>, rate: number, seconds: number): Promise<Latency> {
   const times: number[] = []
   const total = rate * seconds
   const start = performance.now() + 50
   let sent = 0
-  let finished = 0
   await new Promise<void>((resolve, reject) => {
     const timer = setInterval(() => {
       const due = Math.min(total, Math.floor(((performance.now() - start) / 1_000) * rate))
-      for (; sent < due; sent += 1) fire(start + (sent / rate) * 1_000, tokens[sent % tokens.length] ?? '')
+      for (; sent < due; sent += 1) fire(sent, start + (sent / rate) * 1_000)
       if (sent >= total) clearInterval(timer)
     }, 1)
-    const fire = (dueAt: number, token: string): void => {
-      const one = request(url, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
-        response.resume()
-        response.once('end', () => {
+    const fire = (n: number, dueAt: number): void => {
+      send(n).then(
+        () => {
           times.push(performance.now() - dueAt)
-          finished += 1
-          if (finished === total) resolve()
-        })
-      })
-      one.once('error', reject)
-      one.end()
+          if (times.length === total) resolve()
+        },
+        (fault: unknown) => {
+          clearInterval(timer)
+          reject(fault)
+        },
+      )
     }
   })
-  agent.destroy()
-  times.sort((a, b) => a - b)
-  return { p50Ms: times[Math.floor(times.length * 0.5)] ?? 0, p99Ms: times[Math.floor(times.length * 0.99)] ?? 0 }
+  return percentiles(times)
+}
+
+/** @param times milliseconds. */
+export function percentiles(times: readonly number[]): Latency {
+  const sorted = times.toSorted((a, b) => a - b)
+  return { p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0, p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0 }
 }

@@ -3,14 +3,26 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A program under measurement, with all its child processes. */
-export interface Contestant {
-  readonly pid: number
+/** A process under measurement, with all its child processes. */
+export interface Footprint {
   /** CPU time of the process and its children so far, microseconds (user and system). */
   cpuMicros(): number
   /** Resident memory of all of them, bytes. */
   rssBytes(): number
+}
+
+/** A program that was started to be measured. */
+export interface Contestant extends Footprint {
+  readonly pid: number
   stop(): Promise<void>
+}
+
+/** Of a process that others have started. What children that have ended took does not count. */
+export function footprintOf(pid: number): Footprint {
+  return {
+    cpuMicros: () => family(pid).reduce((sum, member) => sum + cpuOf(member), 0),
+    rssBytes: () => family(pid).reduce((sum, member) => sum + rssOf(member), 0),
+  }
 }
 
 /**
@@ -31,8 +43,7 @@ export async function startPinned(
   await untilListening(port, child, () => Buffer.concat(errors).toString())
   return {
     pid,
-    cpuMicros: () => family(pid).reduce((sum, member) => sum + cpuOf(member), 0),
-    rssBytes: () => family(pid).reduce((sum, member) => sum + rssOf(member), 0),
+    ...footprintOf(pid),
     stop: () => stop(child),
   }
 }

@@ -23,11 +23,13 @@ export function printTable(rows: readonly Row[]): void {
       ratio(rows, row, 'HAProxy'),
     ])
   }
+  // Where nobody took part that others are compared with, there is nothing to say of it.
+  const shown = lines[0]?.map((_, column) => lines.slice(1).some((line) => line[column] !== '')) ?? []
   const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? []
   for (const line of lines) {
     process.stdout.write(
       `${line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => (shown[column] ? cell.padEnd(widths[column] ?? 0) : ''))
         .join('  ')
         .trimEnd()}\n`,
     )
