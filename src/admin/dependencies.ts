@@ -34,7 +34,7 @@ export interface Why {
 type Entries = Promise<readonly Revocation[]>
 
 /** Acts of revocation; `by` is what `Why` says too. */
-export interface AdminActs {
+interface AdminActs {
   revokeClient(id: string, by: string): Entries
   restoreClient(id: string, by: string): Entries
   endClient(id: string, by: string): Entries
@@ -51,25 +51,25 @@ export type Holder =
   | { readonly kind: 'person'; readonly groups: readonly string[] }
   | { readonly kind: 'service'; readonly allow: ClientRecord['allow'] }
 
-export interface Preview {
+interface Preview {
   readonly given: readonly string[]
   readonly leftOut: readonly { readonly scope: string; readonly groups: readonly string[] }[]
   readonly refused: string | undefined
 }
 
-export type Added<T> =
+type Added<T> =
   | { readonly kind: 'exists' }
   | { readonly kind: 'invalid'; readonly problem: string }
   | ({ readonly kind: 'added' } & T)
 
-export interface NewPerson {
+interface NewPerson {
   readonly username: string
   readonly displayName?: string | undefined
   readonly email?: string | undefined
   readonly groups: readonly string[]
 }
 
-export interface NewClient {
+interface NewClient {
   readonly id: string
   readonly type: ClientType
   readonly name?: string | undefined
@@ -80,7 +80,7 @@ export interface NewClient {
 }
 
 /** A secret of a client, as operators see it. NumericDate. */
-export interface ShownSecret {
+interface ShownSecret {
   readonly id: string
   readonly createdAt: number
   readonly lastUsedAt: number | undefined
@@ -101,7 +101,7 @@ export interface LinkWish {
 }
 
 /** A link that is to be sent to whom it is for. */
-export interface LinkMail {
+interface LinkMail {
   readonly kind: 'invite' | 'recover'
   readonly user: UserRecord
   readonly url: string
@@ -118,7 +118,7 @@ export interface AdminMail {
 }
 
 /** What the issuer does for the operator. Each change is one transaction with one audit line. */
-export interface AdminIssuer {
+interface AdminIssuer {
   addPerson(input: NewPerson, why: Why): Promise<Added<{ readonly user: UserRecord }>>
   changePerson(sub: string, change: PersonChange, why: Why): Promise<void>
   addClient(
@@ -156,7 +156,7 @@ export interface AdminIssuer {
 }
 
 /** A request that is only judged. */
-export interface TriedRequest {
+interface TriedRequest {
   readonly method: string
   /** Absolute, or a path below `public_url`. */
   readonly url: string
@@ -206,7 +206,7 @@ export interface ConfigCheck {
   readonly resources: readonly Resource[] | undefined
 }
 
-export interface SystemFacts {
+interface SystemFacts {
   readonly version: string
   readonly startedAt: number
   readonly workers: number

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 
 /** What is wrong with one member of a body or query. */
-export interface MemberProblem {
+interface MemberProblem {
   readonly path: string
   readonly message: string
 }
 
-export interface ProblemExtras {
+interface ProblemExtras {
   readonly errors?: readonly MemberProblem[]
   readonly headers?: Readonly<Record<string, string>>
   /** Further members of the document. */

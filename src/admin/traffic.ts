@@ -7,7 +7,7 @@ const COARSE = 1_440
 const STEPS_OF_COARSE = 6
 
 /** What happened within one step. */
-export interface Point {
+interface Point {
   /** Milliseconds since the epoch: the end of the step. */
   readonly at: number
   readonly ok: number

@@ -52,7 +52,7 @@ async function readJson(url: URL, what: string): Promise<Record<string, unknown>
 }
 
 /** Ends the command: nothing answers at `origin`. */
-export function unreachable(origin: string, error: unknown): never {
+function unreachable(origin: string, error: unknown): never {
   if (error instanceof CommandFailure) throw error
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const reason = cause instanceof Error ? cause.message : String(cause)

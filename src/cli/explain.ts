@@ -28,7 +28,7 @@ import { explainingVerifier } from './explaining-verifier.ts'
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
 
 /** An explanation for people, line by line. */
-export function explanationText({ checks, verdict }: Explanation): readonly string[] {
+function explanationText({ checks, verdict }: Explanation): readonly string[] {
   const lines = checks.flatMap(({ name, good, expected, got }) => [
     `${good ? 'ok  ' : 'NO  '} ${name}`,
     `       expected: ${expected}`,

@@ -3,7 +3,7 @@ import type { Config, ConfigProblem } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 
 /** Exit codes of every command: 1 failure, 2 a bad file or bad arguments; `explain` has 3 of its own. */
-export type ExitCode = 1 | 2 | 3
+type ExitCode = 1 | 2 | 3
 
 /** Ends a command. The message goes to stderr as it is, a line each; it says what to do. */
 export class CommandFailure extends Error {

@@ -17,7 +17,7 @@ import {
 import { configOption, fail, jsonOption, printJson, printLine, readConfigOrExit } from './output.ts'
 
 /** Where the token for this issuer, client and resource is kept: below the user's configuration folder. */
-export function tokenFile({ issuer, clientId, resource }: TokenAsk): string {
+function tokenFile({ issuer, clientId, resource }: TokenAsk): string {
   const { XDG_CONFIG_HOME } = process.env
   // Relative paths are to be ignored (XDG Base Directory Specification).
   const named = XDG_CONFIG_HOME !== undefined && isAbsolute(XDG_CONFIG_HOME)
@@ -27,7 +27,7 @@ export function tokenFile({ issuer, clientId, resource }: TokenAsk): string {
 }
 
 /** The token kept in `file`; undefined when there is none for these scopes, or when it can't be read. */
-export function keptToken(file: string, ask: TokenAsk): TokenSet | undefined {
+function keptToken(file: string, ask: TokenAsk): TokenSet | undefined {
   try {
     const kept: TokenSet & { readonly asked?: string } = JSON.parse(readFileSync(file, 'utf8'))
     const whole = typeof kept.accessToken === 'string' && typeof kept.expiresAt === 'number'
@@ -38,7 +38,7 @@ export function keptToken(file: string, ask: TokenAsk): TokenSet | undefined {
 }
 
 /** Keeps the token, readable by this user alone, in one step: a second run never reads half of it. */
-export function keepToken(file: string, ask: TokenAsk, token: TokenSet): void {
+function keepToken(file: string, ask: TokenAsk, token: TokenSet): void {
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })

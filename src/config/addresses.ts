@@ -7,7 +7,7 @@ import { faulty, isTailNormal, type Parsed, parsed, parseHttpUrl } from './schem
 export const LISTEN_FORM = 'must be host:port, such as localhost:8080 or [::1]:8080'
 
 /** In a list of trusted proxies: whoever may open the unix socket that is listened on. */
-export const UNIX_PROXIES = 'unix:'
+const UNIX_PROXIES = 'unix:'
 
 const LISTEN = /^(.*):(\d{1,5})$/
 

@@ -15,14 +15,14 @@ export interface TcpAddress {
 /** Where the public listener is: a TCP address, the path of a unix socket, or a socket that was handed over open (its descriptor). */
 export type ListenAddress = TcpAddress | { readonly path: string } | { readonly fd: number }
 
-export interface ClaimNames {
+interface ClaimNames {
   readonly groups: string
   readonly username: string
   readonly scope: string
   readonly client: string
 }
 
-export type KeySource =
+type KeySource =
   /** `insecureHttp`: plain http is taken from any host. */
   | { readonly kind: 'discovery'; readonly insecureHttp: boolean }
   | { readonly kind: 'jwks_uri'; readonly uri: string; readonly insecureHttp: boolean }
@@ -77,7 +77,7 @@ export interface PostgresHost {
 }
 
 /** A database of PostgreSQL that several instances share. The password is a secret of the environment. */
-export interface PostgresStore {
+interface PostgresStore {
   readonly kind: 'postgres'
   /** Tried in order; the first that is no standby is taken. */
   readonly hosts: readonly PostgresHost[]
@@ -97,7 +97,7 @@ export interface PostgresStore {
 export type StoreConfig = { readonly kind: 'sqlite'; readonly path: string } | PostgresStore
 
 /** How old the knowledge of revocations may be, and what becomes of tokens then. */
-export interface StaleRevocations {
+interface StaleRevocations {
   readonly afterSeconds: number
   readonly action: 'refuse' | 'allow'
 }
@@ -105,7 +105,7 @@ export interface StaleRevocations {
 export type IssuerConfig = EmbeddedIssuer | UpstreamIssuer | { readonly kind: 'off' }
 
 /** Browsers' sessions at the gateway's hosts. */
-export interface SessionSettings {
+interface SessionSettings {
   readonly idleSeconds: number
   readonly maxSeconds: number
   /** The operator said that sessions may share a host with another resource, or with the issuer. */
@@ -113,7 +113,7 @@ export interface SessionSettings {
 }
 
 /** Passwords made for one resource each. */
-export interface AppPasswordSettings {
+interface AppPasswordSettings {
   /** The longest life. */
   readonly maxSeconds: number
   /** How long one may lie unused. */
@@ -127,7 +127,7 @@ export interface TicketSettings {
 }
 
 /** Lives of one-time links. */
-export interface LinkSettings {
+interface LinkSettings {
   readonly inviteSeconds: number
   readonly recoverSeconds: number
 }

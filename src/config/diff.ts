@@ -6,13 +6,13 @@ import type { Config, IssuerConfig, ListenAddress, TrustedIssuer } from './confi
 import { storeText } from './schema/store-schema.ts'
 
 /** Two lists by the ids of their members. */
-export interface Matched<T> {
+interface Matched<T> {
   readonly added: readonly T[]
   readonly removed: readonly T[]
   readonly kept: readonly (readonly [before: T, after: T])[]
 }
 
-export function matchById<T>(before: readonly T[], after: readonly T[], idOf: (member: T) => string): Matched<T> {
+function matchById<T>(before: readonly T[], after: readonly T[], idOf: (member: T) => string): Matched<T> {
   const old = new Map(before.map((member) => [idOf(member), member]))
   const now = new Set(after.map(idOf))
   return {
@@ -26,7 +26,7 @@ export function matchById<T>(before: readonly T[], after: readonly T[], idOf: (m
 }
 
 /** The file's names of those settings that differ. @param names From our keys to the file's. */
-export function changedNames<T, K extends keyof T & string>(
+function changedNames<T, K extends keyof T & string>(
   before: T,
   after: T,
   names: Readonly<Record<K, string>>,
@@ -36,12 +36,12 @@ export function changedNames<T, K extends keyof T & string>(
 }
 
 /** Whether two values of a config say the same. Maps and lists in another order do not: order is meant. */
-export function isSame(a: unknown, b: unknown): boolean {
+function isSame(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a, spread) === JSON.stringify(b, spread)
 }
 
 /** `a, b and c`. */
-export function listed(names: readonly string[]): string {
+function listed(names: readonly string[]): string {
   const last = names.at(-1) ?? ''
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
 }
@@ -60,7 +60,7 @@ const KEYS: Readonly<Record<'name' | 'claims' | 'grants' | 'scopes', string>> = 
 }
 
 /** What differs between the resources of two files, a sentence each; what is narrowed ends live tokens, so it is told apart. */
-export function describeResourceChanges(before: readonly Resource[], after: readonly Resource[]): string[] {
+function describeResourceChanges(before: readonly Resource[], after: readonly Resource[]): string[] {
   const { added, removed, kept } = matchById(before, after, ({ identifier }) => identifier)
   return [
     ...removed.map(({ identifier }) => `resource ${identifier}: removed`),

@@ -11,7 +11,7 @@ import {
 } from './source.ts'
 
 /** The value of `node` by `schema`, as `Draft` in draft.ts describes it; every problem is reported at its own place. */
-export function readNode(schema: unknown, node: SourceNode, path: Path, problems: Problems): unknown {
+function readNode(schema: unknown, node: SourceNode, path: Path, problems: Problems): unknown {
   if (node.kind === 'unknown') return undefined
   if (node.kind === 'scalar' && node.value === null) {
     problems.add(node.at, `${nameOf(path)} has no value; write one or remove the key`)

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What the environment and files gave for a text; `missing` names variables that are neither set nor have a default. */
-export type Interpolated =
+type Interpolated =
   | { readonly kind: 'plain' }
   | { readonly kind: 'filled'; readonly text: string }
   | { readonly kind: 'missing'; readonly names: readonly string[] }

@@ -29,7 +29,7 @@ const MAX_VALUES = 200_000
 const MAX_DEPTH = 40
 
 /** @property root Undefined when the text is no YAML that could be read further. */
-export interface ReadYaml {
+interface ReadYaml {
   readonly root: SourceNode | undefined
   readonly problems: Problems
   /** Absolute paths of the files that values came from. */

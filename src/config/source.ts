@@ -24,7 +24,7 @@ export interface SourceUnknown {
   readonly written: string
 }
 
-export interface SourceList {
+interface SourceList {
   readonly kind: 'list'
   readonly at: number
   readonly items: readonly SourceNode[]

@@ -7,7 +7,7 @@ const SETTLE_MS = 100
 // Network drives and some container mounts give no events.
 const POLL_MS = 2000
 
-export interface WatchTiming {
+interface WatchTiming {
   /** How long nothing may happen before the change counts as done, milliseconds. */
   readonly settleMs: number
   /** How often the files are looked at without any event, milliseconds. */

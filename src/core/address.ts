@@ -86,7 +86,7 @@ function pairsOf(bytes: readonly number[]): number[] {
 const LABELS = /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/
 
 /** A `host[:port]` taken apart. `host` is lower case and without a final dot; `port` is '' when none was given. */
-export interface Authority {
+interface Authority {
   readonly host: string
   readonly port: string
 }

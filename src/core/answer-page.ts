@@ -34,7 +34,7 @@ export interface PageWords {
   readonly framed?: boolean
 }
 
-export interface PageLink {
+interface PageLink {
   readonly href: string
   readonly label: string
   /** It leaves the frame that it stands in. */

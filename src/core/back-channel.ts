@@ -39,7 +39,7 @@ export type Exchanged =
   | { readonly kind: 'refused'; readonly detail: string }
 
 /** Authorizations that were used at a gateway; open tunnels are uses. */
-export interface UsedQuestion {
+interface UsedQuestion {
   /** When each was used last, by its id. */
   readonly uses: Readonly<Record<string, number>>
 }
@@ -80,7 +80,7 @@ export interface AppPasswordQuestion {
   readonly hash: string
 }
 
-export interface TicketQuestion {
+interface TicketQuestion {
   readonly ticket: string
 }
 

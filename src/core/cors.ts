@@ -3,7 +3,7 @@ import { allowedMethods, matchRule } from './paths/rule-match.ts'
 import type { Target } from './paths/target.ts'
 import type { Route } from './route.ts'
 
-export type Preflight =
+type Preflight =
   | { readonly kind: 'none' }
   /** Answered here, without a body; `headers` are raw pairs. */
   | { readonly kind: 'answer'; readonly status: 204; readonly headers: string[] }

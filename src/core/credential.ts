@@ -3,7 +3,7 @@ const B64TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
 const TCHAR = /^[!#$%&'*+.^_`|~0-9A-Za-z-]/
 
 /** What a request carries to show who it is. */
-export type Credential =
+type Credential =
   | { readonly kind: 'none' }
   | { readonly kind: 'bearer'; readonly token: string }
   /** RFC 9449 §7.1. `proof` is undefined when no `DPoP` field came. */

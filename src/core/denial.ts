@@ -62,7 +62,7 @@ export type Reason =
   | 'too_many_attempts'
 
 /** Codes of RFC 6750 §3.1 and RFC 9470 §3. */
-export type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
+type OAuthError = 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 
 /** What a client needs to get a token that would do: RFC 6750 §3, RFC 9728 §5.1, RFC 9470 §3. */
 export interface Challenge {

@@ -30,7 +30,7 @@ export interface ProviderGroups {
 }
 
 /** Who of a provider's people may sign in. A list that is empty asks nothing; the others must all be met. */
-export interface ProviderAllow {
+interface ProviderAllow {
   /** Groups as the provider names them; one of them. */
   readonly groups: readonly string[]
   /** Lower case; of an address that counts as verified. */

@@ -1,4 +1,4 @@
-export interface OwnRequestTerms {
+interface OwnRequestTerms {
   readonly method: string
   readonly rawHeaders: readonly string[]
   /** Scheme, host and port that this host has in browsers. */

@@ -43,7 +43,7 @@ export interface VerifiedToken {
  * What was worked out about a token, kept beside it for the next request. Each entry stands under a key that only its maker has, and whoever
  * finds another key there works it out anew. Fields of the token's own: thousands of tokens in weak maps make a collection of garbage long.
  */
-export interface TokenMemo {
+interface TokenMemo {
   /** The state of a revocation table in which nothing ended this token. */
   cleared: object | undefined
   /** What a route adds to its requests; see `HeaderPolicy.addedBy`. */

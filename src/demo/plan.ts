@@ -5,7 +5,7 @@ import type { Resource } from '../core/resource.ts'
 import type { Route } from '../core/route.ts'
 
 /** A sample server: where its route expects it, and where clients find it. */
-export interface DemoSample {
+interface DemoSample {
   readonly host: string
   readonly port: number
   /** Public, without trailing slash. */

@@ -23,7 +23,7 @@ const PEOPLE = [
 ] as const
 
 /** Sample clients, one of each type. */
-export function demoClients({ origin, photos }: DemoPlan): readonly NewClient[] {
+function demoClients({ origin, photos }: DemoPlan): readonly NewClient[] {
   const page = (name: string): string[] => [`${origin}/demo/${name}`]
   // For a web application that the newcomer runs; the demo's pages have no server of their own to keep a secret.
   const elsewhere = ['http://localhost:3000/callback']

@@ -1,7 +1,7 @@
 import type { DemoPlan } from './plan.ts'
 import type { DemoPerson } from './seed.ts'
 
-export interface WalkthroughFacts {
+interface WalkthroughFacts {
   readonly plan: DemoPlan
   readonly people: readonly DemoPerson[]
   /** Relative to the folder in which the commands are pasted, or absolute. */

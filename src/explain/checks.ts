@@ -9,7 +9,7 @@ import type { RouteMatch, Routing } from '../gateway/judge.ts'
 import type { Policy } from '../gateway/policy.ts'
 import type { RequestHead } from '../gateway/request-head.ts'
 
-export type CheckName =
+type CheckName =
   | 'request'
   | 'route'
   | 'access'

@@ -18,12 +18,12 @@ import { accessCheck, type Check, checkBehind, placeChecks, tokenChecks } from '
 import { plainRefusal, type Refusal, refusalByKind, type ShownAnswer } from './refusal.ts'
 
 /** A check and what became of it; nothing after a bad one is judged. */
-export interface ExplainedCheck extends Check {
+interface ExplainedCheck extends Check {
   readonly good: boolean
 }
 
 /** What the upstream would get. */
-export interface UpstreamRequest {
+interface UpstreamRequest {
   readonly url: string
   readonly method: string
   /** Raw pairs, without framing and Connection. */
@@ -47,7 +47,7 @@ export interface Explanation {
   readonly verdict: Verdict
 }
 
-export interface ExplainOptions {
+interface ExplainOptions {
   readonly policy: Policy
   readonly head: RequestHead
   /** What the credential proves; asked only where a token is needed. */

@@ -27,7 +27,7 @@ export function isSessionState(text: string): text is SessionState {
   return Object.hasOwn(STATES, text)
 }
 
-export interface ThoughtSession {
+interface ThoughtSession {
   readonly state: SessionState
   /** What the access token behind a good session says; what fits is filled in, `scope` too. */
   readonly claims: Readonly<Record<string, unknown>> | undefined

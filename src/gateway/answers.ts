@@ -63,14 +63,14 @@ export function bodyTooLarge(maxBody: number | undefined): Denial {
 }
 
 /** Of a body that nobody wants, so much is read before the connection is cut: clients that still send don't see a mere reset. */
-export const MOST_DISCARDED_BYTES = 1_048_576
+const MOST_DISCARDED_BYTES = 1_048_576
 const DISCARD_MS = 2_000
 // A body of this size is read to its end, so that the connection can go on.
 const SMALL_BODY_BYTES = 65_536
 
 const CLOSE = ['Connection', 'close'] as const
 
-export interface AnswerTo {
+interface AnswerTo {
   readonly method: string
   readonly rawHeaders: readonly string[]
   readonly requestId: string
@@ -92,7 +92,7 @@ export function answerFor(denied: Denial, to: AnswerTo): Answer {
   })
 }
 
-export interface Sending {
+interface Sending {
   /** The client hasn't begun to send its body, and won't after this answer. */
   readonly awaitsContinue: boolean
   /** The connection ends with this answer, whatever is left of the body. */

@@ -19,7 +19,7 @@ import type { RequestHead, UpstreamLines } from './request-head.ts'
 import type { RequestRecord } from './request-log.ts'
 
 /** What was found out about a request before it goes on. */
-export interface Permitted {
+interface Permitted {
   /** The file in force by which it was judged. */
   readonly policy: Policy
   readonly head: RequestHead
@@ -37,7 +37,7 @@ export interface Permitted {
 }
 
 /** What is so now, whatever it was when a request was judged. */
-export interface Present {
+interface Present {
   readonly active: () => { readonly policy: Policy }
   /** Milliseconds since the epoch. */
   readonly now: () => number

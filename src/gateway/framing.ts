@@ -4,8 +4,8 @@ import type { RequestHead } from './request-head.ts'
 
 /** Bytes of request line and headers together, number of fields, bytes of a path; more than that: 431. */
 export const MAX_HEADER_BYTES = 32_768
-export const MAX_HEADER_FIELDS = 100
-export const MAX_PATH_BYTES = 8_192
+const MAX_HEADER_FIELDS = 100
+const MAX_PATH_BYTES = 8_192
 
 export const HEADERS_TOO_LARGE = denial(
   'headers_too_large',
@@ -40,7 +40,7 @@ export function originForm(target: string, hostHeader: string): string {
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
-export interface Framing {
+interface Framing {
   /** '' when there is none. */
   readonly hostHeader: string
   /** Why the head is no request that a proxy may pass on; undefined: it may. */

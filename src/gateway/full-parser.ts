@@ -25,7 +25,7 @@ export interface ParserHandlers<Call extends Underway> {
 }
 
 /** A server's own parser, as it takes connections from the event. */
-export interface ServerParser {
+interface ServerParser {
   readonly event: 'connection' | 'secureConnection'
   /** @param bytes What was read of the connection already, and comes first. */
   readonly read: (socket: Socket, bytes: Buffer | undefined) => void

@@ -15,7 +15,7 @@ export interface TlsMaterial {
   readonly key: string
 }
 
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly address: ListenAddress
   /** Undefined: plain HTTP. */
   readonly tls: TlsMaterial | undefined

@@ -25,7 +25,7 @@ export interface Policy {
 }
 
 /** What of the reserved paths is the operator's. */
-export interface AdminPlace {
+interface AdminPlace {
   /** Of the API: judged like any other. */
   readonly route: Route
   /** Who may come; empty: everybody. */

@@ -18,10 +18,10 @@ function nextId(): string {
 }
 
 /** What a request was judged by: log field and metric label. */
-export type CredentialLabel = 'bearer' | 'dpop' | 'session' | 'app_password' | 'ticket' | 'none'
+type CredentialLabel = 'bearer' | 'dpop' | 'session' | 'app_password' | 'ticket' | 'none'
 
 /** What is taken down of a request's head. */
-export type Recorded = Pick<RequestHead, 'method' | 'rawHeaders'>
+type Recorded = Pick<RequestHead, 'method' | 'rawHeaders'>
 
 /** What stands for the head of what is no request. */
 export const NO_HEAD: Recorded = { method: '', rawHeaders: [] }
@@ -121,7 +121,7 @@ export interface Witness {
   saw(record: RequestRecord, ending: Ending, totalMs: number): void
 }
 
-export type AccessLog = 'all' | 'refused' | 'off'
+type AccessLog = 'all' | 'refused' | 'off'
 
 export function createRecorder(log: Log, metrics: Metrics, accessLog: AccessLog, witness?: Witness): Recorder {
   const waiting: (() => void)[] = []

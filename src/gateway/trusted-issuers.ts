@@ -4,7 +4,7 @@ import { clockToleranceSeconds } from '../core/token.ts'
 import type { PublishedKey, VerifierIssuer } from '../token/trusted-issuer.ts'
 
 /** Where the keys of our own issuer come from: this process, or the audgate that it follows. */
-export interface OwnKeys {
+interface OwnKeys {
   readonly publicKeys: () => readonly PublishedKey[]
 }
 

@@ -2,14 +2,14 @@ import type { Permit } from '../core/decide.ts'
 import { clockToleranceSeconds, type VerifiedToken } from '../core/token.ts'
 
 /** An upgraded connection that lives on after its request was judged. */
-export interface OpenTunnel {
+interface OpenTunnel {
   /** Undefined on public routes and paths: nothing revokes those. */
   readonly token: VerifiedToken | undefined
   close(): void
 }
 
 /** Where requests are under way. */
-export interface Answering {
+interface Answering {
   /** Ends those that `isOver` says of; answers their number. */
   endIf(isOver: (permit: Permit) => boolean): number
 }

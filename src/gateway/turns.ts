@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 const MAX_AHEAD = 500
 const MAX_AHEAD_CHARACTERS = 65_536
 /** How long a body may stand still behind an earlier answer. */
-export interface StillBodyLimits {
+interface StillBodyLimits {
   /** How often it is looked; where no more of it is read, nobody would see its client leave. */
   readonly checkMs: number
   /** Without a byte more from the client; the same as for a body that is being read. */

@@ -19,7 +19,7 @@ export interface OpenAdminSession {
 }
 
 /** A form of the operator's page that met a demand for a fresh sign-in, to be confirmed after it. */
-export interface KeptForm {
+interface KeptForm {
   readonly sub: string
   /** Below `/admin`. */
   readonly path: string

@@ -28,7 +28,7 @@ import { askBefore, keepAnswers, oneUnit } from './tokens/token-endpoint.ts'
 export type Endpoints = Readonly<Record<EndpointName, EndpointSteps>>
 
 /** What the steps at the endpoints work with. */
-export interface EndpointParts {
+interface EndpointParts {
   readonly context: IssuerContext
   readonly answers: RefreshAnswers
   readonly tokens: OwnTokens

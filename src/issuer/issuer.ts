@@ -9,7 +9,7 @@ import type { AdminSignIn } from './admin-session.ts'
 import type { IssuerOperations } from './operations.ts'
 
 /** Resource identifier → scope → level. */
-export type ScopeLevels = ReadonlyMap<string, ReadonlyMap<string, Level>>
+type ScopeLevels = ReadonlyMap<string, ReadonlyMap<string, Level>>
 
 /** What routes.yaml says of the embedded issuer; lifetimes in seconds. */
 export interface IssuerSettings {

@@ -1,5 +1,5 @@
 /** One after another for the same key; different keys don't wait for each other. Holds keys only while work is under way. */
-export interface KeyedLock {
+interface KeyedLock {
   take<T>(key: string, work: () => Promise<T>): Promise<T>
 }
 

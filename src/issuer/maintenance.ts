@@ -9,7 +9,7 @@ const UNUSED_SECONDS = 86_400
 /** Those that were used once are kept this long after it. */
 const LEFT_SECONDS = 30 * 86_400
 
-export interface Maintenance {
+interface Maintenance {
   close(): Promise<void>
 }
 
@@ -57,7 +57,7 @@ export function startMaintenance(context: IssuerContext, tickKeys: () => Promise
  * Forgets clients that registered themselves a day ago or more and to which nobody has given anything, and those that nobody has used for a
  * month: an app that its only person disconnects may be connected again.
  */
-export async function reapUnused(context: IssuerContext): Promise<number> {
+async function reapUnused(context: IssuerContext): Promise<number> {
   const now = seconds(context)
   const reaped = await context.store.reapClients(now, now - UNUSED_SECONDS, now - LEFT_SECONDS)
   if (reaped > 0) await context.record('clients.reaped', { reaped })

@@ -27,19 +27,19 @@ export interface IssuePreview {
 }
 
 /** A secret of a client, as operators see it. NumericDate. */
-export interface ShownSecret {
+interface ShownSecret {
   readonly id: string
   readonly createdAt: number
   readonly lastUsedAt: number | undefined
 }
 
 /** A link that was made, or why there is none. */
-export type MadeLink =
+type MadeLink =
   | { readonly kind: 'made'; readonly id: string; readonly url: string; readonly expiresAt: number }
   | { readonly kind: 'too_many' }
   | { readonly kind: 'has_sign_in' }
 
-export interface LinkWish {
+interface LinkWish {
   readonly kind: 'invite' | 'recover'
   readonly user: UserRecord
   /** Undefined: what the file says. */

@@ -2,7 +2,7 @@ import { personKey, type Revocation } from '../core/revocation.ts'
 import { type Acting, entry, line } from './acting.ts'
 
 /** A sign-in by a provider, and whose it is. */
-export interface SignInOf {
+interface SignInOf {
   readonly id: string
   readonly sub: string
 }

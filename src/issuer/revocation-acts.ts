@@ -15,7 +15,7 @@ import {
 import { APP_PASSWORD_CLIENT } from './clients/reserved.ts'
 import { type ProviderActs, providerActs } from './provider-acts.ts'
 
-export interface ActOptions {
+interface ActOptions {
   readonly store: Pick<Store, 'act' | 'userBySub' | 'unit' | 'voidLinksMadeBy'>
   /** Milliseconds. */
   readonly now: () => number
@@ -24,7 +24,7 @@ export interface ActOptions {
 }
 
 /** What is spared when a password changes: the authorization and the browser session that the person acts from. */
-export interface InHand {
+interface InHand {
   readonly exceptGid?: string | undefined
   readonly exceptUid?: string | undefined
   /** App passwords go on. */

@@ -21,7 +21,7 @@ import { errorPage } from './pages/message.ts'
 import { SESSION_IDLE_SECONDS } from './provider/provider.ts'
 import { recordRefusal } from './refusal-line.ts'
 
-export type LibraryHandler = ReturnType<Provider['callback']>
+type LibraryHandler = ReturnType<Provider['callback']>
 
 /** The engine of the moment; another takes its place when keys or features change. */
 export interface CurrentEngine {

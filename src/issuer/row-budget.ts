@@ -7,7 +7,7 @@ const WINDOW_MS = 15 * 60_000
 const ROW_BYTES = 512
 const MOST_GROUPS = 20_000
 
-export interface BudgetOptions {
+interface BudgetOptions {
   /** Milliseconds. */
   readonly now: () => number
   /** Bytes of one address group within a window. Default 16 MiB: some 8,000 sign-ins that are begun. */

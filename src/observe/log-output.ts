@@ -1,7 +1,7 @@
 import { write } from 'node:fs'
 
 /** Takes lines and writes them out in batches. */
-export interface LogOutput {
+interface LogOutput {
   write(line: string): void
   /** Resolves when everything is written out, nobody reads any more, or `withinMs` have passed. */
   flush(withinMs: number): Promise<void>

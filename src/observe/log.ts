@@ -2,7 +2,7 @@ import { type Logger, pino } from 'pino'
 import { createLogOutput } from './log-output.ts'
 
 /** What happened to the whole server: one line with `event` and what belongs to it. */
-export type Detail = Readonly<Record<string, unknown>>
+type Detail = Readonly<Record<string, unknown>>
 
 /** One line per request; fields that are undefined are left out. Never a token, cookie, password or query string. */
 export interface RequestLine {

@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { TcpAddress } from '../config/config.ts'
 import type { Metrics } from './metrics.ts'
 
-export interface ManagementOptions {
+interface ManagementOptions {
   readonly address: TcpAddress
   readonly metrics: Pick<Metrics, 'read'>
   /** What keeps the server from serving, in words; undefined: ready. */
@@ -14,7 +14,7 @@ export interface ManagementOptions {
   readonly issuerUnready: () => Promise<string | undefined>
 }
 
-export interface Management {
+interface Management {
   readonly address: AddressInfo
   close(): void
 }

@@ -7,7 +7,7 @@ import { type InstanceSources, instanceGauges, type StoreCounts, storeCounts } f
 export type Outcome = 'ok' | 'refused' | 'failed' | 'client_closed'
 
 /** Read when somebody asks for the metrics. */
-export interface MetricSources extends InstanceSources {
+interface MetricSources extends InstanceSources {
   readonly inFlight: () => number
   readonly openTunnels: () => number
   readonly connections: () => number
@@ -24,7 +24,7 @@ export interface MetricSources extends InstanceSources {
   readonly providerAges: (() => Promise<ReadonlyMap<string, number>>) | undefined
 }
 
-export interface IssuerKeys {
+interface IssuerKeys {
   readonly issuer: string
   /** Seconds since the keys were last fetched; undefined: never. */
   readonly ageSeconds: number | undefined

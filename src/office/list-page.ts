@@ -11,7 +11,7 @@ interface Found {
 }
 
 /** A list of the API's as a page: its filter is the query, its place the API's path. */
-export interface ListOf<List extends Found> {
+interface ListOf<List extends Found> {
   /** Below `/admin`, and below the API. */
   readonly place: string
   readonly title: string

@@ -120,7 +120,7 @@ export function linkTo(kind: 'people' | 'clients' | 'decisions' | 'routes', id: 
   return link(`/admin/${kind}/${encodeURIComponent(id)}`, text)
 }
 
-export interface InputField {
+interface InputField {
   readonly name: string
   readonly label: string
   readonly value?: string | undefined

@@ -10,7 +10,7 @@ const gives = z.array(
 )
 
 /** A list of the API's. */
-export function listOf<T extends z.ZodType>(item: T) {
+function listOf<T extends z.ZodType>(item: T) {
   return z.object({ items: z.array(item), next: z.string().optional() })
 }
 
@@ -48,7 +48,6 @@ export type Decision = z.output<typeof DECISION>
 export const DECISIONS = listOf(DECISION).extend({ kept_since: z.string() })
 
 const CHECK = z.object({ name: z.string(), good: z.boolean(), expected: z.string(), got: z.string() })
-export type Check = z.output<typeof CHECK>
 const verdict = { outcome: z.string(), reason: z.string().nullish() }
 export const ONE_DECISION = DECISION.extend({
   checks: z.array(CHECK),
@@ -66,7 +65,7 @@ export const TRIED = z.object({
   decision: z.object({ ...verdict, checks: z.array(CHECK), upstream: z.unknown().nullish() }).nullish(),
 })
 
-export const PERSON = z.object({
+const PERSON = z.object({
   sub: z.string(),
   username: z.string(),
   name: z.string().nullish(),
@@ -103,7 +102,7 @@ export const SESSIONS = listOf(
 )
 export const GROUPS = listOf(z.object({ name: z.string(), members: z.number(), gives }))
 
-export const CLIENT = z.object({
+const CLIENT = z.object({
   id: z.string(),
   type: z.string(),
   name: z.string(),

@@ -13,7 +13,7 @@ export interface PageContent {
   readonly connects?: true
 }
 
-export interface Frame {
+interface Frame {
   /** Host of the gateway. */
   readonly site: string
   /** Path of the page, for the menu. */

@@ -12,7 +12,7 @@ import { drainRequest, RequestBody, type RequestBodyOwner } from './request-body
 import type { ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
 
 /** Takes an exchange over once its upstream has switched protocols; `attempts` is to be released at the end. */
-export type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: number) => void
+type TakeTunnel = (head: ResponseHead, attempts: Attempts, firstByteMs: number) => void
 
 /** One request on its way: from the client to an upstream, and the answer back. */
 export class Exchange implements ConnectionUser, RequestBodyOwner, Watched {

@@ -2,7 +2,7 @@
 export type Phase = 'connecting' | 'sending' | 'waiting' | 'receiving' | 'finishing' | 'settled'
 
 /** Who is to blame when nothing went on for too long: it is tried elsewhere, or the upstream failed, or the client is left. */
-export interface Stillness {
+interface Stillness {
   readonly ends: 'attempt' | 'upstream' | 'client'
   /** For the log. */
   readonly detail: string
@@ -32,7 +32,7 @@ export function stillnessIn(phase: Phase, blocked: boolean, paused: boolean): St
 }
 
 /** What becomes of an exchange whose permit is over. */
-export type Overtaking =
+type Overtaking =
   /** It may begin anew, where it is permitted again: nothing of it is lost. */
   | 'anew'
   /** It is refused: its upstream has a part of it. */

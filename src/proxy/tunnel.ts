@@ -14,7 +14,7 @@ import type { ConnectionUser } from './upstream-connection.ts'
 /** For a side that doesn't take the last of what the other said. */
 const LINGER_MS = 5_000
 
-export interface TunnelEnds {
+interface TunnelEnds {
   readonly socket: Socket
   /** Holds the upstream's connection. */
   readonly attempts: Attempts
@@ -23,7 +23,7 @@ export interface TunnelEnds {
 }
 
 /** A connection that has switched protocols: bytes go both ways, each side no faster than the other takes them. */
-export class OpenTunnel implements ConnectionUser, Watched {
+class OpenTunnel implements ConnectionUser, Watched {
   readonly #input: ForwardInput
   readonly #ends: TunnelEnds
   #bytesIn = 0

@@ -16,7 +16,7 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
  * Opens a connection; TLS is verified whatever the environment says, unless the upstream's own settings say that any certificate will do. `onRead`
  * gets the bytes, in a buffer that is used again afterwards and may be changed.
  */
-export function openSocket(
+function openSocket(
   upstream: Upstream,
   context: SecureContext | undefined,
   onRead: (buffer: Buffer, length: number) => void,

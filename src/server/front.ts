@@ -14,7 +14,7 @@ import type { Closing } from './closing.ts'
 import type { Runtime } from './runtime.ts'
 import { bindFault } from './start-fault.ts'
 
-export interface FrontOptions {
+interface FrontOptions {
   /** Undefined: plain HTTP. */
   readonly tls: TlsMaterial | undefined
   readonly serveReserved: (reserved: ReservedRequest) => void

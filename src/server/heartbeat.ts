@@ -7,7 +7,7 @@ const DATABASE_MS = 1_000
 /** A file has one machine, and mostly one process. */
 const FILE_MS = 5_000
 
-export interface HeartbeatOptions {
+interface HeartbeatOptions {
   readonly store: Pick<Store, 'noteInstance' | 'forgetInstance'>
   readonly config: Config
   /** The file in force. */
@@ -57,7 +57,7 @@ export function instanceFacts(config: Config): {
 }
 
 /** The same for two files that say the same, but for what is each instance's own. */
-export function configDigest(config: Config): string {
+function configDigest(config: Config): string {
   const { file: _, secrets: __, listen: ___, management: ____, instance: _____, store: ______, ...further } = config
   const { routeLines: _lines, ...shared } = further
   const spread = (_key: string, value: unknown): unknown =>

@@ -64,7 +64,7 @@ export interface FeedTiming {
 /** Signs of life come far more often than what is known may be old. */
 export const FEED_TIMING: FeedTiming = { heartbeatMs: 1_000 }
 
-export interface IssuerLinkOptions extends Omit<StateSurroundings, 'onAvailability'> {
+interface IssuerLinkOptions extends Omit<StateSurroundings, 'onAvailability'> {
   readonly onEvent: (event: IssuerEvent) => void
   readonly meter: FederationMeter
   /** The file in force. */

@@ -34,7 +34,7 @@ export interface StateSurroundings {
   readonly onAvailability: () => void
 }
 
-export interface IssuerStateOptions extends StateSurroundings {
+interface IssuerStateOptions extends StateSurroundings {
   /** How old the knowledge of revocations may be. */
   readonly staleAfterMs: () => number
   /** How long audit lines are kept. */

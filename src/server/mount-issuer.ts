@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts'
 import { type IssuerMount, NO_ISSUER } from './issuer-mount.ts'
 import { masterKeyOf } from './open-store.ts'
 
-export interface MountOptions {
+interface MountOptions {
   /** Undefined where the file asks for no embedded issuer. */
   readonly store: Store | undefined
   readonly now: () => number

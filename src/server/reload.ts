@@ -6,7 +6,7 @@ import { digestOf } from './file-history.ts'
 import type { Server } from './server.ts'
 import { StartFault } from './start-fault.ts'
 
-export interface ReloadOptions {
+interface ReloadOptions {
   readonly server: Server
   readonly log: Log
   /** Milliseconds since the epoch. */

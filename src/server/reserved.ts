@@ -6,7 +6,7 @@ import { BACK_CHANNEL_PATH } from './feed/back-channel.ts'
 import { FEED_PATH, type Feed } from './feed/feed.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 
-export interface ReservedOptions {
+interface ReservedOptions {
   readonly recorder: Recorder
   /** Answers resource metadata, and what nobody else answers. */
   readonly site: (reserved: ReservedRequest) => void

@@ -43,7 +43,7 @@ export interface Runtime extends ServerDependencies {
   readonly state: ServerState
 }
 
-export interface ServerState {
+interface ServerState {
   active: ActiveConfig
   listener: Listener | undefined
   closing: boolean

@@ -112,7 +112,7 @@ export function createSerialQueue(): (work: () => Promise<void>) => Promise<void
   }
 }
 
-export interface ManageOptions {
+interface ManageOptions {
   readonly state: Pick<Runtime['state'], 'closing'>
   readonly metrics: Pick<Runtime['metrics'], 'read'>
   /** What keeps the server from serving besides its end. */

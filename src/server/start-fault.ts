@@ -41,7 +41,7 @@ function shownAddress(address: Exclude<ListenAddress, { readonly fd: number }>):
 }
 
 /** The fault behind certificates that can't be read or don't fit. */
-export function tlsFault(path: string, error: unknown): StartFault {
+function tlsFault(path: string, error: unknown): StartFault {
   const code = codeOf(error)
   const texts: Readonly<Record<string, string>> = {
     ENOENT: 'there is no such file',

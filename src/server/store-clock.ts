@@ -22,7 +22,7 @@ export interface StoreClock {
   close(): void
 }
 
-export interface StoreClockOptions {
+interface StoreClockOptions {
   /** Milliseconds since the epoch, this machine's. */
   readonly now: () => number
   /** Milliseconds, monotonic. */

@@ -32,7 +32,7 @@ export interface PasskeyRecord {
 }
 
 /** A browser in which somebody is asked for no code after the password. */
-export interface RememberedBrowser {
+interface RememberedBrowser {
   /** Of what the browser holds. */
   readonly hash: string
   readonly sub: string
@@ -43,7 +43,7 @@ export interface RememberedBrowser {
 }
 
 /** A request that was refused for the sign-in behind its token alone. */
-export interface KeptWeakSignIn {
+interface KeptWeakSignIn {
   readonly sub: string
   readonly clientId: string
   readonly acr: string | undefined

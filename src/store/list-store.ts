@@ -2,9 +2,9 @@ import type { Revocation } from '../core/revocation.ts'
 import type { AuditRecord, AuthorizationRecord, ClientRecord, SessionRecord, UserRecord } from './records.ts'
 
 /** What lines of the audit are found by: the event, or `sub`, `by`, `client` of the detail. */
-export type AuditKey = 'event' | 'sub' | 'by' | 'client'
+type AuditKey = 'event' | 'sub' | 'by' | 'client'
 
-export interface AuthorizationsOf {
+interface AuthorizationsOf {
   readonly sub?: string | undefined
   readonly clientId?: string | undefined
 }

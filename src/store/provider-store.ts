@@ -39,7 +39,7 @@ export interface ProviderSignIn {
 }
 
 /** What a good word of the provider changes. */
-export type ProviderAnswer = Pick<ProviderSignIn, 'sealed' | 'askedAtMs' | 'endsAtMs'>
+type ProviderAnswer = Pick<ProviderSignIn, 'sealed' | 'askedAtMs' | 'endsAtMs'>
 
 /** A provider's word on somebody's groups, and which tokens that carry a lost one are refused: made until when, for how long. */
 export interface GroupStatement {

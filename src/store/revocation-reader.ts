@@ -14,7 +14,7 @@ export interface RevocationPage {
 }
 
 /** Reads the store's revocations one after another, without a gap. */
-export interface RevocationReader {
+interface RevocationReader {
   /** What came into force since the last call, as far as one page holds. @param now NumericDate, seconds. Throws StoreError. */
   read(now: number): Promise<RevocationPage>
 }

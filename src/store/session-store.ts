@@ -68,7 +68,7 @@ export interface AppPasswordRecord {
 }
 
 /** Where a browser signed in at the issuer, and when it was seen. Times are NumericDate, seconds. */
-export interface SessionFacts {
+interface SessionFacts {
   /** The uid of the session; its lookup key is kept. */
   readonly issuerSession: string
   readonly sub: string
@@ -127,7 +127,7 @@ interface EndedTokens {
 }
 
 /** Browser sessions to end, with their authorizations: those that were opened under a session of the issuer, which ends too. */
-export interface EndBrowserSessions {
+interface EndBrowserSessions {
   /** Its lookup key. */
   readonly issuerSession: string
   /** Whatever was authorized in it ends too, app passwords that were made in it as well. */
@@ -136,7 +136,7 @@ export interface EndBrowserSessions {
 }
 
 /** App passwords to end, and their tokens; the fields are ANDed, and none of them means all. */
-export interface EndAppPasswords {
+interface EndAppPasswords {
   readonly sub?: string
   readonly id?: string
   readonly gid?: string

@@ -7,7 +7,7 @@ import { type CompactJws, isMediaType, isObject, type JsonObject, member, parseC
 import { createBoundedCache } from './token-cache.ts'
 
 /** Remembers what was used once. Bounded; when full, nothing new is taken. */
-export interface ReplayGuard {
+interface ReplayGuard {
   /**
    * `first` for exactly one caller per key until `expiresAt` has passed; `full` when it can't be remembered, which is no proof of anything.
    * @param expiresAt NumericDate, seconds. Must be the bound of what the caller accepts, so that nothing is forgotten too early.
@@ -45,7 +45,7 @@ export function createReplayGuard(maxEntries: number): ReplayGuard {
 }
 
 /** A DPoP proof and what it has to prove. */
-export interface ProofCheck {
+interface ProofCheck {
   readonly proof: string
   /** The access token that came with it. */
   readonly token: string
@@ -65,13 +65,13 @@ export type UseJti = (key: string, expiresAt: number, now: number) => UseAnswer 
 export type UseAnswer = boolean | undefined
 
 /** Undefined when the proof is good. */
-export type ProofFault = Rejection | Unavailable | undefined
+type ProofFault = Rejection | Unavailable | undefined
 
 /** Finds what is wrong with a proof. */
 export type ProofChecker = (check: ProofCheck) => ProofFault | Promise<ProofFault>
 
 /** How far `iat` may lie from our clock either way: clients have clocks of their own. */
-export const PROOF_SECONDS = 60
+const PROOF_SECONDS = 60
 const MAX_KEYS = 10_000
 const MAX_KEY_BYTES = 64 * 1024 * 1024
 

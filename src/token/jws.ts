@@ -2,9 +2,7 @@ import { ownText } from '../core/headers/fields.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
-export type JsonResult =
-  | { readonly ok: true; readonly value: JsonObject }
-  | { readonly ok: false; readonly detail: string }
+type JsonResult = { readonly ok: true; readonly value: JsonObject } | { readonly ok: false; readonly detail: string }
 
 // `ignoreBOM` keeps the mark, which is then no JSON.
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -43,13 +41,13 @@ export interface CompactJws {
   readonly signature: Uint8Array
 }
 
-export type CompactJwsResult =
+type CompactJwsResult =
   | { readonly ok: true; readonly jws: CompactJws }
   /** `detail` has no subject: `is …` or `has …`. */
   | { readonly ok: false; readonly detail: string }
 
 /** Longest token or proof that is looked at, in bytes. */
-export const MAX_JWS_BYTES = 16_384
+const MAX_JWS_BYTES = 16_384
 
 /**
  * Takes a compact JWS apart. Each part is base64url in its one canonical spelling, so that no two strings are one token; header and

@@ -22,7 +22,7 @@ export interface KeySet {
   close(): void
 }
 
-export interface KeySetStats {
+interface KeySetStats {
   readonly keys: number
   /** Since the keys were last seen at their source; undefined: never. */
   readonly ageSeconds: number | undefined

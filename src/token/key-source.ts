@@ -17,7 +17,7 @@ export interface KeyLoader {
 }
 
 /** Keys could not be had; the message is a clause for the log that says why. */
-export class KeyLoadError extends Error {}
+class KeyLoadError extends Error {}
 
 /** Keys of a set beyond this are not looked at. */
 const MAX_KEYS = 100
@@ -30,7 +30,7 @@ export function keysOf(text: string, source: string): readonly PublishedKey[] {
 }
 
 /** A JSON object; undefined for other JSON. */
-export function parse(text: string, source: string): Readonly<Record<string, unknown>> | undefined {
+function parse(text: string, source: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? { ...value } : undefined

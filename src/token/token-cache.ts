@@ -1,7 +1,7 @@
 import { ownText } from '../core/headers/fields.ts'
 
 /** Values by long keys whose ends differ, as those of signed tokens do; bounded in number and bytes. */
-export interface BoundedCache<Value> {
+interface BoundedCache<Value> {
   get(key: string): Value | undefined
   set(key: string, value: Value): void
   delete(key: string): void

@@ -79,7 +79,7 @@ export interface MissingClaim {
   readonly claim: string
 }
 
-export interface VerifierStats {
+interface VerifierStats {
   readonly cacheHits: number
   readonly cacheMisses: number
   readonly cacheSize: number

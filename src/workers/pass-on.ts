@@ -24,7 +24,7 @@ import {
 export type PassOn = (reserved: ReservedRequest) => void
 
 /** Carries the client's address and the request id from a worker to the primary; a client's own never gets through. */
-export const INNER_FIELD = 'x-audgate-inner'
+const INNER_FIELD = 'x-audgate-inner'
 
 /** What is between this process and its client, in CGI form. Framing is the proxy's. */
 const KEPT_HERE: ReadonlySet<string> = new Set(

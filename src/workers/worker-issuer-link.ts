@@ -8,7 +8,7 @@ import type { UseAnswer, UseJti } from '../token/dpop.ts'
 import type { PrimaryMessage, WorkerInit, WorkerLink } from './messages.ts'
 import type { PassOn } from './pass-on.ts'
 
-export interface WorkerIssuerLink {
+interface WorkerIssuerLink {
   readonly open: OpenIssuerLink
   /** Takes in what the primary says about keys, revocations and proofs; other messages are passed over. */
   receive(message: PrimaryMessage): void

@@ -9,7 +9,7 @@ import type { PrimaryMessage, WorkerInit, WorkerLink } from './messages.ts'
 import { createPassOn } from './pass-on.ts'
 import { createWorkerIssuerLink } from './worker-issuer-link.ts'
 
-export interface WorkerOptions {
+interface WorkerOptions {
   readonly link: WorkerLink
   readonly log: Log
   /** It has closed everything, or could not start. @param failed A message that says why has been sent. */

@@ -31,7 +31,7 @@ export interface AdminGateway {
   close(): Promise<void>
 }
 
-export interface AdminGatewayOptions {
+interface AdminGatewayOptions {
   /** Further lines at the top of the file. */
   readonly settings?: string
   /** Further lines of the photos route, and its rules. */
@@ -40,7 +40,7 @@ export interface AdminGatewayOptions {
 }
 
 /** The file of {@link startAdminGateway}. */
-export function adminYaml(port: number, upstream: string, { settings = '', route = '', rules }: AdminGatewayOptions) {
+function adminYaml(port: number, upstream: string, { settings = '', route = '', rules }: AdminGatewayOptions) {
   const url = `http://127.0.0.1:${port}`
   const given =
     rules ?? '{ methods: [read], scopes: ["photos:read"] }\n      - { methods: [write], scopes: ["photos:write"] }'

@@ -28,7 +28,7 @@ export function get(url: string, headers: Readonly<Record<string, string>>, meth
   return plain.send(url, { method, headers })
 }
 
-export interface Ticket {
+interface Ticket {
   readonly url: string
   readonly query_url: string
   readonly path_url: string

@@ -10,7 +10,7 @@ export const GATE = 'gate.example.com'
 export const PHOTOS = `https://${GATE}/photos`
 export const FILES = `https://${GATE}/files`
 
-export interface AskOptions {
+interface AskOptions {
   readonly method?: string
   /** Sent as `Bearer`. */
   readonly token?: string
@@ -39,7 +39,7 @@ export interface Blackbox {
 }
 
 /** What stands in the file besides routes. Each is YAML text. */
-export interface Around {
+interface Around {
   /** Top-level keys. */
   readonly settings?: string
   /** Further items of `trusted_issuers`. */

@@ -11,7 +11,7 @@ import { startGateway, type TestGateway } from './gateway-under-test.ts'
 export const ALICE = { username: 'alice', password: 'correct horse battery staple' }
 export const BOB = { username: 'bob', password: 'another horse battery staple' }
 export const PHOTOS_HOST = 'photos.localhost'
-export const FILES_HOST = 'files.localhost'
+const FILES_HOST = 'files.localhost'
 
 /** What an upstream got. */
 export interface Arrived {
@@ -36,7 +36,7 @@ export interface BrowserGateway {
   close(): Promise<void>
 }
 
-export interface BrowserGatewayOptions {
+interface BrowserGatewayOptions {
   /** Further lines of the photos route. */
   readonly photos?: string
   readonly settings?: string
@@ -168,7 +168,7 @@ export interface Answered {
   readonly url: string
 }
 
-export interface Sending {
+interface Sending {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string

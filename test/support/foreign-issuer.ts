@@ -4,7 +4,7 @@ import type { JWK } from 'jose'
 import Provider, { type Configuration } from 'oidc-provider'
 import { makeKey, type TestKey } from './keys.ts'
 
-export interface ForeignIssuerOptions {
+interface ForeignIssuerOptions {
   /** Resource identifier → scopes that it knows. */
   readonly resources: Readonly<Record<string, readonly string[]>>
   /** Claims put into every access token, such as `groups` and `username`. */

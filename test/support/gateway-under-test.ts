@@ -9,7 +9,7 @@ import { type MintOptions, makeKey, mintToken, TEST_ISSUER, type TestKey } from 
 
 export type LogLine = Readonly<Record<string, unknown>>
 
-export interface GatewayOptions {
+interface GatewayOptions {
   /** routes.yaml. `listen` is put before it unless it says one; `$KEYS` stands for a file with the keys of {@link TEST_ISSUER}. */
   readonly yaml: string
   readonly env?: Readonly<Record<string, string>>

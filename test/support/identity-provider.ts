@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import Provider, { type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
 
 /** Somebody at the provider. `claims` are sent as they are, `groups` under the claim of the kind. */
-export interface ProviderAccount {
+interface ProviderAccount {
   readonly sub: string
   readonly name?: string
   readonly username?: string
@@ -17,7 +17,7 @@ export interface ProviderAccount {
 }
 
 /** How a kind of provider behaves, as far as a client can tell. */
-export interface ProviderKind {
+interface ProviderKind {
   /** Behind the origin. */
   readonly path: string
   readonly scopes: readonly string[]
@@ -37,7 +37,7 @@ const list = (claim: string, places: readonly ('id_token' | 'userinfo')[]) => ({
 const BOTH = ['id_token', 'userinfo'] as const
 
 /** One row a kind, after what is known of each. */
-export const KINDS = {
+const KINDS = {
   authentik: {
     path: '/application/o/gate/',
     scopes: ['openid', 'profile', 'email', 'offline_access'],
@@ -87,7 +87,7 @@ export const KINDS = {
 export type KindName = keyof typeof KINDS
 
 /** What a test bends. Set and changed at any time. */
-export interface Defects {
+interface Defects {
   /** Changes an answer of the token endpoint before it is sent. */
   token?: ((body: Record<string, unknown>) => Promise<Record<string, unknown>> | Record<string, unknown>) | undefined
   /** Changes the metadata. */
@@ -122,7 +122,7 @@ export interface TestProvider {
   close(): Promise<void>
 }
 
-export interface TestProviderOptions {
+interface TestProviderOptions {
   readonly kind: KindName
   readonly change?: Partial<ProviderKind>
   /** Where the client is sent back to; `*` is anywhere. */

@@ -41,7 +41,7 @@ export interface IssuerUnderTest {
   close(): Promise<void>
 }
 
-export interface IssuerOptions {
+interface IssuerOptions {
   readonly settings?: Partial<IssuerSettings>
   readonly registrationToken?: string
   readonly now?: () => number
@@ -56,7 +56,7 @@ export interface IssuerOptions {
 }
 
 /** The photo and file resources of the examples, below `origin`. */
-export function sampleResources(origin: string): readonly Resource[] {
+function sampleResources(origin: string): readonly Resource[] {
   const resource = (path: string, name: string, plural: string, claims: readonly string[]): Resource => ({
     identifier: `${origin}/${path}` as ResourceIdentifier,
     name,

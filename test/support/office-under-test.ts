@@ -8,7 +8,7 @@ import { type StartedChromium, startChromium } from './chromium.ts'
 import { type CommandLine, commandLine } from './command-line.ts'
 import { freePorts } from './free-ports.ts'
 
-export const PASSWORD = 'a long password of ada'
+const PASSWORD = 'a long password of ada'
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 

@@ -14,7 +14,7 @@ const AUDGATE = join(import.meta.dirname, '../../src/cli/audgate.js')
 /** Where the native clients of a {@link BlackBox} are sent back to; nobody listens there. */
 export const CALLBACK = 'http://127.0.0.1:7001/cb'
 
-export interface Finished {
+interface Finished {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
@@ -62,7 +62,7 @@ export interface BlackBox {
   close(): Promise<void>
 }
 
-export interface BlackBoxOptions {
+interface BlackBoxOptions {
   /** Lines under `issuer:`. */
   readonly issuer?: string
   /** Further lines at the top. */
@@ -71,7 +71,7 @@ export interface BlackBoxOptions {
 }
 
 /** The file that a {@link BlackBox} serves: photos and files at one upstream, and the origin itself without a path. */
-export function blackBoxYaml(url: string, upstream: string, { issuer = '', settings = '' }: BlackBoxOptions): string {
+function blackBoxYaml(url: string, upstream: string, { issuer = '', settings = '' }: BlackBoxOptions): string {
   const resource = (path: string): string => `
   - id: ${url}/${path}
     name: The ${path}

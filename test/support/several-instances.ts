@@ -22,7 +22,7 @@ export const SECRETS = {
 } as const
 export const REDIRECT = 'http://127.0.0.1/callback'
 
-export interface InstanceOptions {
+interface InstanceOptions {
   /** What stands behind `store:`, a text or a map in one line. Default: the database itself. */
   readonly store?: string
   /** Further lines of routes.yaml. */

@@ -7,7 +7,7 @@ import { cursorOf, keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
 import { subOf } from './person.ts'
 
 /** A sign-in of one client for one person. */
-export const AUTHORIZATION = z.object({
+const AUTHORIZATION = z.object({
   gid: z.string(),
   sub: z.string(),
   username: z.string().optional(),

@@ -26,7 +26,7 @@ export const CLIENT = z.object({
   created_at: TIME,
 })
 
-export const CLIENT_DETAIL = CLIENT.extend({
+const CLIENT_DETAIL = CLIENT.extend({
   secrets: z.array(z.object({ id: z.string(), created_at: TIME, last_used_at: TIME.optional() })),
   counts: z.object({ authorizations: z.number() }),
 })
@@ -52,7 +52,7 @@ export function shownClient(client: ClientRecord): z.output<typeof CLIENT> {
   }
 }
 
-export async function clientDetail(
+async function clientDetail(
   { store, issuer }: Pick<AdminDependencies, 'store' | 'issuer'>,
   client: ClientRecord,
 ): Promise<z.output<typeof CLIENT_DETAIL>> {

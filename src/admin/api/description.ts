@@ -5,7 +5,7 @@ import type { Access } from './demand.ts'
 type Transform = typeof jsonSchemaTransform
 
 /** What every refusal is (RFC 9457). */
-export const PROBLEM = z.looseObject({
+const PROBLEM = z.looseObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),

@@ -60,7 +60,7 @@ export function keyOf(cursor: string, kind: string): string | number {
   throw invalid('cursor', 'is none that was given here; begin without one')
 }
 
-export interface Walk<Row, Key extends string | number> {
+interface Walk<Row, Key extends string | number> {
   readonly from: Key
   readonly limit: number
   /** The rows after a key, in its order. */

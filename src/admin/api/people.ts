@@ -27,7 +27,7 @@ export const PERSON = z.object({
   created_at: TIME,
 })
 
-export const PERSON_DETAIL = PERSON.extend({
+const PERSON_DETAIL = PERSON.extend({
   gives: z.array(GIVES),
   factors: z.array(FACTOR),
   counts: z.object({ authorizations: z.number(), sessions: z.number() }),
@@ -69,7 +69,7 @@ export function givesOf(resources: readonly Resource[], groups: readonly string[
 }
 
 /** A person with all that the page of one shows. */
-export async function personDetail(
+async function personDetail(
   { store, view, now }: AdminDependencies,
   user: UserRecord,
 ): Promise<z.output<typeof PERSON_DETAIL>> {

@@ -3,7 +3,7 @@ import type { Store, UserRecord } from '../../store/store.ts'
 import { notFound } from '../problem.ts'
 
 /** The person that a query or body names: by `sub`, or by user name. */
-export async function findPerson(store: Store, named: string): Promise<UserRecord | undefined> {
+async function findPerson(store: Store, named: string): Promise<UserRecord | undefined> {
   return (await store.userBySub(named)) ?? (await store.userByName(named))
 }
 

@@ -5,7 +5,7 @@ import type { Decision, Proof, TokenFacts } from './decision.ts'
 const TOKEN_SECONDS = 300
 
 /** A check that was made; the last one of a refusal carries its reason. */
-export interface MadeCheck extends JudgedCheck {
+interface MadeCheck extends JudgedCheck {
   readonly reason?: string
 }
 
@@ -33,7 +33,7 @@ export async function passesNow(
 }
 
 /** Evidence in words of the one that was kept. */
-export function evidenceOf(proof: Proof): Evidence {
+function evidenceOf(proof: Proof): Evidence {
   if (proof.kind === 'none') return { kind: 'none' }
   return proof.kind === 'fault' ? proof.evidence : { kind: 'verified', token: tokenOf(proof.token) }
 }

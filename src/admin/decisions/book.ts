@@ -14,7 +14,7 @@ export type Told =
   /** So many were left out: it reads too slowly. */
   | { readonly kind: 'gap'; readonly missed: number }
 
-export interface Numbered {
+interface Numbered {
   /** Ascending in the order of arrival. */
   readonly number: number
   readonly decision: Decision
@@ -26,7 +26,7 @@ export interface Listener {
   close(): void
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly by: string
   readonly filter: DecisionFilter
   /** Begins with what is kept after this number; undefined: with what comes. */

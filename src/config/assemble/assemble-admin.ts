@@ -8,7 +8,7 @@ import type { FILE } from '../schema/file-schema.ts'
 import { methodSet } from '../schema/route-schema.ts'
 
 /** Where the API lies on the origin of `public_url`; its resource is named by it, too. */
-export const ADMIN_API_PATH = '/admin/api'
+const ADMIN_API_PATH = '/admin/api'
 
 const READ = 'admin:read' as Scope
 const WRITE = 'admin:write' as Scope

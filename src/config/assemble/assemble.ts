@@ -24,7 +24,7 @@ import { assembleAdmin } from './assemble-admin.ts'
 import { assembleProvider } from './assemble-provider.ts'
 
 /** @param publicUrl Stands in for `embedded`: it is what tokens of the embedded issuer carry as `iss`. */
-export function assembleResource(checked: Complete<typeof RESOURCE>, publicUrl: string): Resource {
+function assembleResource(checked: Complete<typeof RESOURCE>, publicUrl: string): Resource {
   const issuers = (checked.issuers ?? ['embedded']).map((issuer) => (issuer === 'embedded' ? publicUrl : issuer))
   return {
     // The file's texts are checked by now: this is where the brands of resources and scopes are sealed.
@@ -40,7 +40,7 @@ export function assembleResource(checked: Complete<typeof RESOURCE>, publicUrl: 
   }
 }
 
-export function sealScope(text: string): Scope {
+function sealScope(text: string): Scope {
   return text as Scope
 }
 
@@ -53,7 +53,7 @@ function metadataUrl(identifier: string): string {
 type CheckedRoute = Complete<typeof ROUTE>
 
 /** @param resources The values that the issuer works with too: the route holds the very same object. */
-export function assembleRoute(checked: CheckedRoute, resources: readonly Resource[], authorities: Authorities): Route {
+function assembleRoute(checked: CheckedRoute, resources: readonly Resource[], authorities: Authorities): Route {
   const { timeouts } = checked
   return {
     id: checked.id,
@@ -124,10 +124,10 @@ function assembleRule(rule: NonNullable<CheckedRoute['rules']>[number]): Rule {
 }
 
 /** A file that gave no problem, in the file's own words. */
-export type CheckedFile = Complete<typeof FILE>
+type CheckedFile = Complete<typeof FILE>
 
 /** What belongs to a file and does not stand in it. */
-export interface Surroundings {
+interface Surroundings {
   /** Its folder is what paths are relative to. */
   readonly file: string
   /** Those that values of it came from. */

@@ -17,7 +17,7 @@ export function checkCredentials(checking: Checking): void {
 }
 
 /** A host that browsers take for this machine: loopback addresses and names, those below `localhost` too (RFC 6761 §6.3). */
-export function isLoopbackName(host: string): boolean {
+function isLoopbackName(host: string): boolean {
   return isLoopbackHost(host) || host.endsWith('.localhost')
 }
 

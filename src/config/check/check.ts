@@ -6,7 +6,7 @@ import { type Path, type Problems, placeOfKey, placeOfValue, quoted, type Source
 
 export type FileDraft = Draft<typeof FILE>
 export type ResourceDraft = Item<NonNullable<FileDraft['resources']>>
-export type TrustedIssuerDraft = Item<NonNullable<FileDraft['trusted_issuers']>>
+type TrustedIssuerDraft = Item<NonNullable<FileDraft['trusted_issuers']>>
 export type RouteDraft = Item<NonNullable<FileDraft['routes']>>
 
 type Item<List extends readonly unknown[]> = NonNullable<List[number]>

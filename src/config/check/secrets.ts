@@ -15,7 +15,7 @@ const NAMES: Readonly<Record<keyof Secrets, string>> = {
 export const SECRET_VARIABLES: readonly string[] = Object.values(NAMES).flatMap((name) => [name, `${name}_FILE`])
 
 /** @property faults Sentences for the person who starts it; none shows a value. */
-export interface ReadSecrets {
+interface ReadSecrets {
   readonly secrets: Secrets
   readonly faults: readonly string[]
 }

@@ -77,7 +77,7 @@ const FOLLOWING = z
   .meta({ description: 'A gateway on its own: the reserved paths are passed on to another audgate.' })
 
 /** `issuer` in all its forms. */
-export const ISSUER = z
+const ISSUER = z
   .union([z.literal(false, { error: 'must be false, or a map of settings' }), EMBEDDED, FOLLOWING], {
     error: 'must be false, or a map of settings',
   })
@@ -112,7 +112,7 @@ const TICKETS = z
 const TOKEN_TYPE = wordLeaf('`typ` of an access token.', ['at+jwt', 'jwt', 'none'])
 
 /** One entry of `trusted_issuers`. */
-export const TRUSTED_ISSUER = z
+const TRUSTED_ISSUER = z
   .strictObject({
     issuer: textLeaf('Exactly the `iss` of its tokens.', parseIssuerIdentifier),
     jwks_uri: textLeaf('Where its keys are; default: what its metadata says.', parseKeysUri).optional(),

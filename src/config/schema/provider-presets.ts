@@ -1,7 +1,7 @@
 import type { PresetName } from '../../core/identity-provider.ts'
 
 /** How a provider of a kind is told by its issuer, and what it is known to need. */
-export interface ProviderPreset {
+interface ProviderPreset {
   /** What the button says when the file doesn't. */
   readonly label: string
   /** A host, `*.` before it for all below it; undefined: the host says nothing. */
@@ -132,7 +132,7 @@ export function isOpenToAnyone(preset: PresetName, issuer: string): boolean {
 }
 
 /** The tenant id that an issuer of Entra names; undefined for those that stand for every tenant. */
-export function tenantOf(issuer: string): string | undefined {
+function tenantOf(issuer: string): string | undefined {
   return /^\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\//i.exec(new URL(issuer).pathname)?.[1]
 }
 

@@ -35,7 +35,7 @@ const FURTHER_METHODS: readonly string[] = [
 ]
 
 /** `read`, `write`, `any` or a method as clients send it: methods are case-sensitive (RFC 9110 §9.1). */
-export function parseMethod(text: string): Parsed<string> {
+function parseMethod(text: string): Parsed<string> {
   if (WORDS.includes(text)) return parsed(text)
   const capitals = text.toUpperCase()
   const known = [...METHODS, ...FURTHER_METHODS]

@@ -4,7 +4,7 @@ import type { PostgresHost, StoreConfig } from '../config.ts'
 import { faulty, type Parsed, parsed, parseLifetime, parseTimeout, plainText, textLeaf, wordLeaf } from './leaf.ts'
 
 /** What `store` names, before it is joined with the rest of the file. */
-export type StoreAddress =
+type StoreAddress =
   | { readonly kind: 'sqlite'; readonly path: string }
   | {
       readonly kind: 'postgres'

@@ -1,5 +1,5 @@
 /** What happens to a client's field on its way upstream, whatever the route says. */
-export type FieldFate =
+type FieldFate =
   /** Stays here, whoever sends it. */
   | 'never'
   /** Passes from trusted proxies only: it says who is at the other end. */

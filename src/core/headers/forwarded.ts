@@ -1,7 +1,7 @@
 import { type Address, addressText, parseAddress } from '../address.ts'
 
 /** A block of addresses of one family. IPv4 blocks cover v4-mapped addresses, IPv6 ones never do. */
-export interface Cidr {
+interface Cidr {
   readonly address: Address
   readonly bits: number
 }
@@ -61,7 +61,7 @@ export interface ResolvedClient {
   readonly forwardedPrefix: string
 }
 
-export interface ConnectionFacts {
+interface ConnectionFacts {
   readonly peerAddress: string
   readonly rawHeaders: readonly string[]
   readonly trusted: readonly TrustedPeer[]

@@ -3,15 +3,15 @@ import type { VerifiedToken } from '../token.ts'
 import { cgiName } from './fields.ts'
 
 /** What an identity header is made from. */
-export type IdentitySource = 'username' | 'subject' | 'groups' | 'email' | 'name' | 'client' | 'issuer' | 'scope'
+type IdentitySource = 'username' | 'subject' | 'groups' | 'email' | 'name' | 'client' | 'issuer' | 'scope'
 
-export interface IdentityHeader {
+interface IdentityHeader {
   readonly name: string
   readonly source: IdentitySource
 }
 
 /** Bytes of values that are sent upstream, after encoding. */
-export const MAX_IDENTITY_BYTES = 8192
+const MAX_IDENTITY_BYTES = 8192
 
 /** The header sets by name. Every name in here is protected on every route, whichever set it uses. */
 export const IDENTITY_SETS: Readonly<Record<IdentitySet, readonly IdentityHeader[]>> = {
@@ -103,7 +103,7 @@ const PLAIN_MEMBER = /^(?! )[ -$&-+\--~]*(?<! )$/
 type Value = string | readonly string[]
 
 /** Where one header of a route comes from. */
-export interface IdentityReader {
+interface IdentityReader {
   readonly name: string
   readonly read: (token: VerifiedToken | undefined) => Value
 }

@@ -1,7 +1,7 @@
 import { decodeOnce } from '../paths/target.ts'
 
 /** How one cookie of the gateway's own is kept by a browser. */
-export type CookieHold =
+type CookieHold =
   /** Any origin; for plain http on loopback. */
   | 'plain'
   /** To https: any path and domain. */

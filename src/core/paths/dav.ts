@@ -13,7 +13,7 @@ import { upstreamHost, upstreamTarget } from './upstream-target.ts'
  * Puts every resource tag of an `If` field (RFC 4918 §10.4.2) through `map`; lists of conditions pass as they are. What `map` answers other
  * than a text is the result. Undefined for a field that is neither lists nor tagged lists.
  */
-export function rewriteTags<Fault extends object>(
+function rewriteTags<Fault extends object>(
   value: string,
   map: (reference: string) => string | Fault,
 ): string | Fault | undefined {
@@ -60,7 +60,7 @@ export interface DestinationInput {
   readonly now: number
 }
 
-export type DestinationResult =
+type DestinationResult =
   | { readonly kind: 'allowed'; readonly dav: DavHeaders }
   | { readonly kind: 'deny'; readonly denial: Denial }
 

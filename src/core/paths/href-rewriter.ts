@@ -3,7 +3,7 @@ import type { Route } from '../route.ts'
 import { clientReference } from './client-reference.ts'
 
 /** Turns a body into another as it streams. */
-export interface BodyRewriter {
+interface BodyRewriter {
   push(chunk: Uint8Array): Uint8Array
   /** What was held back; called once, at the end of the body. */
   end(): Uint8Array

@@ -8,7 +8,7 @@ export interface OwnAuthorities {
   owns(protocol: 'http' | 'https', authority: string): boolean
 }
 
-export interface AuthoritySources {
+interface AuthoritySources {
   /** Absolute http(s) URLs that lead to us: `public_url` (the first), ids of resources. */
   readonly urls: readonly string[]
   /** Hosts that routes name, on every port. */

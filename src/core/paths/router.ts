@@ -1,14 +1,14 @@
 import type { Route } from '../route.ts'
 import { comparable, foldCase, type Target } from './target.ts'
 
-export type Selection =
+type Selection =
   /** `relativePath`: as received, without the route's path; begins with a slash. */
   | { readonly kind: 'route'; readonly route: Route; readonly relativePath: string }
   | { readonly kind: 'none' }
   | { readonly kind: 'ambiguous'; readonly detail: string }
 
 /** One route's standing at one request, for `explain`. */
-export interface Candidate {
+interface Candidate {
   readonly route: Route
   readonly standing: 'selected' | 'other_host' | 'other_path' | 'less_specific'
 }
@@ -172,7 +172,7 @@ function createBrowserRoutes(routes: readonly Route[]): Router['browserRoutes'] 
 export const METADATA_PATH = '/.well-known/oauth-protected-resource'
 
 /** What is served besides routes, with all below it; only that is kept from them. */
-export interface Served {
+interface Served {
   /** Here, or by the audgate that this one follows. */
   readonly issuer: boolean
   readonly admin: boolean

@@ -2,7 +2,7 @@
 const NEVER_PLAIN = new Set([...' "<>^`{|}'].map((char) => char.charCodeAt(0)))
 
 /** The byte that the escape at `text[at]` stands for, or -1 when no `%` and two hex digits stand there. */
-export function escapedByte(text: string, at: number): number {
+function escapedByte(text: string, at: number): number {
   if (text.charCodeAt(at) !== 0x25) return -1
   const high = hexDigit(text.charCodeAt(at + 1))
   const low = hexDigit(text.charCodeAt(at + 2))
@@ -95,7 +95,7 @@ export interface Target {
   readonly encodedSlash: boolean
 }
 
-export type TargetResult =
+type TargetResult =
   | { readonly ok: true; readonly target: Target }
   | { readonly ok: false; readonly reason: 'ambiguous_path' | 'malformed_request'; readonly detail: string }
 

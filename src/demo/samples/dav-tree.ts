@@ -9,7 +9,7 @@ interface NodeTimes {
   readonly dead: Map<string, string>
 }
 
-export interface DavFile extends NodeTimes, StoredBytes {
+interface DavFile extends NodeTimes, StoredBytes {
   readonly kind: 'file'
 }
 

@@ -6,10 +6,10 @@ import { Refusal } from './sample-server.ts'
 type PropName = `{${string}}${string}`
 
 /** What a PROPFIND asks for. */
-export type Wanted = 'all' | 'names' | readonly PropName[]
+type Wanted = 'all' | 'names' | readonly PropName[]
 
 /** One property that PROPPATCH sets to a text, or (undefined) removes. */
-export interface PropChange {
+interface PropChange {
   readonly name: PropName
   readonly text: string | undefined
 }

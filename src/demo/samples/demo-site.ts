@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { escapeHtml } from './sample-page.ts'
 import { Refusal, type SampleOptions, type SampleServer, send, startSample, targetOf } from './sample-server.ts'
 
-export interface DemoSiteOptions extends SampleOptions {
+interface DemoSiteOptions extends SampleOptions {
   /** Where people reach the gateway, `http://localhost:8080` in the shipped routes.yaml; stands in the commands. */
   readonly publicUrl: string
 }

@@ -2,7 +2,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
 /** Draws scenes in a thread of its own, each once. */
-export interface Painter {
+interface Painter {
   /** The PNG of a scene by its id, `width` pixels wide. */
   paint(id: string, width: number): Promise<Buffer>
   close(): Promise<void>

@@ -2,7 +2,7 @@ import { ownCookieName, withoutDoubledOwnCookies } from '../../core/headers/own-
 import { isSecure, type Policy } from '../policy.ts'
 
 /** `web`: the session · `flow`: binds sign-ins to the browser that began them. */
-export type BrowserCookie = 'web' | 'flow'
+type BrowserCookie = 'web' | 'flow'
 
 const ID = /^[A-Za-z0-9_-]{22,43}$/
 

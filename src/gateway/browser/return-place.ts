@@ -5,7 +5,7 @@ import type { Route } from '../../core/route.ts'
 import type { Policy } from '../policy.ts'
 
 /** Where a sign-in comes back to: a path of this host, and the resource that it is for. */
-export interface ReturnPlace {
+interface ReturnPlace {
   readonly route: Route
   readonly resource: Resource
   readonly target: Target
@@ -20,7 +20,7 @@ export function returnPlace(policy: Policy, host: string, path: string): ReturnP
 }
 
 /** The same without falling back. */
-export function placeAt(policy: Policy, host: string, path: string): ReturnPlace | undefined {
+function placeAt(policy: Policy, host: string, path: string): ReturnPlace | undefined {
   if (!/^\/(?![/\\])[!-~]*$/.test(path) || path.includes('#') || path.includes('\\')) return undefined
   const parsed = parseTarget(path)
   if (!parsed.ok || isWithin(BROWSER_PATH, parsed.target.readings[0] ?? '/')) return undefined

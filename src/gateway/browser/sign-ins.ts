@@ -95,7 +95,7 @@ export function signInUrl(policy: Policy, host: string, returnPath: string): str
   return `${originOf(policy, host)}/.audgate/sign-in?return_to=${encodeURIComponent(returnPath)}`
 }
 
-export interface SignInAsk {
+interface SignInAsk {
   readonly host: string
   readonly resource: string
   /** Path and query. */

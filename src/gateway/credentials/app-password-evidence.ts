@@ -9,7 +9,7 @@ import { ExchangedTokens, type Held, NOBODY_ANSWERS, withoutToken } from './exch
 const WRONG = 'this app password is unknown here, or is over: make a new one'
 
 /** The evidence, and the answer in its place where too many unknown passwords came from one address. */
-export interface AppPasswordEvidence {
+interface AppPasswordEvidence {
   readonly evidence: Evidence
   readonly throttled: Denial | undefined
 }

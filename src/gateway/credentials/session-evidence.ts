@@ -5,14 +5,14 @@ import type { BackChannel } from './back-channel.ts'
 import { ExchangedTokens, type Held, NOBODY_ANSWERS, withoutToken } from './exchanged-tokens.ts'
 
 /** A browser's cookie at a host, and the resource that it is used for. */
-export interface PresentedSession {
+interface PresentedSession {
   /** SHA-256 of the cookie's id, base64url. */
   readonly idHash: string
   readonly origin: string
   readonly resource: string
 }
 
-export interface SessionFacts {
+interface SessionFacts {
   /** NumericDate, seconds; all zero for a session that is gone. */
   readonly idleExpiresAt: number
   readonly expiresAt: number

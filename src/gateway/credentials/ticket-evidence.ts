@@ -7,7 +7,7 @@ import type { BackChannel } from './back-channel.ts'
 import { ExchangedTokens, type Held, NOBODY_ANSWERS, withoutToken } from './exchanged-tokens.ts'
 
 /** Where a ticket is used. */
-export interface TicketUse {
+interface TicketUse {
   readonly ticket: TicketTarget
   readonly method: string
   readonly host: string

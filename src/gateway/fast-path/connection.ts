@@ -3,7 +3,7 @@ import { type FieldBlock, readPlainHead } from './head.ts'
 import { FastPathRequest } from './request.ts'
 import { FastPathResponse } from './response.ts'
 
-export interface FastPathOwner {
+interface FastPathOwner {
   /** Whether a request target may be taken at all; others go to the full parser. */
   readonly takes: (url: string) => boolean
   /** Takes a request that came whole and without a body. */

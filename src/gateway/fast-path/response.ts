@@ -14,7 +14,7 @@ const KEPT_ALIVE = 'Connection: keep-alive\r\n\r\n'
 const CLOSED = 'Connection: close\r\n\r\n'
 
 /** What the connection is told: `keep` says whether it may carry another request. */
-export type Finished = (keep: boolean) => void
+type Finished = (keep: boolean) => void
 
 /**
  * An answer on a socket of ours, in the shape that the data path uses of `http.ServerResponse`: one head, then bytes framed by

@@ -20,7 +20,7 @@ import { accountClient, accountForm, knownClient, type Outcome, outcomeFor, type
 import { waysIn } from './ways-in.ts'
 
 /** Scopes of one resource that an app has, since when. */
-export interface ConnectedResource {
+interface ConnectedResource {
   /** '' holds the OpenID scopes. */
   readonly identifier: string
   readonly scopes: readonly string[]
@@ -45,7 +45,7 @@ export interface Connection {
  * What is connected to a person, by client, the one used last first: from consents, and from authorizations, since clients that
  * nobody is asked about have no consent and can act all the same. A consent in which everything was left out connects nothing.
  */
-export function connectionsOf(
+function connectionsOf(
   consents: readonly ConsentRecord[],
   authorizations: readonly AuthorizationRecord[],
 ): readonly Connection[] {

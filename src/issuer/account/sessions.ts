@@ -22,7 +22,7 @@ export interface BrowserSession {
 }
 
 /** How somebody signed in, where it wasn't by password a moment ago. */
-export interface SessionOrigin {
+interface SessionOrigin {
   /** NumericDate, seconds. */
   readonly authTime: number
   readonly acr: string | undefined

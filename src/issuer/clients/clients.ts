@@ -37,7 +37,7 @@ export type AddedClient =
   | { readonly kind: 'invalid'; readonly problem: string }
 
 /** Whether clients of this type can keep a secret. */
-export function hasSecret(type: ClientType): boolean {
+function hasSecret(type: ClientType): boolean {
   return type === 'web' || type === 'service'
 }
 

@@ -22,7 +22,7 @@ export interface DocumentSource {
   keep(url: string): Promise<void>
 }
 
-export interface DocumentSourceOptions {
+interface DocumentSourceOptions {
   readonly store: Pick<Store, 'client' | 'model' | 'putModel'>
   /** Milliseconds. */
   readonly now: () => number

@@ -72,7 +72,7 @@ export function registrationFeature({ settings, registrationToken }: IssuerConte
   }
 }
 
-export type ReadRegistration =
+type ReadRegistration =
   | { readonly kind: 'good'; readonly metadata: Record<string, unknown> }
   | {
       readonly kind: 'bad'

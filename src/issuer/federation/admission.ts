@@ -8,7 +8,7 @@ import type { RelyingParty } from './provider/relying-party.ts'
 import { sealTokens } from './sign-in-tokens.ts'
 
 /** Whose account somebody is let into. */
-export type Admission =
+type Admission =
   | { readonly kind: 'admitted'; readonly user: UserRecord; readonly signIn: string }
   /** `detail` is for the log. */
   | { readonly kind: 'refused'; readonly reason: SignInReason; readonly detail: string }

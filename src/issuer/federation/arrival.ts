@@ -8,7 +8,7 @@ import { notAllowed, readPerson } from './provider/provider-person.ts'
 import type { Claims, ProviderTokens, RelyingParty } from './provider/relying-party.ts'
 
 /** What came of a callback. `detail` is for the log. */
-export type Arrived =
+type Arrived =
   | { readonly kind: 'arrived'; readonly arrival: Arrival }
   | { readonly kind: 'refused'; readonly reason: SignInReason; readonly detail: string }
 

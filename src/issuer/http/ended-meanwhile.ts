@@ -4,7 +4,7 @@ import { type IssuerContext, seconds } from '../context.ts'
 import { issuerRequestOf } from './request.ts'
 
 /** Whose authentication something carries, and for which client. */
-export interface Carried {
+interface Carried {
   readonly sub: string | undefined
   readonly clientId: string | undefined
 }

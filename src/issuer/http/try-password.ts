@@ -5,13 +5,13 @@ import { deviceKeyOf } from './cookies.ts'
 import { issuerRequestOf } from './request.ts'
 
 /** What was typed. */
-export interface TypedPassword {
+interface TypedPassword {
   readonly username: string
   readonly password: string
 }
 
 /** What a page knows of a try besides. */
-export interface TryPlace {
+interface TryPlace {
   /** What tells one browser of an address from another; undefined: nothing does here. */
   readonly visitor?: string
   /** What the audit line of a try that fails says besides name and address. */

@@ -14,7 +14,7 @@ export type ConsentingClient = Pick<ClientRecord, 'id' | 'name' | 'thirdParty' |
   readonly addresses: readonly { readonly label: string; readonly url: string }[]
 }
 
-export interface AuthorizationRequest {
+interface AuthorizationRequest {
   readonly user: UserRecord
   readonly client: ConsentingClient
   /** The parameters of the request, as the library keeps them. */

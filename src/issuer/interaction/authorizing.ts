@@ -13,7 +13,7 @@ const { base, Check, Prompt } = interactionPolicy
 type Policy = ReturnType<typeof base>
 type Grant = InstanceType<KoaContextWithOIDC['oidc']['provider']['Grant']>
 
-export interface Authorizing {
+interface Authorizing {
   /** The grant of this authorization, a new one for each device: what ends one leaves a person's others alone. */
   readonly loadExistingGrant: (ctx: KoaContextWithOIDC) => Promise<Grant | undefined>
   /** Sign-in, then the page that says no, then consent. */

@@ -34,7 +34,7 @@ export function wishedSignIn(params: Parameters): SignInNeed {
 }
 
 /** What both ask. */
-export function bothNeeds(one: SignInNeed, other: SignInNeed): SignInNeed {
+function bothNeeds(one: SignInNeed, other: SignInNeed): SignInNeed {
   const ages = [one.maxAge, other.maxAge].filter((age) => age !== undefined)
   return {
     acr: LEVELS.findLast((level) => level === one.acr || level === other.acr),
@@ -43,11 +43,7 @@ export function bothNeeds(one: SignInNeed, other: SignInNeed): SignInNeed {
 }
 
 /** What an authorization asks of the sign-in: by its parameters, by what it asks for, and by a refusal of that client and person a moment ago. */
-export async function needOf(
-  context: IssuerContext,
-  params: Parameters,
-  user: UserRecord | undefined,
-): Promise<SignInNeed> {
+async function needOf(context: IssuerContext, params: Parameters, user: UserRecord | undefined): Promise<SignInNeed> {
   const wished = wishedSignIn(params)
   if (user === undefined) return wished
   const refused = await context.stepUps.refused(user.sub, String(params.client_id))

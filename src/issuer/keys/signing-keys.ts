@@ -4,7 +4,7 @@ import { seal, unseal } from './sealing.ts'
 
 export type SigningAlg = SigningKeyRecord['alg']
 
-export interface SigningKeyOptions {
+interface SigningKeyOptions {
   readonly store: Store
   readonly masterKey: Buffer
   /** Milliseconds. */

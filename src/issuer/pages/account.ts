@@ -12,7 +12,7 @@ import { type ConnectedWay, type WayToConnect, waysInSection } from './ways-in.t
 import { ago, clientName, plainWords } from './words.ts'
 
 /** One sign-in of an app: the family of its tokens. */
-export interface PageDevice {
+interface PageDevice {
   /** What the person knows it by: `Firefox on Linux`. */
   readonly label: string
   /** NumericDate, seconds, as all times here. */
@@ -41,7 +41,7 @@ export interface PageApp {
 }
 
 /** The section with every connected app, each with what it may do, since when, where, and a way to end it. */
-export function connectedApps(apps: readonly PageApp[], now: number): Html {
+function connectedApps(apps: readonly PageApp[], now: number): Html {
   const list = apps.map((app, index) => appCard(app, `app-${index}`, now))
   return html`<section aria-labelledby="apps">
 <h2 id="apps">Connected apps</h2>
@@ -87,7 +87,7 @@ function deviceTable(devices: readonly PageDevice[], name: string, now: number):
 </table>`
 }
 
-export interface AccountModel extends PageFrame {
+interface AccountModel extends PageFrame {
   readonly account: PageAccount & {
     readonly email: string | undefined
     readonly groups: readonly string[]

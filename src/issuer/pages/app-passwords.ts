@@ -70,7 +70,7 @@ ${form(
 </details>`
 }
 
-export interface MadeModel extends PageFrame {
+interface MadeModel extends PageFrame {
   readonly name: string
   readonly resource: string
   /** Shown this once. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 /** An answer to a request for one of the assets, ready to be written. */
-export interface AssetAnswer {
+interface AssetAnswer {
   readonly status: 200 | 304
   readonly headers: Readonly<Record<string, string>>
   /** Empty for 304. The caller leaves it out for HEAD. */

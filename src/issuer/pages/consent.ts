@@ -5,7 +5,7 @@ import { accountLine, clientFacts, clientNamed, type PageAccount, type PageClien
 import { plainWords } from './words.ts'
 
 /** One scope as it is offered. */
-export interface PageScope {
+interface PageScope {
   /** The scope-token; the box's value. */
   readonly scope: string
   /** In words, from routes.yaml. */
@@ -53,7 +53,7 @@ function words(scope: PageScope): Html {
   return html`${plainWords(scope.description, 200, code)} <code>${code}</code>`
 }
 
-export interface ConsentModel extends PageFrame {
+interface ConsentModel extends PageFrame {
   /** Takes any number of `scope` and one `decision`. */
   readonly form: FormTarget
   readonly client: PageClient
@@ -91,7 +91,7 @@ function remembrance(remembered: boolean): Html {
 }
 
 /** A resource that this person may not have, and what would change that. */
-export interface DeniedResource {
+interface DeniedResource {
   readonly name: string
   readonly identifier: string
   /** Groups that give some of what was asked for; none: nobody may have it. */
@@ -100,7 +100,7 @@ export interface DeniedResource {
   readonly level?: boolean
 }
 
-export interface DeniedModel extends PageFrame {
+interface DeniedModel extends PageFrame {
   /** Sends `decision=deny`: the client gets access_denied. */
   readonly form: FormTarget
   readonly client: PageClient

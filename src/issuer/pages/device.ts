@@ -5,7 +5,7 @@ import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientFacts, clientNamed, type PageAccount, type PageClient, switchForm } from './parties.ts'
 import { ago, plainWords } from './words.ts'
 
-export interface DeviceCodeModel extends PageFrame {
+interface DeviceCodeModel extends PageFrame {
   /** Takes `user_code`. */
   readonly form: FormTarget
   /** As typed before, or from the address; '' for none. */
@@ -37,7 +37,7 @@ ${form(model.form, html`${code}<div class="actions"><button class="button primar
   )
 }
 
-export interface DeviceApprovalModel extends PageFrame {
+interface DeviceApprovalModel extends PageFrame {
   /** Takes one `decision` and, where `choosable`, any number of `scope`. */
   readonly form: FormTarget
   readonly client: PageClient
@@ -82,7 +82,7 @@ ${switchForm(model.switchAccount)}`,
   )
 }
 
-export interface DeviceAnsweredModel extends PageFrame {
+interface DeviceAnsweredModel extends PageFrame {
   readonly client: PageClient
 }
 

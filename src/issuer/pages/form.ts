@@ -8,7 +8,7 @@ export interface FormTarget {
   readonly hidden: Readonly<Record<string, string>>
 }
 
-export interface Field {
+interface Field {
   readonly name: string
   readonly label: string
   readonly type: 'text' | 'password'

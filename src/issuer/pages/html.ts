@@ -4,12 +4,12 @@ export interface Html {
 }
 
 /** Attributes for the inside of a tag; {@link attributes} makes them. */
-export interface Attributes {
+interface Attributes {
   readonly [inTag]: string
 }
 
 /** What a hole in {@link html} takes. Strings and numbers are escaped; `undefined` and `false` leave nothing. */
-export type Hole = string | number | Html | readonly Html[] | Attributes | undefined | false
+type Hole = string | number | Html | readonly Html[] | Attributes | undefined | false
 
 type Place = 'text' | 'tag' | 'value'
 
@@ -56,7 +56,7 @@ export function href(url: string): string | undefined {
 }
 
 /** Text with the characters that mean something in HTML as character references. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.toWellFormed().replace(/[&<>"'`]/g, (char) => `&#${char.charCodeAt(0)};`)
 }
 

@@ -16,7 +16,7 @@ export interface PageFrame {
  * Puts the fragment behind where the page's form leads, or its one link. The only script of our pages; they work without it.
  * {@link FRAGMENT_SCRIPT_HASH} belongs to it.
  */
-export const FRAGMENT_SCRIPT = `if (location.hash.length > 1) {
+const FRAGMENT_SCRIPT = `if (location.hash.length > 1) {
   for (const form of document.forms) if (!form.action.includes('#')) form.action += location.hash
   const link = document.querySelector('a.onward')
   if (link && !link.href.includes('#')) location.replace(link.href + location.hash)

@@ -34,7 +34,7 @@ ${form(model.form, buttons)}`,
   )
 }
 
-export interface DoneModel extends PageFrame {
+interface DoneModel extends PageFrame {
   readonly title: string
   /** Paragraphs. */
   readonly text: readonly string[]
@@ -53,7 +53,7 @@ ${model.text.map(paragraph)}
   )
 }
 
-export interface LeadOnModel extends PageFrame {
+interface LeadOnModel extends PageFrame {
   /** A path or URL of ours, or an address that the client has registered; its scheme may be the client's own. */
   readonly url: string
   /** Whose form it was that came before: the app's. */
@@ -80,7 +80,7 @@ function paragraph(text: string): Html {
   return html`<p>${plainWords(text, 500)}</p>`
 }
 
-export interface ErrorModel extends PageFrame {
+interface ErrorModel extends PageFrame {
   /** A few words: `This sign-in has expired`. */
   readonly title: string
   /** What happened, in a sentence. May hold what a client sent. */

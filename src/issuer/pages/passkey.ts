@@ -40,7 +40,7 @@ export function withoutPasskey(text: string): Html {
   return html`<p class="notice note" data-without-passkey="">${text}</p>`
 }
 
-export interface AddPasskeyModel extends PageFrame {
+interface AddPasskeyModel extends PageFrame {
   readonly passkey: PasskeyForm
   readonly account: PageAccount
   /** The name that it gets if nothing else is typed. */
@@ -67,7 +67,7 @@ ${model.cancelUrl !== undefined && html`<p class="after"><a href="${model.cancel
 }
 
 /** One passkey of the account page. */
-export interface PagePasskey {
+interface PagePasskey {
   readonly name: string
   /** It may be on other devices of the person's, too. */
   readonly synced: boolean

@@ -3,7 +3,7 @@ import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount, switchForm } from './parties.ts'
 
-export interface PasswordDueModel extends PageFrame {
+interface PasswordDueModel extends PageFrame {
   readonly account: PageAccount
   /** Goes on with what was begun, once the password is new. */
   readonly goOn: FormTarget
@@ -36,7 +36,7 @@ ${switchForm(model.switchAccount)}`,
   )
 }
 
-export interface NewPasswordModel extends PageFrame {
+interface NewPasswordModel extends PageFrame {
   readonly account: PageAccount
   readonly notices: readonly Notice[]
   readonly password: PasswordFormModel

@@ -82,7 +82,7 @@ export function providerLinks(providers: readonly PageProvider[]): Html {
   )}</div>`
 }
 
-export interface NameTakenModel extends PageFrame {
+interface NameTakenModel extends PageFrame {
   /** Where the person came from. */
   readonly provider: string
   /** The name that is taken or unfit; '' for none. */

@@ -51,7 +51,7 @@ ${rememberDays > 0 && html`<label class="choice"><input type="checkbox" name="re
 )}`
 }
 
-export interface EnrolModel extends PageFrame {
+interface EnrolModel extends PageFrame {
   /** Takes `code`. */
   readonly form: FormTarget
   readonly account: PageAccount
@@ -83,7 +83,7 @@ ${field({ name: 'code', label: 'The code that the app shows now', type: 'text', 
   )
 }
 
-export interface CodesModel extends PageFrame {
+interface CodesModel extends PageFrame {
   readonly codes: readonly string[]
   readonly nextUrl: string
 }

@@ -6,7 +6,7 @@ import { type PasskeyForm, passkeyForm } from './passkey.ts'
 import { type PageProvider, providerLinks } from './provider.ts'
 import { clientName, plainWords } from './words.ts'
 
-export interface SignInModel extends PageFrame {
+interface SignInModel extends PageFrame {
   /** Takes `username` and `password`. */
   readonly form: FormTarget
   /** Who asks; undefined when the person wants to see their own account. */
@@ -64,7 +64,7 @@ function separator(index: number, count: number): string {
   return index === count - 1 ? ' and ' : ', '
 }
 
-export interface SignOutModel extends PageFrame {
+interface SignOutModel extends PageFrame {
   /** Takes `logout=yes` from one button, nothing from the other. */
   readonly form: FormTarget
   /** Undefined when nobody is signed in. */
@@ -90,7 +90,7 @@ ${form(model.form, buttons)}`,
   )
 }
 
-export interface SignedOutModel extends PageFrame {
+interface SignedOutModel extends PageFrame {
   /** Where to go next: a registered address of the client that asked. Other than http(s) and own paths it is left out. */
   readonly next: { readonly url: string; readonly name: string } | undefined
 }

@@ -4,7 +4,7 @@ import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
 import { type PasskeyForm, passkeyForm } from './passkey.ts'
 
-export interface UnmetModel extends PageFrame {
+interface UnmetModel extends PageFrame {
   /** Sends `decision=deny`: the client learns that the sign-in can't be had. */
   readonly form: FormTarget
   readonly client: PageClient

@@ -48,7 +48,7 @@ export function ago(at: number, now: number): Html {
 }
 
 /** `2 March 2026, 12:03:04 UTC`. */
-export function clock(atMs: number): string {
+function clock(atMs: number): string {
   const moment = new Date(atMs)
   return `${moment.toLocaleDateString('en-GB', { dateStyle: 'long', timeZone: 'UTC' })}, ${clockTime(atMs)}`
 }

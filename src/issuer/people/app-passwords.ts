@@ -8,7 +8,7 @@ const MOST_OF_PERSON = 100
 const LONGEST_NAME = 64
 
 /** Seconds. */
-export interface AppPasswordTerms {
+interface AppPasswordTerms {
   readonly max: number
   readonly unused: number
 }
@@ -59,7 +59,7 @@ export async function makeAppPassword(
 }
 
 /** SHA-256, base64url. */
-export function hashAppPassword(password: string): string {
+function hashAppPassword(password: string): string {
   return createHash('sha256').update(password).digest('base64url')
 }
 

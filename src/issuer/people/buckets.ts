@@ -34,7 +34,7 @@ export interface Bucket {
 }
 
 /** One try's place in a bucket; `leave` must be called whatever comes. */
-export interface Attempt {
+interface Attempt {
   readonly full: boolean
   readonly delayMs: number
   failed(): Promise<void>

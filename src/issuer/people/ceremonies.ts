@@ -24,7 +24,7 @@ export interface Asked {
   readonly atMs: number
 }
 
-export interface Ceremonies {
+interface Ceremonies {
   /** A new challenge, and what seals it. */
   begin(asked: Pick<Asked, 'kind' | 'place' | 'sub'>): {
     readonly challenge: Buffer<ArrayBuffer>

@@ -6,7 +6,7 @@ import { hasSecond, type WaysSettings, waysOf } from './factor-rules.ts'
 export const AUTHENTICATOR = 'authenticator'
 
 /** Which factor of whom goes, and what else holds. */
-export interface Removal {
+interface Removal {
   readonly user: UserRecord
   /** {@link AUTHENTICATOR}, or a passkey's. */
   readonly id: string

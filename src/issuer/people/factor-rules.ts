@@ -9,7 +9,7 @@ export interface WaysSettings {
 }
 
 /** Ways to sign in that an account has and that can be used now. */
-export interface Ways {
+interface Ways {
   readonly password: boolean
   readonly passkeys: number
   /** Providers of the file in force, by issuer. */

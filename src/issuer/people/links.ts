@@ -17,14 +17,14 @@ export const MOST_OPEN_LINKS = 5
 export const RESETTABLE = ['password', 'authenticator', 'passkeys'] as const
 
 /** Who makes something, for the audit. */
-export interface Maker {
+interface Maker {
   /** `cli`, the `sub` of a person, or `client:ID`. */
   readonly by: string
   readonly requestId?: string | undefined
   readonly address?: string | undefined
 }
 
-export interface NewLink {
+interface NewLink {
   readonly kind: LinkKind
   readonly user: UserRecord
   readonly seconds: number
@@ -32,7 +32,7 @@ export interface NewLink {
   readonly reset: readonly string[]
 }
 
-export type MadeLink =
+type MadeLink =
   /** `url` is the only place where the secret is. */
   | { readonly kind: 'made'; readonly link: LinkRecord; readonly url: string }
   | { readonly kind: 'too_many' }
@@ -75,7 +75,7 @@ export async function makeLink(
 }
 
 /** Whether the person could sign in, were the account enabled: by a password, a passkey, or at a provider. */
-export async function hasSignIn(store: Store, user: UserRecord): Promise<boolean> {
+async function hasSignIn(store: Store, user: UserRecord): Promise<boolean> {
   if (user.passwordHash !== undefined || (await store.providerLinks(user.sub)).length > 0) return true
   return (await store.passkeys(user.sub)).length > 0
 }

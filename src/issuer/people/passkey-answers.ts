@@ -9,13 +9,13 @@ export const ALGORITHMS: readonly number[] = [-8, -7, -257]
 const LONGEST_ID = 1364
 
 /** Whose origin and RP ID an answer has to name. */
-export interface Party {
+interface Party {
   readonly origin: string
   readonly party: string
 }
 
 /** What is kept of a credential that was made. */
-export type NewCredential = Pick<
+type NewCredential = Pick<
   PasskeyRecord,
   'credentialId' | 'publicKey' | 'counter' | 'backupEligible' | 'backedUp' | 'transports'
 >

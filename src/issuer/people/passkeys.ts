@@ -15,14 +15,14 @@ export interface CeremonyAnswer {
 }
 
 /** Why an assertion is refused, for the audit; people learn that it was. */
-export type PasskeyFault = 'challenge' | 'unknown' | 'other_person' | 'not_verified' | 'counter' | 'backup_eligibility'
+type PasskeyFault = 'challenge' | 'unknown' | 'other_person' | 'not_verified' | 'counter' | 'backup_eligibility'
 
-export type PasskeySignIn =
+type PasskeySignIn =
   | { readonly kind: 'ok'; readonly user: UserRecord; readonly passkey: PasskeyRecord }
   /** `sub`: whose passkey it was said to be, once its signature was good. */
   | { readonly kind: 'refused'; readonly fault: PasskeyFault; readonly sub: string | undefined }
 
-export type PasskeyAdded =
+type PasskeyAdded =
   | { readonly kind: 'added'; readonly passkey: PasskeyRecord }
   | { readonly kind: 'refused' | 'too_many' | 'there' }
 
@@ -44,7 +44,7 @@ export const MOST_PASSKEYS = 20
 const LONGEST_NAME = 64
 
 /** What passkeys depend on; read at each use. */
-export interface PasskeyParts {
+interface PasskeyParts {
   readonly store: Store
   readonly masterKey: Buffer
   /** Milliseconds. */

@@ -5,7 +5,7 @@ import type { Store } from '../../store/store.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 
 /** What was shown beside the password. */
-export type ShownFactor = 'code' | 'recovery'
+type ShownFactor = 'code' | 'recovery'
 
 /** What somebody has beside a password. */
 export interface FactorStanding {

@@ -17,7 +17,7 @@ const MOST = 10_000
 /** A client that tries again and again is noted this often. */
 const AGAIN_MS = 30_000
 
-export interface StepUpParts {
+interface StepUpParts {
   readonly store: Pick<FactorStore, 'noteWeakSignIn' | 'weakSignIn'>
   /** Milliseconds. */
   readonly now: () => number

@@ -24,7 +24,7 @@ export interface SignInAttempt {
 }
 
 /** Who tried, as a log may say it: people type a password where the name belongs. */
-export type Named = { readonly username: string } | { readonly name_hash: string }
+type Named = { readonly username: string } | { readonly name_hash: string }
 
 export type SignInResult =
   /** `deviceKey`: to be kept in a cookie of the device for a year. */
@@ -40,7 +40,7 @@ export type SignInResult =
   /** More tries wait than can be kept; the password was not looked at. */
   | { readonly kind: 'slow'; readonly retryAfterSeconds: number; readonly named: Named }
 
-export interface CodeAttempt<Shown> {
+interface CodeAttempt<Shown> {
   /** Whose password was right. */
   readonly user: UserRecord
   readonly address: string
@@ -67,7 +67,7 @@ export interface SignIn {
   deviceKeyFor(user: UserRecord): string
 }
 
-export interface SignInOptions {
+interface SignInOptions {
   readonly store: Store
   readonly masterKey: Buffer
   /** Milliseconds. */

@@ -2,7 +2,7 @@
 const MOST_VISITORS = 10_000
 
 /** One try of a visitor, from its coming to its answer. */
-export interface Visit {
+interface Visit {
   /** Whether this visitor has failed before, or has another try in line that somebody waits for. */
   readonly tried: boolean
   /** Must be called whatever comes. */

@@ -25,7 +25,7 @@ import { clientAdapter, modelAdapter } from './adapter.ts'
 import { budgeted, visitorSessions } from './visitors.ts'
 
 /** Which of the library's features are on. What is not named here is off, or has no setting. */
-export function engineFeatures(context: IssuerContext, gate: TokenGate): NonNullable<Configuration['features']> {
+function engineFeatures(context: IssuerContext, gate: TokenGate): NonNullable<Configuration['features']> {
   return {
     devInteractions: { enabled: false },
     resourceIndicators: resourceHooks(context, gate),

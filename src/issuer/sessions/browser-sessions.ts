@@ -18,7 +18,7 @@ import { exchange } from './exchange.ts'
 import { type Opening, readOpening, type SessionParts } from './redemption.ts'
 
 /** Browsers that are signed in at hosts of the gateway: opened by a sign-in, asked by gateways, ended by sign-out. */
-export interface BrowserSessions {
+interface BrowserSessions {
   open(question: OpenQuestion): Promise<OpenedSession>
   /** What a session is good for at a resource now. */
   answer(question: SessionQuestion): Promise<SessionAnswer>

@@ -11,7 +11,7 @@ import type { Middleware } from '../http/steps.ts'
 import { createKeyedLock } from '../keyed-lock.ts'
 
 /** An access token of this issuer that is good right now. */
-export interface LiveToken {
+interface LiveToken {
   readonly payload: JWTPayload
   readonly clientId: string
   readonly resource: string

@@ -3,7 +3,7 @@ import { grantableScopes, groupsThatGive, matchResource, type Resource, type Sco
 import type { ClientRecord } from '../../store/store.ts'
 
 /** Who is to be given something: a person by groups, a `service` client by what the operator allowed it. */
-export type Grantee =
+type Grantee =
   | { readonly kind: 'person'; readonly groups: readonly string[] }
   | { readonly kind: 'service'; readonly allow: ClientRecord['allow'] }
 
@@ -21,7 +21,7 @@ export interface Refusal {
 }
 
 /** A scope that a holder may not have. */
-export interface Withheld {
+interface Withheld {
   readonly scope: Scope
   /** Those that would do. */
   readonly groups: readonly string[]
@@ -77,7 +77,7 @@ export function isDenied(offers: readonly Grantable[]): boolean {
 }
 
 /** What a code, device code or refresh token stands for, and what the token request wants of it. */
-export interface TokenRequest {
+interface TokenRequest {
   /** What was consented, in the order asked for. */
   readonly granted: readonly ResourceScopes[]
   /** Whether an OpenID scope was granted, so that a token for userinfo is possible. */

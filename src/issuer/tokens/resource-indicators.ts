@@ -38,7 +38,7 @@ export function resourceHooks(context: IssuerContext, gate: TokenGate): Resource
 }
 
 /** What the authorization request in hand asks for. Throws the library's error when that can't be. */
-export function askOf(context: IssuerContext, ctx: KoaContextWithOIDC): readonly ResourceScopes[] {
+function askOf(context: IssuerContext, ctx: KoaContextWithOIDC): readonly ResourceScopes[] {
   const { resource, scope } = ctx.oidc.params ?? {}
   return readParameters(context, resource, scope)
 }

@@ -4,7 +4,7 @@ import { issuerRequestOf } from '../http/request.ts'
 import { deviceLabel } from './authorization-label.ts'
 
 /** A session of somebody, as the library keeps it. */
-export interface SignedInSession {
+interface SignedInSession {
   readonly uid: string
   readonly sub: string
   /** NumericDate, seconds. */

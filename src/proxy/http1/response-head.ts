@@ -1,7 +1,7 @@
 import { quoted, speechFault } from '../connect-fault.ts'
 
 /** How the end of a body is found (RFC 9112 §6.3). */
-export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
+type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
 
 /** The head of a final or informational answer, framing decided. */
 export interface ResponseHead {
@@ -28,7 +28,7 @@ export interface ResponseHead {
   readonly dated: boolean
 }
 
-export interface HeadFault {
+interface HeadFault {
   readonly fault: string
 }
 

@@ -6,12 +6,12 @@ const MOST = 200
 const MOST_WAITING = 2_000
 
 /** Puts refusals of known callers in the store, a batch a second. */
-export interface RefusalKeeper {
+interface RefusalKeeper {
   add(decisions: readonly Decision[]): void
   close(): Promise<void>
 }
 
-export interface KeeperOptions {
+interface KeeperOptions {
   readonly store: Pick<Store, 'keepRefusals'>
   /** Milliseconds since the epoch. */
   readonly now: () => number

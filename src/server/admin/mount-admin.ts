@@ -26,7 +26,7 @@ const { version: VERSION }: { readonly version: string } = JSON.parse(
 )
 
 /** A call that a page makes for the person whose token it has. */
-export interface PageCall extends AdminCall {
+interface PageCall extends AdminCall {
   readonly token: string
   readonly address: string
   readonly requestId: string
@@ -44,7 +44,7 @@ export interface AdminMount {
   onWatched(listener: (watched: boolean) => void): void
 }
 
-export interface AdminMountOptions {
+interface AdminMountOptions {
   readonly traffic: () => Promise<Traffic>
   readonly workers: number
 }

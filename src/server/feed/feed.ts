@@ -11,14 +11,14 @@ import { answerQuestion, BACK_CHANNEL_PATH } from './back-channel.ts'
 export const FEED_PATH = '/oauth/revocations'
 
 /** Seconds between signs of life; each says how old what the sender knows is. */
-export const HEARTBEAT_SECONDS = 1
+const HEARTBEAT_SECONDS = 1
 
 /** The largest piece that is handed to the connection at once; the next one waits until the follower has read on. */
 const PIECE_BYTES = 48 * 1_024
 /** A follower that reads nothing for so long is cut off; it catches up when it comes back. */
 const PAUSED_MS = 60_000
 
-export interface FeedOptions {
+interface FeedOptions {
   readonly store: Store
   /** AUDGATE_FEED_TOKEN; undefined: there is no feed. */
   readonly feedToken: string | undefined

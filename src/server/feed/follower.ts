@@ -6,7 +6,7 @@ import type { Revocations } from '../revocations.ts'
 import { FEED_PATH } from './feed.ts'
 
 /** One server-sent event: `id`, `event` and `data` of a block. */
-export interface ServerSentEvent {
+interface ServerSentEvent {
   readonly id: string | undefined
   readonly event: string
   readonly data: string
@@ -19,7 +19,7 @@ const MAX_BLOCK_CHARACTERS = 65_536
  * Splits text as it arrives into server-sent events (HTML, section 9.2.6; LF line ends and one data line, as we send them).
  * The function that it answers throws a RangeError when a block exceeds 64 Ki characters.
  */
-export function eventStreamParser(onEvent: (event: ServerSentEvent) => void): (text: string) => void {
+function eventStreamParser(onEvent: (event: ServerSentEvent) => void): (text: string) => void {
   let rest = ''
   return (text) => {
     rest += text
@@ -48,7 +48,7 @@ const LAST_RETRY_MS = 1_000
 /** A clock that is this far behind the issuer's takes tokens for good whose revocation is forgotten already. */
 const MOST_BEHIND_MS = 1_800_000
 
-export interface FollowerOptions {
+interface FollowerOptions {
   /** Origins of the audgates that hold the issuer, all of one store; TLS is verified. The next one is tried when one fails. */
   readonly upstreams: readonly string[]
   readonly feedToken: string
@@ -224,7 +224,7 @@ function refusalText(status: number): string {
   return `the issuer answered ${status}`
 }
 
-export interface FollowingOptions {
+interface FollowingOptions {
   /** Origins of the audgates that hold the issuer. */
   readonly upstreams: readonly string[]
   readonly feedToken: string

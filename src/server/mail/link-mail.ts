@@ -5,7 +5,7 @@ import type { Store } from '../../store/store.ts'
 import { type Mail, sendMail } from './mailer.ts'
 
 /** A one-time link on its way to whom it is for. */
-export interface SentLink {
+interface SentLink {
   readonly kind: 'invite' | 'recover'
   readonly url: string
   /** NumericDate. */

@@ -10,7 +10,7 @@ export interface Mail {
 }
 
 /** `problem` is for the operator; it holds neither the server's address, nor what it answered, nor who the mail was for. */
-export type MailOutcome =
+type MailOutcome =
   | { readonly kind: 'sent' }
   | { readonly kind: 'failed'; readonly fault: string; readonly problem: string }
 

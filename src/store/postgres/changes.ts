@@ -5,7 +5,7 @@ import { integer } from '../sql/row.ts'
 const POLL_MS = 250
 
 /** Tells listeners when keys or revocations have changed: by looking at the counter row, nothing else is relied on. */
-export interface Changes {
+interface Changes {
   /** Looks now: something was committed here. Listeners have been told when this resolves. */
   look(): Promise<void>
   subscribe(listener: () => void): () => void

@@ -88,7 +88,7 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-export function isSqlState(code: string): boolean {
+function isSqlState(code: string): boolean {
   return /^[0-9A-Z]{5}$/.test(code)
 }
 

@@ -4,7 +4,7 @@ import type { PostgresEngine } from './engine.ts'
 import { MIGRATIONS } from './schema.ts'
 
 /** Which migrations a database has had, and the oldest release that still understands it. */
-export interface SchemaVersion {
+interface SchemaVersion {
   /** 0: there are no tables of ours. */
   readonly schema: number
   /** Releases that know fewer migrations than this must not use the database. */

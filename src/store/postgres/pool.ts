@@ -3,7 +3,7 @@ import pg from 'pg'
 import { StoreError } from '../store.ts'
 import { asStoreError, codeOf, isLost } from './errors.ts'
 
-export interface PostgresHost {
+interface PostgresHost {
   readonly host: string
   readonly port: number
 }
@@ -55,7 +55,7 @@ export interface Pool {
  * What the connections of one store know of each other: where one was lost, nobody has to tell that older ones lead nowhere
  * either, so none of them is used again.
  */
-export interface Reach {
+interface Reach {
   /** One was lost just now. */
   lost(): void
   opened(client: pg.Client): void

@@ -1,10 +1,10 @@
 import type { Engine, OpenTransaction, Queries } from './database.ts'
 
 /** What was asked: one statement that reads or changes something, a transaction, or a look at what others did. */
-export type StoreOperation = 'read' | 'write' | 'transaction' | 'watch'
+type StoreOperation = 'read' | 'write' | 'transaction' | 'watch'
 
 /** How a transaction ended. `unknown`: the connection was lost while it was being committed. */
-export type TransactionOutcome = 'commit' | 'rollback' | 'retried' | 'unknown'
+type TransactionOutcome = 'commit' | 'rollback' | 'retried' | 'unknown'
 
 /** Counts what a store does. */
 export interface StoreMeter {
@@ -101,7 +101,7 @@ function wasLost(code: string): boolean {
 }
 
 /** A word of a closed vocabulary: codes of databases and systems. */
-export function codeOfFault(error: unknown): string {
+function codeOfFault(error: unknown): string {
   if (!(error instanceof Error) || error instanceof TypeError) return 'unknown'
   if ('errcode' in error && typeof error.errcode === 'number') return `sqlite_${error.errcode & 0xff}`
   if ('code' in error && /^[A-Z0-9_]{2,40}$/.test(String(error.code))) return String(error.code)

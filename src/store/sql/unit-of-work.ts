@@ -23,7 +23,7 @@ interface Unit {
 }
 
 /** Units of work, and the database that takes part in them. */
-export interface UnitsOfWork {
+interface UnitsOfWork {
   readonly database: Database
   unit<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T>
   /** Carries `step` out in the transaction of the unit in hand, beginning it; outside of a unit nothing happens. */

@@ -6,7 +6,7 @@ import { fact, integer, optionalText, type Row, strings, text } from './row.ts'
 type Users = Pick<Store, 'addUser' | 'userByName' | 'userBySub' | 'users' | 'updateUser'>
 
 /** What an update may touch. */
-export type UserChange = Parameters<Store['updateUser']>[1]
+type UserChange = Parameters<Store['updateUser']>[1]
 
 /** People. */
 export function userQueries(database: Database): Users {

@@ -4,7 +4,7 @@ import type { SqliteEngine } from './engine.ts'
 /** How often other processes' commits are looked for. */
 const POLL_MS = 100
 
-export interface Changes {
+interface Changes {
   /** Tells the listeners when keys or revocations have changed since the last look. */
   look(): void
   subscribe(listener: () => void): () => void

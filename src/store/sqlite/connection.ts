@@ -9,7 +9,7 @@ import { MIGRATIONS } from './schema.ts'
  * `node:sqlite` without the notice about its stability that Node releases before 24.15 print when it is first loaded.
  * Only that one notice is held back, and only for the length of this synchronous call.
  */
-export function loadSqlite(): typeof Sqlite {
+function loadSqlite(): typeof Sqlite {
   const emitWarning = process.emitWarning
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
     if (String(warning).startsWith('SQLite is an experimental feature')) return

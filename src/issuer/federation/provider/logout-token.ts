@@ -7,7 +7,7 @@ const OLDEST_SECONDS = 300
 const CLOCKS_SECONDS = 30
 
 /** What a logout token says (OpenID Connect Back-Channel Logout 1.0 §2.4), or why it says nothing. */
-export type LogoutWord =
+type LogoutWord =
   | {
       readonly kind: 'good'
       readonly sub: string | undefined

@@ -4,7 +4,7 @@ import type { IssuerSettings } from '../../issuer.ts'
 import type { CallKind } from './provider-calls.ts'
 import { createRelyingParty, type RelyingParty } from './relying-party.ts'
 
-export type OnCall = (provider: string, kind: CallKind, outcome: 'ok' | 'refused' | 'silent') => void
+type OnCall = (provider: string, kind: CallKind, outcome: 'ok' | 'refused' | 'silent') => void
 
 /** The providers of the file in force, each with what is known of it. */
 export interface Parties {

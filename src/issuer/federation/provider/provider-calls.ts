@@ -12,7 +12,7 @@ const MOST_AT_ONCE = 8
 /** A revoked token's endpoint says no more than a status; everything else is read. */
 const CONNECT_MS = 5_000
 
-export interface CallOptions {
+interface CallOptions {
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string

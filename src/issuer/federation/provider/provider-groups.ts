@@ -28,7 +28,7 @@ export type GroupsWord =
   | { readonly kind: 'unreadable'; readonly detail: string }
 
 /** What came: undefined where nothing did. */
-export interface Places {
+interface Places {
   readonly idToken: Claims | undefined
   readonly userinfo: Claims | undefined
 }

@@ -52,7 +52,7 @@ export function personKey(provider: IdentityProvider, claims: Claims): string {
 }
 
 /** The address that counts, by what the file says of the provider's: an address and whether it is verified come from one place. */
-export function emailOf({ email }: IdentityProvider, idToken: Claims = {}, userinfo: Claims = {}): string | undefined {
+function emailOf({ email }: IdentityProvider, idToken: Claims = {}, userinfo: Claims = {}): string | undefined {
   const claims = 'email' in userinfo ? userinfo : idToken
   const value = textOf(claims.email)
   if (email === 'none' || value === undefined || emailProblem(value) !== undefined) return undefined

@@ -28,7 +28,7 @@ export interface ProviderTokens {
   readonly refreshToken: string | undefined
 }
 
-export interface AuthorizationAsk {
+interface AuthorizationAsk {
   readonly redirectUri: string
   readonly state: string
   readonly nonce: string
