@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { readSecrets } from '../config/check/secrets.ts'
 import { parseStore } from '../config/schema/store-schema.ts'
+import { entry, everything, line, stampOf } from '../issuer/acting.ts'
+import { APP_PASSWORD_CLIENT, BROWSER_CLIENT } from '../issuer/clients/reserved.ts'
 import { openStore } from '../server/open-store.ts'
 import { type CopyEnd, copyStore } from '../store/copy-store.ts'
 import { type Store, StoreError } from '../store/store.ts'
@@ -11,9 +13,6 @@ import { configOption, fail, printLine, readConfigOrExit } from './output.ts'
 interface Options {
   readonly config: string
 }
-
-const DAY_SECONDS = 86_400
-const TOLERANCE_SECONDS = 3_600
 
 /** `audgate store`: what is to be done with the store as a whole. */
 export function command(): Command {
@@ -38,7 +37,9 @@ export function command(): Command {
     .action(copy)
   store
     .command('restored')
-    .description('after a restore from a backup: end every sign-in, so that nothing revoked since lives again')
+    .description(
+      'after a restore from a backup: end every sign-in, app password and one-time link, so that nothing revoked since lives again',
+    )
     .addOption(configOption())
     .action((options: Options) => withStore(options.config, false, restored))
   return store
@@ -48,10 +49,10 @@ async function check(options: Options): Promise<void> {
   await withStore(options.config, false, async ({ store, config }) => {
     const { epoch, id } = await store.position()
     await store.putValue('last written', new Date().toISOString())
-    const counts = [(await store.users()).length, (await store.clients()).length]
+    const { users, clients } = await store.counts()
     const where = config.store.kind === 'sqlite' ? config.store.path : `PostgreSQL database ${config.store.database}`
     printLine(
-      `${where} can be read and written: ${counts[0]} users, ${counts[1]} clients, revocations up to ${id} (${epoch}).`,
+      `${where} can be read and written: ${users} users, ${clients} clients, revocations up to ${id} (${epoch}).`,
     )
   })
 }
@@ -95,25 +96,60 @@ async function migrate(options: Options): Promise<void> {
   }
 }
 
-/** People, clients and consents stay; whoever was signed in signs in again. */
-async function restored({ store, acts }: OpenStore): Promise<void> {
+/** People or clients of one act: what it locks and changes is not much, and a disk is waited for once for all of them. */
+const AT_ONCE = 200
+
+/**
+ * People, clients and consents stay; whoever was signed in signs in again. App passwords and one-time links that were taken back or
+ * used since the backup can't be told from others, so all of them end.
+ */
+async function restored({ store }: OpenStore): Promise<void> {
   await store.renewEpoch()
-  for (const { sub } of await store.users()) await acts.signOutEverywhere(sub, BY)
-  for (const { id } of await store.clients()) await endTokens(store, id)
+  const links = await store.voidOpenLinks()
+  let people = 0
+  for (let users = await store.usersAfter('', AT_ONCE); users.length > 0; ) {
+    await endPeople(
+      store,
+      users.map(({ sub }) => sub),
+    )
+    people += users.length
+    users = await store.usersAfter(users.at(-1)?.username ?? '', AT_ONCE)
+  }
+  await endClients(store, [BROWSER_CLIENT, APP_PASSWORD_CLIENT])
+  for (let clients = await store.clientsAfter('', AT_ONCE); clients.length > 0; ) {
+    await endClients(
+      store,
+      clients.map(({ id }) => id),
+    )
+    clients = await store.clientsAfter(clients.at(-1)?.id ?? '', AT_ONCE)
+  }
   printLine(
-    'Every sign-in and every token of before has ended. People, clients and consents are as they were in the backup.',
+    `Every sign-in, token and app password of before has ended, of ${people} people; ${links} one-time links are void. People, clients and consents are as they were in the backup.`,
   )
 }
 
-async function endTokens(store: Store, clientId: string): Promise<void> {
-  const notBeforeMs = Date.now()
-  const expiresAt = Math.ceil(notBeforeMs / 1_000) + DAY_SECONDS + TOLERANCE_SECONDS
+async function endPeople(store: Store, subs: readonly string[]): Promise<void> {
+  const stamp = stampOf({ now: Date.now })
+  const all = subs.map((sub) => everything(sub, stamp))
   await store.act({
-    asOfMs: notBeforeMs,
-    revocations: [{ kind: 'client', key: clientId, notBeforeMs, expiresAt }],
+    asOfMs: stamp.notBeforeMs,
+    revocations: all.flatMap(({ revocations }) => revocations),
     deleteConsents: [],
-    endAuthorizations: [{ clientId }],
+    endAuthorizations: all.flatMap(({ endAuthorizations }) => endAuthorizations),
+    endSessions: all.flatMap(({ endSessions }) => endSessions),
+    endAppPasswords: subs.map((sub) => ({ sub, revokeTokens: stamp })),
+    audit: line('store.restored', { people: subs.length, by: BY }),
+  })
+}
+
+async function endClients(store: Store, ids: readonly string[]): Promise<void> {
+  const stamp = stampOf({ now: Date.now })
+  await store.act({
+    asOfMs: stamp.notBeforeMs,
+    revocations: ids.map((id) => entry('client', id, stamp)),
+    deleteConsents: [],
+    endAuthorizations: ids.map((clientId) => ({ clientId })),
     endSessions: [],
-    audit: { event: 'store.restored', detail: { client: clientId, by: BY } },
+    audit: line('store.restored', { clients: ids.length, by: BY }),
   })
 }

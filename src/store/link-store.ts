@@ -34,6 +34,8 @@ export interface LinkStore {
   voidLink(id: string, sub: string): Promise<boolean>
   /** Voids the open links that `madeBy` has made; answers how many. */
   voidLinksMadeBy(madeBy: string): Promise<number>
+  /** Voids every open link; answers how many. */
+  voidOpenLinks(): Promise<number>
   /** Takes away up to 500 links that expired before `now`; answers those of them that were open still. */
   takeExpiredLinks(now: number): Promise<readonly LinkRecord[]>
 }

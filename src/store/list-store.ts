@@ -18,6 +18,7 @@ export interface SecretUse {
 
 /** Stretches of what is remembered, in the order of a key that stands: a walk passes over nothing that is there all the time. */
 export interface ListStore {
+  counts(): Promise<{ readonly users: number; readonly clients: number }>
   /** Those whose name comes after `username`, in the order of names without regard to case. */
   usersAfter(username: string, limit: number): Promise<readonly UserRecord[]>
   clientsAfter(id: string, limit: number): Promise<readonly ClientRecord[]>

@@ -28,6 +28,7 @@ export function linkQueries(database: Database): LinkStore {
       1,
     voidLinksMadeBy: (madeBy) =>
       database.run("UPDATE links SET state = 'voided' WHERE made_by = ? AND state = 'open'", madeBy),
+    voidOpenLinks: () => database.run("UPDATE links SET state = 'voided' WHERE state = 'open'"),
     takeExpiredLinks: async (now) => {
       const some = 'SELECT id FROM links WHERE expires_at < ? ORDER BY expires_at LIMIT ?'
       const sql = `DELETE FROM links WHERE id IN (${some}) RETURNING *`

@@ -11,6 +11,7 @@ import { userOf } from './users.ts'
 
 type Lists = Pick<
   Store,
+  | 'counts'
   | 'usersAfter'
   | 'clientsAfter'
   | 'authorizationsAfter'
@@ -31,6 +32,13 @@ const MOST_ROWS = 20_000
 /** Stretches of the tables in the order of a key, each short enough that nobody waits for it. */
 export function listQueries(database: Database): Lists {
   return {
+    counts: async () => {
+      const sql = 'SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM clients) AS clients'
+      const row = await database.get(sql)
+      return row === undefined
+        ? { users: 0, clients: 0 }
+        : { users: integer(row, 'users'), clients: integer(row, 'clients') }
+    },
     usersAfter: async (username, limit) => {
       const sql = 'SELECT * FROM users WHERE username_key > ? ORDER BY username_key LIMIT ?'
       return (await database.all(sql, usernameKey(username), limit)).map(userOf)
