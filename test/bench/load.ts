@@ -110,7 +110,8 @@ export async function openLoop(send: (n: number) => Promise<unknown>, rate: numb
   let sent = 0
   await new Promise<void>((resolve, reject) => {
     const timer = setInterval(() => {
-      const due = Math.min(total, Math.floor(((performance.now() - start) / 1_000) * rate))
+      // The first is due at the start itself.
+      const due = Math.min(total, Math.floor(((performance.now() - start) / 1_000) * rate) + 1)
       for (; sent < due; sent += 1) fire(sent, start + (sent / rate) * 1_000)
       if (sent >= total) clearInterval(timer)
     }, 1)
