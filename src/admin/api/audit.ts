@@ -84,8 +84,6 @@ async function* exported(
     left -= found.items.length
     if (found.items.length > 0) yield found.items.map((line) => lineText(shownLine(line), format)).join('')
     at = found.next === undefined ? undefined : keyOf(found.next, 'number')
-    // A store in a file answers at once: requests get their turn all the same.
-    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 

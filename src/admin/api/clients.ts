@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { AuthorizationRecord, ClientRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
+import { nextSlice } from '../pace.ts'
 import { notFound, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
@@ -139,13 +140,13 @@ async function unused(
 
 const SLICE = 500
 
-/** Whether any of its authorizations was used since then; others get their turn between slices. */
+/** Whether any of its authorizations was used since then. */
 async function isUsed(store: AdminDependencies['store'], clientId: string, since: number): Promise<boolean> {
   for (let after: string | undefined = ''; after !== undefined; ) {
+    await nextSlice()
     const rows: readonly AuthorizationRecord[] = await store.authorizationsAfter({ clientId }, after, SLICE)
     if (rows.some(({ createdAt, lastUsedAt }) => (lastUsedAt ?? createdAt) >= since)) return true
     after = rows.length < SLICE ? undefined : rows.at(-1)?.gid
-    await new Promise((resolve) => setImmediate(resolve))
   }
   return false
 }

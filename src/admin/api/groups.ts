@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { groupsNamedBy } from '../../core/resource.ts'
 import type { UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
+import { nextSlice } from '../pace.ts'
 import type { App } from './app.ts'
 import { listOf } from './page.ts'
 import { GIVES, givesOf } from './people.ts'
@@ -42,11 +43,11 @@ export async function* everybody(store: AdminDependencies['store'], from = ''): 
   const first = from === '' ? undefined : await store.userByName(from)
   if (first !== undefined) yield first
   for (let after = from; ; ) {
+    await nextSlice()
     const users = await store.usersAfter(after, SLICE)
     yield* users
     const last = users.at(-1)
     if (last === undefined || users.length < SLICE) return
     after = last.username
-    await new Promise((resolve) => setImmediate(resolve))
   }
 }

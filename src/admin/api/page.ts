@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { nextSlice } from '../pace.ts'
 import { invalid } from '../problem.ts'
 
 /** The most items of one answer. */
 export const MOST = 200
-/** Rows that are looked at before others get their turn, and in one call at most. */
+/** Rows that are looked at in one turn, and in one call at most. */
 const SLICE = 250
 const MOST_LOOKED_AT = 20_000
 
@@ -83,6 +84,7 @@ export async function walk<Row, Key extends string | number>({
   const items: Row[] = []
   let after = from
   for (let looked = 0; looked < MOST_LOOKED_AT; looked += SLICE) {
+    await nextSlice()
     const rows = await read(after, SLICE)
     for (const row of rows) {
       if (isPast(row)) return { items }
@@ -91,7 +93,6 @@ export async function walk<Row, Key extends string | number>({
       if (fits(row)) items.push(row)
     }
     if (rows.length < SLICE) return { items }
-    await new Promise((resolve) => setImmediate(resolve))
   }
   return { items, next: cursorOf(after) }
 }

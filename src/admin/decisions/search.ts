@@ -1,4 +1,5 @@
 import type { AdminDependencies } from '../dependencies.ts'
+import { nextSlice } from '../pace.ts'
 import { invalid } from '../problem.ts'
 import { type Decision, type DecisionFilter, fits } from './decision.ts'
 
@@ -49,6 +50,7 @@ async function fromStore(
   const items: Decision[] = []
   let at = before
   for (let looked = 0; looked < MOST_LOOKED_AT && limit > 0; looked += SLICE) {
+    await nextSlice()
     const rows = await store.refusalsBefore(at, SLICE)
     for (const row of rows) {
       if (items.length === limit) return { items, next: `s:${at}` }
@@ -57,7 +59,6 @@ async function fromStore(
       if (decisions.find(decision.requestId) === undefined && fits(decision, filter)) items.push(decision)
     }
     if (rows.length < SLICE) return { items }
-    await new Promise((resolve) => setImmediate(resolve))
   }
   return limit > 0 ? { items, next: `s:${at}` } : { items }
 }
