@@ -144,8 +144,6 @@ export interface AdminSettings {
   readonly freshSeconds: number
   /** How long the page stays open that is not used. */
   readonly sessionSeconds: number
-  /** Networks that it may be opened from; empty: everywhere. */
-  readonly from: readonly string[]
   /** 0: refusals are kept in memory only. */
   readonly keepRefusalsSeconds: number
   /** What its tokens are made for; not among {@link Config.resources}. */
@@ -212,6 +210,8 @@ export interface Config {
   readonly tickets: TicketSettings
   /** Undefined: `/admin` belongs to nobody here. */
   readonly admin: AdminSettings | undefined
+  /** Networks that the operator's page may be opened from, this process' own or that which is passed on; empty: everywhere. */
+  readonly adminFrom: readonly string[]
   readonly mail: MailSettings | undefined
   readonly trustedIssuers: readonly TrustedIssuer[]
   readonly resources: readonly Resource[]

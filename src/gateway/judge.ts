@@ -2,7 +2,7 @@ import { parseHost } from '../core/address.ts'
 import { judgePreflight } from '../core/cors.ts'
 import { decide, denyIdentity, type Permit } from '../core/decide.ts'
 import { type Denial, denial } from '../core/denial.ts'
-import { isTrustedPeer, type ResolvedClient, resolveClient } from '../core/headers/forwarded.ts'
+import { type ResolvedClient, resolveClient } from '../core/headers/forwarded.ts'
 import { hasPassed, upstreamRequestHeaders } from '../core/headers/request-headers.ts'
 import { judgeDestination } from '../core/paths/dav.ts'
 import { matchesPattern } from '../core/paths/pattern.ts'
@@ -14,7 +14,7 @@ import { upstreamTarget } from '../core/paths/upstream-target.ts'
 import type { Route, Upstream } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
 import { originForm, pathFault, readFraming, sizeFault } from './framing.ts'
-import type { Policy } from './policy.ts'
+import { mayOperate, type Policy } from './policy.ts'
 import type { Origin, RequestHead } from './request-head.ts'
 
 /** Where a request leads, before anybody is asked who they are. */
@@ -200,11 +200,13 @@ export function signOutRouting({ host, client }: RouteMatch): Extract<Routing, {
 }
 
 /** The operator's API is a route among the reserved paths; its place is nowhere for who comes from elsewhere. */
-function placeReserved({ admin }: Policy, host: string, target: Target, client: ResolvedClient): Routing {
+function placeReserved(policy: Policy, host: string, target: Target, client: ResolvedClient): Routing {
   const [path = '/', ...others] = target.readings
-  if (admin === undefined || !isWithin(ADMIN_PATH, path)) return { kind: 'reserved', host, target, client }
-  if (admin.from.length > 0 && !isTrustedPeer(client.address, admin.from))
+  if (!isWithin(ADMIN_PATH, path)) return { kind: 'reserved', host, target, client }
+  if (!mayOperate(policy, client.address))
     return { kind: 'deny', denial: denial('no_route', 'there is nothing at this reserved path'), client, target }
+  const { admin } = policy
+  if (admin === undefined) return { kind: 'reserved', host, target, client }
   const isApi = isWithin(admin.route.path, path)
   if (others.some((other) => isWithin(admin.route.path, other) !== isApi)) {
     const text = 'the path leads to another reserved path when it is decoded once more'

@@ -20,7 +20,9 @@ export interface Policy {
   /** Scheme and port that every host has in browsers: those of `public_url`. */
   readonly publicOrigin: { readonly protocol: string; readonly port: string }
   readonly tickets: TicketSettings
-  /** Undefined: there is no operator's page here. */
+  /** Who may come to the operator's page; empty: everybody. */
+  readonly adminFrom: readonly TrustedPeer[]
+  /** Undefined: there is no operator's page here, though one may be passed on. */
   readonly admin: AdminPlace | undefined
 }
 
@@ -28,16 +30,18 @@ export interface Policy {
 interface AdminPlace {
   /** Of the API: judged like any other. */
   readonly route: Route
-  /** Who may come; empty: everybody. */
-  readonly from: readonly TrustedPeer[]
   /** Where a request is looked up: a URL that its id is added to. */
   readonly lookUp: string
 }
 
 /** Where operators look a request up, for whoever may come there. */
-export function lookUpFor({ admin }: Policy, address: string | undefined): string | undefined {
-  if (admin === undefined || address === undefined) return undefined
-  return admin.from.length === 0 || isTrustedPeer(address, admin.from) ? admin.lookUp : undefined
+export function lookUpFor(policy: Policy, address: string | undefined): string | undefined {
+  return address !== undefined && mayOperate(policy, address) ? policy.admin?.lookUp : undefined
+}
+
+/** Whether the operator's page is there for this address. */
+export function mayOperate({ adminFrom }: Policy, address: string): boolean {
+  return adminFrom.length === 0 || isTrustedPeer(address, adminFrom)
 }
 
 /** A host (lower case, without port) as an origin, as browsers know it. */
@@ -102,11 +106,8 @@ export function createPolicy(config: Config): Policy {
   const publicUrl = new URL(config.publicUrl)
   const { admin } = config
   return {
-    admin: admin && {
-      route: admin.route,
-      from: parseTrustedPeers(admin.from),
-      lookUp: `${config.publicOrigin}/admin/decisions/`,
-    },
+    adminFrom: parseTrustedPeers(config.adminFrom),
+    admin: admin && { route: admin.route, lookUp: `${config.publicOrigin}/admin/decisions/` },
     router: createRouter(config.routes, config.reservedPaths),
     headers: createHeaderPolicy(config.routes),
     publicHost: config.publicHost,

@@ -1,8 +1,12 @@
 import type { Config, EmbeddedIssuer } from '../config.ts'
 
 /** What the file says of the operator's page, to tell what differs. The mail server is told by name only: its address holds a password. */
-export function adminSettings({ admin, mail }: Config): Record<string, string> {
-  const shared = { admin: admin === undefined ? 'off' : 'on', mail: mail === undefined ? 'off' : `from ${mail.from}` }
+export function adminSettings({ admin, adminFrom, mail }: Config): Record<string, string> {
+  const shared = {
+    admin: admin === undefined ? 'off' : 'on',
+    'admin.from': adminFrom.join(', ') || 'everywhere',
+    mail: mail === undefined ? 'off' : `from ${mail.from}`,
+  }
   if (admin === undefined) return shared
   return {
     ...shared,
@@ -11,7 +15,6 @@ export function adminSettings({ admin, mail }: Config): Record<string, string> {
     'admin.require': admin.require,
     'admin.fresh': `${admin.freshSeconds}s`,
     'admin.session': `${admin.sessionSeconds}s`,
-    'admin.from': admin.from.join(', ') || 'everywhere',
     'admin.keep_refusals': `${admin.keepRefusalsSeconds}s`,
   }
 }

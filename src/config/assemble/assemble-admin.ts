@@ -32,7 +32,6 @@ export function assembleAdmin(
     require: admin.require,
     freshSeconds: admin.fresh,
     sessionSeconds: admin.session,
-    from: admin.from,
     keepRefusalsSeconds: admin.keep_refusals,
     resource,
     route: adminRoute(resource),

@@ -177,6 +177,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
     issuer: assembleIssuer(checked.issuer, beside),
     admin: assembleAdmin(checked, publicUrl, origin),
+    adminFrom: checked.admin === false ? [] : checked.admin.from,
     mail: checked.mail,
     trustedIssuers: checked.trusted_issuers.map((issuer) => assembleTrustedIssuer(issuer, beside)),
     resources,
