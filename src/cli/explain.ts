@@ -60,6 +60,7 @@ function verdictText(verdict: Verdict): readonly string[] {
 const RESERVED_TEXTS: Readonly<Record<ReservedFor, string>> = {
   issuer: 'the issuer, or resource metadata, answers this path',
   browser: 'the gateway itself answers this path, for browsers',
+  admin: 'permitted; the operator’s API answers it here',
   sign_out: 'the gateway answers in place of the server: it asks whether to sign out, and does so when it is posted',
 }
 

@@ -1,3 +1,4 @@
+import { parseHost } from '../core/address.ts'
 import { needText, signInText } from '../core/assurance.ts'
 import { extractCredential } from '../core/credential.ts'
 import type { Reason } from '../core/denial.ts'
@@ -124,7 +125,8 @@ function routeText({ router }: Policy, routing: Routing): string {
   if (routing.kind === 'reserved') return 'a reserved path of the issuer or of resource metadata'
   if (routing.kind === 'route')
     return `${routing.route.id} (${routing.route.host ?? 'every host'}${routing.route.path})`
-  const lost = routing.target === undefined ? [] : router.candidates(routing.client.host.toLowerCase(), routing.target)
+  const lost =
+    routing.target === undefined ? [] : router.candidates(parseHost(routing.client.host) ?? '', routing.target)
   const texts = lost.map(({ route, standing }) => `${route.id}: ${standing.replaceAll('_', ' ')}`)
   return texts.length === 0 ? 'none' : `none (${texts.join('; ')})`
 }

@@ -38,8 +38,11 @@ export type Verdict =
   /** Answered here, and by nothing behind. */
   | { readonly outcome: 'reserved'; readonly by: ReservedFor }
 
-/** `sign_out`: the server's own sign-out link, in whose place the gateway's sign-out is · `browser`: what browsers need of the gateway itself. */
-export type ReservedFor = 'issuer' | 'browser' | 'sign_out'
+/**
+ * `sign_out`: the server's own sign-out link, in whose place the gateway's sign-out is · `browser`: what browsers need of the gateway itself ·
+ * `admin`: the operator's API, for what a token permits there.
+ */
+export type ReservedFor = 'issuer' | 'browser' | 'sign_out' | 'admin'
 
 export interface Explanation {
   readonly route: string | undefined
@@ -101,7 +104,7 @@ function reservedFor({ readings }: Target): ReservedFor {
 function sent(options: ExplainOptions, match: RouteMatch, permit: Permit): Verdict {
   const { policy, head, now } = options
   const [upstream] = match.route.upstreams
-  if (upstream === undefined) throw new Error('a route without upstreams was selected')
+  if (upstream === undefined) return { outcome: 'reserved', by: 'admin' }
   const prepared = prepare(policy, match, head, permit, { upstream, requestId: REQUEST_ID, upgrade: false, now })
   if (prepared.kind === 'deny') return denied(options, prepared.denial, match)
   const { headers, target } = prepared

@@ -148,3 +148,35 @@ describe('explain and the gateway', () => {
     }
   })
 })
+
+describe('audgate explain of what no route of the file answers', () => {
+  let command: CommandLine
+  before(() => {
+    const route = '{ id: a, host: a.example.com, path: /a, public: true, upstream: "http://127.0.0.1:9" }'
+    command = commandLine(`public_url: https://gate.example.com\nresources: []\nroutes: [${route}]\n`)
+  })
+  after(() => command.close())
+
+  const run = (method: string, path: string, scope: string) => {
+    const claims = { aud: 'https://gate.example.com/admin/api', scope }
+    return command.run(['explain', method, `/admin/api/v1/${path}`, '--claims', JSON.stringify(claims)])
+  }
+
+  it('a route is told by its host as requests are, without a port', async () => {
+    const { stdout } = await command.run(['explain', 'GET', 'https://A.example.com:8443/b'])
+    assert.match(stdout, /got: +none \(a: other path\)/)
+  })
+
+  it('what a token permits at the operator’s API is answered here, with every check said', async () => {
+    const { code, stdout, stderr } = await run('GET', 'overview', 'admin:read')
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /ok {3}scope\n +expected: admin:read\n +got: +admin:read/)
+    assert.match(stdout, /RESERVED permitted; the operator’s API answers it here/)
+  })
+
+  it('a scope that is missing there is refused like anywhere', async () => {
+    const { code, stdout } = await run('POST', 'people', 'admin:read')
+    assert.equal(code, 3)
+    assert.match(stdout, /DENIED {3}403 insufficient_scope/)
+  })
+})

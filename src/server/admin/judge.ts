@@ -30,8 +30,7 @@ function judgedOf({ route: id, checks, verdict }: Explanation, route: Route | un
     case 'reserved':
       return { ...shared, outcome: 'ok', reason: undefined, upstream: undefined }
     case 'forward': {
-      // The operator's API is answered here.
-      if (route === undefined) return { ...shared, outcome: 'ok', reason: undefined, upstream: undefined }
+      if (route === undefined) throw new Error('what goes upstream has no route')
       const { url, headers } = verdict.upstream
       const upstream = { url, headers: masked(headers, route) }
       return { ...shared, outcome: 'ok', reason: undefined, upstream }
