@@ -80,7 +80,9 @@ export class FullParser<Call extends Underway> {
    * answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged, and the tunnel's bytes in an earlier answer.
    */
   releases(request: IncomingMessage): boolean {
-    if (this.#latest.get(request.socket)?.final === true || this.#unanswered(request.socket) !== undefined) return false
+    const latest = this.#latest.get(request.socket)
+    // Until its answer is closed node takes the socket for that answer's.
+    if (latest?.final === true || latest?.unanswered !== undefined) return false
     if (hasBody(request)) return true
     if (request.method !== 'GET' || request.httpVersion !== '1.1') return false
     const protocol = tunnelProtocol(request.rawHeaders)
