@@ -13,9 +13,9 @@ interface ReservedOptions {
   /** Answers what browsers need of the gateway itself. */
   readonly browser: (reserved: ReservedRequest) => void
   readonly issuer: IssuerMount
-  /** Answers the operator's API where this process holds it. */
+  /** Answers what was permitted of the operator's API; undefined: the issuer answers it, which judges for itself. */
   readonly admin: ((reserved: ReservedRequest) => void) | undefined
-  /** Answers the operator's pages where this process holds them. */
+  /** Answers the operator's pages; undefined: the issuer does. */
   readonly pages: ((reserved: ReservedRequest) => void) | undefined
   /** Undefined where this process holds no store. */
   readonly feed: Feed | undefined
@@ -26,7 +26,7 @@ const IDLE_MS = 300_000
 
 /** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
 export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
-  const { recorder, site, browser, issuer, feed, admin, pages = site } = options
+  const { recorder, site, browser, issuer, feed, admin, pages = (reserved) => issuer.handle(reserved) } = options
   return (reserved) => {
     const { request, response, record, routing } = reserved
     const [path = '/'] = routing.target.readings
@@ -43,6 +43,8 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
     switch (answererOf(path, feed)) {
       case 'site':
         return site(reserved)
+      case 'api':
+        return admin === undefined ? issuer.handle(reserved) : site(reserved)
       case 'pages':
         return pages(reserved)
       case 'browser':
@@ -55,10 +57,12 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
   }
 }
 
+type Answerer = 'site' | 'api' | 'pages' | 'browser' | 'feed' | 'issuer'
+
 /** Whose a reserved path is. */
-export function answererOf(path: string, feed: Feed | undefined): 'site' | 'pages' | 'browser' | 'feed' | 'issuer' {
+export function answererOf(path: string, feed: Feed | undefined): Answerer {
   if (isWithin(METADATA_PATH, path)) return 'site'
-  if (isWithin('/admin', path)) return isWithin('/admin/api', path) ? 'site' : 'pages'
+  if (isWithin('/admin', path)) return isWithin('/admin/api', path) ? 'api' : 'pages'
   if (isWithin(BROWSER_PATH, path)) return 'browser'
   return (path === FEED_PATH || path === BACK_CHANNEL_PATH) && feed !== undefined ? 'feed' : 'issuer'
 }

@@ -130,7 +130,7 @@ function serve(
   const answerer = answererOf(path, feed)
   if (answerer === 'pages' && admin !== undefined) return admin.pages(request, response, address, requestId)
   // What browsers need of the gateway itself is answered by the worker.
-  if (answerer === 'site' || answerer === 'pages' || answerer === 'browser' || issuer.answer === undefined)
+  if (['site', 'api', 'pages', 'browser'].includes(answerer) || issuer.answer === undefined)
     return site.handle(request, response, requestId)
   if (answerer === 'feed') return feed?.handle(request, response)
   return issuer.answer(request, response, address)

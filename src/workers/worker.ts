@@ -81,14 +81,15 @@ async function open(
       openBacking,
     )
     const { recorder, backing } = runtime
+    const operator = config.issuer.kind === 'upstream' ? undefined : passOn
     const serveReserved = createReserved({
       recorder,
       site: passOn,
       browser: browserEndpoints(runtime),
       issuer: backing.issuer,
       feed: undefined,
-      admin: passOn,
-      pages: passOn,
+      admin: operator,
+      pages: operator,
     })
     await openFront(runtime, { tls, serveReserved }, closing)
     return { ...runtime, closing }

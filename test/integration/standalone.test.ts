@@ -30,7 +30,7 @@ for (const workers of [1, 2])
       issuer = await serve(alone('listen: 127.0.0.1:0\ntrusted_proxies: [127.0.0.1/32]'), FEED_ENV)
       const following = `issuer: { upstream: "${issuer.url}" }`
       one = await serve(alone(`listen: 127.0.0.1:${port}\n${following}`), FEED_ENV)
-      two = await serve(alone(`listen: 127.0.0.1:0\n${following}`), FEED_ENV)
+      two = await serve(alone(`listen: 127.0.0.1:0\nadmin: { from: [10.0.0.0/8] }\n${following}`), FEED_ENV)
       await addPeople(issuer.folder)
       for (const gateway of [one, two]) await until(() => isReady(gateway), 'the gateway follows the feed')
     })
@@ -66,6 +66,22 @@ for (const workers of [1, 2])
       assert.equal(metadata.issuer, publicUrl)
       assert.equal(metadata.token_endpoint, `${publicUrl}/oauth/token`)
       assert.equal((await fetch(`${publicUrl}/oauth/jwks`)).status, 200)
+    })
+
+    it('the operator’s page and API come through the gateway, except where its own file says otherwise', async () => {
+      const status = async (origin: string, path: string) => {
+        const answer = await fetch(`${origin}${path}`, { redirect: 'manual', headers: { accept: 'text/html' } })
+        await answer.text()
+        return answer.status
+      }
+      for (const path of ['/admin', '/admin/people', '/admin/api/v1/overview']) {
+        const there = await status(issuer.url, path)
+        assert.notEqual(there, 404, path)
+        assert.equal(await status(one.url, path), there, path)
+        assert.equal(await status(two.url, path), 404, path)
+      }
+      const denied = () => two.log().find(({ path }) => path === '/admin')
+      await until(() => denied()?.reason === 'no_route', 'the log line of the refusal')
     })
 
     it('a revocation by command reaches both within a second; other clients go on; open tunnels close', async () => {
