@@ -170,6 +170,30 @@ describe('/account: browsers, events, services and my data', () => {
     assert.deepEqual(await issuer.store.appPasswords({ sub }), [])
   })
 
+  it('an app password that is made while its browser is disowned ends with it', async () => {
+    const { sub, phone, person, page } = await twoBrowsers()
+    const theirs = await phone.open('/account')
+    const { bindToSession } = issuer.store
+    Object.assign(issuer.store, {
+      bindToSession: async (...bound: Parameters<typeof bindToSession>) => {
+        Object.assign(issuer.store, { bindToSession })
+        await confirmStep(person, page, stepForm(page, 'not-me'))
+        await bindToSession(...bound)
+      },
+    })
+    const fields = new URLSearchParams([...stepForm(theirs, 'sign-out-everywhere').fields])
+    for (const [name, value] of Object.entries({ resource: issuer.photos, name: 'Drive', scope: 'photos:read' }))
+      fields.set(name, value)
+    const answer = await fetch(`${issuer.url}/account/app-password`, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { cookie: cookieHeader(phone), origin: issuer.url },
+      body: fields,
+    })
+    assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/account'])
+    assert.deepEqual(await issuer.store.appPasswords({ sub }), [])
+  })
+
   const uidOf = async (person: Person): Promise<string> => {
     const { gid } = await connect(issuer, person, 'viewer')
     const [record] = await issuer.store.authorizations({ gid })

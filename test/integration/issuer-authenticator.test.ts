@@ -199,6 +199,21 @@ describe('An authenticator app and recovery codes', () => {
     assert.ok(isAway((await toCodePage(new Person(box.url, 'erin'))).page))
   })
 
+  it('a new password makes a sign-in by code no younger', async () => {
+    const { secret } = await enrol('ida')
+    const person = new Person(box.url, 'ida')
+    const asked = await person.signIn(await person.open(`${box.url}/account`))
+    const own = await type(person, asked, nextCode(secret))
+    clock.aheadMs += 9 * 60_000
+    const next = 'kitchen window giraffe'
+    const fields = { current_password: PASSWORD, new_password: next, repeat_password: next }
+    const changed = await press(person, own, 'password', fields)
+    assert.match(changed.text, /Your password was changed/)
+    assert.match((await press(person, changed, 'recovery-codes')).text, /Your recovery codes/)
+    clock.aheadMs += 2 * 60_000
+    assert.equal((await press(person, changed, 'recovery-codes')).status, 403)
+  })
+
   it('wrong codes slow the line of that account, and a right one still gets in', async () => {
     const { secret } = await enrol('fay')
     const attacker = new Person(box.url, 'fay')

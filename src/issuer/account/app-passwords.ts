@@ -5,6 +5,7 @@ import { redirect, sendPage } from '../http/response.ts'
 import { madePage } from '../pages/app-passwords.ts'
 import { makeAppPassword } from '../people/app-passwords.ts'
 import { withGroups } from '../tokens/provider-standing.ts'
+import { stillStands } from './freshness.ts'
 import { showOverview } from './overview.ts'
 import { ACCOUNT_PATH, ask, isConfirmed, leadBack, posted, refuse, type SignedInRequest } from './request.ts'
 
@@ -39,6 +40,11 @@ export async function makeOwnAppPassword(call: SignedInRequest): Promise<void> {
   if (standing.kind === 'good') await context.store.bindAuthorization(gid, APP_PASSWORD_CLIENT, standing.signIn)
   await context.store.bindToSession(gid, session.uid, seconds(context))
   const { sub, username } = session.user
+  // What ended the session before that did not find the password.
+  if (!(await stillStands(call))) {
+    await context.acts.revokeAppPassword(id, sub)
+    return redirect(response, ACCOUNT_PATH)
+  }
   await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: sub })
   const url = context.settings().appPasswordPlaces.get(resource.identifier) ?? origin
   sendPage(

@@ -5,7 +5,7 @@ import { type RemoveFactorModel, removeFactorPage } from '../pages/remove-factor
 import { AUTHENTICATOR, type Removed, removeFactor } from '../people/factor-removal.ts'
 import { mustHaveSecond, waysOf } from '../people/factor-rules.ts'
 import { passwordNames, passwordProblem } from '../people/password-judgement.ts'
-import { isFresh } from './freshness.ts'
+import { isFresh, stillStands } from './freshness.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
@@ -27,9 +27,14 @@ export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
   if (!(await isFresh(call))) return
   const named = await namedFactor(call)
   if (named === undefined) return leadBack(call, { kind: 'gone', what: 'It', atMs: context.now() }, session.user.sub)
+  const mayEndLast = !mustHaveSecond(context.settings().secondFactor, session.user.groups)
   if (!isConfirmed(call)) return showQuestion(call, named, 200, undefined)
+  // Before a longer password has ended what else is signed in.
+  if (named.leaves !== 'second' && !mayEndLast) return refuseRemoval(call, 'required')
   if (named.leaves === 'password') {
     const settled = await settlePassword(call)
+    if (settled === 'signed_out')
+      return refuse(call, 403, { title: 'You were signed out', what: `${named.what} was not removed here.` })
     if (settled !== undefined) return showQuestion(call, named, settled.status, settled.problem, settled.longer)
   }
   const removed = await removeFactor(context.store, {
@@ -37,7 +42,7 @@ export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
     id: named.id,
     ways: context.settings(),
     offered: context.passkeys.offered(),
-    mayEndLast: !mustHaveSecond(context.settings().secondFactor, session.user.groups),
+    mayEndLast,
     thenByLink: false,
     detail: { by: session.user.sub, address: issuerRequestOf(request).address },
     at: seconds(context),
@@ -73,7 +78,7 @@ interface Unsettled {
 }
 
 /** The password is the only lock then: one that was short enough beside another factor gives way to a longer one. Undefined: it may stand. */
-async function settlePassword(call: SignedInRequest): Promise<Unsettled | undefined> {
+async function settlePassword(call: SignedInRequest): Promise<Unsettled | 'signed_out' | undefined> {
   const { context, session } = call
   const { user } = session
   const current = posted(call, 'current_password')
@@ -84,6 +89,7 @@ async function settlePassword(call: SignedInRequest): Promise<Unsettled | undefi
     const status = result.kind === 'slow' ? 429 : 400
     return { status, problem: { field: 'current_password', text }, longer: posted(call, 'new_password') !== '' }
   }
+  if (!(await stillStands(call))) return 'signed_out'
   if (!shorter) return undefined
   const next = posted(call, 'new_password')
   const rules = { min: context.settings().passwordMin, names: passwordNames(context, user) }

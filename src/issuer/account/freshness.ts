@@ -12,6 +12,11 @@ const FRESH_SECONDS = 600
 const STALE =
   'This needs a sign-in of the last 10 minutes, in the best way that your account has. Sign in again, then go on.'
 
+/** Whether the session in hand still stands: a step may wait for seconds, and an act may have ended the session meanwhile. */
+export async function stillStands({ request, response, session, sessions }: SignedInRequest): Promise<boolean> {
+  return (await sessions.current(request, response))?.uid === session.uid
+}
+
 /** Whether the session comes from the best way to sign in that the account has. */
 export async function isStrongest({ context, session }: SignedInRequest): Promise<boolean> {
   const standing = await context.secondFactors.standing(session.user.sub)

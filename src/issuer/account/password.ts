@@ -3,9 +3,10 @@ import { issuerRequestOf } from '../http/request.ts'
 import { METHODS } from '../people/factor-rules.ts'
 import { passwordProblem, passwordRules } from '../people/password-judgement.ts'
 import type { SignInResult } from '../people/throttle.ts'
-import { isFresh } from './freshness.ts'
+import { isFresh, stillStands } from './freshness.ts'
 import { type Failure, mustChoosePassword, showOverview } from './overview.ts'
 import { leadBack, posted, refuse, type SignedInRequest, tryCurrentPassword } from './request.ts'
+import type { SessionOrigin } from './sessions.ts'
 
 const WRONG = 'That is not your password now. Type it again.'
 const DIFFERENT = 'The two new passwords are not the same. Type both again.'
@@ -27,9 +28,7 @@ export async function changePassword(call: SignedInRequest): Promise<void> {
   if (result.kind !== 'ok') return refuseTry(call, result)
   const hash = await context.passwords.hash(next)
   if (hash === undefined) return showOverview(call, busy(BUSY_SECONDS))
-  // Tries may wait for seconds: the session may have been ended meanwhile, by the person from elsewhere or by an operator.
-  const still = await sessions.current(request, response)
-  if (still?.uid !== session.uid) {
+  if (!(await stillStands(call))) {
     return refuse(call, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
   }
   const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(call) }
@@ -37,10 +36,19 @@ export async function changePassword(call: SignedInRequest): Promise<void> {
   context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id
-  const how = session.acr === 'phr' ? METHODS.passkey : session.acr === 'mfa' ? METHODS.code : result.amr
-  await sessions.begin(request, response, user.sub, how)
+  await sessions.begin(request, response, user.sub, ...originOf(call, result.amr))
   keepDevice(context, response, context.signIn.deviceKeyFor({ ...user, passwordHash: hash }))
   leadBack(call, { kind: 'password', atMs: entry?.notBeforeMs ?? context.now() }, user.sub)
+}
+
+/** What the new session says of the sign-in: one by a passkey or a code is as old as it was, for the password alone was shown anew. */
+function originOf(
+  { session }: SignedInRequest,
+  shown: readonly string[],
+): readonly [readonly string[], SessionOrigin | undefined] {
+  const { acr, own, signedInAt: authTime } = session
+  if (!own || (acr !== 'phr' && acr !== 'mfa')) return [shown, undefined]
+  return [acr === 'phr' ? METHODS.passkey : METHODS.code, { authTime, acr, signIn: undefined }]
 }
 
 /** Somebody else may have made one: none is kept then. */

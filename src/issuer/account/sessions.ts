@@ -19,15 +19,17 @@ export interface BrowserSession {
   readonly signedInAt: number
   /** The level of the sign-in, in the words of whoever it was at; undefined: it is not said. */
   readonly acr: string | undefined
+  /** Whether the sign-in was here; else it was at a provider. */
+  readonly own: boolean
 }
 
-/** How somebody signed in, where it wasn't by password a moment ago. */
-interface SessionOrigin {
+/** How somebody signed in, where it wasn't here a moment ago. */
+export interface SessionOrigin {
   /** NumericDate, seconds. */
   readonly authTime: number
   readonly acr: string | undefined
-  /** The sign-in by a provider. */
-  readonly signIn: string
+  /** The sign-in by a provider; undefined: it was here. */
+  readonly signIn: string | undefined
 }
 
 /** The browser's session at the issuer: the same one that authorizations go by. */
@@ -68,7 +70,9 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       if (user === undefined || user.disabled || standing.kind === 'ended') return undefined
       const facts = { uid: session.uid, sub: user.sub, signedInAt: session.loginTs ?? 0, seconds: idleSeconds }
       if (!(await noteSession(context, request, facts))) return undefined
-      return { uid: session.uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0, acr: session.acr }
+      const { uid, acr } = session
+      const own = standing.kind === 'own'
+      return { uid, user: withGroups(user, standing), signedInAt: session.loginTs ?? 0, acr, own }
     },
     begin: async (request, response, sub, amr, origin) => {
       const before = await provider.Session.get(provider.createContext(request, response))
@@ -79,7 +83,7 @@ export function browserSessions(context: IssuerContext, provider: Provider, idle
       const acr = origin === undefined ? levelOfMethods(amr ?? []) : origin.acr
       const how = { ...(amr && { amr: [...amr] }), ...(acr !== undefined && { acr }) }
       session.loginAccount({ accountId: sub, ...how, loginTs: origin?.authTime ?? seconds(context) })
-      if (origin !== undefined) await context.store.bindSession(session.uid, origin.signIn)
+      if (origin?.signIn !== undefined) await context.store.bindSession(session.uid, origin.signIn)
       await session.save(idleSeconds)
       const facts = { uid: session.uid, sub, signedInAt: session.loginTs ?? 0, seconds: idleSeconds }
       await noteSession(context, request, facts)
