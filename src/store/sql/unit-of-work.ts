@@ -20,6 +20,8 @@ interface Unit {
   /** Why nothing of it may be kept. */
   fault: unknown
   finished: boolean
+  /** Whether whoever asked for it is still at it. */
+  working: boolean
 }
 
 /** Units of work, and the database that takes part in them. */
@@ -35,8 +37,9 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
   const storage = new AsyncLocalStorage<Unit>()
   const current = (): Unit | undefined => {
     const unit = storage.getStore()
-    // What goes on in one that was given up must not be kept by itself: the other half of it is gone.
-    return unit?.finished === true && unit.fault === undefined ? undefined : unit
+    // What its request does after it was given up must not be kept by itself: the other half of it is gone.
+    // What was begun there and outlives the request, such as a loop that connects anew, is nobody's half.
+    return unit !== undefined && unit.finished && !(unit.working && unit.fault !== undefined) ? undefined : unit
   }
   const write = <T>(step: (transaction: Transaction) => Promise<T>, durability: Durability = 'usual'): Promise<T> => {
     const unit = current()
@@ -126,6 +129,7 @@ async function carryOut<T>(
     durability: 'usual',
     fault: undefined,
     finished: false,
+    working: true,
   }
   const limit = setTimeout(() => {
     unit.fault ??= new StoreError('store: a request held it for too long', 'look at how busy this machine is')
@@ -133,7 +137,9 @@ async function carryOut<T>(
   }, LONGEST_UNIT_MS)
   limit.unref()
   try {
-    const result = await storage.run(unit, work)
+    const result = await storage.run(unit, work).finally(() => {
+      unit.working = false
+    })
     await end(engine, unit, keep(result))
     return result
   } finally {

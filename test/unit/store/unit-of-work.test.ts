@@ -53,4 +53,21 @@ describe('a unit of work that takes too long', () => {
     assert.equal(await store.value('next'), 'kept')
     await store.close()
   })
+
+  it('refuses nothing of what was begun in it and lives longer, such as a loop that goes on', async () => {
+    const store = await openSqliteStore(':memory:')
+    let later: Promise<void> | undefined
+    const ended = Promise.withResolvers<void>()
+    const work = async (): Promise<void> => {
+      later = ended.promise.then(() => store.putValue('later', 'kept'))
+      await store.putValue('half', 'kept')
+      throw new Error('given up')
+    }
+    await assert.rejects(store.unit(work, () => true))
+    ended.resolve()
+    await later
+    assert.equal(await store.value('half'), undefined)
+    assert.equal(await store.value('later'), 'kept')
+    await store.close()
+  })
 })
