@@ -39,7 +39,8 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
     const unit = storage.getStore()
     // What its request does after it was given up must not be kept by itself: the other half of it is gone.
     // What was begun there and outlives the request, such as a loop that connects anew, is nobody's half.
-    return unit !== undefined && unit.finished && !(unit.working && unit.fault !== undefined) ? undefined : unit
+    const outlived = unit?.finished === true && !(unit.working && unit.fault !== undefined)
+    return outlived ? undefined : unit
   }
   const write = <T>(step: (transaction: Transaction) => Promise<T>, durability: Durability = 'usual'): Promise<T> => {
     const unit = current()

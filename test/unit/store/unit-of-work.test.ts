@@ -54,19 +54,22 @@ describe('a unit of work that takes too long', () => {
     await store.close()
   })
 
-  it('refuses nothing of what was begun in it and lives longer, such as a loop that goes on', async () => {
+  it('refuses nothing of what was begun in it and lives longer, such as a loop that goes on', async (context) => {
     const store = await openSqliteStore(':memory:')
+    context.mock.timers.enable({ apis: ['setTimeout'] })
     let later: Promise<void> | undefined
     const ended = Promise.withResolvers<void>()
     const work = async (): Promise<void> => {
       later = ended.promise.then(() => store.putValue('later', 'kept'))
-      await store.putValue('half', 'kept')
-      throw new Error('given up')
+      await store.putValue('early', 'kept')
+      context.mock.timers.tick(TOO_LONG_MS)
+      await setImmediate()
     }
     await assert.rejects(store.unit(work, () => true))
+    context.mock.timers.reset()
     ended.resolve()
     await later
-    assert.equal(await store.value('half'), undefined)
+    assert.equal(await store.value('early'), undefined)
     assert.equal(await store.value('later'), 'kept')
     await store.close()
   })
