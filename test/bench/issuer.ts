@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { askToken, Person, post, redeem } from '../support/browser-less-person.ts'
+import { askToken, Person, post, redeem } from '../support/issuer/browser-less-person.ts'
 import type { Serving } from '../support/serving.ts'
 import { look } from '../support/split-audgate.ts'
 import { type Deployment, deploy, type Instance, REDIRECT } from './deployment.ts'

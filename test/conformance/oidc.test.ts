@@ -10,8 +10,8 @@ import {
   Person,
   redeem,
   type TokenAnswer,
-} from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+} from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'https://app.example.com/cb'
 let issuer: IssuerUnderTest

@@ -8,8 +8,8 @@ import {
   post,
   redeem,
   type TokenAnswer,
-} from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+} from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 const webUri = 'https://web.example.com/cb'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { RevocationTable } from '../../src/core/revocation.ts'
-import { askToken, claimsOf, Person, post, redeem, type TokenAnswer } from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { askToken, claimsOf, Person, post, redeem, type TokenAnswer } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 let issuer: IssuerUnderTest

@@ -8,8 +8,8 @@ import {
   Person,
   post,
   type TokenAnswer,
-} from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+} from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 let issuer: IssuerUnderTest

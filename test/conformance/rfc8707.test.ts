@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Resource, ResourceIdentifier, Scope } from '../../src/core/resource.ts'
-import { type AuthorizeOptions, askToken, claimsOf, Person, redeem } from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { type AuthorizeOptions, askToken, claimsOf, Person, redeem } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 /** Without a path, so that a slash at its end means nothing. */
 const MUSIC = 'http://music.localhost'

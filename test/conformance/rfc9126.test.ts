@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { authorizationAttempt, claimsOf, Person, post, redeem } from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { authorizationAttempt, claimsOf, Person, post, redeem } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'https://web.example.com/cb'
 let issuer: IssuerUnderTest

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { Person } from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { Person } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'https://app.example.com/cb'
 let issuer: IssuerUnderTest

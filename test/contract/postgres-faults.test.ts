@@ -9,7 +9,7 @@ import pg from 'pg'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { createRevocationReader } from '../../src/store/revocation-reader.ts'
 import { StoreError } from '../../src/store/store.ts'
-import { type PostgresUnderTest, startPostgres } from '../support/postgres.ts'
+import { type PostgresUnderTest, startPostgres } from '../support/programs/postgres.ts'
 import { anAct } from './store-records.ts'
 
 const WRITER = join(import.meta.dirname, 'store-writer.ts')

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { copyStore } from '../../src/store/copy-store.ts'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { type PostgresUnderTest, startPostgres } from '../support/postgres.ts'
+import { type PostgresUnderTest, startPostgres } from '../support/programs/postgres.ts'
 import { storeContract } from './store.contract.ts'
 import { aClient, anAct, aUser } from './store-records.ts'
 

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
-import { addApp, connect } from '../support/account-page.ts'
-import { Person } from '../support/browser-less-person.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
-import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
+import { addApp, connect } from '../support/issuer/account-page.ts'
+import { Person } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer/issuer-under-test.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 interface AxeFinding {
   readonly id: string

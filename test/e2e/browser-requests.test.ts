@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { ALICE, type Arrived, type BrowserGateway, startBrowserGateway } from '../support/browser-gateway.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
 import { until } from '../support/gateway-under-test.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 function answer({ url }: Arrived) {
   const [path = ''] = url.split('?')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { ALICE, type Arrived, type BrowserGateway, startBrowserGateway } from '../support/browser-gateway.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
 import { until } from '../support/gateway-under-test.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 const WORKER = `self.addEventListener('install', () => self.skipWaiting())
 self.addEventListener('activate', (event) => event.waitUntil(clients.claim()))

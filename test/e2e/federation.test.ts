@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { authorizationAttempt } from '../support/browser-less-person.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
-import { providerEntry } from '../support/federated-issuer.ts'
-import { startProvider, type TestProvider } from '../support/identity-provider.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { authorizationAttempt } from '../support/issuer/browser-less-person.ts'
+import { providerEntry } from '../support/issuer/federated-issuer.ts'
+import { startProvider, type TestProvider } from '../support/issuer/identity-provider.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 let gate: IssuerUnderTest
 let provider: TestProvider

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { type Answered, type BrowserGateway, Jar, PAGE, startBrowserGateway } from '../support/browser-gateway.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** Where pictures of the pages go, for people to look at; undefined: nowhere. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { after, before, describe, it } from 'node:test'
-import { appPassword, ticketBy } from '../support/app-password.ts'
 import { type Arrived, type BrowserGateway, startBrowserGateway } from '../support/browser-gateway.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { appPassword, ticketBy } from '../support/issuer/app-password.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 const PLAYER = createRequire(import.meta.url).resolve('hls.js/dist/hls.light.min.js')
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
-import { type OfficeUnderTest, startOffice } from '../support/office-under-test.ts'
+import { type OfficeUnderTest, startOffice } from '../support/issuer/office-under-test.ts'
 
 const LIVE = '/admin/decisions/live'
 

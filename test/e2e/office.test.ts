@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
-import { type OfficeUnderTest, seriousFindings, startOffice } from '../support/office-under-test.ts'
+import { type OfficeUnderTest, seriousFindings, startOffice } from '../support/issuer/office-under-test.ts'
 
 const PATHS = [
   '/admin',

@@ -9,7 +9,7 @@ import { startDemoSite } from '../../src/demo/samples/demo-site.ts'
 import { startPhotoServer } from '../../src/demo/samples/photo-server.ts'
 import type { SampleServer } from '../../src/demo/samples/sample-server.ts'
 import { answerAsset } from '../../src/issuer/pages/assets.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const upstreams: SampleServer[] = []

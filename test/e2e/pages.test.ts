@@ -7,8 +7,8 @@ import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { pageHeaders } from '../../src/issuer/http/response.ts'
 import { answerAsset } from '../../src/issuer/pages/assets.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
-import { pageSamples } from '../support/page-samples.ts'
+import { pageSamples } from '../support/issuer/page-samples.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 interface AxeFinding {
   readonly id: string

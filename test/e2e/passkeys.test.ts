@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
-import { authorizationAttempt, claimsOf, redeem } from '../support/browser-less-person.ts'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
-import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer-under-test.ts'
-import { addAuthenticator, type VirtualAuthenticator } from '../support/virtual-authenticator.ts'
+import { authorizationAttempt, claimsOf, redeem } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer/issuer-under-test.ts'
+import { addAuthenticator, type VirtualAuthenticator } from '../support/issuer/virtual-authenticator.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 describe('Passkeys in Chromium', () => {
   let box: IssuerUnderTest

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
-import { type StartedChromium, startChromium } from '../support/chromium.ts'
 import { type DemoFolder, type DemoProcess, demoFolder, passwordIn, startDemo } from '../support/demo-under-test.ts'
+import { type StartedChromium, startChromium } from '../support/programs/chromium.ts'
 
 describe('the first five minutes in a browser', () => {
   let folder: DemoFolder

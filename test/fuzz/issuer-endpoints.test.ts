@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { authorizationAttempt, Person, redeem } from '../support/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer-under-test.ts'
+import { authorizationAttempt, Person, redeem } from '../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 const options = { clientId: 'cli', redirectUri, scope: 'openid photos:read' }

@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net'
 import { createPasswords } from '../../src/issuer/people/passwords.ts'
 import type { Store } from '../../src/store/store.ts'
 import { aClient, aUser } from '../contract/store-records.ts'
-import { Person, redeem } from './browser-less-person.ts'
-import { freePorts } from './free-ports.ts'
 import { startGateway, type TestGateway } from './gateway-under-test.ts'
-import { PASSWORD } from './issuer-under-test.ts'
-import { CALLBACK, type Called, callUrl } from './served-issuer.ts'
+import { Person, redeem } from './issuer/browser-less-person.ts'
+import { PASSWORD } from './issuer/issuer-under-test.ts'
+import { CALLBACK, type Called, callUrl } from './issuer/served-issuer.ts'
+import { freePorts } from './programs/free-ports.ts'
 
 /** A gateway in this process, with its issuer and the operator's API; alice is an administrator, bob is not. */
 export interface AdminGateway {

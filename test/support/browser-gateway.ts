@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { createPasswords } from '../../src/issuer/people/passwords.ts'
 import { createRevocationActs, type RevocationActs } from '../../src/issuer/revocation-acts.ts'
 import type { Store } from '../../src/store/store.ts'
-import { formWith } from './browser-less-person.ts'
-import { freePorts } from './free-ports.ts'
 import { startGateway, type TestGateway } from './gateway-under-test.ts'
+import { formWith } from './issuer/browser-less-person.ts'
+import { freePorts } from './programs/free-ports.ts'
 
 export const ALICE = { username: 'alice', password: 'correct horse battery staple' }
 export const BOB = { username: 'bob', password: 'another horse battery staple' }

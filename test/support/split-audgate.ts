@@ -1,6 +1,6 @@
-import { claimsOf, Person, redeem } from './browser-less-person.ts'
-import { runAudgate } from './command-line.ts'
-import { PASSWORD } from './issuer-under-test.ts'
+import { claimsOf, Person, redeem } from './issuer/browser-less-person.ts'
+import { PASSWORD } from './issuer/issuer-under-test.ts'
+import { runAudgate } from './programs/command-line.ts'
 
 export const FEED_ENV = { AUDGATE_FEED_TOKEN: 'a-feed-token-that-is-long-enough' }
 

@@ -68,6 +68,7 @@ const IMPURE =
 const VAGUE_NAME = /^(?:index|utils?|helpers?|shared|common|types)\.[jt]s$/
 
 const files = globSync('src/**/*.{ts,js}').map((file) => file.replaceAll('\\', '/'))
+const tests = globSync('test/**/*.ts').map((file) => file.replaceAll('\\', '/'))
 
 /** The sample servers are a room of their own below the demo. */
 function roomOf(file: string): string {
@@ -159,9 +160,16 @@ describe('the rooms', () => {
     assert.ok(short.length <= lines.length / 10, `${short.length} of ${lines.length} have fewer than 40 lines`)
   })
   it('have no folder with more than 26 files', () => {
-    const folders = Map.groupBy(files, (file) => posix.dirname(file))
+    const folders = Map.groupBy([...files, ...tests], (file) => posix.dirname(file))
     const full = [...folders].filter(([, inside]) => inside.length > 26).map(([folder]) => folder)
     assert.deepEqual(full, [])
+  })
+  it('lend their names to the folders of their tests', () => {
+    const folders = tests
+      .map((file) => posix.dirname(file).split('/').slice(1))
+      .filter(([kind]) => kind === 'unit' || kind === 'integration')
+    const strange = folders.filter(([, room]) => room !== undefined && !(room in ROOMS))
+    assert.deepEqual(strange, [])
   })
   it('are all there is', () => {
     assert.deepEqual(

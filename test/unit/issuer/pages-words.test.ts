@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { consentPage } from '../../../src/issuer/pages/consent.ts'
 import { deviceApprovalPage } from '../../../src/issuer/pages/device.ts'
 import { signedOutPage } from '../../../src/issuer/pages/sign-in.ts'
-import { pageSamples } from '../../support/page-samples.ts'
+import { pageSamples } from '../../support/issuer/page-samples.ts'
 
 const sample = (name: string): string => pageSamples[name] ?? assert.fail(name)
 const target = { action: '/go', hidden: { csrf: 'c' } }

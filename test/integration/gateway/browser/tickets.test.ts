@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type BrowserGateway, FETCH, Jar, startBrowserGateway } from '../../../support/browser-gateway.ts'
+import { appPassword, get, ticketBy } from '../../../support/issuer/app-password.ts'
+
+const shared: { box: BrowserGateway } = { box: undefined as never }
+before(async () => {
+  shared.box = await startBrowserGateway()
+})
+after(() => shared.box.close())
+
+describe('tickets', () => {
+  it('A ticket opens GET, HEAD, Range on its path with any further query, and nothing else: not PUT, the sibling, `%2e%2e`, another host', async () => {
+    const { password } = await appPassword(shared.box, 'photos', ['photos:read', 'photos:write'])
+    const { query_url: url, path_url: path } = await ticketBy(shared.box, { path: '/v/film.mp4' }, password)
+    assert.equal((await get(url, {})).status, 200)
+    assert.equal((await get(url, {}, 'HEAD')).status, 200)
+    assert.equal((await get(`${url}&t=3`, { range: 'bytes=0-1' })).status, 200)
+    assert.equal((await get(path, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).status, 200)
+    assert.equal((await get(url, {}, 'PUT')).status, 403)
+    assert.equal((await get(url.replace('film', 'other'), {})).status, 403)
+    assert.equal((await get(path.replace('/v/film', '/v/%252e%252e/film'), {})).status, 400)
+    assert.notEqual((await get(url.replace('photos.localhost', 'files.localhost'), {})).status, 200)
+    assert.equal(
+      (
+        await get(
+          url.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
+          {},
+        )
+      ).status,
+      401,
+    )
+    assert.equal((await get(`${url}&audgate_ticket=x`, {})).status, 400)
+  })
+  it('An HLS playlist with relative segments is read through the folder form; `/a/` does not open `/ab/`', async () => {
+    const { password } = await appPassword(shared.box, 'photos', ['photos:read'])
+    const { url } = await ticketBy(shared.box, { folder: '/a/', life: '2h' }, password)
+    for (const name of ['list.m3u8', 'seg/1.ts', 'seg/2.ts']) {
+      const answer = await get(new URL(name, url).href, {})
+      assert.equal(answer.status, 200)
+      assert.equal(JSON.parse(answer.text).url, `/a/${name}`)
+    }
+    assert.equal((await get(url.replace(/\/a\/$/, '/ab/x'), {})).status, 403)
+    assert.equal((await get(url.replace(/\/a\/$/, '/x'), {})).status, 403)
+  })
+  it('The upstream and the log see no ticket', async () => {
+    const { box } = shared
+    const { password } = await appPassword(shared.box, 'photos', ['photos:read'])
+    const { query_url: query, path_url: path } = await ticketBy(shared.box, { path: '/seen' }, password)
+    const value = new URL(query).searchParams.get('audgate_ticket') ?? ''
+    await get(`${query}&more=1`, { referer: path })
+    await get(path, { referer: query })
+    await get(`${box.photos}/.audgate/t/${value}`, {})
+    assert.ok(value.length > 40)
+    assert.ok(!JSON.stringify(box.arrived).includes(value))
+    assert.ok(!JSON.stringify(box.gateway.log).includes(value))
+    assert.equal(box.arrived.findLast(({ url }) => url.includes('more'))?.url, '/seen?more=1')
+  })
+  it('Answers carry `private`, and references lead on below a folder’s ticket', async () => {
+    const box = await startBrowserGateway({
+      answer: ({ url }) =>
+        url.startsWith('/r/')
+          ? { status: 302, headers: { location: '/r/next', 'cache-control': 'public, max-age=60, s-maxage=9' } }
+          : undefined,
+    })
+    try {
+      const { password } = await appPassword(box, 'photos', ['photos:read'])
+      const { url } = await ticketBy(box, { folder: '/r/' }, password)
+      const answer = await get(`${url}x`, {})
+      assert.equal(answer.headers['cache-control'], 'private, max-age=60')
+      assert.equal(answer.headers['referrer-policy'], 'no-referrer')
+      assert.equal(answer.location, `${new URL(url).pathname}next`)
+    } finally {
+      await box.close()
+    }
+  })
+  it('Revoking its parent ends it; a session makes one from its own pages alone', async () => {
+    const { box } = shared
+    const { password, record } = await appPassword(shared.box, 'photos', ['photos:read'])
+    const { url } = await ticketBy(shared.box, { path: '/x' }, password)
+    assert.equal((await get(url, {})).status, 200)
+    await box.acts.revokeAppPassword(record.id, 'test')
+    const ended = await get(url, {})
+    assert.equal(ended.status, 401)
+    assert.equal(JSON.parse(ended.text).reason, 'revoked')
+    const jar = new Jar()
+    await jar.signIn(`${box.photos}/`)
+    const make = (headers: Record<string, string>) =>
+      jar.send(`${box.photos}/.audgate/tickets`, { method: 'POST', headers, body: '{"path":"/x","life":"20h"}' })
+    assert.equal((await make({ 'sec-fetch-site': 'cross-site' })).status, 403)
+    const made = await make({ ...FETCH, origin: box.photos })
+    assert.equal(made.status, 200, made.text)
+    assert.equal((await get(JSON.parse(made.text).url, {})).status, 200)
+  })
+})

@@ -1,0 +1,424 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../../support/gateway-under-test.ts'
+import {
+  askToken,
+  authorizationAttempt,
+  claimsOf,
+  formWith,
+  Person,
+  post,
+  redeem,
+} from '../../support/issuer/browser-less-person.ts'
+import { makeKey, mintProof } from '../../support/keys.ts'
+import { runAudgate } from '../../support/programs/command-line.ts'
+import { type Serving, serve } from '../../support/serving.ts'
+import { REDIRECT, SECRETS, startTwoInstances, type TwoInstances } from '../../support/several-instances.ts'
+import { look } from '../../support/split-audgate.ts'
+
+let two: TwoInstances
+
+before(async () => {
+  two = await startTwoInstances()
+  await two.addApp('print-shop', '--third-party')
+})
+after(() => two.close())
+
+/** More of them by hand: `AUDGATE_ROUNDS=1000`. */
+const ROUNDS = Number(process.env.AUDGATE_ROUNDS ?? 40)
+
+describe('two instances on one database', () => {
+  it('two instances on an empty store have one key', async () => {
+    const [one, other] = await Promise.all([keysAt(two.a.url), keysAt(two.b.url)])
+    assert.deepEqual(one, other)
+    assert.equal(one.length, 1)
+  })
+
+  it('a sign-in goes from one to the other at every step, and its tokens open both', async () => {
+    const { access } = await two.signIn()
+    assert.equal(await look(two.a.url, access), '200')
+    assert.equal(await look(two.b.url, access), '200')
+  })
+
+  it('a sign-in page from A is posted to B, consent is given at A, the code redeemed at B', async () => {
+    const person = new Person(two.publicUrl, 'alice')
+    const all = two.targets
+    const at = ({ url }: Serving): void => {
+      two.targets = [url]
+    }
+    try {
+      at(two.a)
+      const attempt = authorizationAttempt(two.publicUrl, {
+        clientId: 'print-shop',
+        redirectUri: REDIRECT,
+        scope: 'photos:read',
+        resource: `${two.publicUrl}/photos`,
+      })
+      const page = await person.open(attempt.url)
+      at(two.b)
+      const consent = await person.signIn(page)
+      at(two.a)
+      const { url } = await person.decide(consent, 'approve')
+      const code = new URL(url).searchParams.get('code') ?? ''
+      const { status, body } = await two.redeem(two.b.url, { ...attempt, code }, 'print-shop')
+      assert.deepEqual([status, await look(two.a.url, body.access_token ?? '')], [200, '200'], JSON.stringify(body))
+    } finally {
+      two.targets = all
+    }
+  })
+
+  it('a device code made at A is approved at B and polled at A', async () => {
+    const begun = await post(`${two.a.url}/oauth/device_authorization`, { client_id: 'app', scope: 'photos:read' })
+    const all = two.targets
+    two.targets = [two.b.url]
+    try {
+      const person = new Person(two.publicUrl, 'alice')
+      const empty = await person.open('/oauth/device')
+      const typed = await person.send(empty, formWith(empty, 'user_code'), { user_code: String(begun.body.user_code) })
+      await person.decide(await person.signIn(typed), 'approve')
+    } finally {
+      two.targets = all
+    }
+    const { status, body } = await askToken(two.a.url, {
+      grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+      device_code: String(begun.body.device_code),
+      client_id: 'app',
+    })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.equal(await look(two.b.url, body.access_token ?? ''), '200')
+  })
+
+  it('of codes that four processes redeem at once over A and B each is redeemed once', async () => {
+    const person = new Person(two.publicUrl, 'alice')
+    await two.code(person)
+    const attempts = await inLines(ROUNDS, 4, () => two.code(person))
+    const resource = `${two.publicUrl}/photos`
+    const job = JSON.stringify({ origins: [two.a.url, two.b.url], resource, attempts })
+    const won = (await Promise.all(Array.from({ length: 4 }, () => redeemingProcess(job)))).flat()
+    assert.deepEqual(
+      won.sort((one, other) => one - other),
+      attempts.map((_, n) => n),
+    )
+  })
+
+  it('twenty parallel redemptions of one code over A and B: one set of tokens, 19 invalid_grant, the set works a second later', async () => {
+    const attempt = await two.code()
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => two.redeem(n % 2 === 0 ? two.a.url : two.b.url, attempt)),
+    )
+    const good = answers.filter(({ status }) => status === 200)
+    assert.deepEqual([good.length, answers.filter(({ body }) => body.error === 'invalid_grant').length], [1, 19])
+    await delay(1_000)
+    const { access_token: access = '', refresh_token: renewal } = good[0]?.body ?? {}
+    assert.deepEqual([await look(two.a.url, access), await look(two.b.url, access)], ['200', '200'])
+    assert.equal((await two.refresh(two.a.url, renewal)).status, 200)
+  })
+
+  it('a code redeemed at B three seconds after A: invalid_grant, and the family has ended at both', async () => {
+    const attempt = await two.code()
+    const { body } = await two.redeem(two.a.url, attempt)
+    await delay(3_000)
+    assert.equal((await two.redeem(two.b.url, attempt)).body.error, 'invalid_grant')
+    for (const { url } of [two.a, two.b]) {
+      await until(async () => (await look(url, body.access_token ?? '')) === '401 revoked', `refused at ${url}`, 1_000)
+      assert.equal((await two.refresh(url, body.refresh_token)).body.error, 'invalid_grant')
+    }
+  })
+
+  it('two refreshes of one token at A and B, 0 to 20 ms apart, get byte-equal answers, and no family ever ends', async () => {
+    let token = (await two.signIn()).refresh
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [one, other] = await Promise.all([
+        two.refresh(two.a.url, token),
+        delay(round % 21).then(() => two.refresh(two.b.url, token)),
+      ])
+      assert.deepEqual([one.status, JSON.stringify(one.body)], [200, JSON.stringify(other.body)])
+      token = one.body.refresh_token ?? ''
+    }
+  })
+
+  it('group changes by two instances at once: no token keeps a group that the person no longer has', async () => {
+    const [one, other] = [await two.openActs(), await two.openActs()]
+    await two.addPerson('carol', 'photos,editors')
+    const { sub = '' } = (await one.store.userByName('carol')) ?? {}
+    for (let round = 0; round < 10; round += 1) {
+      await one.acts.changeGroups(sub, ['photos', 'editors'], 'test')
+      const { access } = await two.signIn(new Person(two.publicUrl, 'carol'))
+      assert.deepEqual(claimsOf(access).groups, ['photos', 'editors'])
+      await Promise.all([
+        one.acts.changeGroups(sub, round % 3 === 0 ? ['photos'] : ['photos', 'x'], 'test'),
+        delay(round % 4).then(() => other.acts.changeGroups(sub, ['photos', 'editors', 'y'], 'test')),
+        two.refresh(two.a.url, (await two.signIn(new Person(two.publicUrl, 'carol'))).refresh),
+      ])
+      const { groups = [] } = (await one.store.userBySub(sub)) ?? {}
+      if (groups.includes('editors')) continue
+      for (const { url } of [two.a, two.b]) {
+        await until(async () => (await look(url, access)) === '401 revoked', `refused at ${url}`, 1_000)
+      }
+    }
+  })
+
+  it('wrong passwords half to A, half to B are counted as if all had come to A, and slow one another alike', async () => {
+    await two.addPerson('bob')
+    const attempt = authorizationAttempt(two.publicUrl, {
+      clientId: 'app',
+      redirectUri: REDIRECT,
+      scope: 'photos:read',
+    })
+    const all = two.targets
+    const wrongAt = async ({ url }: Serving): Promise<number> => {
+      two.targets = [url]
+      const person = new Person(two.publicUrl, 'bob')
+      const page = await person.open(attempt.url)
+      const begin = performance.now()
+      await person.signIn(page, 'not the password of anybody')
+      return performance.now() - begin
+    }
+    try {
+      const took: number[] = []
+      for (let n = 0; n < 6; n += 1) took.push(await wrongAt(n % 2 === 0 ? two.a : two.b))
+      // The sixth holds its place for a second; B alone has seen three, which hold none.
+      assert.ok((took[5] ?? 0) >= 1_000, `${took}`)
+      const [row] = await two.postgres.query(two.database, 'SELECT max(failures) AS failures FROM throttles')
+      assert.equal(Number(row?.failures), 6)
+    } finally {
+      two.targets = all
+    }
+  })
+
+  it('a DPoP proof used at the token endpoint of A is refused at B', async () => {
+    const proof = mintProof(makeKey(), { method: 'POST', url: `${two.publicUrl}/oauth/token` })
+    const headers = { dpop: proof, connection: 'close' }
+    const asked = { clientId: 'app', redirectUri: REDIRECT, resource: `${two.publicUrl}/photos`, headers }
+    const { status, body } = await redeem(two.a.url, await two.code(), asked)
+    assert.deepEqual([status, body.token_type], [200, 'DPoP'], JSON.stringify(body))
+    const parameters = { grant_type: 'refresh_token', refresh_token: body.refresh_token, client_id: 'app' }
+    const again = await askToken(two.b.url, parameters, headers)
+    assert.deepEqual([again.status, again.body.error], [400, 'invalid_grant'], JSON.stringify(again.body))
+  })
+
+  it('`keys rotate` beside A: B publishes the new key before anybody signs with it', async () => {
+    const before = await keysAt(two.b.url)
+    await two.command(['keys', 'rotate'])
+    await until(async () => (await keysAt(two.b.url)).length === before.length + 1, 'published at B', 5_000)
+    const { access } = await two.signIn()
+    const { kid } = JSON.parse(Buffer.from(access.split('.')[0] ?? '', 'base64url').toString('utf8'))
+    assert.ok(before.includes(kid), 'the old key signs until every gateway knows the new one')
+    assert.deepEqual(await keysAt(two.a.url), await keysAt(two.b.url))
+  })
+
+  it('an act by command is in force at both within a second', async () => {
+    const { access: token } = await two.signIn()
+    assert.equal(await look(two.b.url, token), '200')
+    await two.command(['revoke', '--client', 'app'])
+    for (const { url } of [two.a, two.b]) {
+      await until(async () => (await look(url, token)) === '401 revoked', `refused at ${url}`, 1_000)
+    }
+  })
+
+  it('a secret in a file with a line end is the same as in the variable', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'audgate-secret-'))
+    const file = join(folder, 'secret')
+    writeFileSync(file, `${SECRETS.AUDGATE_SECRET}\n`)
+    try {
+      const env = { AUDGATE_SECRET: '', AUDGATE_SECRET_FILE: file }
+      const checked = await runAudgate(two.a.folder, ['store', 'check'], '', env)
+      assert.equal(checked.code, 0, checked.stderr)
+      const third = await two.start('file', { env })
+      const { refresh, access } = await two.signIn()
+      assert.equal(await look(third.url, access), '200')
+      assert.equal((await two.refresh(third.url, refresh)).status, 200)
+      two.targets = [two.a.url, two.b.url]
+      await leave(third)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('a pool of one connection and 100 parallel refreshes: no deadlock', async () => {
+    const third = await two.start('narrow', { store: `{ url: "${two.storeUrl}", pool: 1 }` })
+    const person = new Person(two.publicUrl, 'alice')
+    await two.signIn(person)
+    const families = await inLines(20, 4, () => two.signIn(person))
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => two.refresh(third.url, families[n % families.length]?.refresh)),
+    )
+    const statuses = answers.map(({ status }) => status)
+    assert.ok(
+      statuses.every((status) => status === 200 || status === 503),
+      `${statuses}`,
+    )
+    // Who was told to come back does, and has the answer of the others.
+    for (const { refresh } of families) assert.equal((await two.refresh(third.url, refresh)).status, 200)
+    await leave(third)
+  })
+
+  it('an instance with another secret does not start, and says why', async () => {
+    const third = await serve(two.fileOf('c'), {
+      ...SECRETS,
+      AUDGATE_SECRET: 'quite another secret',
+    })
+    const { code: exit, stderr } = await third.ended()
+    await third.remove()
+    assert.equal(exit, 2)
+    assert.match(stderr, /sealed with another secret/)
+  })
+
+  it('without a secret the file is refused', async () => {
+    const checked = await runAudgate(two.a.folder, ['check'], '', { AUDGATE_SECRET: '' })
+    assert.notEqual(checked.code, 0)
+    assert.match(checked.stdout + checked.stderr, /needs AUDGATE_SECRET/)
+  })
+
+  it('a refresh is one transaction of at most 16 statements, an introspection at most three that write nothing', async () => {
+    const { refresh: token, access } = await two.signIn()
+    const statements = await asked(() => two.refresh(two.a.url, token))
+    const { pid } = statements.findLast(({ sql }) => sql.startsWith('INSERT INTO replays')) ?? {}
+    const own = statements.filter((each) => each.pid === pid).map(({ sql }) => sql)
+    const end = own.indexOf(
+      'COMMIT',
+      own.findIndex((sql) => sql.startsWith('INSERT INTO replays')),
+    )
+    // Now and then one of them tidies up what is kept of the family.
+    const tidies = (sql: string): boolean => sql.startsWith("DELETE FROM models WHERE model = 'RefreshToken'")
+    const transaction = own.slice(own.lastIndexOf('BEGIN', end), end + 1).filter((sql) => !tidies(sql))
+    assert.ok(transaction.length > 5 && transaction.length <= 16, transaction.join('\n'))
+    // Instances ask for themselves, too, now and then: one time without that tells.
+    let asking: readonly string[] = []
+    for (let tries = 0; tries < 5; tries += 1) {
+      asking = (await asked(() => askIntrospection(two.a.url, access))).map(({ sql }) => sql).filter(isRequests)
+      if (asking.length <= 3) break
+    }
+    assert.ok(asking.length > 0 && asking.length <= 3, asking.join('\n'))
+    assert.ok(!asking.some((each) => /INSERT|UPDATE|DELETE/.test(each)), asking.join('\n'))
+  })
+})
+
+describe('commands over all instances', () => {
+  it('`instances` shows both, current and with one file', async () => {
+    await until(async () => (await two.command(['instances'])).match(/ current/g)?.length === 2, 'both current', 10_000)
+    const { instances } = JSON.parse(await two.command(['instances', '--json']))
+    assert.deepEqual(
+      instances.map(({ name }: { readonly name: string }) => name),
+      ['a', 'b'],
+    )
+    assert.equal(new Set(instances.map(({ digest }: { readonly digest: string }) => digest)).size, 1)
+  })
+
+  it('`revoke --everywhere` returns when every instance has it', async () => {
+    const { access: token } = await two.signIn()
+    assert.match(await two.command(['revoke', '--client', 'app', '--everywhere']), /Every instance has it/)
+    assert.deepEqual([await look(two.a.url, token), await look(two.b.url, token)], ['401 revoked', '401 revoked'])
+  })
+
+  it('`store check` says that it can be read and written; after `store restored` everybody signs in again', async () => {
+    assert.match(await two.command(['store', 'check']), /can be read and written: \d users, \d clients/)
+    assert.match(await two.command(['store', 'migrate']), /up to date/)
+    const { access: token, refresh: renewal } = await two.signIn()
+    await two.command(['store', 'restored'])
+    await until(async () => (await look(two.b.url, token)) === '401 revoked', 'the token of before', 1_500)
+    assert.equal((await two.refresh(two.a.url, renewal)).body.error, 'invalid_grant')
+    assert.equal(await look(two.a.url, (await two.signIn()).access), '200')
+  })
+})
+
+describe('a database that goes away', () => {
+  const probe = async (path: string): Promise<number> => {
+    const answer = await fetch(`${two.b.managementUrl}${path}`)
+    await answer.text()
+    return answer.status
+  }
+
+  it('for a moment: known tokens go on, sign-in and tokens say 503 and when to come back; nothing is lost', async () => {
+    const { access: token, refresh: renewal } = await two.signIn()
+    assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 200])
+    await two.postgres.crash(false)
+    assert.equal(await look(two.b.url, token), '200')
+    assert.deepEqual([await probe('/readyz'), await probe('/readyz/issuer')], [200, 503])
+    const refused = await two.refresh(two.b.url, renewal)
+    assert.deepEqual([refused.status, Number(refused.headers.get('retry-after')) > 0], [503, true])
+    await two.postgres.start()
+    assert.equal((await two.refresh(two.a.url, renewal)).status, 200)
+    await until(async () => (await probe('/readyz/issuer')) === 200, 'the issuer answers', 5_000)
+    assert.equal(await look(two.b.url, token), '200')
+  })
+})
+
+async function askIntrospection(origin: string, token: string): Promise<void> {
+  const body = new URLSearchParams({ token, client_id: 'app' })
+  await (await fetch(`${origin}/oauth/introspect`, { method: 'POST', body })).text()
+}
+
+interface Statement {
+  /** Of the database's process, which is one connection. */
+  readonly pid: string
+  readonly sql: string
+}
+
+/** What the database was asked meanwhile. */
+async function asked(work: () => Promise<unknown>): Promise<readonly Statement[]> {
+  const { postgres } = two
+  const set = async (...lines: string[]): Promise<void> => {
+    for (const line of [...lines, 'SELECT pg_reload_conf()']) await postgres.query('postgres', line)
+    await delay(200)
+  }
+  await set("ALTER SYSTEM SET log_line_prefix = '%p '", "ALTER SYSTEM SET log_statement = 'all'")
+  const from = postgres.log().length
+  await work()
+  await delay(100)
+  const logged = postgres.log().slice(from)
+  await set('ALTER SYSTEM RESET log_statement')
+  return [...logged.matchAll(/^(\d+) LOG: {2}(?:statement|execute <unnamed>): (.*)/gm)].map(
+    ([, pid = '', sql = '']) => ({ pid, sql: sql.trim() }),
+  )
+}
+
+/** Not what instances ask all the time, whatever is requested. */
+function isRequests(sql: string): boolean {
+  return !/FROM feed|FROM revocations|FROM audits|pg_reload_conf|ALTER SYSTEM|named_values|instances|sweep/.test(sql)
+}
+
+/** Ends an instance that a test has started for itself. */
+async function leave(instance: Serving): Promise<void> {
+  two.targets = two.targets.filter((url) => url !== instance.url)
+  instance.signal('SIGTERM')
+  await instance.ended()
+  await instance.remove()
+}
+
+/** Key ids that an instance publishes. */
+async function keysAt(origin: string): Promise<readonly string[]> {
+  const { keys }: { readonly keys: readonly { readonly kid: string }[] } = JSON.parse(
+    await (await fetch(`${origin}/oauth/jwks`)).text(),
+  )
+  return keys.map(({ kid }) => kid).sort()
+}
+
+/** `count` results of `make`, of which `lines` are made side by side. */
+async function inLines<T>(count: number, lines: number, make: () => Promise<T>): Promise<readonly T[]> {
+  const made: T[] = []
+  let begun = 0
+  const line = async (): Promise<void> => {
+    while (begun < count) {
+      begun += 1
+      made.push(await make())
+    }
+  }
+  await Promise.all(Array.from({ length: lines }, line))
+  return made
+}
+
+/** Which codes of the job a process of its own got tokens for. */
+async function redeemingProcess(job: string): Promise<readonly number[]> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../support/programs/redeeming-process.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(job)
+  return JSON.parse(await text(child.stdout))
+}
