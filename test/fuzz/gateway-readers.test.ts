@@ -134,7 +134,8 @@ describe('the fast path and the full parser', () => {
 
   /** All that is answered to these segments, each read by itself. */
   async function answersTo(segments: readonly string[]): Promise<string> {
-    const socket = connect(gateway.port, '127.0.0.1')
+    // Each segment leaves at once, whether the one before it has been acknowledged or not.
+    const socket = connect({ port: gateway.port, host: '127.0.0.1', noDelay: true })
     const state = { text: '', closed: false }
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {
