@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { type Blackbox, blackbox, FILES, PHOTOS, routeOf } from '../../support/blackbox.ts'
+import { FILES, PHOTOS, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { freePorts } from '../../support/programs/free-ports.ts'
 import { type RawAnswer, rawRequest, startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
@@ -9,12 +9,12 @@ const BROWSER = ['Accept: text/html,application/xhtml+xml,*/*;q=0.8', 'Sec-Fetch
 
 describe('answers of the gateway, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
+  let gate: ServedGate
 
   before(async () => {
     upstream = await startUpstream()
     const [dead] = await freePorts(1)
-    gate = await blackbox(`
+    gate = await serveGate(`
 ${routeOf('photos', upstream.url, '    cors: { origins: ["https://app.example.com"] }\n    max_body: 10')}
   - id: narrow
     path: /narrow

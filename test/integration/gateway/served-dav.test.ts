@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { type Blackbox, blackbox, FILES, GATE, routeOf } from '../../support/blackbox.ts'
+import { FILES, GATE, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { fieldOf, type RawAnswer, startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
 describe('WebDAV through the gateway, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
+  let gate: ServedGate
 
   before(async () => {
     upstream = await startUpstream((request, response, seen) => {
@@ -35,7 +35,7 @@ describe('WebDAV through the gateway, from outside', () => {
       for (let i = 0; i < body.length; i += 7) response.write(body.subarray(i, i + 7))
       response.end()
     })
-    gate = await blackbox(
+    gate = await serveGate(
       [
         routeOf('dav', upstream.url, '    strip_path: true'),
         routeOf('kept', upstream.url),

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
-import { type Blackbox, blackbox, FILES, GATE, PHOTOS, routeOf } from '../../support/blackbox.ts'
+import { FILES, GATE, PHOTOS, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { type CommandLine, commandLine } from '../../support/programs/command-line.ts'
 import { startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
@@ -25,12 +25,12 @@ routes:
 
 describe('explain, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
+  let gate: ServedGate
   let commands: CommandLine
 
   before(async () => {
     upstream = await startUpstream()
-    gate = await blackbox(
+    gate = await serveGate(
       [
         routeOf(
           'photos',
@@ -58,7 +58,7 @@ describe('explain, from outside', () => {
     await upstream.close()
   })
 
-  const file = () => join(gate.serving.folder, 'routes.yaml')
+  const file = () => join(gate.folder, 'routes.yaml')
 
   it('exit 0 forward, 3 denied, 2 for bad arguments or a bad file', async () => {
     const token = gate.token()

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { type Blackbox, blackbox, GATE, PHOTOS, requestText, routeOf } from '../../support/blackbox.ts'
+import { GATE, PHOTOS, requestText, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { until } from '../../support/gateway-under-test.ts'
 import { listenOnLoopback, rawRequest, startUpstream, stopServer, type TestUpstream } from '../../support/upstreams.ts'
 
@@ -15,11 +15,11 @@ const SECRET = 'upstream-secret-1234567890'
 
 describe('what the operator sees, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
+  let gate: ServedGate
 
   before(async () => {
     upstream = await startUpstream()
-    gate = await blackbox(
+    gate = await serveGate(
       routeOf('photos', upstream.url, '    set_headers: { X-Api-Key: "${KEY}" }\n    public: [/open/**]'),
       { env: { KEY: SECRET } },
     )
@@ -65,7 +65,7 @@ describe('what the operator sees, from outside', () => {
     await gate.ask('/photos/a', { lines: [`Authorization: Bearer ${token} x`] })
     const last = await gate.ask('/photos/last', { token })
     await gate.line(idOf(last.body))
-    const text = JSON.stringify(gate.serving.log())
+    const text = JSON.stringify(gate.log())
     for (const word of [
       'query-secret',
       'cookie-secret',
@@ -109,11 +109,11 @@ describe('what the operator sees, from outside', () => {
 
   it('/healthz and /readyz answer on the management listener, never on the public one', async () => {
     for (const path of ['/healthz', '/readyz']) {
-      assert.equal((await fetch(`${gate.serving.managementUrl}${path}`)).status, 200)
+      assert.equal((await fetch(`${gate.managementUrl}${path}`)).status, 200)
       assert.equal((await gate.ask(path)).status, 404)
     }
     assert.equal((await gate.ask('/metrics')).status, 404)
-    assert.equal((await fetch(`${gate.serving.managementUrl}/photos/a`)).status, 404)
+    assert.equal((await fetch(`${gate.managementUrl}/photos/a`)).status, 404)
   })
 
   it('headers of 32 KiB or 100 fields at most: 431', async () => {
@@ -146,17 +146,17 @@ describe('what the operator sees, from outside', () => {
 
 describe('saving the file, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
-  const invalid = () => gate.serving.log().filter(({ level }) => level === 'error' || level === 'warn').length
+  let gate: ServedGate
+  const invalid = () => gate.log().filter(({ level }) => level === 'error' || level === 'warn').length
   const statusOf = async (path: string) =>
     (await gate.ask(path, { token: gate.token({ claims: { scope: 'photos:read' } }) })).status
-  const file = () => join(gate.serving.folder, 'routes.yaml')
+  const file = () => join(gate.folder, 'routes.yaml')
   let good = ''
 
   before(async () => {
     upstream = await startUpstream()
     good = routeOf('photos', upstream.url)
-    gate = await blackbox(good)
+    gate = await serveGate(good)
   })
   after(async () => {
     await gate.close()
@@ -168,14 +168,14 @@ describe('saving the file, from outside', () => {
     gate.save(good + routeOf('second', upstream.url))
     await until(async () => (await statusOf('/second/a')) === 200, 'the new route')
     await until(
-      () => gate.serving.log().some((line) => line.event === 'reload' && /second/.test(JSON.stringify(line))),
+      () => gate.log().some((line) => line.event === 'reload' && /second/.test(JSON.stringify(line))),
       'the log',
     )
   })
 
   it('invalid: the old one stays in force and the log shows the problems', async () => {
     writeFileSync(file(), 'public_url: http://gate.example.com\nroutez: []\n')
-    await until(() => gate.serving.log().some((line) => /routez/.test(JSON.stringify(line))), 'the problems')
+    await until(() => gate.log().some((line) => /routez/.test(JSON.stringify(line))), 'the problems')
     assert.equal(await statusOf('/second/a'), 200)
     const before = invalid()
     writeFileSync(file(), '')
@@ -212,7 +212,7 @@ describe('saving the file, from outside', () => {
   })
 
   it('a save while another is being put in force is not lost, with workers either', async (t) => {
-    const busy = await blackbox(good, { settings: 'workers: 2' })
+    const busy = await serveGate(good, { settings: 'workers: 2' })
     t.after(() => busy.close())
     const becomes = (status: number) => until(async () => (await busy.ask('/second/a')).status === status, `${status}`)
     for (let i = 0; i < 4; i += 1) {
@@ -284,7 +284,7 @@ describe('settings of the listener, from outside', () => {
     const folder = execFileSync('mktemp', ['-d']).toString().trim()
     t.after(() => rmSync(folder, { recursive: true }))
     certificate(folder, 'one.example.com')
-    const gate = await blackbox(routeOf('photos', upstream.url), {
+    const gate = await serveGate(routeOf('photos', upstream.url), {
       settings: `tls: { cert: ${folder}/cert.pem, key: ${folder}/key.pem }`,
     })
     t.after(() => gate.close())
@@ -310,12 +310,12 @@ describe('settings of the listener, from outside', () => {
     const upstream = await startUpstream()
     t.after(() => upstream.close())
     const routes = routeOf('photos', upstream.url)
-    const gate = await blackbox(routes, { settings: 'access_log: refused\nmax_connections: 3' })
+    const gate = await serveGate(routes, { settings: 'access_log: refused\nmax_connections: 3' })
     t.after(() => gate.close())
     await gate.ask('/photos/good', { token: gate.token() })
     const refused = await gate.ask('/photos/refused')
     await gate.line(JSON.parse(refused.body).request_id)
-    const lines = () => gate.serving.log().filter((line) => 'outcome' in line)
+    const lines = () => gate.log().filter((line) => 'outcome' in line)
     assert.deepEqual(
       lines().map(({ status }) => status),
       [401],
@@ -326,7 +326,7 @@ describe('settings of the listener, from outside', () => {
     for (const socket of sockets) socket.destroy()
     await until(async () => (await gate.ask('/photos/a')).status === 401, 'room again')
     gate.save(routes, { settings: 'access_log: off\nmax_connections: 10' })
-    await until(() => gate.serving.log().some(({ event }) => event === 'reload'), 'the reload')
+    await until(() => gate.log().some(({ event }) => event === 'reload'), 'the reload')
     const before = lines().length
     const silent = await gate.ask('/photos/silent')
     assert.equal(silent.status, 401)
@@ -346,13 +346,13 @@ describe('settings of the listener, from outside', () => {
     })
     const port = await listenOnLoopback(slow)
     t.after(() => stopServer(slow))
-    const gate = await blackbox(routeOf('slow', `http://127.0.0.1:${port}`))
+    const gate = await serveGate(routeOf('slow', `http://127.0.0.1:${port}`))
     t.after(() => gate.close())
     const answer = await fetch(`http://127.0.0.1:${gate.port}/slow/a`, {
       headers: { authorization: `Bearer ${gate.token()}` },
     })
     gate.serving.signal('SIGTERM')
-    await until(async () => (await fetch(`${gate.serving.managementUrl}/readyz`)).status === 503, 'not ready')
+    await until(async () => (await fetch(`${gate.managementUrl}/readyz`)).status === 503, 'not ready')
     await assert.rejects(fetch(`http://127.0.0.1:${gate.port}/slow/a`))
     held.release?.()
     assert.equal(await answer.text(), 'begun done')

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { type Blackbox, blackbox, GATE, PHOTOS, routeOf } from '../../support/blackbox.ts'
+import { GATE, PHOTOS, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { type RawAnswer, rawRequest, startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
 describe('paths and hosts, from outside', () => {
   let upstream: TestUpstream
-  let gate: Blackbox
+  let gate: ServedGate
 
   before(async () => {
     upstream = await startUpstream()
     const open = (id: string, more: string, target = '') =>
       `\n  - { id: ${id}, public: true, upstream: "${upstream.url}${target}", ${more} }`
-    gate = await blackbox(
+    gate = await serveGate(
       [
         routeOf('photos', upstream.url, '    strip_path: true\n    public: [/share/**]'),
         open('whole', 'path: /whole'),

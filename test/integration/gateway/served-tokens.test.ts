@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { type Blackbox, blackbox, FILES, PHOTOS, routeOf } from '../../support/blackbox.ts'
+import { FILES, PHOTOS, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { until } from '../../support/gateway-under-test.ts'
 import { type JwksServer, json, startJwksServer } from '../../support/jwks-server.ts'
 import { encodePart, makeKey, mintProof, mintToken, signJws, type TestKey } from '../../support/keys.ts'
@@ -16,7 +16,7 @@ const now = () => Math.floor(Date.now() / 1000)
 describe('tokens at the gateway, from outside', () => {
   let upstream: TestUpstream
   let sso: JwksServer
-  let gate: Blackbox
+  let gate: ServedGate
   let ssoIssuer: string
   let down: string
   const ssoKey = makeKey('RS256')
@@ -43,7 +43,7 @@ describe('tokens at the gateway, from outside', () => {
     scopes: { "${id}:use": Use it }
     issuers: ["${issuer}"]
 ${more}`
-    gate = await blackbox(`${routeOf('photos', upstream.url)}${route('legacy')}${route('down')}`, {
+    gate = await serveGate(`${routeOf('photos', upstream.url)}${route('legacy')}${route('down')}`, {
       issuers: `
   - issuer: ${ssoIssuer}
     algorithms: [RS256]
@@ -324,7 +324,7 @@ describe('keys of foreign issuers, from outside', () => {
     const publish = (key: TestKey) =>
       writeFileSync(join(folder, 'jwks.json'), JSON.stringify({ keys: [key.publicJwk] }))
     publish(second)
-    const gate = await blackbox(routeOf('photos', upstream.url), {
+    const gate = await serveGate(routeOf('photos', upstream.url), {
       issuers: `
   - { issuer: "${tenant}", algorithms: [ES256] }
   - { issuer: "${wrong}", algorithms: [ES256] }
@@ -346,7 +346,7 @@ describe('keys of foreign issuers, from outside', () => {
   it('are fetched lazily, and a new kid is found by one fetch', async (t) => {
     const upstream = await startUpstream()
     t.after(() => upstream.close())
-    const gate = await blackbox(routeOf('photos', upstream.url))
+    const gate = await serveGate(routeOf('photos', upstream.url))
     t.after(() => gate.close())
     assert.equal(gate.jwks.asked.get('/jwks') ?? 0, 0)
     assert.equal((await gate.ask('/photos/a', { token: gate.token() })).status, 200)

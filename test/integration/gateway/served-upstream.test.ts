@@ -10,7 +10,7 @@ import {
   type Server as TcpServer,
 } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { type Blackbox, blackbox, GATE, requestText, routeOf } from '../../support/blackbox.ts'
+import { GATE, requestText, routeOf, type ServedGate, serveGate } from '../../support/gate.ts'
 import { until } from '../../support/gateway-under-test.ts'
 import { freePorts } from '../../support/programs/free-ports.ts'
 import { listenOnLoopback, parseAnswer, rawRequest, stopServer } from '../../support/upstreams.ts'
@@ -18,7 +18,7 @@ import { listenOnLoopback, parseAnswer, rawRequest, stopServer } from '../../sup
 describe('the upstream, from outside', () => {
   let server: Server
   let raw: TcpServer
-  let gate: Blackbox
+  let gate: ServedGate
   const aborted: string[] = []
   const counts = new Map<string, number>()
   const PIECE = Buffer.from('0123456789abcdef'.repeat(256))
@@ -136,7 +136,7 @@ describe('the upstream, from outside', () => {
     const rawPort = (raw.address() as AddressInfo).port
     const [dead] = await freePorts(1)
     const quick = '    timeouts: { connect: 1s, response_headers: 300ms, idle: 1s }'
-    gate = await blackbox(
+    gate = await serveGate(
       [
         routeOf('up', `http://127.0.0.1:${port}`, '    cors: { origins: ["https://app.example.com"] }'),
         routeOf('quick', `http://127.0.0.1:${port}`, quick),

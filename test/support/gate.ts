@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type LogLine, startGateway, type TestGateway, until } from './gateway-under-test.ts'
 import { type JwksServer, startJwksServer } from './jwks-server.ts'
 import { type MintOptions, makeKey, mintToken, type TestKey } from './keys.ts'
 import { type Serving, serve } from './serving.ts'
 import { type RawAnswer, rawRequest } from './upstreams.ts'
 
-/** The host of `public_url` in {@link blackbox}'s file. */
+/** The host of `public_url` in a gate's file. */
 export const GATE = 'gate.example.com'
 export const PHOTOS = `https://${GATE}/photos`
 export const FILES = `https://${GATE}/files`
@@ -19,9 +20,13 @@ interface AskOptions {
   readonly body?: string
 }
 
-export interface Blackbox {
-  readonly serving: Serving
+/** A gateway as its clients and its operator see it, wherever it runs; its one issuer is the test's own. */
+export interface Gate {
   readonly port: number
+  readonly url: string
+  readonly managementUrl: string
+  /** Holds routes.yaml. */
+  readonly folder: string
   readonly key: TestKey
   /** Publishes the issuer's keys; at `/jwks`. */
   readonly jwks: JwksServer
@@ -29,13 +34,29 @@ export interface Blackbox {
   /** A good token for `photos:read photos:write` at the photos, but for what the options say. */
   token(options?: MintOptions): string
   ask(path: string, options?: AskOptions): Promise<RawAnswer>
+  /** Sends bytes on a connection of their own; a string counts as latin1. */
+  send(bytes: string | Uint8Array, host?: string): Promise<RawAnswer>
   /** The text of /metrics. */
   metrics(): Promise<string>
+  /** Every line of the log so far. */
+  log(): readonly LogLine[]
   /** The log's line of a request, as soon as it is written. */
-  line(requestId: string): Promise<Readonly<Record<string, unknown>>>
+  line(requestId: string): Promise<LogLine>
+  close(): Promise<void>
+}
+
+/** A gate that is `audgate serve`. */
+export interface ServedGate extends Gate {
+  readonly serving: Serving
   /** Saves the file with other routes, and what else is to be other. */
   save(routes: string, around?: Around): void
-  close(): Promise<void>
+}
+
+/** A gate that is a part of this process. */
+interface InnerGate extends Gate {
+  readonly gateway: TestGateway
+  /** The text of a file with other routes. */
+  yaml(routes: string): string
 }
 
 /** What stands in the file besides routes. Each is YAML text. */
@@ -50,31 +71,65 @@ interface Around {
   readonly trusted?: readonly string[]
 }
 
-/** `audgate serve` as a process of its own, in front of what `routes` names; its one issuer is the test's own. */
-export async function blackbox(
-  routes: string,
-  options: Around & { readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<Blackbox> {
-  const key = makeKey()
+interface GateOptions extends Around {
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Where a suite about the gateway runs: what holds on one mount holds on the other. */
+export const mounts = [
+  { mount: 'in process', open: openInner },
+  { mount: 'served by a process', open: serveGate },
+] as const
+
+/** A whole gateway in this process, in front of what `routes` names. */
+export async function openInner(routes: string, options: GateOptions = {}): Promise<InnerGate> {
   const jwks = await startJwksServer()
-  jwks.publish('/jwks', [key])
+  const yaml = (text: string) => fileOf(jwks.origin, text, options)
+  const gateway = await startGateway({ yaml: yaml(routes), env: options.env ?? {} })
+  const { port, url, managementUrl, folder } = gateway
+  const log = () => gateway.log
+  return { gateway, yaml, ...gateAt({ port, url, managementUrl, folder, jwks, log, end: gateway.close }) }
+}
+
+/** `audgate serve` as a process of its own, in front of what `routes` names. */
+export async function serveGate(routes: string, options: GateOptions = {}): Promise<ServedGate> {
+  const jwks = await startJwksServer()
   const yaml = (text: string, around: Around = {}) => fileOf(jwks.origin, text, { ...options, ...around })
   const serving = await serve(yaml(routes), options.env)
-  const port = Number(new URL(serving.url === '' ? 'http://failed.invalid:1' : serving.url).port)
+  const { url, managementUrl, folder, log, remove } = serving
+  if (url === '') throw new Error(`it never listened: ${(await serving.ended()).stderr}`)
+  const port = Number(new URL(url).port)
   return {
     serving,
-    port,
+    save: (text, around) => writeFileSync(join(folder, 'routes.yaml'), yaml(text, around)),
+    ...gateAt({ port, url, managementUrl, folder, jwks, log, end: remove }),
+  }
+}
+
+interface Place extends Pick<Gate, 'port' | 'url' | 'managementUrl' | 'folder' | 'jwks' | 'log'> {
+  end(): Promise<void>
+}
+
+function gateAt({ end, ...place }: Place): Gate {
+  const { port, jwks, managementUrl, log } = place
+  const key = makeKey()
+  jwks.publish('/jwks', [key])
+  return {
+    ...place,
     key,
-    jwks,
     issuer: jwks.origin,
     token: ({ claims, ...rest } = {}) =>
       mintToken(key, { ...rest, claims: { iss: jwks.origin, scope: 'photos:read photos:write', ...claims } }),
     ask: (path, asked) => rawRequest(port, requestText(path, asked)),
-    metrics: async () => (await fetch(`${serving.managementUrl}/metrics`)).text(),
-    line: (id) => lineOf(serving, id),
-    save: (text, around) => writeFileSync(join(serving.folder, 'routes.yaml'), yaml(text, around)),
+    send: (bytes, host) => rawRequest(port, bytes, host),
+    metrics: async () => (await fetch(`${managementUrl}/metrics`)).text(),
+    line: async (id) => {
+      const lineOf = () => log().findLast((line) => line.request_id === id && 'outcome' in line)
+      await until(() => lineOf() !== undefined, `the line of request ${id}`)
+      return lineOf() ?? {}
+    },
     close: async () => {
-      await serving.remove()
+      await end()
       await jwks.close()
     },
   }
@@ -100,15 +155,6 @@ export function routeOf(id: string, upstream: string, more = ''): string {
       - { methods: [read], scopes: [photos:read] }
       - { methods: [write], scopes: [photos:write] }
 ${more}`
-}
-
-async function lineOf(serving: Serving, id: string): Promise<Readonly<Record<string, unknown>>> {
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; ) {
-    const found = serving.log().find((line) => line.request_id === id && 'outcome' in line)
-    if (found !== undefined) return found
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error(`no line of request ${id} in ${JSON.stringify(serving.log())}`)
 }
 
 function fileOf(issuer: string, routes: string, around: Around): string {
