@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Answer, renderAnswer, wantsHtml } from '../core/answer.ts'
 import { corsHeaders } from '../core/cors.ts'
@@ -6,7 +6,7 @@ import { tokenScheme } from '../core/credential.ts'
 import { type Denial, denial } from '../core/denial.ts'
 import type { Route } from '../core/route.ts'
 import type { UpstreamFault } from '../proxy/outcome.ts'
-import { hasBody } from './call.ts'
+import { type AnyRequest, type AnyResponse, hasBody } from './call.ts'
 import { HEADERS_TOO_LARGE } from './framing.ts'
 
 /** Why node's parser, or the clock, ended a request before it was one. */
@@ -53,7 +53,7 @@ export function upstreamDenial({ fault }: { readonly fault: UpstreamFault }): De
 }
 
 /** Whether the request announces a body over `maxBody` bytes. One that announces none is counted as it comes, by the forwarder. */
-export function announcesTooMuch(request: IncomingMessage, maxBody: number | undefined): boolean {
+export function announcesTooMuch(request: AnyRequest, maxBody: number | undefined): boolean {
   return maxBody !== undefined && Number(request.headers['content-length'] ?? 0) > maxBody
 }
 
@@ -104,8 +104,8 @@ interface Sending {
  * else the answer says `Connection: close` and the connection ends soon after.
  */
 export function sendAnswer(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: AnyRequest,
+  response: AnyResponse,
   answer: { readonly status: number; readonly headers: readonly string[]; readonly body: string },
   { awaitsContinue, close }: Sending,
 ): void {
@@ -125,8 +125,8 @@ export function sendAnswer(
 
 /** The answer to what nobody foresaw; where another has begun it breaks. */
 export function sendFault(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: AnyRequest,
+  response: AnyResponse,
   requestId: string,
   awaitsContinue: boolean,
 ): void {
@@ -173,7 +173,7 @@ export function denialForFault(fault: Exclude<ClientFault, 'gone'>): Denial {
 }
 
 /** Reads and forgets what still comes, up to a number of bytes and a time. */
-function discard(request: IncomingMessage, done: () => void): void {
+function discard(request: AnyRequest, done: () => void): void {
   let left = MOST_DISCARDED_BYTES
   const timer = setTimeout(end, DISCARD_MS)
   function end(): void {
@@ -190,7 +190,7 @@ function discard(request: IncomingMessage, done: () => void): void {
   request.resume()
 }
 
-function isSmall(request: IncomingMessage): boolean {
+function isSmall(request: AnyRequest): boolean {
   return Number(request.headers['content-length']) <= SMALL_BODY_BYTES
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Denial, Reason } from '../core/denial.ts'
 import type { VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
@@ -6,21 +6,35 @@ import type { ForwardOutcome } from '../proxy/outcome.ts'
 import type { ActiveConfig } from './active-config.ts'
 import type { BackChannel } from './credentials/back-channel.ts'
 import type { Credentials } from './credentials/credentials.ts'
+import type { FastPathRequest } from './fast-path/request.ts'
+import type { FastPathResponse } from './fast-path/response.ts'
 import type { RouteMatch, Routing } from './judge.ts'
 import type { Policy } from './policy.ts'
 import type { RequestHead } from './request-head.ts'
 import type { Recorder, RequestNotes, RequestRecord } from './request-log.ts'
 import type { Tunnels } from './tunnels.ts'
 
+/** A request as node's parser or the fast path reads it. */
+export type AnyRequest = IncomingMessage | FastPathRequest
+
+/** The answer to one. */
+export type AnyResponse = ServerResponse | FastPathResponse
+
 /** One request as its reader hands it on when its turn has come: what it asks, where its body is read and its answer written. */
 export interface Incoming {
   readonly head: RequestHead
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: AnyRequest
+  readonly response: AnyResponse
   /** The client sends its body only after `100 Continue` (RFC 9110 §10.1.1). */
   readonly awaitsContinue: boolean
-  /** It may leave HTTP for a tunnel: the protocol that it asks for, and what came beyond the head. Node has let go of its socket. */
-  readonly upgrade: { readonly protocol: string; readonly early: Buffer } | undefined
+  readonly upgrade: UpgradeOffer | undefined
+}
+
+/** A request may leave HTTP for a tunnel: the protocol that it asks for, and what came beyond the head. Node has let go of its socket. */
+export interface UpgradeOffer {
+  readonly protocol: string
+  readonly early: Buffer
+  readonly response: ServerResponse
 }
 
 /** One request on its way through. */
@@ -34,10 +48,10 @@ export interface Call {
   ending: boolean
 }
 
-/** A request for a path of the gateway's own, as who answers it gets it. */
-export interface ReservedRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+/** A request for a path of the gateway's own, or that a route leaves to it. */
+export interface OwnRequest {
+  readonly request: AnyRequest
+  readonly response: AnyResponse
   readonly record: RequestRecord
   readonly routing: Extract<Routing, { kind: 'reserved' }>
   readonly head: RequestHead
@@ -46,6 +60,19 @@ export interface ReservedRequest {
   readonly token?: VerifiedToken | undefined
   /** Ends the request with an answer of the gateway's own. */
   readonly refuse: (denial: Denial) => void
+}
+
+/** A request for a reserved path, as fastify, the issuer and the feed take it. */
+export interface ReservedRequest extends OwnRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** Throws for what the fast path has read: it leaves reserved paths to node. */
+export function readByNode(own: OwnRequest): ReservedRequest {
+  const { request, response } = own
+  if (request instanceof IncomingMessage && response instanceof ServerResponse) return { ...own, request, response }
+  throw new TypeError('a reserved path was read by the fast path')
 }
 
 /** What every request goes through with. */
@@ -60,7 +87,7 @@ export interface GatewayOptions extends RequestNotes {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Answers a request for a reserved path. */
-  readonly serveReserved: (reserved: ReservedRequest) => void
+  readonly serveReserved: (own: OwnRequest) => void
 }
 
 /** Body bytes from and to a client. */
@@ -81,7 +108,7 @@ export function hasLeft({ incoming: { response } }: Call): boolean {
 }
 
 /** Whether a body follows the head. */
-export function hasBody(request: IncomingMessage): boolean {
+export function hasBody(request: AnyRequest): boolean {
   const length = request.headers['content-length']
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
 }

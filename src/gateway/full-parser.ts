@@ -111,7 +111,7 @@ export class FullParser<Call extends Underway> {
     const response = responseOn(request, socket)
     this.#handlers.request({
       ...{ head: headOf(request), request, response, awaitsContinue: false },
-      upgrade: { protocol: tunnelProtocol(request.rawHeaders) ?? '', early },
+      upgrade: { protocol: tunnelProtocol(request.rawHeaders) ?? '', early, response },
     })
   }
 

@@ -27,6 +27,7 @@ import {
   type Incoming,
   NO_BYTES,
   type ReservedRequest,
+  type UpgradeOffer,
 } from './call.ts'
 import { Forwarding, prepareFor, standingOf } from './forwarding.ts'
 import {
@@ -105,9 +106,8 @@ export class Gateway {
     request.url = routing.target.path + routing.target.query
     if (awaitsContinue) response.writeContinue()
     const refuse = (denied: Denial): void => this.#deny(call, denied)
-    const { record } = call
-    const { policy } = call.active
-    this.#options.serveReserved({ request, response, record, routing, head, policy, refuse, token })
+    const { record, active } = call
+    this.#options.serveReserved({ request, response, record, routing, head, policy: active.policy, refuse, token })
   }
 
   #judge(call: Call, match: RouteMatch) {
@@ -183,12 +183,12 @@ export class Gateway {
     if (permit.token?.gid !== undefined) this.#options.noteUse(permit.token.gid, now)
     record.decidedAt = performance.now()
     const input = new Forwarding(permitted, upstreams, member, prepared)
-    if (upgrade !== undefined) return this.#tunnel(call, match, permit, input, upgrade.early)
+    if (upgrade !== undefined) return this.#tunnel(call, match, permit, input, upgrade)
     forward(permit, input, request, response, (outcome) => this.#finish(call, match, permit, outcome))
   }
 
-  #tunnel(call: Call, match: RouteMatch, permit: Permit, input: Forwarding, early: Buffer) {
-    const { request, response } = call.incoming
+  #tunnel(call: Call, match: RouteMatch, permit: Permit, input: Forwarding, { early, response }: UpgradeOffer) {
+    const { request } = call.incoming
     const { tunnels } = this.#options
     const onOpen = (): void => tunnels.add(open)
     const opened = tunnel(permit, input, request, response, early, onOpen, (outcome) => {

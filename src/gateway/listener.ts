@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net'
 import type { ListenAddress } from '../config/config.ts'
@@ -77,9 +77,8 @@ export async function openListener<Call extends Underway>(
     onRequest: (request, response) => {
       handlers.request({
         head: request.head,
-        // The data path uses no more of either than the fast path's own classes have.
-        request: request as unknown as IncomingMessage,
-        response: response as unknown as ServerResponse,
+        request,
+        response,
         awaitsContinue: false,
         upgrade: undefined,
       })

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http'
 import { Deadlines, type Watched } from '../proxy/deadlines.ts'
+import type { AnyResponse } from './call.ts'
 
 /** As long as answers of upstreams wait for who doesn't read them, unless a route says otherwise. */
 const UNTAKEN_MS = 300_000
@@ -17,7 +17,7 @@ export class SendTimeouts {
   }
 
   /** For an answer that is about to be given whole. */
-  watch(response: ServerResponse): void {
+  watch(response: AnyResponse): void {
     const untaken = new PendingAnswer(response, this.#limitMs)
     this.#deadlines.watch(untaken)
     response.once('close', () => this.#deadlines.unwatch(untaken))
@@ -25,12 +25,12 @@ export class SendTimeouts {
 }
 
 class PendingAnswer implements Watched {
-  readonly #response: ServerResponse
+  readonly #response: AnyResponse
   readonly #limitMs: number
   deadline: number
   slot = -1
 
-  constructor(response: ServerResponse, limitMs: number) {
+  constructor(response: AnyResponse, limitMs: number) {
     this.#response = response
     this.#limitMs = limitMs
     this.deadline = performance.now() + limitMs

@@ -6,7 +6,7 @@ import { weakSignInOf } from '../core/assurance.ts'
 import type { Denial } from '../core/denial.ts'
 import type { VerifiedToken } from '../core/token.ts'
 import { BrowserEndpoints } from '../gateway/browser/browser-endpoints.ts'
-import type { Call, ReservedRequest } from '../gateway/call.ts'
+import type { Call, OwnRequest } from '../gateway/call.ts'
 import type { ParserHandlers } from '../gateway/full-parser.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { type Listener, openListener, type TlsMaterial } from '../gateway/listener.ts'
@@ -17,7 +17,7 @@ import { bindFault } from './start-fault.ts'
 interface FrontOptions {
   /** Undefined: plain HTTP. */
   readonly tls: TlsMaterial | undefined
-  readonly serveReserved: (reserved: ReservedRequest) => void
+  readonly serveReserved: (own: OwnRequest) => void
 }
 
 // Connections that have become idle while the server closes are ended this often.
@@ -40,9 +40,9 @@ export async function openFront(runtime: Runtime, options: FrontOptions, closing
 }
 
 /** Answers what browsers need of the gateway itself. */
-export function browserEndpoints({ credentials, backing, now }: Runtime): (reserved: ReservedRequest) => void {
+export function browserEndpoints({ credentials, backing, now }: Runtime): (own: OwnRequest) => void {
   const endpoints = new BrowserEndpoints({ credentials, backChannel: backing.issuer.backChannel, now })
-  return (reserved) => endpoints.handle(reserved)
+  return (own) => endpoints.handle(own)
 }
 
 /** Takes no new connections, lets running requests finish, closes tunnels, then everything that was opened. */

@@ -1,5 +1,5 @@
 import { BROWSER_PATH, isWithin, METADATA_PATH } from '../core/paths/router.ts'
-import type { ReservedRequest } from '../gateway/call.ts'
+import { type OwnRequest, type ReservedRequest, readByNode } from '../gateway/call.ts'
 import type { Recorder } from '../gateway/request-log.ts'
 import type { Outcome } from '../observe/metrics.ts'
 import { BACK_CHANNEL_PATH } from './feed/back-channel.ts'
@@ -11,7 +11,7 @@ interface ReservedOptions {
   /** Answers resource metadata, and what nobody else answers. */
   readonly site: (reserved: ReservedRequest) => void
   /** Answers what browsers need of the gateway itself. */
-  readonly browser: (reserved: ReservedRequest) => void
+  readonly browser: (own: OwnRequest) => void
   readonly issuer: IssuerMount
   /** Answers what was permitted of the operator's API; undefined: the issuer answers it, which judges for itself. */
   readonly admin: ((reserved: ReservedRequest) => void) | undefined
@@ -25,10 +25,10 @@ interface ReservedOptions {
 const IDLE_MS = 300_000
 
 /** Sends requests for reserved paths to who answers them, and ends their record with the answer. */
-export function createReserved(options: ReservedOptions): (reserved: ReservedRequest) => void {
+export function createReserved(options: ReservedOptions): (own: OwnRequest) => void {
   const { recorder, site, browser, issuer, feed, admin, pages = (reserved) => issuer.handle(reserved) } = options
-  return (reserved) => {
-    const { request, response, record, routing } = reserved
+  return (own) => {
+    const { request, response, record, routing } = own
     const [path = '/'] = routing.target.readings
     request.socket.setTimeout(IDLE_MS)
     response.setHeader('X-Request-Id', record.id)
@@ -38,19 +38,20 @@ export function createReserved(options: ReservedOptions): (reserved: ReservedReq
       recorder.end(record, { ...ending, reason: record.reason, bytesIn: 0, bytesOut: 0 })
     })
     if (isWithin(METADATA_PATH, path)) record.place = '(metadata)'
+    const answerer = answererOf(path, feed)
+    if (answerer === 'browser') return browser(own)
+    const reserved = readByNode(own)
     // Only what was permitted has a token.
     if (reserved.token !== undefined && admin !== undefined) return admin(reserved)
-    switch (answererOf(path, feed)) {
+    switch (answerer) {
       case 'site':
         return site(reserved)
       case 'api':
         return admin === undefined ? issuer.handle(reserved) : site(reserved)
       case 'pages':
         return pages(reserved)
-      case 'browser':
-        return browser(reserved)
       case 'feed':
-        return feed?.handle(request, response)
+        return feed?.handle(reserved.request, reserved.response)
       case 'issuer':
         return issuer.handle(reserved)
     }

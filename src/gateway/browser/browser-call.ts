@@ -1,7 +1,7 @@
 import type { Answer } from '../../core/answer.ts'
 import { type PageWords, renderPage } from '../../core/answer-page.ts'
 import type { Denial } from '../../core/denial.ts'
-import type { ReservedRequest } from '../call.ts'
+import type { OwnRequest } from '../call.ts'
 import type { BackChannel } from '../credentials/back-channel.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 
@@ -14,7 +14,7 @@ export interface BrowserEndpointOptions {
 
 /** One request to an endpoint, and what it is answered with. */
 export interface BrowserCall extends BrowserEndpointOptions {
-  readonly reserved: ReservedRequest
+  readonly reserved: OwnRequest
 }
 
 /** What an endpoint says: an answer, or why not. */

@@ -3,7 +3,7 @@ import { type Denial, denial } from '../../core/denial.ts'
 import { BROWSER_PATH } from '../../core/paths/router.ts'
 import { requestKind } from '../../core/request-kind.ts'
 import { sendAnswer } from '../answers.ts'
-import type { ReservedRequest } from '../call.ts'
+import type { OwnRequest } from '../call.ts'
 import type { BrowserAnswer, BrowserCall, BrowserEndpointOptions } from './browser-call.ts'
 import { takeCallback } from './callback.ts'
 import { returnPlace } from './return-place.ts'
@@ -32,7 +32,7 @@ export class BrowserEndpoints {
     this.#options = options
   }
 
-  handle(reserved: ReservedRequest): void {
+  handle(reserved: OwnRequest): void {
     reserved.record.place = '(browser)'
     this.#answer({ ...this.#options, reserved }).then(
       (answer) => send(reserved, answer),
@@ -51,7 +51,7 @@ export class BrowserEndpoints {
   }
 }
 
-function send({ request, response, record, head }: ReservedRequest, outcome: BrowserAnswer): void {
+function send({ request, response, record, head }: OwnRequest, outcome: BrowserAnswer): void {
   if (outcome.denial !== undefined) {
     record.refused(outcome.denial)
     record.reason = outcome.denial.reason
@@ -66,7 +66,7 @@ function send({ request, response, record, head }: ReservedRequest, outcome: Bro
     })
 }
 
-function refusal(denied: Denial, { method, rawHeaders }: ReservedRequest['head'], requestId: string): Answer {
+function refusal(denied: Denial, { method, rawHeaders }: OwnRequest['head'], requestId: string): Answer {
   return renderAnswer(denied, {
     requestId,
     wantsHtml: wantsHtml(method, rawHeaders),

@@ -1,10 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { parseLifetime } from '../../config/schema/leaf.ts'
 import { decide, type Permit } from '../../core/decide.ts'
 import { type Denial, denial } from '../../core/denial.ts'
 import { parseTarget, type Target } from '../../core/paths/target.ts'
 import { TICKET_PARAMETER, TICKET_PATH } from '../../core/paths/ticket-url.ts'
 import type { VerifiedToken } from '../../core/token.ts'
+import type { AnyRequest } from '../call.ts'
 import { placeHash } from '../credentials/ticket-evidence.ts'
 import type { RouteMatch } from '../judge.ts'
 import { originOf } from '../policy.ts'
@@ -88,7 +89,7 @@ async function make(
   return { answer: ownJson(document, false) }
 }
 
-async function readWanted(request: IncomingMessage): Promise<Wanted | Denial> {
+async function readWanted(request: AnyRequest): Promise<Wanted | Denial> {
   const body = await readJson(request)
   if (body === undefined)
     return denial('malformed_request', 'send a JSON object with path or folder, of at most 16 KiB')
@@ -112,7 +113,9 @@ function readLife(life: unknown): number | undefined {
   return read?.ok === true ? read.value : undefined
 }
 
-async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>> | undefined> {
+async function readJson(request: AnyRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
+  // Without a body.
+  if (!(request instanceof IncomingMessage)) return undefined
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {

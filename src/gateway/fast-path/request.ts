@@ -11,7 +11,7 @@ import type { PlainHead } from './head.ts'
  */
 export class FastPathRequest extends EventEmitter implements ClientRequest {
   readonly method: string
-  readonly url: string
+  url: string
   /** A dash stands in place of the token that the head names. */
   readonly rawHeaders: readonly string[]
   readonly head: RequestHead
