@@ -6,11 +6,12 @@ main{max-width:36rem;margin:0 auto}
 h1{font-size:1.5rem;margin:0 0 .5rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:2rem 0 0;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
+span{white-space:nowrap}
 a,button{color:inherit;font:inherit}
 button{padding:.5rem 1rem;border:1px solid var(--line);border-radius:.375rem;background:none;cursor:pointer}`
 
 /** SHA-256 of {@link STYLE}, base64, as its Content-Security-Policy source. */
-export const STYLE_HASH = 'sha256-WyMmLtmC7ZTLpdkYtoyT7NJiDXJJ1e/Htcxud5Tttdw='
+export const STYLE_HASH = 'sha256-Po/YyFpzO6TDfXOlwkjEhGrOZ9rPkmVxb3xvW2C6w5k='
 
 /** The script of a page that goes on by itself: the fragment, which no server sees, goes along. {@link SCRIPT_HASH} belongs to it. */
 export const SCRIPT = `const link = document.querySelector('a.go')
@@ -64,8 +65,8 @@ ${follows ? `<meta http-equiv="refresh" content="1; url=${escapeHtml(link.href)}
 </head>
 <body>
 <main>
-<h1>${escapeHtml(title)}</h1>
-${paragraphs.map((text) => `<p>${escapeHtml(text)}</p>\n`).join('')}${link === undefined ? '' : linkHtml(link)}${form === undefined ? '' : formHtml(form)}${facts.length === 0 ? '' : factsHtml(facts)}</main>
+<h1>${wordsHtml(title)}</h1>
+${paragraphs.map((text) => `<p>${wordsHtml(text)}</p>\n`).join('')}${link === undefined ? '' : linkHtml(link)}${form === undefined ? '' : formHtml(form)}${facts.length === 0 ? '' : factsHtml(facts)}</main>
 ${follows ? `<script>${SCRIPT}</script>\n` : ''}</body>
 </html>
 `
@@ -97,6 +98,11 @@ function factsHtml(facts: PageWords['facts']): string {
     return `<dt>${escapeHtml(name)}</dt><dd>${shown}</dd>\n`
   })
   return `<dl>\n${rows.join('')}</dl>\n`
+}
+
+/** Browsers break lines behind a hyphen, too: a short word with one, as `sign-in`, stays whole. */
+function wordsHtml(text: string): string {
+  return escapeHtml(text).replace(/(^|\s)(\w{1,8}-\w{1,8})(?=[\s.,:;]|$)/g, '$1<span>$2</span>')
 }
 
 /** Characters beyond ASCII too, so that a body has as many bytes as characters. */

@@ -137,9 +137,10 @@ function refuse(
     site: new URL(parts.origin()).host,
     title,
     what,
-    advice: `Your account is at ${parts.origin()}/account.`,
+    advice: 'What is yours is under your account.',
     code: undefined,
     requestId: visitor.requestId,
+    onward: { url: `${parts.origin()}/account`, label: 'Your account' },
   })
   const body = Buffer.from(page)
   response.writeHead(status, { ...pageHeaders(), 'content-length': body.length })

@@ -14,6 +14,8 @@ interface AxeFinding {
 }
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** Where pictures of the pages go, for people to look at; undefined: nowhere. */
+const pictures = process.env.AUDGATE_PICTURES
 const NEXT = 'a better battery of words'
 const LAST = 'the third lamp over the harbour'
 
@@ -25,6 +27,8 @@ describe('/account in Chromium, as a person meets it', () => {
 
   before(async () => {
     issuer = await startIssuer()
+    const places = new Map([[issuer.photos, 'https://photos.gate.example.com/originals/of-the-whole-family/']])
+    await issuer.reconfigure({ appPasswordPlaces: places })
     await addApp(issuer, 'viewer', { name: 'Gallery' })
     await addApp(issuer, 'printer', { name: 'Postcard printer', thirdParty: true })
     await issuer.addPerson('alice', ['photos', 'files'], { name: 'Alice Lindgren', email: 'alice@example.com' })
@@ -56,6 +60,7 @@ describe('/account in Chromium, as a person meets it', () => {
       await page.setViewportSize({ width: 320, height: 640 })
       assert.deepEqual(await axeFindings(page), [], `${name}, ${colorScheme}`)
       assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${name} is too wide`)
+      if (pictures !== undefined) await takePictures(page, `${pictures}/${name}-${colorScheme}`)
     }
     assert.deepEqual(complaints, [])
   }
@@ -94,6 +99,34 @@ describe('/account in Chromium, as a person meets it', () => {
     assert.match(await notice(), /Safari on iPhone at 127\.0\.0\.1 was signed out/)
     const left = await page.getByRole('table', { name: 'Browsers that are signed in' }).locator('tbody tr').count()
     assert.equal(left, rows - 1)
+  })
+
+  it('makes an app password, which stands out and is copied with one press', async () => {
+    await page.getByText('Make one for Photo library').click()
+    await page.locator('#make-0-name').fill('Drive')
+    await press('Make an app password')
+    assert.equal(await heading(), 'Your app password')
+    const { password, size, text } = await page.evaluate<Record<string, string>>(`(() => {
+      const code = document.querySelector('.once code')
+      const size = (of) => parseFloat(getComputedStyle(of).fontSize)
+      return { password: code.textContent, size: size(code), text: size(document.body) }
+    })()`)
+    assert.match(password ?? '', /^agp_[A-Za-z0-9_-]{43}$/)
+    assert.ok(Number(size) > Number(text), 'the password is larger than the text around it')
+    await isSound('app-password-made')
+    const cut = `[...document.querySelectorAll('pre, code')].filter((each) => each.scrollWidth > each.clientWidth + 1).length`
+    await page.setViewportSize({ width: 360, height: 740 })
+    assert.equal(await page.evaluate(cut), 0, 'a line to type is cut off')
+    await chromium.context.grantPermissions(['clipboard-read', 'clipboard-write'])
+    await page.getByRole('button', { name: 'Copy the app password' }).click()
+    await page.getByRole('button', { name: 'Copied the app password' }).waitFor()
+    assert.equal(await page.evaluate('navigator.clipboard.readText()'), password)
+    await page.getByRole('button', { name: 'Copy the line for curl' }).click()
+    await page.getByRole('button', { name: 'Copied the line for curl' }).waitFor()
+    assert.match(await page.evaluate('navigator.clipboard.readText()'), /^curl --user alice http/)
+    await page.getByRole('link', { name: 'Back to your account' }).click()
+    assert.ok(!(await page.content()).includes(String(password)), 'it is shown once')
+    await isSound('app-password-listed')
   })
 
   it('signs out one device, asking once', async () => {
@@ -176,4 +209,11 @@ async function axeFindings(of: Page): Promise<string[]> {
   await of.evaluate(axeSource)
   const found: readonly AxeFinding[] = await of.evaluate('axe.run(document).then((result) => result.violations)')
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('; ')}`)
+}
+
+async function takePictures(of: Page, path: string): Promise<void> {
+  for (const width of [360, 1_280]) {
+    await of.setViewportSize({ width, height: 740 })
+    await of.screenshot({ path: `${path}-${width}.png`, fullPage: true })
+  }
 }

@@ -16,6 +16,19 @@ interface AxeFinding {
 }
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+// Words with a hyphen in headings that stand on two lines.
+const BROKEN_WORDS = `[...document.querySelectorAll('h1')].flatMap((heading) => {
+  const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT)
+  const broken = []
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode())
+    for (const found of node.data.matchAll(/\\p{L}{1,8}-\\p{L}{1,8}/gu)) {
+      const range = document.createRange()
+      range.setStart(node, found.index)
+      range.setEnd(node, found.index + found[0].length)
+      if (range.getClientRects().length > 1) broken.push(found[0])
+    }
+  return broken
+})`
 let server: Server
 let chromium: StartedChromium
 let page: Page
@@ -44,6 +57,7 @@ describe('every page, in Chromium', () => {
         assert.deepEqual(problems, [])
         assert.deepEqual(await axeFindings(page), [])
         assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'))
+        assert.deepEqual(await page.evaluate(BROKEN_WORDS), [], 'a heading breaks inside of a word')
       })
     }
 

@@ -1,4 +1,4 @@
-// Shortcuts, copying, relative times, and the rows of the Live page. Every other page does without it.
+// Shortcuts, relative times, and the rows of the Live page. Every other page does without it.
 const chords = {
   o: '',
   d: '/decisions',
@@ -23,18 +23,6 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault()
   document.querySelector('#search')?.focus()
 })
-
-for (const source of document.querySelectorAll('[data-copy]')) {
-  const button = document.createElement('button')
-  button.type = 'button'
-  button.className = 'button link'
-  button.textContent = 'Copy'
-  button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(source.textContent ?? '')
-    button.textContent = 'Copied'
-  })
-  source.after(' ', button)
-}
 
 const words = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 const steps = [

@@ -24,7 +24,7 @@ export function pageHeaders(options: PageOptions = {}, page = ''): Readonly<Reco
       "base-uri 'none'",
       "frame-ancestors 'none'",
       ...(scripts.length === 0 ? [] : [`script-src ${scripts.map((script) => SCRIPT_SOURCES[script]).join(' ')}`]),
-      ...(scripts.includes('passkey') ? ["require-trusted-types-for 'script'", "trusted-types 'none'"] : []),
+      ...(scripts.includes('module') ? ["require-trusted-types-for 'script'", "trusted-types 'none'"] : []),
       // Last: a page may add to it.
       "form-action 'self'",
     ].join('; '),
@@ -39,12 +39,12 @@ export function pageHeaders(options: PageOptions = {}, page = ''): Readonly<Reco
   }
 }
 
-const SCRIPT_SOURCES = { fragment: `'${FRAGMENT_SCRIPT_HASH}'`, passkey: "'self'" } as const
+const SCRIPT_SOURCES = { fragment: `'${FRAGMENT_SCRIPT_HASH}'`, module: "'self'" } as const
 
-function scriptsOf(page: string): readonly ('fragment' | 'passkey')[] {
+function scriptsOf(page: string): readonly ('fragment' | 'module')[] {
   return [
     ...(page.includes('<script>') ? (['fragment'] as const) : []),
-    ...(page.includes('<script type="module"') ? (['passkey'] as const) : []),
+    ...(page.includes('<script type="module"') ? (['module'] as const) : []),
   ]
 }
 

@@ -1,3 +1,4 @@
+import { COPY_SCRIPT_PATH } from './assets.ts'
 import { type FormTarget, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type PageFrame, pageDocument } from './layout.ts'
@@ -83,22 +84,25 @@ interface MadeModel extends PageFrame {
 /** An app password that was just made, with what to do with it in the usual programs. */
 export function madePage(model: MadeModel): string {
   const { password, username, url } = model
+  const copied = (what: string, text: string): Html =>
+    html`<pre class="snippet" data-copy="${what}"><code>${text}</code></pre>`
   const snippet = (title: string, text: string): Html => html`<h2>${title}</h2>
-<pre class="snippet"><code>${text}</code></pre>`
+${copied(`the line for ${title}`, text)}`
   return pageDocument(
     model,
     'Your app password',
     html`<h1>Your app password</h1>
 <p class="lead">${plainWords(model.name, 64)}, for ${plainWords(model.resource, 100)}. It is shown this once: keep it where the program can read it.</p>
-<p><code class="secret">${password}</code></p>
+<div class="once"><code data-copy="the app password">${password}</code></div>
 <p>It is the password; the user name may be anything, <code>${username}</code> say. Where a program has a field of its own for headers, this does the same:</p>
-<pre class="snippet"><code>X-Audgate-Authorization: Bearer ${password}</code></pre>
+${copied('the header field', `X-Audgate-Authorization: Bearer ${password}`)}
 ${snippet('curl', `curl --user ${username} ${url}`)}
 ${snippet('rclone', `rclone config create mine webdav url=${url} vendor=other user=${username} pass=…`)}
 ${snippet('davfs2', `mount -t davfs ${url} /mnt/mine`)}
 ${snippet('Windows', `net use X: ${url} /user:${username} *`)}
 <p>Each of them asks for the password, or takes it where the dots are.</p>
-<p><a class="button primary" href="/account">Back to your account</a></p>`,
+<p><a class="button primary" href="/account">Back to your account</a></p>
+<script type="module" src="${COPY_SCRIPT_PATH}"></script>`,
     'wide',
   )
 }

@@ -25,15 +25,18 @@ const STYLES = ['tokens.css', 'layout.css', 'text.css', 'forms.css', 'parts.css'
 const stylesheet = asset('audgate', 'css', 'text/css; charset=utf-8', STYLES)
 const mark = asset('mark', 'svg', 'image/svg+xml', ['mark.svg'])
 const officeStyle = asset('office', 'css', 'text/css; charset=utf-8', [...STYLES, 'office.css'])
-const officeScript = asset('office', 'js', 'text/javascript; charset=utf-8', ['office.js'])
+const officeScript = asset('office', 'js', 'text/javascript; charset=utf-8', ['office.js', 'copy.js'])
 const passkeyScript = asset('passkey', 'js', 'text/javascript; charset=utf-8', ['passkey.js'])
-const ALL = [stylesheet, mark, officeStyle, officeScript, passkeyScript]
+const copyScript = asset('copy', 'js', 'text/javascript; charset=utf-8', ['copy.js'])
+const ALL = [stylesheet, mark, officeStyle, officeScript, passkeyScript, copyScript]
 
 /** The operator's stylesheet: the people's, and denser parts. */
 export const OFFICE_STYLESHEET_PATH = officeStyle.path
 export const OFFICE_SCRIPT_PATH = officeScript.path
 /** What asks the browser for a passkey. */
 export const PASSKEY_SCRIPT_PATH = passkeyScript.path
+/** What puts a button behind each `data-copy`. */
+export const COPY_SCRIPT_PATH = copyScript.path
 /** Where pages find the stylesheet; carries a hash of its content. */
 export const STYLESHEET_PATH = stylesheet.path
 /** Where pages find the mark; carries a hash of its content. */

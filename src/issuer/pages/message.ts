@@ -2,7 +2,7 @@ import { type FormTarget, form } from './form.ts'
 import { type Html, href, html } from './html.ts'
 import { type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount } from './parties.ts'
-import { clientName, plainWords } from './words.ts'
+import { clientName, headingWords, plainWords } from './words.ts'
 
 export interface ConfirmModel extends PageFrame {
   readonly form: FormTarget
@@ -27,7 +27,7 @@ export function confirmPage(model: ConfirmModel): string {
   return pageDocument(
     model,
     question,
-    html`<h1>${question}</h1>
+    html`<h1>${headingWords(question)}</h1>
 ${model.account && accountLine(model.account, undefined)}
 <ul class="reasons">${model.consequences.map((text) => html`<li>${plainWords(text, 300)}</li>`)}</ul>
 ${form(model.form, buttons)}`,
@@ -47,7 +47,7 @@ export function donePage(model: DoneModel): string {
   return pageDocument(
     model,
     title,
-    html`<h1>${title}</h1>
+    html`<h1>${headingWords(title)}</h1>
 ${model.text.map(paragraph)}
 <p><a class="button primary" href="${href(model.next.url) ?? '/account'}">${plainWords(model.next.label, 64)}</a></p>`,
   )
@@ -104,7 +104,7 @@ ${model.requestId && html`<div><dt>Request</dt><dd><code>${plainWords(model.requ
   return pageDocument(
     model,
     plainWords(model.title, 100),
-    html`<h1>${plainWords(model.title, 100)}</h1>
+    html`<h1>${headingWords(plainWords(model.title, 100))}</h1>
 <p class="lead">${plainWords(model.what, 500)}</p>
 <p>${plainWords(model.advice, 500)}</p>
 ${model.onward && html`<p><a class="button" rel="noreferrer" href="${model.onward.url}">${plainWords(model.onward.label, 200)}</a></p>`}

@@ -3,6 +3,7 @@ import { html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
 import { type PasskeyForm, passkeyForm } from './passkey.ts'
+import { headingWords } from './words.ts'
 
 interface UnmetModel extends PageFrame {
   /** Sends `decision=deny`: the client learns that the sign-in can't be had. */
@@ -35,7 +36,7 @@ export function unmetPage(model: UnmetModel): string {
   return pageDocument(
     model,
     'A stronger sign-in is needed',
-    html`<h1>A stronger sign-in is needed</h1>
+    html`<h1>${headingWords('A stronger sign-in is needed')}</h1>
 ${accountLine(model.account, model.switchAccount)}
 <p>${clientNamed(model.client)} asks for something that a password alone does not open, and your account has no second way to show that it is you.</p>
 ${advice}

@@ -28,6 +28,18 @@ export function plainWords(text: string, max: number, fallback = ''): string {
   return bounded
 }
 
+// Browsers break lines behind a hyphen, too. Longer ones may have to.
+const HYPHENATED = /(?<![^\s(“])([\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)+)(?![^\s.,:;?!)”])/u
+const LONGEST_WHOLE = 16
+
+/** Words for a heading: a short one with a hyphen, as `sign-in`, is never broken over two lines. */
+export function headingWords(text: string): Html {
+  const parts = text.split(HYPHENATED)
+  return html`${parts.map((part, index) =>
+    index % 2 === 1 && part.length <= LONGEST_WHOLE ? html`<span class="whole">${part}</span>` : html`${part}`,
+  )}`
+}
+
 /** A client's name as people see it, 64 characters at most. */
 export function clientName(name: string): string {
   return plainWords(name, 64, 'An app without a name')
