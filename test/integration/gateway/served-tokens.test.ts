@@ -217,7 +217,7 @@ ${more}`
     assert.match(await verdict(`${head}.${claims}.`), /^40[01] /)
   })
 
-  it('ID tokens are refused under token_type jwt by nonce, at_hash and c_hash', async () => {
+  const of = (claims: object, header: object = { typ: 'JWT' }) => {
     const good = {
       iss: ssoIssuer,
       aud: 'https://gate.example.com/legacy',
@@ -228,8 +228,15 @@ ${more}`
       preferred_username: 'alice',
       roles: ['a', 'b'],
     }
-    const of = (claims: object, header: object = { typ: 'JWT' }) =>
-      mintToken(ssoKey, { header: { ...header }, claims: { ...good, ...claims } })
+    return mintToken(ssoKey, { header: { ...header }, claims: { ...good, ...claims } })
+  }
+
+  it('a token of an issuer that this resource does not take: 401 issuer_mismatch', async () => {
+    assert.equal(await verdict(of({}), '/photos/a'), '401 issuer_mismatch')
+    assert.equal(await verdict(of({ aud: PHOTOS, scp: 'photos:read' }), '/photos/a'), '401 issuer_mismatch')
+  })
+
+  it('ID tokens are refused under token_type jwt by nonce, at_hash and c_hash', async () => {
     assert.equal(await verdict(of({}), '/legacy/a'), 'forward')
     assert.equal(fieldOf(upstream.seen.at(-1), 'x-auth-username'), 'alice')
     assert.equal(fieldOf(upstream.seen.at(-1), 'x-auth-groups'), 'a,b')
@@ -240,8 +247,6 @@ ${more}`
       assert.equal(await verdict(of({ [claim]: 'x' }), '/legacy/a'), '401 wrong_type', claim)
     }
     assert.equal(await verdict(of({ azp: undefined }), '/legacy/a'), '401 missing_claim')
-    assert.equal(await verdict(of({}), '/photos/a'), '401 issuer_mismatch')
-    assert.equal(await verdict(of({ aud: PHOTOS, scp: 'photos:read' }), '/photos/a'), '401 issuer_mismatch')
     assert.equal(await verdict(of({}, { typ: 'logout+jwt' }), '/legacy/a'), '401 wrong_type')
     assert.equal(await verdict(of({}, { typ: 'at+jwt' }), '/legacy/a'), '401 wrong_type')
   })
@@ -250,10 +255,14 @@ ${more}`
     const token = mintToken(gate.key, {
       claims: { iss: down, aud: 'https://gate.example.com/down', scope: 'down:use' },
     })
+    const { heads } = upstream
     const answer = await gate.ask('/down/a', { token })
     assert.equal(answer.status, 503)
-    assert.equal(JSON.parse(answer.body).reason, 'verifier_unavailable')
-    assert.match(answer.headers.get('retry-after') ?? '', /^\d+$/)
+    const { reason, request_id } = JSON.parse(answer.body)
+    assert.equal(reason, 'verifier_unavailable')
+    assert.equal((await gate.line(request_id)).reason, 'verifier_unavailable')
+    assert.match(answer.headers.get('retry-after') ?? '', /^[1-9]\d*$/)
+    assert.equal(upstream.heads, heads)
     assert.equal(answer.headers.get('www-authenticate'), undefined)
     assert.equal(await verdict(gate.token()), 'forward')
   })
