@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
-import { startGateway, type TestGateway, until, yamlOf } from '../../support/gateway-under-test.ts'
-import { listenOnLoopback, rawRequest, startUpstream, stopServer, type TestUpstream } from '../../support/upstreams.ts'
+import { type Gate, mounts } from '../../support/gate.ts'
+import { until } from '../../support/gateway-under-test.ts'
+import { listenOnLoopback, startUpstream, stopServer, type TestUpstream } from '../../support/upstreams.ts'
 
 const HOST = 'Host: gate.example.com\r\n'
 const CHUNKED_END = '0\r\n\r\n'
@@ -16,6 +17,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   'two equal Host fields': `GET /open HTTP/1.1\r\n${HOST}${HOST}\r\n`,
   'a Host with userinfo': 'GET /open HTTP/1.1\r\nHost: a@gate.example.com\r\n\r\n',
   'a Host list': 'GET /open HTTP/1.1\r\nHost: a, b\r\n\r\n',
+  'a Host list without spaces': 'GET /open HTTP/1.1\r\nHost: a,b\r\n\r\n',
+  'a Host with a space': 'GET /open HTTP/1.1\r\nHost: a b\r\n\r\n',
+  'a Host with a path': 'GET /open HTTP/1.1\r\nHost: a/b\r\n\r\n',
   'an empty Host': 'GET /open HTTP/1.1\r\nHost:\r\n\r\n',
   'HTTP/2.0': `GET /open HTTP/2.0\r\n${HOST}\r\n`,
   'HTTP/0.9': 'GET /open\r\n\r\n',
@@ -28,6 +32,10 @@ const REFUSED: Readonly<Record<string, string>> = {
   CONNECT: `CONNECT gate.example.com:80 HTTP/1.1\r\n${HOST}\r\n`,
   'asterisk-form of another method': `GET * HTTP/1.1\r\n${HOST}\r\n`,
   'a fragment': `GET /open#x HTTP/1.1\r\n${HOST}\r\n`,
+  'a control byte in the target': `GET /open/a\x01b HTTP/1.1\r\n${HOST}\r\n`,
+  'a byte beyond ASCII in the target': `GET /open/\xe9 HTTP/1.1\r\n${HOST}\r\n`,
+  'a target without its slash': `GET open HTTP/1.1\r\n${HOST}\r\n`,
+  'no target': `GET  HTTP/1.1\r\n${HOST}\r\n`,
   'a space in the target': `GET /open x HTTP/1.1\r\n${HOST}\r\n`,
   'an unknown method': `FOO /open HTTP/1.1\r\n${HOST}\r\n`,
   'a method in lower case': `get /open HTTP/1.1\r\n${HOST}\r\n`,
@@ -55,138 +63,130 @@ const REFUSED: Readonly<Record<string, string>> = {
   'bare CR in the headers': `GET /open HTTP/1.1\r\n${HOST}X-A: b\rX-C: d\r\n\r\n`,
   'a folded line': `GET /open HTTP/1.1\r\n${HOST}X-A: b\r\n c\r\n\r\n`,
   'white space before the first field': `GET /open HTTP/1.1\r\n ${HOST}\r\n`,
+  'NUL in a name': `GET /open HTTP/1.1\r\n${HOST}X\0: b\r\n\r\n`,
   'NUL in a value': `GET /open HTTP/1.1\r\n${HOST}X-A: b\0c\r\n\r\n`,
   'a field without colon': `GET /open HTTP/1.1\r\n${HOST}abc\r\n\r\n`,
   'an empty field name': `GET /open HTTP/1.1\r\n${HOST}: abc\r\n\r\n`,
   'a TLS hello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
 }
 
-describe('what is no request is refused before anything is sent upstream', () => {
-  let upstream: TestUpstream
-  let gateway: TestGateway
+for (const { mount, open } of mounts) {
+  describe(`what is no request is refused before anything is sent upstream, ${mount}`, () => {
+    let upstream: TestUpstream
+    let held: Server
+    let gate: Gate
 
-  before(async () => {
-    upstream = await startUpstream()
-    gateway = await startGateway({
-      yaml: yamlOf(`  - { id: open, path: /, public: true, upstream: "${upstream.url}" }`),
+    before(async () => {
+      upstream = await startUpstream()
+      held = createServer((_request, response) => {
+        response.writeHead(200, { 'Content-Length': '10' })
+        response.write('12345')
+      })
+      gate = await open(`
+  - { id: open, path: /, public: true, upstream: "${upstream.url}" }
+  - { id: held, path: /held, public: true, upstream: "http://127.0.0.1:${await listenOnLoopback(held)}" }`)
     })
-  })
-  after(async () => {
-    await gateway.close()
-    await upstream.close()
-  })
+    after(async () => {
+      await gate.close()
+      await upstream.close()
+      await stopServer(held)
+    })
 
-  for (const [name, bytes] of Object.entries(REFUSED)) {
-    it(`${name}: 400 malformed_request, and the connection closes`, async () => {
+    for (const [name, bytes] of Object.entries(REFUSED)) {
+      it(`${name}: 400 malformed_request, and the connection closes`, async () => {
+        const heads = upstream.heads
+        const answer = await gate.send(bytes)
+        assert.equal(answer.status, 400, answer.text)
+        assert.equal(JSON.parse(answer.body).reason, 'malformed_request')
+        assert.equal(answer.headers.get('content-type'), 'application/problem+json')
+        assert.equal(answer.headers.get('connection'), 'close')
+        assert.equal(upstream.heads, heads)
+      })
+    }
+
+    it('RFC 9112 §3.2.2: absolute-form with the authority of Host is its origin-form', async () => {
+      for (const [target, url] of [
+        ['http://gate.example.com/open/x?y', '/open/x?y'],
+        ['HTTPS://GATE.example.com', '/'],
+        ['http://gate.example.com?y', '/?y'],
+      ]) {
+        const answer = await gate.send(`GET ${target} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+        assert.equal(answer.status, 200, target)
+        assert.equal(JSON.parse(answer.body).url, url)
+      }
+      const dots = await gate.send(`GET http://gate.example.com/a/../b HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+      assert.equal(dots.status, 400)
+    })
+
+    it('RFC 9110 §9.3.7: OPTIONS * is answered by the gateway itself', async () => {
       const heads = upstream.heads
-      const answer = await rawRequest(gateway.port, bytes)
-      assert.equal(answer.status, 400, answer.text)
-      assert.equal(JSON.parse(answer.body).reason, 'malformed_request')
-      assert.equal(answer.headers.get('connection'), 'close')
+      const answer = await gate.send(`OPTIONS * HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+      assert.equal(answer.status, 204)
+      assert.ok(answer.headers.get('x-request-id'))
       assert.equal(upstream.heads, heads)
     })
-  }
 
-  it('RFC 9112 §3.2.2: absolute-form with the authority of Host is its origin-form', async () => {
-    for (const [target, url] of [
-      ['http://gate.example.com/open/x?y', '/open/x?y'],
-      ['HTTPS://GATE.example.com', '/'],
-      ['http://gate.example.com?y', '/?y'],
-    ]) {
-      const answer = await rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
-      assert.equal(answer.status, 200, target)
-      assert.equal(JSON.parse(answer.body).url, url)
-    }
-    const dots = await rawRequest(
-      gateway.port,
-      `GET http://gate.example.com/a/../b HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
-    )
-    assert.equal(dots.status, 400)
-  })
-
-  it('RFC 9110 §9.3.7: OPTIONS * is answered by the gateway itself', async () => {
-    const heads = upstream.heads
-    const answer = await rawRequest(gateway.port, `OPTIONS * HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
-    assert.equal(answer.status, 204)
-    assert.ok(answer.headers.get('x-request-id'))
-    assert.equal(upstream.heads, heads)
-  })
-
-  it('a broken chunk in mid-body ends the request at both ends', async () => {
-    const answer = await rawRequest(
-      gateway.port,
-      `POST /open HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nabc\r\n`,
-    )
-    assert.equal(answer.status, 400, answer.text)
-    assert.ok(!upstream.seen.some(({ bodyBytes }) => bodyBytes > 0))
-  })
-
-  it('bytes after a refused request are no second request', async () => {
-    const second = 'GET /open HTTP/1.1\r\nHost: gate.example.com\r\nX-Smuggled: 1\r\n\r\n'
-    const bytes = `POST /open HTTP/1.1\r\n${HOST}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_END}${second}`
-    const answer = await rawRequest(gateway.port, bytes)
-    assert.equal(answer.status, 400)
-    assert.ok(!upstream.seen.some(({ rawHeaders }) => rawHeaders.includes('X-Smuggled')))
-  })
-
-  it('a body of Content-Length is no second request, whatever it looks like', async () => {
-    const body = 'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n'
-    const answer = await rawRequest(
-      gateway.port,
-      `POST /open HTTP/1.1\r\n${HOST}Content-Length: ${body.length}\r\n\r\n${body}`,
-    )
-    assert.equal(answer.status, 200)
-    assert.equal(JSON.parse(answer.body).bodyBytes, body.length)
-    assert.ok(!upstream.seen.some(({ url }) => url === '/hidden'))
-  })
-
-  it('pipelined requests are answered in order, each judged by itself', async () => {
-    const socket = connect(gateway.port, '127.0.0.1')
-    let text = ''
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1')
+    it('a broken chunk in mid-body ends the request at both ends', async () => {
+      const answer = await gate.send(
+        `POST /open HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nabc\r\n`,
+      )
+      assert.equal(answer.status, 400, answer.text)
+      assert.ok(!upstream.seen.some(({ bodyBytes }) => bodyBytes > 0))
     })
-    socket.write(
-      `GET /one HTTP/1.1\r\n${HOST}\r\nGET /a/../two HTTP/1.1\r\n${HOST}\r\nGET /three HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
-    )
-    await new Promise((resolve) => socket.once('close', resolve))
-    const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)
-    assert.deepEqual(statuses, ['200', '400', '200'])
-    assert.ok(text.indexOf('"url":"/one"') < text.indexOf('"url":"/three"'))
-  })
 
-  it('a broken pipelined request says nothing into the answer before it: the connection is cut', async () => {
-    const held = createServer((_request, response) => {
-      response.writeHead(200, { 'Content-Length': '10' })
-      response.write('12345')
+    it('bytes after a refused request are no second request', async () => {
+      const second = 'GET /open HTTP/1.1\r\nHost: gate.example.com\r\nX-Smuggled: 1\r\n\r\n'
+      const bytes = `POST /open HTTP/1.1\r\n${HOST}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKED_END}${second}`
+      const answer = await gate.send(bytes)
+      assert.equal(answer.status, 400)
+      assert.ok(!upstream.seen.some(({ rawHeaders }) => rawHeaders.includes('X-Smuggled')))
     })
-    const port = await listenOnLoopback(held)
-    const gate = await startGateway({
-      yaml: yamlOf(`  - { id: held, path: /, public: true, upstream: "http://127.0.0.1:${port}" }`),
-    })
-    const socket = connect(gate.port, '127.0.0.1')
-    let text = ''
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1')
-    })
-    const closed = new Promise((resolve) => socket.once('close', resolve))
-    socket.write(`GET /one HTTP/1.1\r\n${HOST}\r\nPOST /two HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`)
-    await until(() => text.endsWith('12345'), 'half of the first answer')
-    socket.write('zz\r\n')
-    await closed
-    assert.ok(text.endsWith('12345'))
-    await gate.close()
-    await stopServer(held)
-  })
 
-  it('a client that hangs up in the middle of its headers leaves nothing behind', async () => {
-    const socket = connect(gateway.port, '127.0.0.1')
-    socket.write(`GET /open HTTP/1.1\r\n${HOST}`)
-    socket.end()
-    await new Promise((resolve) => socket.once('close', resolve))
-    socket.destroy()
-    const metrics = async () => (await fetch(`${gateway.managementUrl}/metrics`)).text()
-    await until(async () => (await metrics()).includes('audgate_connections_open 0'), 'no open connection')
-    assert.match(await metrics(), /audgate_requests_in_flight 0/)
+    it('a body of Content-Length is no second request, whatever it looks like', async () => {
+      const body = 'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n'
+      const answer = await gate.send(`POST /open HTTP/1.1\r\n${HOST}Content-Length: ${body.length}\r\n\r\n${body}`)
+      assert.equal(answer.status, 200)
+      assert.equal(JSON.parse(answer.body).bodyBytes, body.length)
+      assert.ok(!upstream.seen.some(({ url }) => url === '/hidden'))
+    })
+
+    it('pipelined requests are answered in order, each judged by itself', async () => {
+      const socket = connect(gate.port, '127.0.0.1')
+      let text = ''
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1')
+      })
+      socket.write(
+        `GET /one HTTP/1.1\r\n${HOST}\r\nGET /a/../two HTTP/1.1\r\n${HOST}\r\nGET /three HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
+      )
+      await new Promise((resolve) => socket.once('close', resolve))
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)
+      assert.deepEqual(statuses, ['200', '400', '200'])
+      assert.ok(text.indexOf('"url":"/one"') < text.indexOf('"url":"/three"'))
+    })
+
+    it('a broken pipelined request says nothing into the answer before it: the connection is cut', async () => {
+      const socket = connect(gate.port, '127.0.0.1')
+      let text = ''
+      socket.on('data', (chunk) => {
+        text += chunk.toString('latin1')
+      })
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      socket.write(`GET /held HTTP/1.1\r\n${HOST}\r\nPOST /two HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`)
+      await until(() => text.endsWith('12345'), 'half of the first answer')
+      socket.write('zz\r\n')
+      await closed
+      assert.ok(text.endsWith('12345'))
+    })
+
+    it('a client that hangs up in the middle of its headers leaves nothing behind', async () => {
+      const socket = connect(gate.port, '127.0.0.1')
+      socket.write(`GET /open HTTP/1.1\r\n${HOST}`)
+      socket.end()
+      await new Promise((resolve) => socket.once('close', resolve))
+      socket.destroy()
+      await until(async () => (await gate.metrics()).includes('audgate_connections_open 0'), 'no open connection')
+      assert.match(await gate.metrics(), /audgate_requests_in_flight 0/)
+    })
   })
-})
+}
