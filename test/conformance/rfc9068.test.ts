@@ -35,7 +35,7 @@ describe('RFC 9068 §4: validating JWT access tokens', () => {
     })
   }
 
-  for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT']) {
+  for (const typ of ['at+jwt', 'application/at+jwt', 'AT+JWT', 'Application/At+Jwt']) {
     it(`takes typ ${typ}`, async () => void assertVerified(await bearer(verifier, mint({}, { typ }))))
   }
 
@@ -70,7 +70,13 @@ describe('RFC 9068 §4: validating JWT access tokens', () => {
   }
 
   it('refuses an issuer that is not trusted, and one that differs in a slash or in case', async () => {
-    for (const iss of ['https://evil.example', `${TEST_ISSUER}/`, TEST_ISSUER.toUpperCase(), ` ${TEST_ISSUER}`]) {
+    for (const iss of [
+      'https://evil.example',
+      `${TEST_ISSUER}/`,
+      TEST_ISSUER.toUpperCase(),
+      ` ${TEST_ISSUER}`,
+      `${TEST_ISSUER}#`,
+    ]) {
       assertRejected(await bearer(verifier, mint({ iss })), 'untrusted_issuer')
     }
     for (const iss of [undefined, 1, [TEST_ISSUER]])
@@ -97,7 +103,20 @@ describe('RFC 8725 §3.1: algorithms come from the issuer’s list', () => {
   const rsa = makeKey('RS256', 'rsa')
   const both = verifierOf([trusting([key, rsa])])
 
-  for (const alg of ['none', 'None', 'HS256', 'HS384', 'HS512', 'RS256', 'constructor', '']) {
+  for (const alg of [
+    'none',
+    'None',
+    'HS256',
+    'HS384',
+    'HS512',
+    'RS256',
+    'EdDSA',
+    'ES384',
+    'NONE',
+    'es256',
+    'constructor',
+    '',
+  ]) {
     it(`refuses alg ${alg || 'of no letters'} where only ES256 is listed`, async () => {
       assertRejected(await bearer(verifier, mint({}, { alg })), 'bad_signature')
     })

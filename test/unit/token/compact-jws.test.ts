@@ -121,6 +121,7 @@ describe('the form of a token', () => {
   for (const members of [
     ',"crit":["exp"]',
     ',"crit":["b64"],"b64":false',
+    ',"crit":["b64"],"b64":true',
     ',"crit":[]',
     ',"crit":null',
     ',"b64":false',
@@ -134,6 +135,7 @@ describe('the form of a token', () => {
     '{"typ":"at+jwt"}',
     '{"alg":7}',
     '{"alg":"ES256","typ":7}',
+    '{"alg":"ES256","typ":null,"kid":"k"}',
     '{"alg":"ES256","typ":"at+jwt","kid":7}',
   ]) {
     it(`is refused with the header ${header}`, async () =>
