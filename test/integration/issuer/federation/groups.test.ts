@@ -1,7 +1,24 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { askToken, claimsOf, Person, redeem, type TokenAnswer } from '../../../support/issuer/browser-less-person.ts'
-import { authorizeBy, providerEntry, type Traveller, traveller } from '../../../support/issuer/federated-issuer.ts'
+import {
+  askToken,
+  authorizationAttempt,
+  claimsOf,
+  formWith,
+  Person,
+  post,
+  redeem,
+  type TokenAnswer,
+} from '../../../support/issuer/browser-less-person.ts'
+import {
+  authorizeBy,
+  pressProvider,
+  providerEntries,
+  providerEntry,
+  type Traveller,
+  traveller,
+} from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
 import { isLive as isLiveToken } from '../../../support/issuer/live-token.ts'
@@ -56,6 +73,16 @@ function refresh(token: string | undefined, more: Record<string, string> = {}): 
 
 const isLive = (token: string | undefined): Promise<boolean> => isLiveToken(gate.store, token)
 
+/** Every call at the provider fails. */
+function silence(): void {
+  provider.defects.instead = (_path, response) => {
+    response.writeHead(502).end()
+    return true
+  }
+}
+
+const wasEnded = () => gate.events.filter(({ event }) => event === 'federation.ended').at(-1)?.detail.reason
+
 describe('groups', () => {
   it('26 A group removed upstream: the next refresh more than 1 min later has no scope from it, and other live tokens with it are refused ≤ 50 ms after', async () => {
     const laptop = await signIn()
@@ -74,25 +101,50 @@ describe('groups', () => {
   })
 
   it('27 `invalid_grant` from P: ours gets `invalid_grant`, that sign-in’s access tokens are refused, sign-ins by password and other providers go on', async () => {
-    const ended = await signIn()
-    const carol = new Person(gate.url, 'carol')
-    const byPassword = await carol.authorize({ ...APP, scope: 'files:read', resource: gate.files })
-    const hers = await redeem(gate.url, byPassword, APP)
-    provider.setAccount({ ...provider.account(sub), disabled: true })
-    clock.forward(2 * MINUTE)
-    const refused = await refresh(ended.body.refresh_token)
-    assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant'])
-    assert.equal(await isLive(ended.body.access_token), false)
-    assert.equal((await refresh(hers.body.refresh_token)).status, 200)
-    assert.equal(await isLive(hers.body.access_token), true)
+    const office = await startProvider({ kind: 'keycloak', callback: `${gate.url}/oauth/providers/office/callback` })
+    try {
+      office.setAccount({ sub, username: `${sub}-office`, groups: ['photos'] })
+      office.person = sub
+      await gate.reconfigure({
+        providers: providerEntries([
+          [provider, 'groups: { take: all }'],
+          [office, 'id: office, name: Office, groups: { map: { /photos: photos } }'],
+        ]),
+      })
+      const who = traveller(gate.url, provider)
+      const first = authorizationAttempt(gate.url, { ...APP, scope: SCOPE, resource: [gate.photos, gate.files] })
+      const landed = await pressProvider(who, await who.here.open(first.url), /authentik/)
+      const code = new URL(landed.url).searchParams.get('code') ?? ''
+      const ended = await redeem(gate.url, { ...first, code }, { ...APP, resource: gate.photos })
+      const there = traveller(gate.url, office)
+      const second = authorizationAttempt(gate.url, { ...APP, scope: SCOPE, resource: gate.photos })
+      const other = await pressProvider(there, await there.here.open(second.url), /Office/)
+      const theirs = await redeem(gate.url, { ...second, code: new URL(other.url).searchParams.get('code') ?? '' }, APP)
+      const byPassword = await new Person(gate.url, 'carol').authorize({
+        ...APP,
+        scope: 'files:read',
+        resource: gate.files,
+      })
+      const hers = await redeem(gate.url, byPassword, APP)
+      provider.setAccount({ ...provider.account(sub), disabled: true })
+      clock.forward(2 * MINUTE)
+      const refused = await refresh(ended.body.refresh_token)
+      assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant'])
+      assert.equal(await isLive(ended.body.access_token), false)
+      assert.doesNotMatch((await who.here.open('/account')).text, /Who you are/)
+      for (const { body } of [hers, theirs]) {
+        assert.equal((await refresh(body.refresh_token)).status, 200)
+        assert.equal(await isLive(body.access_token), true)
+      }
+      assert.match((await there.here.open('/account')).text, /Who you are/)
+    } finally {
+      await office.close()
+    }
   })
 
   it('28 P silent: refreshes work for `on_unreachable`, then 503 with `Retry-After`; the same refresh token works when P is back', async () => {
     const first = await signIn()
-    provider.defects.instead = (_path, response) => {
-      response.writeHead(502).end()
-      return true
-    }
+    silence()
     clock.forward(2 * MINUTE)
     const served = await refresh(first.body.refresh_token)
     assert.equal(served.status, 200)
@@ -103,6 +155,42 @@ describe('groups', () => {
     provider.defects.instead = undefined
     const back = await refresh(served.body.refresh_token)
     assert.equal(back.status, 200, JSON.stringify(back.body))
+  })
+
+  it('28 P silent for longer: a code, a device code and a browser session give 503 too, are not spent, and work when P is back', async () => {
+    await gate.reconfigure({ providers: [providerEntry(provider, 'recheck: 10s, on_unreachable: 0s')] })
+    const who = traveller(gate.url, provider)
+    const code = await authorizeBy(who, { ...APP, scope: SCOPE, resource: gate.photos })
+    const device = await post(`${gate.url}/oauth/device_authorization`, {
+      client_id: 'cli',
+      scope: 'photos:read',
+      resource: gate.photos,
+    })
+    const form = await who.here.open('/oauth/device')
+    const asked = await who.here.send(form, formWith(form, 'user_code'), { user_code: String(device.body.user_code) })
+    await who.here.decide(asked, 'approve')
+    clock.forward(20_000)
+    silence()
+    const byDevice = () =>
+      askToken(gate.url, {
+        grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+        device_code: String(device.body.device_code),
+        client_id: 'cli',
+      })
+    for (const ask of [() => redeem(gate.url, code, APP), byDevice]) {
+      const { status, body, headers } = await ask()
+      assert.deepEqual([status, body.error], [503, 'temporarily_unavailable'], JSON.stringify(body))
+      assert.match(headers.get('retry-after') ?? '', /^\d+$/)
+    }
+    const attempt = authorizationAttempt(gate.url, { ...APP, scope: SCOPE, resource: gate.photos })
+    const page = await who.here.open(attempt.url)
+    assert.doesNotMatch(page.url, /[?&]code=/)
+    provider.defects.instead = undefined
+    for (const ask of [() => redeem(gate.url, code, APP), byDevice]) {
+      const { status, body } = await ask()
+      assert.equal(status, 200, JSON.stringify(body))
+    }
+    assert.match((await who.here.open(attempt.url)).url, /[?&]code=/)
   })
 
   it('29 A failed userinfo call never empties the groups; a good answer without the claim does', async () => {
@@ -182,16 +270,20 @@ describe('groups', () => {
     assert.deepEqual([body.scope, claims.groups, claims.idp], ['files:read', ['files'], undefined])
   })
 
-  it('36 Removing the provider from routes.yaml ends its sign-ins’ tokens ≤ 1 s after the reload', async () => {
-    const first = await signIn()
+  it('36 Removing the provider from routes.yaml ends its sign-ins’ tokens ≤ 1 s after the reload, and its browser sessions give none any more', async () => {
+    const who = traveller(gate.url, provider)
+    const first = await signIn(who)
     await gate.reconfigure({ providers: [] })
     assert.equal(await isLive(first.body.access_token), false)
     assert.equal((await refresh(first.body.refresh_token)).body.error, 'invalid_grant')
+    const attempt = authorizationAttempt(gate.url, { ...APP, scope: SCOPE, resource: gate.photos })
+    const page = await who.here.open(attempt.url)
+    assert.ok(page.url.startsWith(gate.url), page.url)
+    assert.match(page.text, /name="password"/)
   })
 
   it('37 A person with a browser session only, disabled at P, has none after 15 min', async () => {
     const who = traveller(gate.url, provider)
-    const { pressProvider } = await import('../../../support/issuer/federated-issuer.ts')
     await pressProvider(who, await who.here.open('/account'))
     assert.match((await who.here.open('/account')).text, /Who you are/)
     provider.setAccount({ ...provider.account(sub), disabled: true })
@@ -233,16 +325,55 @@ describe('groups', () => {
     }
     clock.forward(2 * MINUTE)
     assert.equal((await refresh(first.body.refresh_token)).body.error, 'invalid_grant')
-    const ended = gate.events.filter(({ event }) => event === 'federation.ended').at(-1)
-    assert.equal(ended?.detail.reason, 'subject_changed')
+    assert.equal(wasEnded(), 'subject_changed')
+    assert.equal(await isLive(first.body.access_token), false)
   })
 
-  it('5 A wrong signature in the refresh grant is silence: the last word serves', async () => {
+  it('who no longer meets `allow` loses that sign-in with the reason `not_allowed`', async () => {
+    await gate.reconfigure({ providers: [providerEntry(provider, 'allow: { groups: [files] }')] })
     const first = await signIn()
-    provider.defects.token = (body) => ({ ...body, id_token: `${String(body.id_token).slice(0, -8)}AAAAAAAA` })
+    provider.setAccount({ ...provider.account(sub), groups: ['photos'] })
+    clock.forward(2 * MINUTE)
+    assert.equal((await refresh(first.body.refresh_token)).body.error, 'invalid_grant')
+    assert.equal(wasEnded(), 'not_allowed')
+    assert.equal(await isLive(first.body.access_token), false)
+  })
+
+  it('10 An answer over 1 MiB, or a redirect, is silence at the token endpoint and at userinfo', async () => {
+    const large = (response: ServerResponse) => response.end(JSON.stringify({ filler: 'x'.repeat(1024 * 1024) }))
+    const redirect = (response: ServerResponse) => response.writeHead(302, { location: provider.issuer }).end()
+    const first = await signIn()
+    provider.setAccount({ ...provider.account(sub), groups: [] })
+    let token = first.body.refresh_token
+    for (const path of ['/token', '/me']) {
+      for (const answer of [large, redirect]) {
+        provider.defects.instead = (asked, response) => {
+          if (asked !== path) return false
+          answer(response)
+          return true
+        }
+        clock.forward(2 * MINUTE)
+        const { status, body } = await refresh(token)
+        assert.equal(status, 200, JSON.stringify(body))
+        assert.deepEqual(claimsOf(body.access_token).groups, ['photos'])
+        token = body.refresh_token
+      }
+    }
+  })
+
+  it('5 An ID token with a wrong signature is refused in the refresh grant: nothing in it counts, and the last word serves', async () => {
+    const first = await signIn()
+    const stranger = await startProvider({ kind: 'authentik', callback: '*' })
+    await stranger.close()
+    provider.setAccount({ ...provider.account(sub), groups: ['files'] })
+    provider.defects.token = async (body) => ({
+      ...body,
+      id_token: await stranger.sign({ ...claimsOf(String(body.id_token)) }),
+    })
     clock.forward(2 * MINUTE)
     const served = await refresh(first.body.refresh_token)
-    assert.equal(served.status, 200)
+    assert.deepEqual([served.status, served.body.scope], [200, 'photos:read'])
+    assert.deepEqual((await gate.store.providerLink(provider.issuer, sub))?.groups, ['photos', 'files'])
     clock.forward(HOUR)
     assert.equal((await refresh(served.body.refresh_token)).status, 503)
   })
