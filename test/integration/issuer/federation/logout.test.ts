@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, describe, it } from 'node:test'
+import { until } from '../../../support/gateway-under-test.ts'
 import { askToken, claimsOf, redeem, type TokenAnswer } from '../../../support/issuer/browser-less-person.ts'
 import { authorizeBy, providerEntry, type Traveller, traveller } from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
+import { isLive } from '../../../support/issuer/live-token.ts'
 import { type ShiftedClock, shiftClock } from '../../../support/programs/shifted-clock.ts'
 
 const APP = { clientId: 'cli', redirectUri: 'http://127.0.0.1:7001/cb' }
@@ -100,13 +102,16 @@ describe('back-channel logout', () => {
     assert.deepEqual([answer.status, answer.cache], [200, 'no-store'], answer.body)
     const [first, second] = tokens
     assert.ok(first !== undefined && second !== undefined && browsers[0] !== undefined && browsers[1] !== undefined)
+    assert.equal(await isLive(gate.store, first.web.body.access_token), false)
+    for (const { body } of [first.native, second.web, second.native]) {
+      assert.equal(await isLive(gate.store, body.access_token), true)
+    }
     assert.equal((await refresh(first.web, SITE)).body.error, 'invalid_grant')
     assert.equal((await refresh(second.web, SITE)).status, 200)
     assert.equal((await refresh(first.native, APP)).status, 200)
     assert.doesNotMatch((await browsers[0].who.here.open('/account')).text, /Who you are/)
     assert.match((await browsers[1].who.here.open('/account')).text, /Who you are/)
-    await gate.issuer().askProviders()
-    assert.ok(provider.calls('/token') - asked >= 3, String(provider.calls('/token') - asked))
+    await until(() => provider.calls('/token') - asked >= 3, 'each is asked for again', 10_000)
   })
 
   async function authorizeAgain(who: Traveller) {
@@ -118,7 +123,8 @@ describe('back-channel logout', () => {
 
   it('39 With `nonce`, without `events`, `none`/HS256, wrong `aud`, 6 min old `iat`, an ID token instead: 400, nothing ends', async () => {
     const { SignJWT, UnsecuredJWT } = await import('jose')
-    const tokens = await signIn(traveller(gate.url, provider), APP)
+    const who = traveller(gate.url, provider)
+    const tokens = await signIn(who, APP)
     const now = Math.floor(Date.now() / 1000)
     const { events: _, ...withoutEvents } = logoutClaims()
     const { iat: __, ...withoutIat } = logoutClaims()
@@ -146,12 +152,16 @@ describe('back-channel logout', () => {
       assert.match(answer.body, /"error":"invalid_request"/)
       clock.forward(1_000)
     }
+    assert.equal(await isLive(gate.store, tokens.body.access_token), true)
+    assert.match((await who.here.open('/account')).text, /Who you are/)
     assert.equal((await refresh(tokens, APP)).status, 200)
   })
 
   it('39 Unknown subjects and replays: 200', async () => {
     const tokens = await signIn(traveller(gate.url, provider), APP)
     assert.equal((await logout(await provider.sign(logoutClaims({ sub: 'nobody' })))).status, 200)
+    const { sub: _, ...ofNobody } = logoutClaims({ sid: 'nothing of ours' })
+    assert.equal((await logout(await provider.sign(ofNobody))).status, 200)
     assert.equal((await refresh(tokens, APP)).status, 200)
     const token = await provider.sign(logoutClaims())
     assert.equal((await logout(token)).status, 200)
@@ -162,6 +172,7 @@ describe('back-channel logout', () => {
     const tokens = await signIn(traveller(gate.url, provider), APP)
     clock.forward(1_000)
     assert.equal((await logout(await provider.sign(logoutClaims()))).status, 200)
+    assert.equal(await isLive(gate.store, tokens.body.access_token), false)
     assert.equal((await refresh(tokens, APP)).body.error, 'invalid_grant')
   })
 

@@ -18,20 +18,27 @@ describe('1 `issuer`, `client_id`, `client_secret` alone sign a person in, with 
     await gate.close()
     for (const provider of providers) await provider.close()
   })
-  const rows: readonly (readonly [KindName, string])[] = [
-    ['authentik', ''],
-    ['keycloak', 'groups: { map: { /photos: photos } }'],
-    ['authelia', 'preset: authelia'],
-    ['pocket-id', 'preset: pocket-id'],
-    ['kanidm', ''],
-    ['zitadel', 'preset: zitadel'],
-    ['entra', 'preset: entra'],
+  /** The kind, what is written besides, and the preset that is taken. */
+  const rows: readonly (readonly [KindName, string, string])[] = [
+    ['authentik', '', 'authentik'],
+    ['keycloak', '', 'keycloak'],
+    ['authelia', '', 'generic'],
+    ['pocket-id', '', 'generic'],
+    ['kanidm', '', 'kanidm'],
+    ['keycloak', 'groups: { map: { /photos: photos } }', 'keycloak'],
+    ['authelia', 'preset: authelia', 'authelia'],
+    ['pocket-id', 'preset: pocket-id', 'pocket-id'],
+    ['zitadel', 'preset: zitadel', 'zitadel'],
+    ['entra', 'preset: entra', 'entra'],
   ]
-  for (const [kind, more] of rows) {
-    it(kind, async () => {
-      const provider = await startProvider({ kind, callback: `${gate.url}/oauth/providers/${kind}/callback` })
+  for (const [kind, more, preset] of rows) {
+    it(`${kind}${more === '' ? '' : `, with ${more}`}`, async () => {
+      // Keycloak's mapper sends the name alone where "Full group path" is off.
+      const change = kind === 'keycloak' && more === '' ? { groupsOf: (names: readonly string[]) => names } : {}
+      const callback = `${gate.url}/oauth/providers/${preset}/callback`
+      const provider = await startProvider({ kind, change, callback })
       providers.push(provider)
-      const id = `${kind}-alice`
+      const id = `${kind}-alice-${providers.length}`
       const entra = { oid: 'oid-1', tid: '8d1a2f5c-0000-4000-8000-0123456789ab' }
       provider.setAccount({
         sub: id,
@@ -49,9 +56,12 @@ describe('1 `issuer`, `client_id`, `client_secret` alone sign a person in, with 
       })
       assert.notEqual(answer.code, '', answer.text)
       const { body } = await redeem(gate.url, answer, APP)
-      assert.equal(claimsOf(body.id_token).idp, kind)
+      assert.equal(claimsOf(body.id_token).idp, preset)
       const claims = claimsOf(body.access_token)
-      assert.deepEqual([claims.username, claims.groups, claims.idp, body.scope], [id, ['photos'], kind, 'photos:read'])
+      assert.deepEqual(
+        [claims.username, claims.groups, claims.idp, body.scope],
+        [id, ['photos'], preset, 'photos:read'],
+      )
     })
   }
 })

@@ -4,6 +4,7 @@ import { claimsOf, type Page, Person, post, redeem } from '../../../support/issu
 import {
   authorizeBy,
   pressProvider,
+  providerEntries,
   providerEntry,
   providerLinksOf,
   throughProvider,
@@ -149,9 +150,36 @@ describe('set-up', () => {
     }
   })
 
+  it('7 `invalid_scope` for the further try, too, is the end; of `profile email` those are asked for that P lists', async () => {
+    const asked: string[] = []
+    provider.defects.metadata = (body) => ({ ...body, scopes_supported: ['openid', 'email', 'offline_access'] })
+    provider.defects.instead = (path, response, request) => {
+      const query = new URL(request.url ?? '', provider.issuer).searchParams
+      if (path !== '/auth') return false
+      asked.push(String(query.get('scope')))
+      const back = new URL(String(query.get('redirect_uri')))
+      back.search = String(
+        new URLSearchParams({ error: 'invalid_scope', state: String(query.get('state')), iss: provider.issuer }),
+      )
+      response.writeHead(303, { location: back.href }).end()
+      return true
+    }
+    await useProvider()
+    const who = traveller(gate.url, provider)
+    const again = await pressProvider(who, await who.here.open('/account'))
+    assert.equal(reasonOf(await throughProvider(who, again)), 'provider_misconfigured')
+    assert.deepEqual(asked, ['openid profile email offline_access', 'openid email'])
+    const told = gate.events.filter(({ event }) => event === 'federation.refused').at(-1)
+    assert.match(String(told?.detail.detail), /invalid_scope/)
+  })
+
   it('9 A provider that is down leaves everything else as it is', async () => {
     const down = { issuer: 'http://127.0.0.1:1/realms/down', clientId: 'gate', clientSecret: 'x' }
-    await gate.reconfigure({ providers: [providerEntry(down)] })
+    const both = providerEntries([
+      [down, 'groups: { take: all }'],
+      [provider, 'groups: { take: all }'],
+    ])
+    await gate.reconfigure({ providers: both })
     await gate.restart()
     await gate.addPerson(`own-${count}`, ['photos'])
     const answer = await new Person(gate.url, `own-${count}`).authorize(asked())
@@ -160,6 +188,8 @@ describe('set-up', () => {
       reasonOf(await new Person(gate.url, '').open('/oauth/providers/keycloak/start')),
       'provider_unreachable',
     )
+    const who = traveller(gate.url, provider)
+    assert.match((await pressProvider(who, await who.here.open('/account'), /authentik/)).text, /Who you are/)
   })
 
   it('10 An answer over 1 MiB, or a redirect, is silence', async () => {
@@ -206,6 +236,9 @@ describe('sign-in', () => {
     assert.equal(reasonOf(await who.here.open(back.url.replace('/authentik/', '/keycloak/'))), 'state_mismatch')
     await twin.close()
     assert.equal(await linked(), false)
+    for (const { here } of [{ here: stranger }, who]) {
+      assert.doesNotMatch((await here.open('/account')).text, /Who you are/)
+    }
     // Nothing of it was spent.
     assert.match((await who.here.open(back.url)).text, /Who you are/)
     assert.equal(reasonOf(await who.here.open(back.url)), 'state_mismatch')
@@ -214,8 +247,21 @@ describe('sign-in', () => {
   it('11 A response without `iss` where P’s metadata promises it: `state_mismatch`', async () => {
     const { who, url } = await departure()
     const back = new URL((await who.there.open(url.href)).url)
+    const whole = back.href
     back.searchParams.delete('iss')
     assert.equal(reasonOf(await who.here.open(back.href)), 'state_mismatch')
+    assert.equal(await linked(), false)
+    assert.match((await who.here.open(whole)).text, /Who you are/)
+  })
+
+  it('nothing is IdP-initiated: a response that nobody asked for is `state_mismatch`, and `start` begins a sign-in to /account', async () => {
+    const callback = `/oauth/providers/authentik/callback?${new URLSearchParams({ code: 'x', iss: provider.issuer })}`
+    for (const url of [callback, `${callback}&state=`, `${callback}&state=${'a'.repeat(43)}`]) {
+      assert.equal(reasonOf(await new Person(gate.url, '').open(url)), 'state_mismatch')
+    }
+    const { who, url } = await departure()
+    const done = await who.here.open((await who.there.open(url.href)).url)
+    assert.equal(new URL(done.url).pathname, '/account')
   })
 
   const bad: readonly (readonly [string, (claims: Record<string, unknown>, now: number) => Record<string, unknown>])[] =
@@ -238,6 +284,22 @@ describe('sign-in', () => {
         return { ...body, id_token: await provider.sign(claims) }
       }
       assert.equal(reasonOf(await authorizeBy(traveller(gate.url, provider), asked())), 'id_token_invalid')
+      assert.equal(await linked(), false)
+    })
+  }
+
+  const within: readonly (readonly [string, (claims: Record<string, unknown>, now: number) => object])[] = [
+    ['several aud with our azp', (claims) => ({ ...claims, aud: ['other', 'gate'], azp: 'gate' })],
+    ['exp 25 s ago', (claims, now) => ({ ...claims, exp: now - 25 })],
+    ['iat 25 s ahead', (claims, now) => ({ ...claims, iat: now + 25 })],
+  ]
+  for (const [what, change] of within) {
+    it(`12 An ID token with ${what} is taken`, async () => {
+      provider.defects.token = async (body) => {
+        const claims = change({ ...claimsOf(String(body.id_token)) }, Math.floor(Date.now() / 1000))
+        return { ...body, id_token: await provider.sign({ ...claims }) }
+      }
+      assert.notEqual((await authorizeBy(traveller(gate.url, provider), asked())).code, '')
     })
   }
 
@@ -408,6 +470,20 @@ describe('sign-in', () => {
     await useProvider('allow: { email_domains: [home.example] }')
     provider.setAccount({ ...provider.account(sub), email: 'a@home.example', emailVerified: false })
     assert.equal(reasonOf(await authorizeBy(traveller(gate.url, provider), asked())), 'not_allowed')
+    for (const [allow, claim] of [
+      ['hosted_domains: [home.example]', 'hd'],
+      ['tenants: [home.example]', 'tid'],
+    ] as const) {
+      await useProvider(`allow: { ${allow} }`)
+      for (const claims of [{}, { [claim]: 'other.example' }, { [claim]: ['home.example', 'other.example'] }]) {
+        provider.setAccount({ ...provider.account(sub), claims })
+        assert.equal(reasonOf(await authorizeBy(traveller(gate.url, provider), asked())), 'not_allowed')
+      }
+      assert.equal(await linked(), false)
+    }
+    provider.setAccount({ ...provider.account(sub), claims: { tid: 'home.example' } })
+    assert.notEqual((await authorizeBy(traveller(gate.url, provider), asked())).code, '')
+    await useProvider('allow: { email_domains: [home.example] }')
     provider.setAccount({ ...provider.account(sub), email: 'a@home.example', emailVerified: true })
     assert.notEqual((await authorizeBy(traveller(gate.url, provider), asked())).code, '')
   })
