@@ -46,7 +46,7 @@ export interface IssuerLink {
   readonly store: Store | undefined
   readonly feed: Feed | undefined
   readonly clock: StoreClock | undefined
-  /** What is known here of revocations; undefined where another process of this machine tells. */
+  /** What is known here of revocations; undefined where another process of this machine tells, and where nothing is revoked. */
   readonly knowledge: { ageSeconds(): number; position(): number } | undefined
   /** This process among those of one store; undefined where another process of this machine stands for it. */
   readonly facts: (() => ReturnType<typeof instanceFacts>) | undefined
@@ -141,14 +141,22 @@ export async function openOwnIssuerLink(
     useJti: sharedProofs(config, issuer.backChannel),
     store: memory.store,
     clock: memory.clock,
-    knowledge: {
-      ageSeconds: () => ageMs() / 1_000,
-      position: () => following?.position ?? memory.revocations.position,
-    },
+    knowledge: knowledgeOf(config, () => ageMs() / 1_000, following, memory),
     facts: () => instanceFacts(options.current()),
     feed,
     following,
   }
+}
+
+/** Nothing where nobody can revoke: as a number of its own it would look like one that lags behind the others. */
+function knowledgeOf(
+  { issuer }: Config,
+  ageSeconds: () => number,
+  following: Following | undefined,
+  { revocations }: IssuerState,
+): IssuerLink['knowledge'] {
+  if (issuer.kind === 'off') return undefined
+  return { ageSeconds, position: () => following?.position ?? revocations.position }
 }
 
 /** A gateway on its own tells its issuer what was used: app passwords lie unused else, and nobody asks a provider about open tunnels. */

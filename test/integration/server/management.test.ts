@@ -43,6 +43,8 @@ describe('what the operator is told', () => {
     }
     assert.match(text, /^audgate_bytes_total\{direction="out"\} [1-9]/m)
     assert.match(text, /^audgate_jwks_age_seconds\{issuer="https:\/\/issuer\.example\.com"\} \d/m)
+    // Nobody revokes anything here: a position would seem to lag behind those of other gateways.
+    assert.doesNotMatch(text, /^audgate_revocation_(?:age_seconds|position) /m)
   })
 
   it('healthz says it lives, readyz that it can serve', async () => {

@@ -64,6 +64,12 @@ describe('alerts and dashboard', () => {
     })
   }
 
+  it('of files it compares those of one database only: gateways that follow have files of their own', () => {
+    const text = alerts().find(({ of }) => of === 'AudgateFilesDiffer')?.text ?? ''
+    // Exported by none that follows.
+    assert.ok(metricsOf({ of: 'files', text }).includes('audgate_pool_open'))
+  })
+
   it('each alert says what it means and what to look at', () => {
     const { groups } = parse(readFileSync(join(MONITORING, 'alerts.yaml'), 'utf8'))
     for (const { annotations } of groups[0].rules) assert.ok(annotations.summary && annotations.description)
