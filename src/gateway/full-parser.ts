@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { tunnelProtocol } from '../core/headers/request-headers.ts'
 import { type ClientFault, clientFault, endSoon } from './answers.ts'
 import { hasBody, type Incoming } from './call.ts'
+import { sizeFault } from './framing.ts'
 import type { RequestHead } from './request-head.ts'
 import { Turns } from './turns.ts'
 
@@ -51,6 +52,8 @@ interface Unanswered<Call> {
 export class FullParser<Call extends Underway> {
   readonly #handlers: ParserHandlers<Call>
   readonly #latest = new WeakMap<Duplex, Latest<Call>>()
+  /** Offers that node has read and keeps: it throws away what has come along behind, so that nobody knows where the next request begins. */
+  readonly #declined = new WeakSet<IncomingMessage>()
   readonly #turns = new Turns()
 
   constructor(handlers: ParserHandlers<Call>) {
@@ -67,7 +70,7 @@ export class FullParser<Call extends Underway> {
     server.on('upgrade', (request, socket, early) => {
       if (!(socket instanceof Socket)) socket.destroy()
       // Of a body behind an offer node's parser would report no fault.
-      else if (hasBody(request)) read(socket, Buffer.concat([headWithoutOffer(request), early]))
+      else if (hasBody(request)) this.#readAnew(socket, Buffer.concat([headWithoutOffer(request), early]), read)
       else this.#upgrade(request, socket, early)
     })
     server.on('connect', (_request, socket) => this.#refuse(socket, 'connect'))
@@ -80,11 +83,18 @@ export class FullParser<Call extends Underway> {
    * answered as if they had not asked (RFC 9110 §7.8): a body would end up in the tunnel, unjudged, and the tunnel's bytes in an earlier answer.
    */
   releases(request: IncomingMessage): boolean {
+    const released = this.#mayGo(request)
+    if (!released) this.#declined.add(request)
+    return released
+  }
+
+  #mayGo(request: IncomingMessage): boolean {
     const latest = this.#latest.get(request.socket)
+    if (latest?.final === true) return false
+    // Too large is what came, not what is left of it without the offer.
+    if (hasBody(request)) return sizeFault(headOf(request)) === undefined
     // Until its answer is closed node takes the socket for that answer's.
-    if (latest?.final === true || latest?.unanswered !== undefined) return false
-    if (hasBody(request)) return true
-    if (request.method !== 'GET' || request.httpVersion !== '1.1') return false
+    if (latest?.unanswered !== undefined || request.method !== 'GET' || request.httpVersion !== '1.1') return false
     const protocol = tunnelProtocol(request.rawHeaders)
     return protocol !== undefined && this.#handlers.tunnels(headOf(request), protocol)
   }
@@ -94,7 +104,7 @@ export class FullParser<Call extends Underway> {
     if (socket.destroyed || this.#latest.get(socket)?.final === true) return
     const incoming = { head: headOf(request), request, response, awaitsContinue, upgrade: undefined }
     const unanswered: Unanswered<Call> = { incoming, call: undefined }
-    const latest: Latest<Call> = { final: isDeclinedUpgrade(request), unanswered }
+    const latest: Latest<Call> = { final: this.#declined.has(request), unanswered }
     if (latest.final) response.shouldKeepAlive = false
     this.#latest.set(socket, latest)
     response.once('close', () => {
@@ -103,6 +113,12 @@ export class FullParser<Call extends Underway> {
     this.#turns.await(request, response, () => {
       unanswered.call = this.#handlers.request(incoming)
     })
+  }
+
+  #readAnew(socket: Socket, bytes: Buffer, read: ServerParser['read']): void {
+    const before = this.#latest.get(socket)?.unanswered?.incoming.response
+    if (before === undefined) read(socket, bytes)
+    else this.#turns.hold(socket, bytes, before, (held) => read(socket, held))
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
@@ -167,11 +183,6 @@ function headWithoutOffer({ method, url, httpVersion, rawHeaders }: IncomingMess
     if (rawHeaders[i]?.toLowerCase() !== 'upgrade') lines.push(`${rawHeaders[i]}:${rawHeaders[i + 1]}`)
   }
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
-}
-
-/** Node's parser throws away what has come along behind such a request, so that nobody knows where the next one begins. */
-function isDeclinedUpgrade({ headers }: IncomingMessage): boolean {
-  return headers.upgrade !== undefined && /upgrade/i.test(headers.connection ?? '')
 }
 
 /** Whether bytes of ours would be taken for part of another answer, an earlier pipelined one too. */

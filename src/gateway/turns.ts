@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 /** What a client may send ahead of its answers: so many requests, whose heads have so many characters in all. */
 const MAX_AHEAD = 500
 const MAX_AHEAD_CHARACTERS = 65_536
+/** Beside what has come in one segment with a head. */
+const MAX_HELD_BYTES = 65_536
 /** How long a body may stand still behind an earlier answer. */
 interface StillBodyLimits {
   /** How often it is looked; where no more of it is read, nobody would see its client leave. */
@@ -13,6 +15,11 @@ interface StillBodyLimits {
 }
 
 const STILL_BODY: StillBodyLimits = { checkMs: 5_000, idleMs: 300_000 }
+
+/** An answer that will be closed. */
+interface Closing {
+  once(event: 'close', listener: () => void): unknown
+}
 
 interface Ahead {
   requests: number
@@ -37,6 +44,35 @@ export class Turns {
     const { socket } = request
     if (response.socket === socket) onTurn()
     else this.#enqueue(request, response, onTurn)
+  }
+
+  /**
+   * Keeps bytes of a socket that nobody reads, and what comes behind them, until `before` is closed; then calls back with all of them, never
+   * when the connection ends first. The connection ends when more comes than may wait, unless its turn comes soon.
+   */
+  hold(socket: Socket, bytes: Buffer, before: Closing, onTurn: (held: Buffer) => void): void {
+    const held = [bytes]
+    const ahead = { left: MAX_HELD_BYTES }
+    const take = (chunk: Buffer): void => {
+      held.push(chunk)
+      ahead.left -= chunk.length
+      if (ahead.left <= 0) socket.pause()
+    }
+    const leave = (): void => void socket.destroy()
+    const timer = setInterval(() => ahead.left <= 0 && leave(), this.#stillBody.checkMs)
+    timer.unref()
+    const stop = (): void => clearInterval(timer)
+    socket.on('data', take).once('end', leave).on('error', leave).once('close', stop)
+    before.once('close', () => {
+      stop()
+      socket.off('data', take).off('end', leave).off('close', stop)
+      if (!socket.writable) return
+      socket.off('error', leave)
+      // The answer before has left the limit of an idle connection.
+      socket.setTimeout(0)
+      onTurn(Buffer.concat(held))
+      socket.resume()
+    })
   }
 
   #enqueue(request: IncomingMessage, response: ServerResponse, onTurn: () => void): void {

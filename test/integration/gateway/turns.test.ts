@@ -148,6 +148,28 @@ describe('requests that are sent ahead of an earlier answer', () => {
     })
   }
 
+  const offer = (length: number, body: string) =>
+    `GET /photos/open/5 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n${length === 0 ? 'Transfer-Encoding: chunked' : `Content-Length: ${length}`}\r\n\r\n${body}`
+
+  for (const [way, begin] of Object.entries(WAYS)) {
+    it(`and have a body and an offer, ${way}, are read as strictly as any, and so is what comes behind`, async () => {
+      const talk = await begin(offer(0, '3\r\nabc\r\n0\r\n\r\n') + get('/photos/open/6') + offer(0, 'ZZ\r\nabc\r\n'))
+      held[0]?.end('first')
+      await until(() => talk.closed(), 'the end')
+      assert.deepEqual(statuses(talk), ['200', '200', '200', '400'])
+    })
+
+    it(`and have a body and an offer, ${way}, go with a client that leaves or sends more than may wait`, async () => {
+      const leaves = await begin(offer(1_000_000, 'abc'))
+      leaves.socket.end()
+      await until(() => held[0]?.destroyed === true, 'the upstream hears of it')
+      held.length = 0
+      const talk = await begin(offer(1_000_000, 'x'.repeat(300_000)))
+      await until(() => talk.closed(), 'the end', 10_000)
+      await until(() => held[0]?.destroyed === true, 'the upstream hears of it')
+    })
+  }
+
   it('with a body that stands still behind an earlier answer end with it, all the same', async () => {
     const body = 'x'.repeat(20_000)
     const talk = talkOf(

@@ -161,6 +161,27 @@ describe('upgrades', () => {
     assert.deepEqual(bodies, ['abc', 'def', ''])
   })
 
+  it('what only looks like an offer leaves the body as strictly read, and the connection open', async () => {
+    for (const fields of [
+      'Connection: Upgrade\r\nUpgrade:',
+      'Connection: no-upgrade\r\nUpgrade: h2c',
+      'Upgrade: h2c',
+    ]) {
+      const head = `POST /other/x HTTP/1.1\r\nHost: a\r\n${fields}\r\n`
+      const talk = await post(`${head}Content-Length: 3\r\n\r\nabc`)
+      await until(() => talk.text().includes('no upgrade (abc)'), 'an ordinary answer')
+      talk.socket.write(`${head}${CHUNKED}ZZ\r\nabc\r\n`)
+      await until(talk.closed, 'the end')
+      assert.match(talk.text(), /HTTP\/1\.1 400 [\s\S]*"reason":"malformed_request"/, fields)
+    }
+  })
+
+  it('fields are counted with the offers, though the body is read without them', async () => {
+    const talk = await post(`${POST}${'Upgrade: h2c\r\n'.repeat(98)}Content-Length: 3\r\n\r\nabc`)
+    await until(talk.closed, 'the end')
+    assert.match(talk.text(), /^HTTP\/1\.1 431 /)
+  })
+
   it('a body with an offer that waits for 100 Continue is asked for', async () => {
     const talk = await post(`${POST}Upgrade: h2c\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n`)
     await until(() => talk.text().startsWith('HTTP/1.1 100 Continue\r\n\r\n'), 'the 100')
