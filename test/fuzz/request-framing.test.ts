@@ -127,6 +127,8 @@ const field = fc.oneof(
       'Connection: Content-Length\r\n',
       'Connection: close, Transfer-Encoding\r\n',
       'Connection: Upgrade\r\n',
+      'Connection: Upgrade\r\nUpgrade: h2c\r\n',
+      'Connection: upgrade\r\nUpgrade: websocket\r\n',
       'TE: trailers\r\n',
     ],
     ...[

@@ -84,6 +84,9 @@ const framed = fc.tuple(body, fc.boolean(), fc.integer({ min: 1, max: 50 })).map
   return { head: 'Transfer-Encoding: chunked\r\n', rest, text }
 })
 
+/** Offers of other protocols. A tunnel is made for who sends no body, so that only who sends one offers what the routes let through. */
+const offer = fc.constantFrom(undefined, undefined, 'h2c', 'websocket')
+
 /** Mostly plain, so that one abuse at a time is seen to the end. */
 const mostly = (plain: string, ...odd: readonly string[]) =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(plain) }, { weight: 2, arbitrary: fc.constantFrom(...odd) })
@@ -116,6 +119,8 @@ const oddLines = mostly(
   'Expect: tea\r\n',
   'Connection: Content-Length\r\n',
   'Connection: Transfer-Encoding, Host\r\n',
+  'Connection: no-upgrade\r\nUpgrade: h2c\r\n',
+  ...['h2c', 'websocket', 'h2c, websocket', ''].map((protocol) => `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n`),
 )
 
 const lengths = [
@@ -195,10 +200,13 @@ describe('what the gateway sends on', () => {
         query,
         fc.array(fc.tuple(name, value), { maxLength: 5 }),
         framed,
-        async (verb, tail, asked, fields, sent) => {
+        offer,
+        async (verb, tail, asked, fields, sent, protocol) => {
           const target = `/${tail}${asked === '' ? '' : `?${asked}`}`
           const lines = fields.map(([field, text]) => `${field}: ${text}\r\n`).join('')
-          const request = `${verb} ${target} HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n${lines}${sent.head}\r\n${sent.rest}`
+          const offers = protocol === 'h2c' || (protocol !== undefined && sent.text !== '')
+          const offered = offers ? `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n` : ''
+          const request = `${verb} ${target} HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n${offered}${lines}${sent.head}\r\n${sent.rest}`
           const [node, ...others] = await Promise.all(READERS.map((reader) => understood(reader, request)))
           if (node?.status === 400) return
           told.forwarded += 1
