@@ -4,60 +4,27 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import { makeAppPassword } from '../../../../src/issuer/people/app-passwords.ts'
-import { addPeople } from '../../../support/browser-gateway.ts'
-import { startGateway, type TestGateway } from '../../../support/gateway-under-test.ts'
-import { freePorts } from '../../../support/programs/free-ports.ts'
-import { type RealServer, startApacheDav } from '../../../support/upstreams-real.ts'
+import { type DavGateway, startDavGateway } from '../../../support/dav-gateway.ts'
+import type { TestGateway } from '../../../support/gateway-under-test.ts'
+import type { RealServer } from '../../../support/upstreams-real.ts'
 
 const run = promisify(execFile)
-const TERMS = { max: 31_536_000, unused: 15_552_000 }
 
 describe('real programs with an app password, before Apache mod_dav', () => {
+  let dav: DavGateway
   let apache: RealServer
   let gateway: TestGateway
   let url: string
 
   before(async () => {
-    apache = await startApacheDav('/files')
-    const [port = 0] = await freePorts(1)
-    gateway = await startGateway({
-      yaml: `
-public_url: http://localhost:${port}
-listen: 127.0.0.1:${port}
-resources:
-  - { id: "http://localhost:${port}/files", name: File store, scopes: { "files:read": See, "files:write": Change }, grants: [{ groups: [files], scopes: ["files:read", "files:write"] }] }
-routes:
-  - id: files
-    path: /files
-    resource: http://localhost:${port}/files
-    upstream: ${apache.url}
-    credentials: [token, app_password]
-    rules:
-      - { methods: [read], scopes: ["files:read"] }
-      - { methods: [write], scopes: ["files:write"] }
-`,
-    })
-    url = `http://127.0.0.1:${port}/files`
-    if (gateway.server.store !== undefined) await addPeople(gateway.server.store)
+    dav = await startDavGateway()
+    ;({ apache, gateway } = dav)
+    url = `http://127.0.0.1:${dav.port}/files`
   })
-  after(async () => {
-    await gateway.close()
-    await apache.close()
-  })
-
-  async function appPassword(scopes = ['files:read', 'files:write']): Promise<string> {
-    const { config, store } = gateway.server
-    const [resource] = config.resources
-    const user = await store?.userBySub('u_alice')
-    if (resource === undefined || user === undefined || store === undefined) return assert.fail('no resource or user')
-    const asked = { user, resource, scopes, name: 'drive', life: undefined }
-    const made = await makeAppPassword(store, asked, TERMS, Math.floor(Date.now() / 1000))
-    return made.kind === 'made' ? made.password : assert.fail(made.problem)
-  }
+  after(() => dav.close())
 
   it('rclone lists, puts, gets, moves and deletes', async () => {
-    const { stdout } = await run('rclone', ['obscure', await appPassword()])
+    const { stdout } = await run('rclone', ['obscure', await dav.appPassword()])
     const env = {
       ...process.env,
       RCLONE_CONFIG: join(gateway.folder, 'rclone.conf'),
@@ -81,7 +48,7 @@ routes:
   })
 
   it('curl -u lists, puts and gets', async () => {
-    const password = await appPassword()
+    const password = await dav.appPassword()
     const curl = async (...words: string[]) =>
       (await run('curl', ['-sS', '-w', '%{http_code}', '-u', `any:${password}`, ...words])).stdout
     const file = join(gateway.folder, 'up.txt')
@@ -94,7 +61,7 @@ routes:
   it('cadaver signs in by .netrc, puts, moves and deletes', async () => {
     const home = join(gateway.folder, 'home')
     mkdirSync(home)
-    const netrc = `machine 127.0.0.1\nlogin alice\npassword ${await appPassword()}\n`
+    const netrc = `machine 127.0.0.1\nlogin alice\npassword ${await dav.appPassword()}\n`
     writeFileSync(join(home, '.netrc'), netrc, { mode: 0o600 })
     writeFileSync(join(home, 'c.txt'), 'by cadaver')
     writeFileSync(
@@ -116,7 +83,7 @@ routes:
       env: { ...process.env, TESTS: 'basic copymove props locks' },
       timeout: 60_000,
     }
-    const { stdout } = await run('litmus', ['-k', `${url}/`, 'alice', await appPassword()], options).catch(
+    const { stdout } = await run('litmus', ['-k', `${url}/`, 'alice', await dav.appPassword()], options).catch(
       ({ stdout }: { stdout: string }) => ({ stdout }),
     )
     const failed = stdout.split('\n').filter((line) => /FAIL/.test(line))
@@ -129,7 +96,7 @@ routes:
     const place = join(gateway.folder, 'mounted')
     mkdirSync(place)
     const secrets = join(gateway.folder, 'secrets')
-    writeFileSync(secrets, `${url}/ alice ${await appPassword()}\n`, { mode: 0o600 })
+    writeFileSync(secrets, `${url}/ alice ${await dav.appPassword()}\n`, { mode: 0o600 })
     const conf = join(gateway.folder, 'davfs2.conf')
     writeFileSync(conf, `secrets ${secrets}\nuse_locks 0\ndelay_upload 0\nask_auth 0\n`)
     await run('mount.davfs', [`${url}/`, place, '-o', `conf=${conf}`], { timeout: 30_000 })
@@ -162,7 +129,7 @@ routes:
     )
     await git('clone', '-q', '--bare', work, bare)
     await git('-C', bare, 'update-server-info')
-    const withKey = url.replace('//', `//alice:${await appPassword(['files:read'])}@`)
+    const withKey = url.replace('//', `//alice:${await dav.appPassword(['files:read'])}@`)
     const { stdout } = await git('ls-remote', `${withKey}/repo.git`)
     assert.match(stdout, /HEAD/)
     const copy = join(gateway.folder, 'copy')
