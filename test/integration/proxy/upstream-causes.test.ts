@@ -43,6 +43,18 @@ const UPSTREAMS: Readonly<Record<string, readonly [Server, string, string, RegEx
   field: [saying(`${OK}A : secret\r\n\r\n`), 'http', 'upstream_protocol', /field line is malformed: "A :"$/],
   length: [saying(`${OK}Content-Length: 5x\r\n\r\n`), 'http', 'upstream_protocol', /Content-Length .*"5x"/],
   chunks: [saying(`${OK}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`), 'http', 'upstream_protocol', /chunked framing/],
+  both: [
+    saying(`${OK}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
+    'http',
+    'upstream_protocol',
+    /Content-Length/,
+  ],
+  resets: [
+    createTcpServer((socket) => socket.on('data', () => socket.resetAndDestroy())),
+    'http',
+    'upstream_reset',
+    /ECONNRESET/,
+  ],
   silent: [saying(''), 'http', 'upstream_reset', /ended without an answer/],
 }
 
