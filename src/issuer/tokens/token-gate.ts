@@ -44,12 +44,18 @@ export interface TokenGate extends SpendingRules {
 type Source = Pick<AdapterPayload, 'accountId' | 'grantId' | 'resource' | 'scope'>
 
 export function createTokenGate(context: IssuerContext, answers: RefreshAnswers): TokenGate {
+  /** Requests with a refresh token that was spent and whose answer is kept. */
+  const repeats = new WeakSet<IncomingMessage>()
   return {
     now: context.now,
     looksUnspent: async (model, id) => {
       const request = Provider.ctx?.req
       if (request === undefined) return false
-      if (model === 'RefreshToken') return answers.holds(id)
+      if (model === 'RefreshToken') {
+        const kept = await answers.holds(id)
+        if (kept) repeats.add(request)
+        return kept
+      }
       // A request that was on its way before the first one was answered is a double, not a theft: it gets nothing, and costs
       // nothing. One that came later is a replay. Two intervals are compared, so no two clocks have to agree.
       const since = await context.store.sinceSpentMs(model, id)
@@ -73,7 +79,8 @@ export function createTokenGate(context: IssuerContext, answers: RefreshAnswers)
     beforeRotating: async (ctx) => {
       const token = ctx.oidc.entities.RefreshToken
       if (token === undefined) throw new TypeError('a refresh without a refresh token')
-      const earlier = await answers.recall(await refreshRequestOf(ctx))
+      // A token is spent and its answer kept in one commit, and this request has the token locked: none is kept of an unspent one.
+      const earlier = repeats.has(ctx.req) ? await answers.recall(await refreshRequestOf(ctx)) : undefined
       if (earlier === 'other') throw invalidGrant('refresh_token was redeemed before, with other parameters')
       if (earlier !== undefined) {
         noteRedemption(ctx.req, { kind: 'repeat', answer: earlier })

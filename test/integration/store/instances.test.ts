@@ -278,18 +278,23 @@ describe('two instances on one database', () => {
 
   it('a refresh is one transaction of at most 16 statements, an introspection at most three that write nothing', async () => {
     const { refresh: token, access } = await two.signIn()
-    const statements = await asked(() => two.refresh(two.a.url, token))
-    const { pid } = statements.findLast(({ sql }) => sql.startsWith('INSERT INTO replays')) ?? {}
-    const own = statements.filter((each) => each.pid === pid).map(({ sql }) => sql)
-    const end = own.indexOf(
-      'COMMIT',
-      own.findIndex((sql) => sql.startsWith('INSERT INTO replays')),
-    )
+    let renewal: string | undefined = token
+    let refreshing: readonly string[] = []
     // Now and then one of them tidies up what is kept of the family.
     const tidies = (sql: string): boolean => sql.startsWith("DELETE FROM models WHERE model = 'RefreshToken'")
-    const transaction = own.slice(own.lastIndexOf('BEGIN', end), end + 1).filter((sql) => !tidies(sql))
-    assert.ok(transaction.length > 5 && transaction.length <= 16, transaction.join('\n'))
     // Instances ask for themselves, too, now and then: one time without that tells.
+    for (let tries = 0; tries < 5; tries += 1) {
+      const statements = await asked(async () => {
+        renewal = (await two.refresh(two.a.url, renewal)).body.refresh_token
+      })
+      refreshing = statements.map(({ sql }) => sql).filter((sql) => isRequests(sql) && !tidies(sql))
+      if (refreshing.length <= 16) break
+    }
+    assert.ok(refreshing.length > 5 && refreshing.length <= 16, refreshing.join('\n'))
+    assert.deepEqual(
+      refreshing.filter((sql) => sql === 'BEGIN' || sql === 'COMMIT'),
+      ['BEGIN', 'COMMIT'],
+    )
     let asking: readonly string[] = []
     for (let tries = 0; tries < 5; tries += 1) {
       asking = (await asked(() => askIntrospection(two.a.url, access))).map(({ sql }) => sql).filter(isRequests)
