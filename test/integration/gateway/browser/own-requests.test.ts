@@ -14,25 +14,25 @@ describe('whose request it is', () => {
     const { box } = shared
     const jar = new Jar()
     await jar.signIn(`${box.photos}/`)
+    const { password } = await appPassword(box, 'photos', ['photos:read', 'photos:write'])
+    const socket = { connection: 'Upgrade', upgrade: 'websocket', origin: 'https://x.example' }
+    const asked = ['cross-site', 'same-site'].flatMap((site) => [
+      ...['POST', 'PUT', 'DELETE', 'PROPFIND'].map((method) => ({ method, headers: { 'sec-fetch-site': site } })),
+      { method: 'GET', headers: { 'sec-fetch-site': site, ...socket } },
+    ])
     const before = box.arrived.length
-    for (const site of ['cross-site', 'same-site']) {
-      for (const method of ['POST', 'PUT', 'DELETE', 'PROPFIND']) {
-        const answer = await jar.send(`${box.photos}/a`, { method, headers: { 'sec-fetch-site': site } })
-        assert.equal(answer.status, 403)
-        assert.match(answer.text, /cross_origin_request/)
-      }
-      const socket = {
-        'sec-fetch-site': site,
-        connection: 'Upgrade',
-        upgrade: 'websocket',
-        origin: 'https://x.example',
-      }
-      assert.equal((await jar.send(`${box.photos}/s`, { headers: socket })).status, 403)
+    for (const { method, headers } of asked) {
+      const answer = await jar.send(`${box.photos}/a`, { method, headers })
+      assert.equal(answer.status, 403, method)
+      assert.match(answer.text, /cross_origin_request/)
     }
     assert.equal(box.arrived.length, before)
-    const { password } = await appPassword(shared.box, 'photos', ['photos:read', 'photos:write'])
-    const bearer = { authorization: `Bearer ${password}`, 'sec-fetch-site': 'cross-site' }
-    assert.equal((await get(`${box.photos}/a`, bearer, 'POST')).status, 200)
+    for (const { method, headers } of asked) {
+      const shown = { ...headers, authorization: `Bearer ${password}` }
+      const { status } = await get(`${box.photos}/a`, shown, method)
+      assert.equal(status, 'upgrade' in headers ? 101 : 200, method)
+    }
+    assert.equal(box.arrived.length, before + asked.length)
   })
   it('Without Sec-Fetch-Site: `Origin` with another scheme, port, or `null` → 403', async () => {
     const { box } = shared

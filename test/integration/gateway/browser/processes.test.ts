@@ -8,7 +8,16 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { openSqliteStore } from '../../../../src/store/sqlite.ts'
 import type { Store } from '../../../../src/store/store.ts'
-import { ALICE, addPeople, basic, browserYaml, FETCH, Jar } from '../../../support/browser-gateway.ts'
+import {
+  ALICE,
+  type Answered,
+  addPeople,
+  basic,
+  browserYaml,
+  FETCH,
+  Jar,
+  PAGE,
+} from '../../../support/browser-gateway.ts'
 import { startGateway, until } from '../../../support/gateway-under-test.ts'
 import { runAudgate } from '../../../support/programs/command-line.ts'
 import { freePorts } from '../../../support/programs/free-ports.ts'
@@ -19,6 +28,7 @@ const env = { AUDGATE_FEED_TOKEN: 'a-feed-token-that-is-long-enough' }
 async function upstream() {
   const server = createServer((request, response) => {
     request.resume()
+    response.setHeader('x-request-id', request.headers['x-request-id'] ?? '')
     response.end(JSON.stringify({ url: request.url }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -41,6 +51,31 @@ async function ticketOf(at: string, password: string): Promise<string> {
   const made = await new Jar().send(`${at}/.audgate/tickets`, { method: 'POST', headers, body: '{"path":"/a"}' })
   assert.equal(made.status, 200, made.text)
   return JSON.parse(made.text).url
+}
+
+/** Opens a session of somebody who is signed in at the issuer, so that every request to the host ends at the process behind a port. */
+async function openAt(jar: Jar, host: string, port: number): Promise<void> {
+  const headers = { ...PAGE, host: new URL(host).host }
+  let next = `${host}/a`
+  for (let hop = 0; hop < 6 && jar.cookie(host, 'audgate_web') === undefined; hop += 1) {
+    const isHosts = next.startsWith(`${host}/`)
+    const through = isHosts ? `http://${new URL(host).hostname}:${port}${next.slice(host.length)}` : next
+    const { location = '' } = await jar.send(through, { headers: isHosts ? headers : PAGE })
+    next = new URL(location, next).href
+  }
+  assert.ok(jar.cookie(host, 'audgate_web') !== undefined, next)
+}
+
+/** Repeats a request until each of four processes has answered it, always with 200. Request ids begin with a text of the process. */
+async function byEachOfFour(ask: () => Promise<Answered>): Promise<readonly Answered[]> {
+  const answers = new Map<string, Answered>()
+  for (let tries = 0; tries < 400 && answers.size < 4; tries += 1) {
+    const answer = await ask()
+    assert.equal(answer.status, 200, answer.text)
+    answers.set(String(answer.headers['x-request-id']).split('-')[0] ?? '', answer)
+  }
+  assert.equal(answers.size, 4, 'each process answers')
+  return [...answers.values()]
 }
 
 /** What is used at another process alone is known where the store is: nothing lies unused for that, and open tunnels are asked about. */
@@ -98,7 +133,11 @@ describe('With `issuer: { upstream }` and with `workers: 4` a session, app passw
         'the follower is caught up',
       )
       assert.deepEqual(await opened(jar, there, password, ticket), [200, 200, 200])
-      assert.match(await ticketOf(there, password), /audgate_ticket=/)
+      const here = `http://photos.localhost:${port}`
+      assert.deepEqual(await opened(jar, here, password, await ticketOf(there, password)), [200, 200, 200])
+      jar.cookies.delete('photos.localhost')
+      await openAt(jar, here, own)
+      for (const at of [here, there]) assert.deepEqual(await opened(jar, at, password, ticket), [200, 200, 200], at)
       await noted(store, there)
       await runAudgate(issuer.folder, ['app-password', 'revoke', id], '', {
         AUDGATE_SECRET: 'a secret for tests that is long enough',
@@ -145,8 +184,26 @@ describe('With `issuer: { upstream }` and with `workers: 4` a session, app passw
         '--json',
       ]
       const { password } = JSON.parse((await runAudgate(serving.folder, ['app-password', 'add', ...args])).stdout)
-      const ticket = await ticketOf(at, password)
-      for (let i = 0; i < 12; i += 1) assert.deepEqual(await opened(jar, at, password, ticket), [200, 200, 200])
+      const program = new Jar()
+      const headers = { authorization: basic('x', password) }
+      await byEachOfFour(() => program.send(`${at}/a`, { headers }))
+      const made = await byEachOfFour(() =>
+        program.send(`${at}/.audgate/tickets`, { method: 'POST', headers, body: '{"path":"/a"}' }),
+      )
+      for (const { text } of made) await byEachOfFour(() => program.send(JSON.parse(text).url))
+      // Each of another browser of hers, until every process has opened one.
+      const openedBy = () => {
+        const callbacks = serving.log().filter(({ path, status }) => path === '/.audgate/callback' && status === 302)
+        return new Set(callbacks.map(({ request_id: id }) => String(id).split('-')[0])).size
+      }
+      for (let tries = 0; tries < 40 && openedBy() < 4; tries += 1) {
+        // Connections go round: with one more each time, another process gets the callback.
+        await program.send(`${at}/a`, { headers })
+        jar.cookies.delete('photos.localhost')
+        await jar.open(`${at}/`)
+        await byEachOfFour(() => jar.send(`${at}/a`, { headers: FETCH }))
+      }
+      assert.equal(openedBy(), 4, 'each process has opened a session')
     } finally {
       await serving.remove()
       rmSync(folder, { recursive: true, force: true })
