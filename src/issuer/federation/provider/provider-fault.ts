@@ -88,6 +88,9 @@ function fromBody({ error, status, error_description: description }: ResponseBod
       return { kind: 'misconfigured', what: 'invalid_client', detail }
     case 'invalid_scope':
       return { kind: 'misconfigured', what: 'invalid_scope', detail }
+    case 'invalid_request':
+      // Dex says so of a refresh token that it has revoked or let expire. Our requests have one form, so it's the grant that is meant.
+      return status === 400 ? { kind: 'ended', detail } : { kind: 'silent', detail: `${status} ${detail}` }
   }
   return { kind: 'silent', detail: `${status} ${detail}` }
 }

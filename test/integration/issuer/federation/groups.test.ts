@@ -329,6 +329,25 @@ describe('groups', () => {
     assert.equal(await isLive(first.body.access_token), false)
   })
 
+  it('27 a refresh token that P calls an invalid request (Dex) ends that sign-in, too; with a status of 500 it is silence', async () => {
+    const first = await signIn()
+    const answer = { status: 500 }
+    provider.defects.instead = (path, response) => {
+      if (path !== '/token') return false
+      const body = { error: 'invalid_request', error_description: 'Refresh token is invalid.' }
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      return true
+    }
+    clock.forward(2 * MINUTE)
+    const served = await refresh(first.body.refresh_token)
+    assert.equal(served.status, 200)
+    answer.status = 400
+    clock.forward(2 * MINUTE)
+    const refused = await refresh(served.body.refresh_token)
+    assert.deepEqual([refused.status, refused.body.error], [400, 'invalid_grant'])
+    assert.equal(await isLive(served.body.access_token), false)
+  })
+
   it('who no longer meets `allow` loses that sign-in with the reason `not_allowed`', async () => {
     await gate.reconfigure({ providers: [providerEntry(provider, 'allow: { groups: [files] }')] })
     const first = await signIn()
