@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { claimsOf, formWith, Person } from '../../support/issuer/browser-less-person.ts'
+import { pressProvider, providerEntry, traveller } from '../../support/issuer/federated-issuer.ts'
+import { startProvider } from '../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../support/issuer/issuer-under-test.ts'
 
 const AUDGATE = join(import.meta.dirname, '../../../src/cli/audgate.js')
@@ -114,6 +116,31 @@ describe('audgate token', () => {
     await expectFailure(['--resource', issuer.photos, ...scope, '--issuer', 'http://example.com'], 2, /https/)
     await expectFailure(['--resource', issuer.photos, ...scope, '--issuer', 'http://127.0.0.1:1'], 1, /audgate serve/)
     await expectFailure([], 2, /--resource/)
+  })
+
+  it('16 can be completed by a provider’s button, and its groups count in the token', async () => {
+    const provider = await startProvider({
+      kind: 'authentik',
+      callback: `${issuer.url}/oauth/providers/authentik/callback`,
+    })
+    try {
+      provider.setAccount({ sub: 'berta', username: 'berta', groups: ['photos'] })
+      provider.person = 'berta'
+      await issuer.reconfigure({ providers: [providerEntry(provider)] })
+      const press = async (address: string): Promise<void> => {
+        const who = traveller(issuer.url, provider)
+        const page = await who.here.open(address)
+        const signIn = await who.here.send(page, formWith(page, 'user_code'))
+        await who.here.decide(await pressProvider(who, signIn), 'approve')
+      }
+      const ended = await token(['--resource', issuer.photos, '--scope', 'photos:read'], press)
+      assert.equal(ended.code, 0, ended.stderr)
+      const { username, groups, idp, scope } = claimsOf(ended.stdout.trim())
+      assert.deepEqual([username, groups, idp, scope], ['berta', ['photos'], 'authentik', 'photos:read'])
+    } finally {
+      await issuer.reconfigure({ providers: [] })
+      await provider.close()
+    }
   })
 
   it('ends with 1 when the person may not or does not want to', async () => {
