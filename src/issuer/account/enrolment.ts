@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { UserRecord } from '../../store/store.ts'
 import { siteOf } from '../context.ts'
 import { appendCookie, cookieName, isSecure, keepDevice, readCookie } from '../http/cookies.ts'
+import type { PassedAt } from '../http/passed-password.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { type EnrolPlace, type EnrolStep, takeEnrolment } from '../interaction/enrol-step.ts'
 import { CEREMONY_FIELD } from '../interaction/passkey-step.ts'
@@ -10,7 +11,7 @@ import { recoveryCodesPage } from '../pages/second-factor.ts'
 import { ACCOUNT_PATH, type AccountRequest } from './request.ts'
 
 /** Where somebody who signs in to the account page adds the second factor that they must have. @param passedAt what the password was sealed for. */
-export function enrolPlace(call: AccountRequest, passedAt: string): EnrolPlace {
+export function enrolPlace(call: AccountRequest, passedAt: PassedAt): EnrolPlace {
   const { context, request, response, sessions } = call
   return {
     context,
@@ -31,7 +32,7 @@ export function enrolPlace(call: AccountRequest, passedAt: string): EnrolPlace {
 }
 
 /** Carries out a form between the password and the account page; one that comes too late begins with the password again. */
-export function enrolStep(step: EnrolStep, passedAt: string): (call: AccountRequest) => Promise<void> {
+export function enrolStep(step: EnrolStep, passedAt: PassedAt): (call: AccountRequest) => Promise<void> {
   return async (call) => {
     if (!(await takeEnrolment(enrolPlace(call, passedAt), step))) redirect(call.response, ACCOUNT_PATH)
   }

@@ -2,7 +2,7 @@ import { lookupKey } from '../../store/sealed-payload.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { siteOf } from '../context.ts'
 import { keepDevice, noteSignedOut, wasSignedOut } from '../http/cookies.ts'
-import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
+import { PASSED_FIELD, type PassedAt, passedPassword, personBehind } from '../http/passed-password.ts'
 import { isRemembered } from '../http/remembered-browser.ts'
 import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
@@ -29,7 +29,7 @@ import {
 } from './request.ts'
 
 /** Where the password was typed that a code page goes by. */
-export const PLACE = 'account'
+export const PLACE: PassedAt = { place: 'account', client: undefined }
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BUSY = 'There were too many tries. Wait a moment, then try again.'
 
@@ -61,7 +61,8 @@ export async function signIn(call: AccountRequest): Promise<void> {
   const { sub } = result.user
   const second = await context.secondFactors.has(sub)
   const spared = second && posted(call, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
-  if (second && !spared) return showCodePage(call, result.user, passedPassword(context, result.user, PLACE), 200)
+  if (second && !spared)
+    return showCodePage(call, result.user, await passedPassword(context, request, result.user, PLACE), 200)
   if (await mustEnrol(context, result.user)) return showEnrolment(enrolPlace(call, PLACE), result.user)
   const { address } = issuerRequestOf(request)
   await context.record('login.success', { sub, ...result.named, address })

@@ -21,11 +21,19 @@ export async function noteActs({ store }: IssuerContext, request: IncomingMessag
 export async function endedMeanwhile(
   context: Pick<IssuerContext, 'store' | 'now'>,
   request: IncomingMessage,
-  { sub = '', clientId = '' }: Carried,
+  carried: Carried,
 ): Promise<boolean> {
   const { lastActId } = issuerRequestOf(request)
-  if (lastActId === undefined) return false
-  const acts = await context.store.revocations(lastActId, seconds(context))
+  return lastActId !== undefined && endedSince(context, lastActId, carried)
+}
+
+/** Whether an act after the one of this id has ended it. */
+export async function endedSince(
+  context: Pick<IssuerContext, 'store' | 'now'>,
+  actId: number,
+  { sub = '', clientId = '' }: Carried,
+): Promise<boolean> {
+  const acts = await context.store.revocations(actId, seconds(context))
   return acts.some(({ kind, key }) => {
     if (kind === 'sub') return key === sub
     return kind === 'client' ? key === clientId : kind === 'sub_client' && key === personKey(sub, clientId)

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds } from '../context.ts'
 import { appendCookie, cookieName, isSecure, PASSWORD_PATHS, readCookie } from './cookies.ts'
+import { endedMeanwhile } from './ended-meanwhile.ts'
 
 const DAY_SECONDS = 86_400
 const TOKEN = /^[\w-]{43}$/
@@ -30,6 +31,7 @@ export async function isRemembered(
 /** Remembers this browser, until the password or a factor changes or the person signs out everywhere. */
 export async function rememberBrowser(
   context: IssuerContext,
+  request: IncomingMessage,
   response: ServerResponse,
   user: UserRecord,
 ): Promise<void> {
@@ -44,6 +46,8 @@ export async function rememberBrowser(
     createdAt,
     expiresAt: createdAt + life,
   })
+  // What ended everything before that has not found it: nobody gets the token.
+  if (await endedMeanwhile(context, request, { sub: user.sub, clientId: undefined })) return
   const rest = `max-age=${life}; httponly; samesite=lax${isSecure(origin) ? '; secure' : ''}`
   for (const path of PASSWORD_PATHS)
     appendCookie(response, `${cookieName('browser', origin)}=${token}; path=${path}; ${rest}`)

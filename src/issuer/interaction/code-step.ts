@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, seconds, siteOf } from '../context.ts'
 import { deviceKeyOf, keepDevice } from '../http/cookies.ts'
-import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
+import { PASSED_FIELD, type PassedAt, passedPassword, personBehind } from '../http/passed-password.ts'
 import { rememberBrowser, rememberDays } from '../http/remembered-browser.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import type { PasskeyForm } from '../pages/passkey.ts'
@@ -57,7 +57,7 @@ export async function keepCodeSignIn(
   user: UserRecord,
 ): Promise<void> {
   keepDevice(context, response, context.signIn.deviceKeyFor(user))
-  if (issuerRequestOf(request).form.get('remember') === 'yes') await rememberBrowser(context, response, user)
+  if (issuerRequestOf(request).form.get('remember') === 'yes') await rememberBrowser(context, request, response, user)
 }
 
 /** What can be shown after the password. @param form where a code goes. */
@@ -77,15 +77,15 @@ export async function codeModel(
   }
 }
 
+/** Where a password of this sign-in was typed. */
+export function passedAt({ details, client }: InteractionContext): PassedAt {
+  return { place: details.uid, client: client.id }
+}
+
 /** Asks for what comes after the password. */
 export async function showCode(interaction: InteractionContext, user: UserRecord): Promise<void> {
-  await sendCodePage(
-    interaction,
-    user,
-    passedPassword(interaction.context, user, interaction.details.uid),
-    200,
-    undefined,
-  )
+  const passed = await passedPassword(interaction.context, interaction.request, user, passedAt(interaction))
+  await sendCodePage(interaction, user, passed, 200, undefined)
 }
 
 /** Checks the code; a success starts a new session. */
@@ -93,7 +93,7 @@ export async function signInByCode(interaction: InteractionContext): Promise<'ex
   const { context, request, response, details, client } = interaction
   const { form } = issuerRequestOf(request)
   const passed = form.get(PASSED_FIELD) ?? ''
-  const user = await personBehind(context, passed, details.uid)
+  const user = await personBehind(context, passed, passedAt(interaction))
   if (user === undefined) return 'expired'
   const shown = await tryCode(context, request, user, form.get('code') ?? '', details.uid, client.id)
   if (typeof shown === 'string') {
@@ -108,7 +108,7 @@ export async function signInByCode(interaction: InteractionContext): Promise<'ex
 /** Shows the code page again to whoever typed the password before; false, and nothing answered, for others. */
 export async function askForCodeAgain(interaction: InteractionContext, problem: string): Promise<boolean> {
   const passed = issuerRequestOf(interaction.request).form.get(PASSED_FIELD)
-  const user = passed === null ? undefined : await personBehind(interaction.context, passed, interaction.details.uid)
+  const user = passed === null ? undefined : await personBehind(interaction.context, passed, passedAt(interaction))
   if (passed === null || user === undefined) return false
   await sendCodePage(interaction, user, passed, 400, problem)
   return true

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { UserRecord } from '../../store/store.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
-import { PASSED_FIELD, passedPassword, personBehind } from '../http/passed-password.ts'
+import { PASSED_FIELD, type PassedAt, passedPassword, personBehind } from '../http/passed-password.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { errorPage } from '../pages/message.ts'
@@ -22,7 +22,7 @@ export interface EnrolPlace {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   /** What a right password is sealed for. */
-  readonly passedAt: string
+  readonly passedAt: PassedAt
   /** What names this sign-in and its browser. */
   readonly place: string
   target(step: EnrolStep): FormTarget
@@ -30,6 +30,11 @@ export interface EnrolPlace {
   send(status: 200 | 400 | 403, page: string): void
   /** Signs the person in, once the codes, if there are any, have been shown. */
   done(user: UserRecord, amr: readonly string[], codes: readonly string[] | undefined): Promise<void>
+}
+
+interface PassedPlace extends EnrolPlace {
+  /** That the right password came before. */
+  readonly passed: string
 }
 
 const WRONG = 'That is not the code of this moment. Type the one that the app shows now.'
@@ -47,8 +52,13 @@ export async function mustEnrol({ settings, secondFactors }: IssuerContext, user
   return mustHaveSecond(settings().secondFactor, user.groups) && !(await secondFactors.has(user.sub))
 }
 
-/** Shows what can be added, to somebody whose password was right. */
-export async function showEnrolment(place: EnrolPlace, user: UserRecord, problem?: string): Promise<void> {
+/** Shows what can be added, to somebody whose password was right in the request in hand. */
+export async function showEnrolment(place: EnrolPlace, user: UserRecord): Promise<void> {
+  const { context, request, passedAt } = place
+  await showWays({ ...place, passed: await passedPassword(context, request, user, passedAt) }, user)
+}
+
+async function showWays(place: PassedPlace, user: UserRecord, problem?: string): Promise<void> {
   const { context } = place
   if (await context.store.isFactorReset(user.sub)) {
     return place.send(403, errorPage({ site: siteOf(context), ...BY_LINK, code: undefined, requestId: undefined }))
@@ -58,11 +68,11 @@ export async function showEnrolment(place: EnrolPlace, user: UserRecord, problem
     site: siteOf(context),
     account: user,
     passkey: ceremony && {
-      form: passedForm(place, user, 'enrol-passkey', { [CEREMONY_FIELD]: ceremony.sealed }),
+      form: passedForm(place, 'enrol-passkey', { [CEREMONY_FIELD]: ceremony.sealed }),
       options: ceremony.options,
       kind: 'create',
     },
-    app: context.settings().authenticator ? passedForm(place, user, 'enrol-app') : undefined,
+    app: context.settings().authenticator ? passedForm(place, 'enrol-app') : undefined,
     problem,
     cancel: place.cancel,
   })
@@ -72,35 +82,36 @@ export async function showEnrolment(place: EnrolPlace, user: UserRecord, problem
 /** Carries a form out; false, and nothing answered, where the password is too long ago or there is a factor by now. */
 export async function takeEnrolment(place: EnrolPlace, step: EnrolStep): Promise<boolean> {
   const { context, request } = place
-  const user = await personBehind(context, issuerRequestOf(request).form.get(PASSED_FIELD) ?? '', place.passedAt)
+  const passed = issuerRequestOf(request).form.get(PASSED_FIELD) ?? ''
+  const user = await personBehind(context, passed, place.passedAt)
   if (user === undefined || !(await mustEnrol(context, user))) return false
-  if (await context.store.isFactorReset(user.sub)) await showEnrolment(place, user)
-  else await ENROL[step](place, user)
+  if (await context.store.isFactorReset(user.sub)) await showWays({ ...place, passed }, user)
+  else await ENROL[step]({ ...place, passed }, user)
   return true
 }
 
-const ENROL: Readonly<Record<EnrolStep, (place: EnrolPlace, user: UserRecord) => Promise<void>>> = {
+const ENROL: Readonly<Record<EnrolStep, (place: PassedPlace, user: UserRecord) => Promise<void>>> = {
   'enrol-app': async (place, user) => {
-    if (!place.context.settings().authenticator) return showEnrolment(place, user)
+    if (!place.context.settings().authenticator) return showWays(place, user)
     showApp(place, user, place.context.secondFactors.makeSecret(), undefined)
   },
   'enrol-app-confirm': confirmApp,
   'enrol-passkey': confirmPasskey,
 }
 
-async function confirmApp(place: EnrolPlace, user: UserRecord): Promise<void> {
+async function confirmApp(place: PassedPlace, user: UserRecord): Promise<void> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
   const secret = sealedSecret(context, form.get('enrolment') ?? '', place.place, user.sub)
-  if (secret === undefined || !context.settings().authenticator) return showEnrolment(place, user)
+  if (secret === undefined || !context.settings().authenticator) return showWays(place, user)
   const made = await context.secondFactors.enrol(user.sub, secret, form.get('code') ?? '')
   if (made === 'wrong') return showApp(place, user, secret, WRONG)
-  if (made === 'there') return showEnrolment(place, user)
+  if (made === 'there') return showWays(place, user)
   await noteAdded(place, user, { factor: AUTHENTICATOR })
   await place.done(user, METHODS.code, made)
 }
 
-async function confirmPasskey(place: EnrolPlace, user: UserRecord): Promise<void> {
+async function confirmPasskey(place: PassedPlace, user: UserRecord): Promise<void> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
   const answer = {
@@ -109,7 +120,7 @@ async function confirmPasskey(place: EnrolPlace, user: UserRecord): Promise<void
     response: form.get(PASSKEY_FIELD) ?? '',
   }
   const added = await context.passkeys.add(user, answer, deviceLabel(request.headers['user-agent']))
-  if (added.kind !== 'added') return showEnrolment(place, user, REFUSED)
+  if (added.kind !== 'added') return showWays(place, user, REFUSED)
   await noteAdded(place, user, { factor: 'passkey', id: added.passkey.id })
   await place.done(user, METHODS.passkey, await context.secondFactors.makeCodes(user.sub))
 }
@@ -120,12 +131,12 @@ async function noteAdded({ context, request }: EnrolPlace, { sub }: UserRecord, 
   await context.record('login.success', { sub, ...what, address })
 }
 
-function showApp(place: EnrolPlace, user: UserRecord, secret: string, problem: string | undefined): void {
+function showApp(place: PassedPlace, user: UserRecord, secret: string, problem: string | undefined): void {
   const { context } = place
   const enrolment = sealSecret(context, secret, place.place, user.sub)
   const page = enrolPage({
     site: siteOf(context),
-    form: passedForm(place, user, 'enrol-app-confirm', { enrolment }),
+    form: passedForm(place, 'enrol-app-confirm', { enrolment }),
     account: user,
     secret,
     uri: context.secondFactors.uri(secret, user.username, siteOf(context)),
@@ -135,13 +146,12 @@ function showApp(place: EnrolPlace, user: UserRecord, secret: string, problem: s
   place.send(problem === undefined ? 200 : 400, page)
 }
 
+/** The password's time stays, however many steps follow. */
 function passedForm(
-  place: EnrolPlace,
-  user: UserRecord,
+  { target, passed }: PassedPlace,
   step: EnrolStep,
   fields: Readonly<Record<string, string>> = {},
 ): FormTarget {
-  const { action, hidden } = place.target(step)
-  const passed = passedPassword(place.context, user, place.passedAt)
+  const { action, hidden } = target(step)
   return { action, hidden: { ...hidden, ...fields, [PASSED_FIELD]: passed } }
 }

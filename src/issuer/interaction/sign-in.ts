@@ -13,7 +13,7 @@ import { signInPage } from '../pages/sign-in.ts'
 import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
-import { askForCodeAgain, showCode, signInByCode } from './code-step.ts'
+import { askForCodeAgain, passedAt, showCode, signInByCode } from './code-step.ts'
 import {
   formTarget,
   type InteractionContext,
@@ -192,7 +192,7 @@ function enrolPlace(interaction: InteractionContext): EnrolPlace {
     context,
     request,
     response,
-    passedAt: details.uid,
+    passedAt: passedAt(interaction),
     place: details.uid,
     target: (step) => formTarget(interaction, step),
     cancel: formTarget(interaction, 'deny'),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { Secret, TOTP } from 'otpauth'
 import {
   type AuthorizeOptions,
   askToken,
   authorizationAttempt,
+  formsOf,
   formWith,
   type Page,
   Person,
@@ -12,13 +14,16 @@ import {
   redeem,
 } from '../../support/issuer/browser-less-person.ts'
 import { type IssuerUnderTest, PASSWORD, startIssuer } from '../../support/issuer/issuer-under-test.ts'
+import { press } from '../../support/issuer/passkey-person.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 const options: AuthorizeOptions = { clientId: 'print', redirectUri, scope: 'photos:read' }
 let issuer: IssuerUnderTest
+let aheadMs = 0
+const nowMs = (): number => Date.now() + aheadMs
 
 before(async () => {
-  issuer = await startIssuer()
+  issuer = await startIssuer({ now: nowMs, settings: { secondFactor: ['guarded'] } })
   await issuer.addClient({ id: 'print', type: 'native', redirectUris: [redirectUri], thirdParty: true })
 })
 after(() => issuer.close())
@@ -71,6 +76,22 @@ async function deviceHasTokens(deviceCode: string): Promise<boolean> {
   const grant = 'urn:ietf:params:oauth:grant-type:device_code'
   const answer = await askToken(issuer.url, { grant_type: grant, client_id: 'print', device_code: deviceCode })
   return answer.status === 200
+}
+
+/** A code is good once: the next is of a later moment. */
+function nextCode(secret: string): string {
+  aheadMs += 60_000
+  return new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: nowMs() })
+}
+
+const secretOn = ({ text }: Page): string => (/class="secret">([A-Z2-7 ]+)</.exec(text)?.[1] ?? '').replaceAll(' ', '')
+
+/** Gives the person an authenticator app, in another browser; answers its secret. */
+async function withApp({ username }: Person): Promise<string> {
+  const elsewhere = new Person(issuer.url, username)
+  const page = await press(elsewhere, await elsewhere.signIn(await elsewhere.open('/account')), 'authenticator-add')
+  await press(elsewhere, page, 'authenticator-confirm', { code: nextCode(secretOn(page)) })
+  return secretOn(page)
 }
 
 const STAGES: Readonly<Record<string, Stage>> = {
@@ -134,6 +155,32 @@ const STAGES: Readonly<Record<string, Stage>> = {
   },
 }
 
+/** Each once for a person, for it changes what there is to sign in with. */
+const ONCE: Readonly<Record<string, Stage>> = {
+  'a password that was right, before the code': async (person) => {
+    const secret = await withApp(person)
+    const { url, verifier } = authorizationAttempt(issuer.url, options)
+    const asked = await person.signIn(await person.open(url))
+    return async () => {
+      const form = formsOf(asked).find(({ fields }) => fields.has('passed'))
+      if (form === undefined) return false
+      return finish(person, await person.send(asked, form, { code: nextCode(secret) }), verifier)
+    }
+  },
+  'a password that was right, before a second factor is added': async (person) => {
+    const { sub = '' } = (await issuer.store.userByName(person.username)) ?? {}
+    await issuer.acts.changeGroups(sub, ['photos', 'guarded'], 'test')
+    const { url, verifier } = authorizationAttempt(issuer.url, options)
+    const app = await press(person, await person.signIn(await person.open(url)), 'enrol-app')
+    return async () => {
+      const code = nextCode(secretOn(app))
+      const added = await press(person, app, 'enrol-app-confirm', { code })
+      const [, next] = /class="button primary" href="([^"]*)"/.exec(added.text) ?? []
+      return next !== undefined && finish(person, await person.open(next), verifier)
+    }
+  },
+}
+
 interface Act {
   readonly carryOut: (sub: string) => Promise<unknown>
   /** Whether the browser's session ends, too. */
@@ -191,7 +238,7 @@ function newName(): string {
 }
 
 describe('what is half done', () => {
-  for (const [what, stage] of Object.entries(STAGES)) {
+  for (const [what, stage] of Object.entries({ ...STAGES, ...ONCE })) {
     it(`goes on where nothing comes between: ${what}`, async () => {
       assert.equal(await (await halfDone(stage, newName())).goOn(), true)
     })

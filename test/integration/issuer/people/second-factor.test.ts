@@ -244,6 +244,40 @@ describe('Second factors by rule', () => {
     await box.reconfigure({ rememberBrowserSeconds: 0 })
   })
 
+  it('a browser that asks to be remembered while its person signs out everywhere is not', async () => {
+    await box.reconfigure({ rememberBrowserSeconds: 30 * 86_400 })
+    const { sub } = await box.addPerson('ike', ['photos'])
+    const first = await signedIn('ike')
+    const add = await press(first.person, first.page, 'authenticator-add')
+    const secret = secretOn(add)
+    await press(first.person, add, 'authenticator-confirm', { code: nextCode(secret) })
+    const person = new Person(box.url, 'ike')
+    const { page } = await authorize(person)
+    const { store } = box
+    const original = store.rememberBrowser.bind(store)
+    const signingOut: typeof original = async (record) => {
+      Object.assign(store, { rememberBrowser: original })
+      await box.acts.signOutEverywhere(sub, 'cli')
+      await original(record)
+    }
+    Object.assign(store, { rememberBrowser: signingOut })
+    await person.send(page, formWith(page, 'code'), { code: nextCode(secret), remember: 'yes' })
+    assert.equal(store.rememberBrowser, original, 'it came to that')
+    assert.match((await authorize(person)).page.text, /Enter your code/)
+    await box.reconfigure({ rememberBrowserSeconds: 0 })
+  })
+
+  it('the password before an enrolment counts for five minutes, however many steps follow', async () => {
+    await box.addPerson('ivy', ['photos', 'guarded'])
+    const person = new Person(box.url, 'ivy')
+    const { page } = await authorize(person)
+    clock.aheadMs += 3 * 60_000
+    const app = await press(person, page, 'enrol-app')
+    assert.match(app.text, /class="secret"/)
+    clock.aheadMs += 3 * 60_000
+    assert.match((await press(person, app, 'enrol-app-confirm', { code: '000000' })).text, /name="password"/)
+  })
+
   it('scopes whose every rule needs a level ask for it at authorize; left out, with the reason, when the person can’t', async () => {
     await box.reconfigure({ scopeLevels: new Map([[box.photos, new Map([['photos:write', 'mfa'] as const])]]) })
     await box.addClient({ id: 'other', type: 'native', redirectUris: [redirectUri], thirdParty: true })
