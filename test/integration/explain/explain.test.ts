@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { photosRoute, startGateway, type TestGateway, yamlOf } from '../../support/gateway-under-test.ts'
+import fc from 'fast-check'
+import { FILES, GATE, type Gate, openInner, PHOTOS, routeOf } from '../../support/gate.ts'
+import { photosRoute, yamlOf } from '../../support/gateway-under-test.ts'
 import { makeKey, mintToken } from '../../support/keys.ts'
 import { type CommandLine, commandLine } from '../../support/programs/command-line.ts'
-import { rawRequest, startUpstream, type TestUpstream } from '../../support/upstreams.ts'
-
-const PHOTOS = 'https://gate.example.com/photos'
+import { startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
 describe('audgate explain', () => {
   const key = makeKey()
@@ -103,49 +103,138 @@ describe('audgate explain', () => {
   })
 })
 
+/** What is sent to the gateway, and told the command. */
+type Credential = 'token' | 'claims' | 'nothing' | 'nonsense'
+
 describe('explain and the gateway', () => {
   let upstream: TestUpstream
-  let gateway: TestGateway
+  let gate: Gate
   let command: CommandLine
 
   before(async () => {
     upstream = await startUpstream()
-    const yaml = yamlOf(photosRoute(upstream.url))
-    gateway = await startGateway({ yaml })
-    command = commandLine(yaml.replaceAll('$KEYS', join(gateway.folder, 'keys.json')))
+    const more = '    strip_path: true\n    public: [/share/**]\n    headers: { X-Tenant: "claim:tenant" }'
+    gate = await openInner(`${routeOf('photos', upstream.url, more)}
+  - id: narrow
+    path: /narrow
+    resource: ${PHOTOS}
+    upstream: ${upstream.url}/base
+    identity: remote-user
+    rules:
+      - { methods: [GET, PUT], paths: [/a/**], scopes: [photos:read, photos:write] }
+      - { methods: [DELETE], paths: ["/a/*.jpg"], scopes: [photos:write] }
+    cors: { origins: ["https://app.example.com"] }
+  - { id: open, path: /open, public: true, upstream: "${upstream.url}" }`)
+    command = commandLine('')
   })
   after(async () => {
     command.close()
-    await gateway.close()
+    await gate.close()
     await upstream.close()
   })
 
-  it('say the same of every request', async () => {
-    const tokens = [
-      undefined,
-      gateway.token(),
-      gateway.token({ claims: { scope: 'photos:write' } }),
-      gateway.token({ claims: { aud: 'https://gate.example.com/photos/' } }),
-      gateway.token({ now: 1_000_000 }),
-      'abc',
-    ]
-    for (const token of tokens) {
-      for (const [method, path] of [
-        ['GET', '/photos/a'],
-        ['DELETE', '/photos/a'],
-        ['GET', '/photos//a'],
-      ] as const) {
-        const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
-        const live = await rawRequest(
-          gateway.port,
-          `${method} ${path} HTTP/1.1\r\nHost: gate.example.com\r\n${authorization}\r\n`,
+  /** Requests around every edge of the file's rules. */
+  const requests = fc.record({
+    method: fc.constantFrom<string>('GET', 'HEAD', 'PUT', 'DELETE', 'POST', 'PROPFIND', 'MOVE', 'OPTIONS'),
+    path: fc.oneof(
+      fc.constantFrom(
+        '/photos',
+        '/photos/',
+        '/photosx',
+        '/open/a',
+        '/narrow',
+        '/nowhere',
+        '/photos/%2e%2e/a',
+        '/photos//a',
+        '/photos/sha%72e/x',
+      ),
+      fc
+        .tuple(
+          fc.constantFrom('/photos', '/narrow', '/narrow/a', '/photos/share'),
+          fc.constantFrom('/b', '/c.jpg', '/a%20b', '/%2F', '/x;y', '?q=1', '/%41'),
         )
-        const args = token === undefined ? [] : ['--token', token]
-        const { verdict } = JSON.parse((await command.run(['explain', method, path, '--json', ...args])).stdout)
-        if (live.status === 200) assert.equal(verdict.outcome, 'forward')
-        else assert.equal(verdict.reason, JSON.parse(live.body).reason, `${method} ${path}`)
-      }
+        .map((parts) => parts.join('')),
+    ),
+    claims: fc.record({
+      aud: fc.constantFrom<unknown>(PHOTOS, FILES, [FILES, PHOTOS], `${PHOTOS}/`, []),
+      scope: fc.constantFrom<unknown>(
+        'photos:read photos:write',
+        'photos:read',
+        'photos:write',
+        ['photos:read', 'photos:write'],
+        '',
+      ),
+      username: fc.constantFrom<unknown>('alice', 'Łukasz, 100%', '', undefined, 'a\nb', 7),
+      groups: fc.constantFrom<unknown>(['a', 'b,c'], [], 'one', undefined),
+      tenant: fc.constantFrom<unknown>('acme', undefined, 5, 'x'.repeat(200)),
+      expIn: fc.constantFrom<number>(300, -30, -90),
+    }),
+    as: fc.constantFrom<Credential>('token', 'claims', 'token', 'claims', 'nothing', 'nonsense'),
+  })
+
+  type Case = typeof requests extends fc.Arbitrary<infer Value> ? Value : never
+
+  const good: Case['claims'] = {
+    aud: PHOTOS,
+    scope: 'photos:read',
+    username: 'alice',
+    groups: [],
+    tenant: 'a',
+    expIn: 300,
+  }
+  const always: readonly Case[] = [
+    ...(['nothing', 'nonsense', 'token'] as const).flatMap((as) =>
+      ['GET', 'DELETE'].map((method) => ({ method, path: '/photos/a', claims: good, as })),
+    ),
+    { method: 'GET', path: '/photos//a', claims: good, as: 'token' },
+    { method: 'GET', path: '/photos/a', claims: { ...good, aud: `${PHOTOS}/` }, as: 'token' },
+    { method: 'GET', path: '/photos/a', claims: { ...good, expIn: -90 }, as: 'token' },
+  ]
+
+  async function agree({ method, path, claims, as }: Case, note: string): Promise<void> {
+    const { expIn, ...rest } = claims
+    const now = Math.floor(Date.now() / 1000)
+    const who = { iss: gate.issuer, sub: 'sub-alice', client_id: 'cli', iat: now - 100, jti: 'j' }
+    const all = { ...who, ...rest, exp: now + expIn }
+    const token = gate.token({ claims: all })
+    const { told, sent } = {
+      token: { told: ['--token', token], sent: { token } },
+      claims: { told: ['--claims', JSON.stringify(all)], sent: { token } },
+      nothing: { told: [], sent: {} },
+      nonsense: { told: ['--token', 'abc'], sent: { token: 'abc' } },
+    }[as]
+    const where = ['--config', join(gate.folder, 'routes.yaml')]
+    const { code, stdout } = await command.run([
+      'explain',
+      method,
+      `http://${GATE}${path}`,
+      ...told,
+      '--json',
+      ...where,
+    ])
+    const live = await gate.ask(path, { method, ...sent })
+    const { verdict } = JSON.parse(stdout)
+    const context = `${note}: ${method} ${path} ${as} ${JSON.stringify(all)}\n${stdout}\n${live.text}`
+    assert.equal(code, live.status === 200 ? 0 : 3, context)
+    if (live.status !== 200) {
+      assert.equal(verdict.answer.status, live.status, context)
+      if (method !== 'HEAD') assert.equal(verdict.reason, JSON.parse(live.body).reason, context)
+      const challenge = fieldIn(verdict.answer.headers, 'www-authenticate')
+      assert.equal(timeless(challenge), timeless(live.headers.get('www-authenticate')), context)
+    } else if (method !== 'HEAD') {
+      const { rawHeaders, url } = JSON.parse(live.body)
+      assert.equal(verdict.upstream.url, `${upstream.url}${url}`, context)
+      assert.deepEqual(known(verdict.upstream.headers), known(rawHeaders), context)
     }
+  }
+
+  it('say the same of every request', async () => {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const queue = [...always, ...fc.sample(requests, { seed, numRuns: 30 })].values()
+    const work = async (): Promise<void> => {
+      for (const each of queue) await agree(each, `seed ${seed}`)
+    }
+    await Promise.all([work(), work()])
   })
 })
 
@@ -153,7 +242,12 @@ describe('audgate explain of what no route of the file answers', () => {
   let command: CommandLine
   before(() => {
     const route = '{ id: a, host: a.example.com, path: /a, public: true, upstream: "http://127.0.0.1:9" }'
-    command = commandLine(`public_url: https://gate.example.com\nresources: []\nroutes: [${route}]\n`)
+    const own =
+      '{ id: b, path: /b, resource: "https://gate.example.com/b", upstream: "http://127.0.0.1:9", rules: [{ methods: [any], scopes: [b] }] }'
+    const resource = '{ id: "https://gate.example.com/b", name: B, scopes: { b: See it } }'
+    command = commandLine(
+      `public_url: https://gate.example.com\nresources: [${resource}]\nroutes: [${route}, ${own}]\n`,
+    )
   })
   after(() => command.close())
 
@@ -162,9 +256,21 @@ describe('audgate explain of what no route of the file answers', () => {
     return command.run(['explain', method, `/admin/api/v1/${path}`, '--claims', JSON.stringify(claims)])
   }
 
+  it('needs no server and no store: a request without a token, or with a bad one, is denied', async () => {
+    for (const [token, reason] of [
+      [[], 'no_token'],
+      [['--token', 'nonsense'], 'malformed_token'],
+      [['--token', 'a b'], 'malformed_credential'],
+    ] as const) {
+      const { code, stdout, stderr } = await command.run(['explain', 'GET', '/b', ...token])
+      assert.equal(code, 3, stderr)
+      assert.match(stdout, new RegExp(reason))
+    }
+  })
+
   it('a route is told by its host as requests are, without a port', async () => {
-    const { stdout } = await command.run(['explain', 'GET', 'https://A.example.com:8443/b'])
-    assert.match(stdout, /got: +none \(a: other path\)/)
+    const { stdout } = await command.run(['explain', 'GET', 'https://A.example.com:8443/c'])
+    assert.match(stdout, /got: +none \(a: other path/)
   })
 
   it('what a token permits at the operator’s API is answered here, with every check said', async () => {
@@ -180,3 +286,19 @@ describe('audgate explain of what no route of the file answers', () => {
     assert.match(stdout, /DENIED {3}403 insufficient_scope/)
   })
 })
+
+function fieldIn(headers: readonly string[], name: string): string | undefined {
+  const at = headers.findIndex((each, i) => i % 2 === 0 && each.toLowerCase() === name)
+  return at === -1 ? undefined : headers[at + 1]
+}
+
+/** Seconds pass between the two answers. */
+function timeless(text: string | undefined): string | undefined {
+  return text?.replace(/\d+ s ago/, 'a while ago')
+}
+
+/** Header pairs but for those that a request makes anew, and framing. */
+function known(headers: readonly string[]): string[] {
+  const pairs = headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : []))
+  return pairs.filter((pair) => !/^(x-request-id|connection|content-length|transfer-encoding):/i.test(pair)).sort()
+}
