@@ -75,7 +75,7 @@ export function identitySection({ username, headers, authorization }: WhoAmI): s
   return `<section aria-labelledby="identity">
 <h2 id="identity">What I was told</h2>
 <p>${who} ${token}</p>
-<table><thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead><tbody>${rows.join('')}</tbody></table>
+<table class="told"><thead><tr><th scope="col">Header</th><th scope="col">Value</th></tr></thead><tbody>${rows.join('')}</tbody></table>
 </section>`
 }
 
