@@ -4,6 +4,7 @@ import { type Closing, createClosing } from '../server/closing.ts'
 import type { ServerDependencies } from '../server/runtime.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { bindFault, StartFault, startFault } from '../server/start-fault.ts'
+import type { Store } from '../store/store.ts'
 import { type DemoPlan, planDemo } from './plan.ts'
 import { startDemoSite } from './samples/demo-site.ts'
 import { startFileServer } from './samples/file-server.ts'
@@ -32,7 +33,7 @@ export async function createDemoServer(
   if (typeof plan === 'string') throw new StartFault(plan)
   const closing = createClosing()
   try {
-    return await start(config, plan, () => create(config, dependencies), dependencies.now, closing)
+    return await start(config, plan, (seed) => create(config, { ...dependencies, seed }), dependencies.now, closing)
   } catch (error) {
     await closing.run()
     throw startFault(error)
@@ -42,16 +43,20 @@ export async function createDemoServer(
 async function start(
   config: Config,
   plan: DemoPlan,
-  create: () => Promise<Server>,
+  create: (seed: (store: Store) => Promise<void>) => Promise<Server>,
   now: () => number,
   closing: Closing,
 ): Promise<DemoServer> {
   await startSamples(plan, closing)
-  const server = await create()
-  const text = await seed(config, plan, server, now()).catch(async (error: unknown) => {
-    await server.close(0)
-    throw error
+  const seeded: { text?: string } = {}
+  const server = await create(async (store) => {
+    seeded.text = await seed(config, plan, store, now())
   })
+  const { text } = seeded
+  if (text === undefined) {
+    await server.close(0)
+    throw new StartFault('--demo: needs the embedded issuer')
+  }
   return {
     addresses: server.addresses,
     management: server.management,
@@ -87,8 +92,7 @@ async function startSamples(plan: DemoPlan, closing: Closing): Promise<void> {
 }
 
 /** Answers the walk-through. */
-async function seed(config: Config, plan: DemoPlan, { store }: Server, now: number): Promise<string> {
-  if (store === undefined) throw new StartFault('--demo: needs the embedded issuer')
+async function seed(config: Config, plan: DemoPlan, store: Store, now: number): Promise<string> {
   const secrets = await demoSecrets(plan.folder)
   await writePrivately(join(plan.folder, BACKUP_FILE), backupRequest(plan, secrets['photo-backup']))
   const people = await seedDemo(store, plan, secrets, now)

@@ -70,7 +70,10 @@ interface IssuerLinkOptions extends Omit<StateSurroundings, 'onAvailability'> {
   /** The file in force. */
   readonly current: () => Config
   readonly feedTiming: FeedTiming
+  readonly seed: Seed | undefined
 }
+
+export type Seed = (store: Store) => Promise<void>
 
 export type OpenIssuerLink = (config: Config, options: IssuerLinkOptions, closing: Closing) => Promise<IssuerLink>
 
@@ -96,6 +99,7 @@ export async function openOwnIssuerLink(
     const position = (): number => revocations.position
     const heartbeat = startHeartbeat({ store, config, current: options.current, position, staleAfterMs })
     closing.add(() => heartbeat.close())
+    await options.seed?.(store)
   }
   const issuer = await mountIssuer(config, {
     store: memory.store,

@@ -14,7 +14,7 @@ import { createVerifier, type MissingClaim, type Verifier } from '../token/verif
 import { createWitness, type DecisionWitness } from './admin/witness.ts'
 import type { Closing } from './closing.ts'
 import { createFileHistory, type FileHistory } from './file-history.ts'
-import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink } from './issuer-link.ts'
+import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink, type Seed } from './issuer-link.ts'
 
 const TUNNEL_USE_MS = 60_000
 
@@ -26,6 +26,8 @@ export interface ServerDependencies {
   readonly startedAt?: number
   /** How often a revocation feed shows a sign of life, and how long it may be silent; default {@link FEED_TIMING}. */
   readonly feedTiming?: FeedTiming
+  /** Puts into the store what has to be there before anybody is answered; not called where this process holds none. */
+  readonly seed?: Seed
 }
 
 /** What lives as long as the server, whatever file is in force. */
@@ -59,7 +61,7 @@ export async function openRuntime(
   closing: Closing,
   open: OpenIssuerLink,
 ): Promise<Runtime> {
-  const { log, now, feedTiming = FEED_TIMING } = dependencies
+  const { log, now, feedTiming = FEED_TIMING, seed } = dependencies
   const startedAt = (dependencies.startedAt ?? now()) / 1_000
   const counters: { metrics: Metrics | undefined } = { metrics: undefined }
   const onEvent = (event: IssuerEvent): void => tell(event, log, counters.metrics)
@@ -81,7 +83,8 @@ export async function openRuntime(
   const witness = createWitness(now)
   closing.add(() => witness.close())
   const history = createFileHistory(config.file, now)
-  const backing = await open(config, { log, now, tunnels, onEvent, meter, storeMeter, current, feedTiming }, closing)
+  const options = { log, now, tunnels, onEvent, meter, storeMeter, current, feedTiming, seed }
+  const backing = await open(config, options, closing)
   closing.add(noteTunnels(tunnels, backing, now))
   const verifier = openVerifier(config, backing, log, startedAt)
   closing.add(() => verifier.close())

@@ -93,6 +93,10 @@ describe('npm start', () => {
     assert.match(token, /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/, `${command} gave no token: ${output}`)
   }
 
+  it('warns of nothing that it brings itself: the administrator is there before the first check', () => {
+    assert.doesNotMatch(demo.stdout, /"admin\.nobody"/)
+  })
+
   it('shows a photo', () => {
     const photo = readFileSync(join(folder.path, 'data/photo.png'))
     assert.equal(photo.toString('latin1', 1, 4), 'PNG')
