@@ -44,15 +44,46 @@ function unescaped(text: string): string {
 
 const OURS = /^(__Host-|__Secure-)?audgate_/i
 
-const name = fc.constantFrom(
-  'audgate_session',
-  '__Host-audgate_session',
-  '__secure-AUDGATE_device',
-  '%61udgate_x',
-  'audgate.x',
-  'a',
-  'b',
-  '$Version',
+/** One of our names as some reader might spell it: escapes, cases, and what readers take for `_`. */
+const spelled = fc
+  .tuple(
+    fc.constantFrom(
+      '',
+      '',
+      '__Host-',
+      '__Secure-',
+      '__Host-__Secure-',
+      '_-',
+      '$',
+      ' ',
+      '=',
+      '"',
+      '\u00a0',
+      '\x80',
+      '%20',
+    ),
+    fc.tuple(...[...'audgate_session'].map((char) => spellings(char))).map((chars) => chars.join('')),
+  )
+  .map((parts) => parts.join(''))
+
+function spellings(char: string): fc.Arbitrary<string> {
+  const hex = char.charCodeAt(0).toString(16)
+  const odd = char === '_' ? ['.', '[', ' ', '+', '%2e', '%5B', '%20', '-'] : [char.toUpperCase()]
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.constant(char) },
+    { weight: 1, arbitrary: fc.constantFrom(`%${hex}`, `%${hex.toUpperCase()}`, `%25${hex}`, ...odd) },
+  )
+}
+
+const name = fc.oneof(
+  { weight: 2, arbitrary: spelled },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      ...['audgate_session', '__Host-audgate_session', '__secure-AUDGATE_device', '%61udgate_x', 'audgate.x'],
+      ...['a', 'b', '$Version', '$Path', '$Domain', '__Host-', '__Secure-a', 'audgate', '_'],
+    ),
+  },
 )
 const glue = fc.constantFrom(
   '=',
@@ -72,6 +103,7 @@ const glue = fc.constantFrom(
   '.',
   '[',
   "'",
+  ...['\r', '\n', '\x0b', '\x0c', '\x00', '\x7f', '\x85', '\xff', '&', ':', '|', '{', '(', '%3D', '%3B', '%2C', '%22'],
 )
 const text = fc
   .array(fc.tuple(name, glue, fc.constantFrom('', 'v', '"v"', '"', '{"a": 1}'), glue), { maxLength: 6 })
