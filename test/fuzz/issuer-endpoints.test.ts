@@ -3,11 +3,12 @@ import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { authorizationAttempt, Person, redeem } from '../support/issuer/browser-less-person.ts'
-import { type IssuerUnderTest, startIssuer } from '../support/issuer/issuer-under-test.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../support/issuer/issuer-under-test.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 const options = { clientId: 'cli', redirectUri, scope: 'openid photos:read' }
 let issuer: IssuerUnderTest
+/** Tokens and a code, and what is no secret. */
 const words: string[] = []
 
 before(async () => {
@@ -34,11 +35,19 @@ const PATHS = [
   '/oauth/logout/confirm',
   '/oauth/logout/success',
   '/oauth/register',
-  '/oauth/interaction/x/sign-in',
+  ...['sign-in', 'consent', 'deny', 'switch', 'again', 'go-on', 'code', 'passkey', 'enrol-app', 'constructor'].map(
+    (step) => `/oauth/interaction/x/${step}`,
+  ),
+  ...['start', 'callback', 'name-taken', ''].map((step) => `/oauth/providers/x/${step}`),
   '/oauth/authorize/x',
   '/oauth/device/x',
   '/account',
-  '/account/password',
+  ...['password', 'sign-in', 'sign-in-code', 'sign-in-passkey', 'enrol-app', 'enrol-app-confirm', 'enrol-passkey'].map(
+    (step) => `/account/${step}`,
+  ),
+  ...['connect', 'my-data', 'link', 'link/done', 'passkey-confirm', 'factor-remove', 'constructor'].map(
+    (step) => `/account/${step}`,
+  ),
   '/.well-known/openid-configuration',
 ]
 const NAMES = [
@@ -78,6 +87,14 @@ const NAMES = [
   'csrf',
   'username',
   'password',
+  'current_password',
+  'new_password',
+  'passed',
+  'ceremony',
+  'passkey',
+  'enrolment',
+  'link',
+  'remember',
   'decision',
   '__proto__',
   'constructor',
@@ -116,6 +133,7 @@ const VALUES = [
   '\u0000',
   '\u202e',
   '\ud800',
+  PASSWORD,
   'é'.repeat(500),
 ]
 
@@ -139,6 +157,15 @@ function send({ method, path, headers, body }: Sent): Promise<{ status: number; 
     outgoing.on('error', reject)
     outgoing.end(body)
   })
+}
+
+/** A refusal leaves one line, and no line holds a secret, wherever somebody has put it. */
+function assertTold(status: number): void {
+  const lines = issuer.events.filter(({ event }) => event !== 'device.asked')
+  const text = JSON.stringify(lines)
+  if (status >= 400 && status !== 404) assert.equal(lines.length, 1, `${status} ${text}`)
+  assert.ok(!lines.some(({ event }) => event === 'issuer.fault'), text)
+  for (const secret of [...words.slice(0, 4), PASSWORD]) assert.ok(!text.includes(secret), text)
 }
 
 describe('whatever is sent', () => {
@@ -176,14 +203,16 @@ describe('whatever is sent', () => {
           const body = method === 'POST' ? written(form) : ''
           const type = { 'content-type': 'application/x-www-form-urlencoded', ...headers }
           const target = query.length === 0 ? path : `${path}?${written(query)}`
+          issuer.events.length = 0
           const answer = await send({ method, path: target, headers: method === 'POST' ? type : headers, body })
           assert.ok(answer.status > 0 && answer.status < 500, `${answer.status} ${answer.text}`)
+          assertTold(answer.status)
           // A form that is asked again by address carries what it held.
           const again = answer.location.startsWith(`${path}?`)
           if (!again) assert.doesNotMatch(answer.location, /evil|javascript/)
         },
       ),
-      { numRuns: 600 },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 600) },
     )
     const fault = issuer.events.find(({ event }) => event === 'issuer.fault')
     assert.equal(fault, undefined, JSON.stringify(fault))
