@@ -9,6 +9,7 @@ import type { SignInReason } from './landing.ts'
 import { showNameTaken } from './name-taken.ts'
 import { type CallbackRequest, connectAndLand, landLogin, problem } from './onward.ts'
 import { isFault, orFault, plain } from './provider/provider-fault.ts'
+import { isIssuer } from './provider/provider-metadata.ts'
 
 /** Takes somebody back from a provider (OpenID Connect Core §3.1.2.5). */
 export async function answerCallback(call: CallbackRequest): Promise<void> {
@@ -23,7 +24,8 @@ export async function answerCallback(call: CallbackRequest): Promise<void> {
   // RFC 9207 §2.4: before anything of the response is used.
   const iss = one(query, 'iss')
   const promised = read.server.authorization_response_iss_parameter_supported === true
-  if (query.has('iss') ? iss !== read.server.issuer : promised) return mismatch(call, 'iss is not this provider’s')
+  if (query.has('iss') ? iss === undefined || !isIssuer(read.server.issuer, iss) : promised)
+    return mismatch(call, 'iss is not this provider’s')
   if (!(await parts.attempts.spend(state))) return mismatch(call, 'the response came a second time')
   const error = one(query, 'error')
   if (error !== undefined) return takeError(call, attempt, error, one(query, 'error_description') ?? '')

@@ -77,7 +77,7 @@ async function peopleOf(
   subject: Readonly<Record<string, unknown>> | undefined,
 ): Promise<readonly string[]> {
   if (subject === undefined) return []
-  if (provider.person === 'sub') return [personKey(provider, { ...subject, iss: provider.issuer })]
+  if (provider.person === 'sub') return [personKey(provider, subject)]
   const standing = await store.providerSignIns({ issuer: provider.issuer })
   return standing
     .filter(({ id, sealed }) => openTokens(masterKey, id, sealed)?.subject === subject.sub)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import Provider, { type Configuration, type KoaContextWithOIDC } from 'oidc-provider'
 
 /** Somebody at the provider. `claims` are sent as they are, `groups` under the claim of the kind. */
@@ -31,6 +31,8 @@ interface ProviderKind {
   readonly strictScopes?: boolean
   readonly withoutRefreshToken?: boolean
   readonly rotates?: boolean
+  /** One issuer for every tenant: metadata leave the tenant's place open, tokens name it, and no response says `iss`. */
+  readonly everyTenant?: true
 }
 
 const list = (claim: string, places: readonly ('id_token' | 'userinfo')[]) => ({ claim, places })
@@ -81,6 +83,12 @@ const KINDS = {
     path: '/8d1a2f5c-0000-4000-8000-0123456789ab/v2.0',
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     groups: list('roles', ['id_token']),
+  },
+  'entra-common': {
+    path: '/common/v2.0',
+    scopes: ['openid', 'profile', 'email', 'offline_access'],
+    groups: list('roles', ['id_token']),
+    everyTenant: true,
   },
 } as const satisfies Record<string, ProviderKind>
 
@@ -228,11 +236,36 @@ function interactions(provider: Provider, test: TestProvider): void {
   })
 }
 
+type ProviderContext = Parameters<Parameters<Provider['use']>[0]>[0]
+
+/** Puts the person's tenant where tokens name the issuer, and leaves its place open in the metadata. */
+async function openTenant({ kind, issuer, sign }: TestProvider, ctx: ProviderContext): Promise<void> {
+  if (kind.everyTenant !== true) return
+  const location = String(ctx.response.get('location') ?? '')
+  if (location.includes('/oauth/providers/')) {
+    const url = new URL(location)
+    url.searchParams.delete('iss')
+    ctx.redirect(url.href)
+  }
+  const body = ctx.body as Record<string, unknown> | undefined
+  if (ctx.path === '/token' && typeof body?.id_token === 'string') {
+    const claims = decodeJwt(body.id_token)
+    ctx.body = {
+      ...body,
+      id_token: await sign({ ...claims, iss: issuer.replace('/common/', `/${String(claims.tid)}/`) }),
+    }
+  }
+  if (ctx.path !== '/.well-known/openid-configuration') return
+  const template = issuer.replace('/common/', '/{tenantid}/')
+  ctx.body = { ...body, issuer: template, authorization_response_iss_parameter_supported: undefined }
+}
+
 /** Sends answers through the test's defects. */
 function bend(provider: Provider, test: TestProvider): void {
   provider.use(async (ctx, next) => {
     await next()
     const { defects } = test
+    await openTenant(test, ctx)
     const location = String(ctx.response.get('location') ?? '')
     if (defects.callback !== undefined && location.includes('/oauth/providers/')) {
       const url = new URL(location)

@@ -11,7 +11,7 @@ import type { IdentityProvider } from '../../../core/identity-provider.ts'
 import type { Answer, CallKind, ProviderCalls } from './provider-calls.ts'
 import { ProviderError } from './provider-fault.ts'
 import type { ProviderKeys } from './provider-keys.ts'
-import { encryptedText, hmacText, type ProviderMetadata } from './provider-metadata.ts'
+import { encryptedText, hmacText, type ProviderMetadata, TENANT } from './provider-metadata.ts'
 
 /** How far clocks may differ. */
 export const TOLERANCE_SECONDS = 30
@@ -56,8 +56,6 @@ export async function forTenant<T>(
     return work(configure({ ...parts, calls }, { ...read, server }, method, kind))
   }
 }
-
-const TENANT = '{tenantid}'
 
 /** The tenant that an answer's ID token names; it is believed only once the signature was checked. */
 function tenantIn(body: string): string | undefined {

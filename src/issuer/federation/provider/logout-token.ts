@@ -1,5 +1,6 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { isFault, orFault } from './provider-fault.ts'
+import { isIssuer, TENANT } from './provider-metadata.ts'
 import type { RelyingParty } from './relying-party.ts'
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
@@ -45,9 +46,8 @@ function faultOf(
 ): string | undefined {
   const { iss, aud, iat, exp, events, sub, sid } = claims
   if (type !== undefined && !['jwt', 'logout+jwt'].includes(type)) return 'typ is not logout+jwt or JWT'
-  if (iss !== issuer && !(issuer.includes('{tenantid}') && iss === issuer.replace('{tenantid}', String(claims.tid)))) {
-    return 'iss is another issuer'
-  }
+  const tenants = issuer.includes(TENANT) && iss !== issuer.replace(TENANT, String(claims.tid))
+  if (typeof iss !== 'string' || !isIssuer(issuer, iss) || tenants) return 'iss is another issuer'
   if (![aud].flat().includes(provider.clientId)) return 'aud is another client'
   if (typeof iat !== 'number' || iat < now - OLDEST_SECONDS || iat > now + CLOCKS_SECONDS) {
     return 'iat is missing, more than 5 minutes ago or ahead'

@@ -85,13 +85,31 @@ export function encryptedText({ preset }: IdentityProvider): string {
 function checkIssuer({ issuer, preset }: IdentityProvider, document: Readonly<Record<string, unknown>>): void {
   const named = document.issuer
   if (named === issuer) return
-  // For issuers that stand for every tenant; tokens name the tenant in its place.
-  if (preset === 'entra' && typeof named === 'string' && named.includes('{tenantid}')) return
+  if (preset === 'entra' && typeof named === 'string' && TEMPLATE_NAMES.test(partAt(named, issuer) ?? '')) return
   const shown = typeof named === 'string' ? plain(named) : 'none'
   throw misconfigured(
     'issuer_mismatch',
     `the file has ${issuer}, its metadata says ${shown}: they must be the same to the letter`,
   )
+}
+
+/** Stands in Entra's metadata where its tokens name the tenant, at an issuer for every tenant. */
+export const TENANT = '{tenantid}'
+const TENANT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** What the file's issuer has in that place. */
+const TEMPLATE_NAMES = /^(?:common|organizations|consumers)$/
+
+/** Whether a response or token is of the issuer that the metadata name: the same, or one that names a tenant in the place left open. */
+export function isIssuer(named: string, iss: string): boolean {
+  return named.includes(TENANT) ? TENANT_ID.test(partAt(named, iss) ?? '') : iss === named
+}
+
+/** What stands where a template leaves the tenant's place open; undefined where the rest differs, or nothing is left open. */
+function partAt(template: string, issuer: string): string | undefined {
+  const [before, after, ...more] = template.split(TENANT)
+  if (before === undefined || after === undefined || more.length > 0) return undefined
+  const fits = issuer.startsWith(before) && issuer.endsWith(after) && issuer.length >= before.length + after.length
+  return fits ? issuer.slice(before.length, issuer.length - after.length) : undefined
 }
 
 function checkEndpoint(name: string, value: unknown): void {

@@ -14,7 +14,7 @@ import { type ClientParts, configure, forTenant, type Keep, TOLERANCE_SECONDS } 
 import { type CallKind, createProviderCalls, type ProviderCalls } from './provider-calls.ts'
 import { ProviderError } from './provider-fault.ts'
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts'
-import { createMetadata, type ProviderMetadata, strings } from './provider-metadata.ts'
+import { createMetadata, isIssuer, type ProviderMetadata, strings, TENANT } from './provider-metadata.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
 
@@ -75,8 +75,9 @@ export function createRelyingParty(
     kind: CallKind,
     work: (configuration: Configuration) => Promise<T>,
     keep?: Keep,
+    iss: string | null = null,
   ): Promise<T> => {
-    const read = await metadata()
+    const read = namedBy(iss, await metadata())
     const run = async (method: 'basic' | 'post'): Promise<T> => {
       const result = await forTenant({ ...parts, keep }, read, method, kind, work)
       state.method = method
@@ -109,10 +110,15 @@ export function createRelyingParty(
       return buildAuthorizationUrl(configure(parts, read, 'basic', 'token'), parameters).href
     },
     redeem: (callback, { state: expectedState, nonce: expectedNonce, verifier: pkceCodeVerifier }) =>
-      withAuth('token', async (configuration) => {
-        const checks = { expectedState, expectedNonce, pkceCodeVerifier, idTokenExpected: true }
-        return checked(await authorizationCodeGrant(configuration, callback, checks))
-      }),
+      withAuth(
+        'token',
+        async (configuration) => {
+          const checks = { expectedState, expectedNonce, pkceCodeVerifier, idTokenExpected: true }
+          return checked(await authorizationCodeGrant(configuration, callback, checks))
+        },
+        undefined,
+        callback.searchParams.get('iss'),
+      ),
     refresh: (refreshToken, keep) =>
       withAuth('token', async (configuration) => checked(await refreshTokenGrant(configuration, refreshToken)), keep),
     userinfo: (accessToken) => askUserinfo(parts, accessToken),
@@ -132,6 +138,13 @@ export function createRelyingParty(
       return buildEndSessionUrl(configure(parts, read, 'basic', 'token'), parameters).href
     },
   }
+}
+
+/** Where the metadata leave the tenant's place open and the response names the tenant, the ID token must name the same. */
+function namedBy(iss: string | null, read: ProviderMetadata): ProviderMetadata {
+  const { server } = read
+  if (iss === null || !server.issuer.includes(TENANT) || !isIssuer(server.issuer, iss)) return read
+  return { ...read, server: { ...server, issuer: iss } }
 }
 
 type TokenAnswer = Pick<TokenEndpointResponse, 'id_token' | 'access_token' | 'expires_in' | 'refresh_token'>
@@ -181,6 +194,9 @@ async function checkedIdToken({ keys, metadata, now }: ClientParts, jwt: string)
   const { algorithms, server } = await metadata()
   await keys.verify(jwt, algorithms, String(server.jwks_uri))
   const claims = decodeJwt(jwt)
+  if (!isIssuer(server.issuer, String(claims.iss))) {
+    throw new ProviderError({ kind: 'invalid_token', detail: 'iss names no tenant' })
+  }
   if (Number(claims.iat) > now() / 1000 + TOLERANCE_SECONDS) {
     throw new ProviderError({ kind: 'invalid_token', detail: 'iat lies ahead' })
   }
