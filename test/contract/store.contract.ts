@@ -123,6 +123,16 @@ function clients(under: Under): void {
     assert.equal((await Promise.all(wishes)).filter((done) => done).length, 1)
   })
 
+  it('brings no client back that is deleted at the same time', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const seen = aClient({ id: `deleted-${round}` })
+      await under.store.addClient(seen)
+      const changes = ['a', 'b', 'c'].map((name) => under.store.replaceClient(seen, { ...seen, name }))
+      await Promise.all([...changes, under.store.deleteClient(seen.id)])
+      assert.equal(await under.store.client(seen.id), undefined)
+    }
+  })
+
   it('replaces and deletes a client', async () => {
     const client = aClient()
     await under.store.putClient(client)

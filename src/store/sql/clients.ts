@@ -17,6 +17,10 @@ const UPSERT = `${INSERT} ON CONFLICT (id) DO UPDATE SET type = excluded.type, n
   allow = excluded.allow, revoked = excluded.revoked, created_at = excluded.created_at, metadata = excluded.metadata,
   step_up = excluded.step_up`
 
+// Never an insertion: one that is deleted, or forgotten, meanwhile does not come back.
+const REPLACE = `UPDATE clients SET type = ?, name = ?, redirect_uris = ?, post_logout_redirect_uris = ?, third_party = ?, origin = ?,
+  secret_hash = ?, allow = ?, revoked = ?, created_at = ?, metadata = ?, step_up = ? WHERE id = ?`
+
 /** Rows of one statement: short enough that no request waits for it. */
 const BATCH = 500
 const IN_USE = `(EXISTS (SELECT 1 FROM consents WHERE consents.client_id = clients.id)
@@ -71,8 +75,8 @@ export function clientQueries(database: Database): Clients {
         await transaction.lock('exclusive', [clientLock(before.id)])
         const row = await transaction.get('SELECT * FROM clients WHERE id = ?', before.id)
         if (row === undefined || !isDeepStrictEqual(columnsOf(clientOf(row)), columnsOf(before))) return false
-        await transaction.run(UPSERT, ...columnsOf(client))
-        return true
+        const [, ...columns] = columnsOf(client)
+        return (await transaction.run(REPLACE, ...columns, before.id)) === 1
       }),
     reapClients: (now, registeredBefore, usedBefore) => reapClients(database, now, registeredBefore, usedBefore),
     deleteClient: (id) =>
