@@ -82,8 +82,9 @@ export function createAdminSignIn(parts: SessionParts, resource: () => string): 
         await tellRefused(parts, detail, visitor)
         return { kind: 'denied', detail, target }
       }
-      const session = await spend(parts, flow, parameters.get('code') ?? '', resource())
-      if (session === undefined) return { kind: 'failed', detail: 'the code can’t be redeemed', target }
+      const spent = await spend(parts, flow, parameters.get('code') ?? '', resource())
+      if (spent === undefined) return { kind: 'failed', detail: 'the code can’t be redeemed', target }
+      const { session, grantId } = spent
       const { sub, gid } = session
       const made = await exchange(parts, holding(session, resource()), context.now())
       if (made.kind !== 'token') {
@@ -91,6 +92,11 @@ export function createAdminSignIn(parts: SessionParts, resource: () => string): 
         return { kind: 'denied', detail: made.kind === 'refused' ? made.detail : 'the account can’t be used', target }
       }
       await keep(parts, session, resource(), visitor.userAgent)
+      // An act of revocation takes the grant away. One that comes from now on finds the authorization.
+      if ((await context.store.model('Grant', grantId)) === undefined) {
+        await context.acts.revokeAuthorization(gid, sub)
+        return { kind: 'failed', detail: 'the authorization has ended', target }
+      }
       await context.record('admin.signed_in', { sub, by: sub, gid, ...from(visitor) })
       return { kind: 'signed_in', cookie: seal(context.masterKey, SESSION, JSON.stringify(session)), target }
     },
@@ -143,19 +149,21 @@ async function spend(
   flow: Flow,
   value: string,
   resource: string,
-): Promise<AdminSession | undefined> {
+): Promise<{ readonly session: AdminSession; readonly grantId: string } | undefined> {
   const provider = parts.provider()
   const code = await provider.AuthorizationCode.find(value)
   if (code === undefined || !code.isValid || code.clientId !== ADMIN_CLIENT || code.accountId === undefined)
     return undefined
   if (code.codeChallenge !== challengeOf(flow.verifier) || code.nonce !== flow.nonce) return undefined
   if (code.redirectUri !== adminCallbackUri(parts.context.settings().origin)) return undefined
-  const grant = await provider.Grant.find(code.grantId ?? '')
+  const { grantId = '' } = code
+  const grant = await provider.Grant.find(grantId)
   if (grant === undefined || !(await consumed(code))) return undefined
   const scopes = grant.getResourceScopeFiltered(resource, new Set((code.scope ?? '').split(' '))).split(' ')
   const now = seconds(parts.context)
   const { authTime, amr, acr, accountId: sub } = code
-  return { gid: gidOf(code.grantId ?? ''), sub, scopes, authTime, amr, acr, createdAt: now, seenAt: now }
+  const session = { gid: gidOf(grantId), sub, scopes, authTime, amr, acr, createdAt: now, seenAt: now }
+  return { session, grantId }
 }
 
 async function consumed(code: { consume(): Promise<void> }): Promise<boolean> {

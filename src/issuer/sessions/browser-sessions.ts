@@ -64,10 +64,6 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
   const opening = readOpening(parts, question.opening)
   if (opening === undefined) return { kind: 'failed', detail: 'the sign-in took too long' }
   const { gid, sub, resource, scopes, origin, issuerSession } = opening
-  // An act of revocation takes the grant away: what it ended must not be opened after it.
-  if ((await context.store.model('Grant', opening.grantId)) === undefined) {
-    return { kind: 'failed', detail: 'the authorization has ended' }
-  }
   const now = seconds(context)
   const label = [deviceLabel(question.userAgent), new URL(origin).host].filter((part) => part !== '').join(' at ')
   const times = { createdAt: now, lastUsedAt: now, ended: false }
@@ -79,6 +75,11 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
     label,
     ...times,
   })
+  // An act of revocation takes the grant away. One that comes from now on finds the authorization.
+  if ((await context.store.model('Grant', opening.grantId)) === undefined) {
+    await context.acts.revokeAuthorization(gid, sub)
+    return { kind: 'failed', detail: 'the authorization has ended' }
+  }
   const { idle, max } = context.settings().sessions
   const { session, ended } = await context.store.openBrowserSession({
     ...{ presented: question.idHash, browser: opening.browser, origin, sub, now, expiresAt: now + Math.min(idle, max) },

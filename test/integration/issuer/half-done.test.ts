@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Secret, TOTP } from 'otpauth'
+import type { ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
+import { keepAdminClient } from '../../../src/issuer/clients/admin-client.ts'
 import {
   type AuthorizeOptions,
   askToken,
@@ -349,6 +351,56 @@ function interrupt(method: 'model' | 'putModel', side: 'before' | 'after', nth: 
     return acted
   }
 }
+
+describe('an act while a sign-in to the operator’s page is being redeemed', () => {
+  it('leaves no session there', async () => {
+    const identifier = `${issuer.url}/admin/api` as ResourceIdentifier
+    const scopes = ['admin:read', 'admin:write'] as Scope[]
+    const resources = issuer.settings().resources.flatMap((each, i) =>
+      i > 0
+        ? [each]
+        : [
+            each,
+            {
+              ...each,
+              identifier,
+              scopes: new Map(scopes.map((scope) => [scope, scope])),
+              grants: [{ groups: ['admins'], scopes }],
+            },
+          ],
+    )
+    await issuer.reconfigure({ resources, hasAdmin: true })
+    await keepAdminClient({ store: issuer.store, now: nowMs, settings: issuer.settings, masterKey: Buffer.alloc(32) })
+    const admin = issuer.issuer().adminSignIn(() => identifier)
+    const arrive = async (username: string) => {
+      const { location, flow } = admin.begin('/admin')
+      const person = new Person(issuer.url, username)
+      const signIn = await person.open(location)
+      const left = await only(person, () => person.signIn(signIn))
+      const { url } = await only(person, () => person.open(left.url))
+      return { flow, parameters: new URL(url).searchParams }
+    }
+    const visitor = { address: '127.0.0.1', requestId: 'r', userAgent: '' }
+    const { sub, username } = await issuer.addPerson(newName(), ['admins'])
+    const good = await arrive(username)
+    assert.equal((await admin.redeem(good.parameters, good.flow, visitor)).kind, 'signed_in')
+    const late = await arrive(username)
+    const { store } = issuer
+    const original = store.putAuthorization.bind(store)
+    const signingOut: typeof original = async (authorization) => {
+      Object.assign(store, { putAuthorization: original })
+      await issuer.acts.signOutEverywhere(sub, 'test')
+      await original(authorization)
+    }
+    Object.assign(store, { putAuthorization: signingOut })
+    assert.equal((await admin.redeem(late.parameters, late.flow, visitor)).kind, 'failed')
+    const left = await store.authorizations({ sub })
+    assert.deepEqual(
+      left.filter(({ ended }) => !ended),
+      [],
+    )
+  })
+})
 
 describe('what one person has answered', () => {
   it('is not spent by the next: another sign-in amid an authorization is asked anew', async () => {
