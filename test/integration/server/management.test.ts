@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { hostname } from 'node:os'
 import { after, before, describe, it } from 'node:test'
-import { photosRoute, startGateway, type TestGateway, yamlOf } from '../../support/gateway-under-test.ts'
+import { photosRoute, startGateway, type TestGateway, until, yamlOf } from '../../support/gateway-under-test.ts'
 import { rawRequest, startUpstream, type TestUpstream } from '../../support/upstreams.ts'
+
+const SECRET = 'upstream-secret-1234567890'
 
 describe('what the operator is told', () => {
   let upstream: TestUpstream
@@ -10,7 +12,8 @@ describe('what the operator is told', () => {
 
   before(async () => {
     upstream = await startUpstream()
-    gateway = await startGateway({ yaml: yamlOf(photosRoute(upstream.url)) })
+    const more = `    set_headers: { X-Api-Key: "\${KEY}" }\n    public: [/open/**]`
+    gateway = await startGateway({ yaml: yamlOf(photosRoute(upstream.url, more)), env: { KEY: SECRET } })
     const authorization = `Bearer ${gateway.token()}`
     await (
       await fetch(`${gateway.url}/photos/a?secret=query`, { headers: { authorization, cookie: 'sid=secret-cookie' } })
@@ -37,12 +40,19 @@ describe('what the operator is told', () => {
       'audgate_tunnels_open 0',
       'audgate_token_cache_hits_total 1',
       'audgate_revocations_in_force 0',
+      '# TYPE audgate_tokens_total counter',
+      ...['request', 'decision', 'upstream'].map((what) => `# TYPE audgate_${what}_duration_seconds histogram`),
       'audgate_jwks_failures_total{issuer="https://issuer.example.com"} 0',
     ]) {
       assert.ok(text.includes(`\n${name}\n`), `${name} in\n${text}`)
     }
     assert.match(text, /^audgate_bytes_total\{direction="out"\} [1-9]/m)
     assert.match(text, /^audgate_jwks_age_seconds\{issuer="https:\/\/issuer\.example\.com"\} \d/m)
+    assert.match(text, /^audgate_request_duration_seconds_bucket\{/m)
+    await (await fetch(`${gateway.url}/nowhere/with/a/path`)).text()
+    const later = await (await fetch(`${gateway.managementUrl}/metrics`)).text()
+    assert.match(later, /^audgate_requests_total\{route="[^"]*",outcome="refused",reason="no_route"\} 1$/m)
+    assert.ok(!later.includes('/with/a/path'))
     // Nobody revokes anything here: a position would seem to lag behind those of other gateways.
     assert.doesNotMatch(text, /^audgate_revocation_(?:age_seconds|position) /m)
   })
@@ -50,7 +60,9 @@ describe('what the operator is told', () => {
   it('healthz says it lives, readyz that it can serve', async () => {
     assert.equal((await fetch(`${gateway.managementUrl}/healthz`)).status, 200)
     assert.equal((await fetch(`${gateway.managementUrl}/readyz`)).status, 200)
-    assert.equal((await fetch(`${gateway.managementUrl}/else`)).status, 404)
+    for (const path of ['/else', '/photos/a']) {
+      assert.equal((await fetch(`${gateway.managementUrl}${path}`)).status, 404, path)
+    }
     assert.equal((await fetch(`${gateway.managementUrl}/metrics`, { method: 'POST' })).status, 405)
   })
 
@@ -90,7 +102,7 @@ describe('what the operator is told', () => {
     }
   })
 
-  it('one line per request, with who, where, what and why', () => {
+  it('one line per request, with who, where, what and why', async () => {
     const [passed, , refused] = gateway.requests()
     assert.equal(passed?.route, 'photos')
     assert.equal(passed?.resource, 'https://gate.example.com/photos')
@@ -99,16 +111,35 @@ describe('what the operator is told', () => {
     assert.equal(passed?.outcome, 'ok')
     assert.equal(passed?.sub, 'sub-alice')
     assert.equal(passed?.client, 'cli')
-    for (const field of ['decide_ms', 'upstream_ms', 'bytes_in', 'bytes_out'])
+    for (const field of ['decide_ms', 'upstream_ms', 'total_ms', 'bytes_in', 'bytes_out'])
       assert.equal(typeof passed?.[field], 'number')
     assert.match(String(passed?.time), /^\d{4}-.*Z$/)
     assert.equal(refused?.reason, 'no_token')
     assert.equal(refused?.outcome, 'refused')
+    const authorization = `Bearer ${gateway.token({ claims: { scope: 'photos:write' } })}`
+    const put = { method: 'PUT', headers: { authorization }, body: 'hello' }
+    const answer = await (await fetch(`${gateway.url}/photos/upload`, put)).text()
+    const upload = () => gateway.requests().find(({ method }) => method === 'PUT')
+    await until(() => upload() !== undefined, 'its line')
+    assert.deepEqual([upload()?.status, upload()?.bytes_in, upload()?.bytes_out], [200, 5, answer.length])
   })
 
-  it('never a token, cookie or query string', () => {
+  it('never a token, cookie, password, secret of the file or query string', async () => {
+    const token = gateway.token()
+    const kept = { cookie: 'sid=secret-cookie', referer: 'http://x/?secret-referer' }
+    const ask = async (path: string, authorization: string) =>
+      (await fetch(`${gateway.url}${path}`, { headers: { ...kept, authorization } })).text()
+    await ask('/nowhere?secret=query', `Bearer ${token}`)
+    await ask('/photos/open/a?secret=query', 'Basic cGFzc3dvcmQtc2VjcmV0')
+    await ask('/photos/a', `Bearer ${token}x`)
+    await ask('/photos/a', `Bearer ${token} x`)
+    await ask('/photos/last?secret=query', `Bearer ${token}`)
+    await until(() => gateway.requests().some(({ path }) => path === '/photos/last'), 'the last line')
     const text = JSON.stringify(gateway.log)
-    assert.doesNotMatch(text, /eyJ|secret-cookie|secret=query/)
+    for (const word of ['secret-cookie', 'secret-referer', 'cGFzc3dvcmQtc2VjcmV0', SECRET, ...token.split('.')]) {
+      assert.ok(!text.includes(word), word)
+    }
+    assert.doesNotMatch(text, /eyJ|query/)
   })
 })
 

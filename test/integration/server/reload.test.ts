@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { loadConfig } from '../../../src/config/load.ts'
 import { logTo } from '../../../src/observe/log.ts'
 import { keepReloading, type Reloading } from '../../../src/server/reload.ts'
 import { photosRoute, startGateway, type TestGateway, until, yamlOf } from '../../support/gateway-under-test.ts'
-import { startUpstream, type TestUpstream } from '../../support/upstreams.ts'
+import { listenOnLoopback, rawRequest, startUpstream, stopServer, type TestUpstream } from '../../support/upstreams.ts'
 
 describe('reload', () => {
   let upstream: TestUpstream
@@ -64,6 +66,26 @@ describe('reload', () => {
     const problems = log.find(({ event }) => event === 'reload.refused')?.problems
     assert.equal(Array.isArray(problems) && problems.length, 2)
     assert.match(JSON.stringify(problems), /routes\.yaml:\d+:\d+: /)
+    const refused = () => log.filter(({ event }) => event === 'reload.refused').length
+    const before = refused()
+    writeFileSync(join(gateway.folder, 'routes.yaml'), '')
+    await until(() => refused() > before, 'the problem of an empty file')
+    assert.equal(await statusOf('/photos/a'), 200)
+  })
+
+  it('a file that is replaced, as editors do, is noticed again and again, and after it was away', async () => {
+    const file = join(gateway.folder, 'routes.yaml')
+    for (const id of ['r0', 'r1', 'r2']) {
+      save(`${yaml}  - { id: ${id}, path: /${id}, public: true, upstream: "${upstream.url}" }\n`)
+      renameSync(file, `${file}~`)
+      copyFileSync(`${file}~`, `${file}.tmp`)
+      renameSync(`${file}.tmp`, file)
+      await until(async () => (await statusOf(`/${id}/a`)) === 200, `route ${id}`)
+    }
+    rmSync(file)
+    assert.equal(await statusOf('/r2/a'), 200)
+    save(yaml)
+    await until(async () => (await statusOf('/r2/a')) === 404, 'the file after its absence')
   })
 
   it('what a change narrows holds for the next request, for remembered tokens too', async () => {
@@ -86,6 +108,46 @@ describe('reload', () => {
     const answers = Array.from({ length: 50 }, (_, i) => statusOf(`/photos/${i}`))
     await gateway.server.reload(gateway.decode(yaml.replace('name: Files', 'name: All files')))
     assert.deepEqual(new Set(await Promise.all(answers)), new Set([200]))
+  })
+
+  it('an answer under way goes on when its route is gone', async (t) => {
+    const held: { release?: () => void } = {}
+    const slow = createServer((request, response) => {
+      if (request.url !== '/slow/held') return void response.end()
+      response.write('begun ')
+      held.release = () => response.end('done')
+    })
+    const port = await listenOnLoopback(slow)
+    t.after(() => stopServer(slow))
+    save(`${yaml}  - { id: slow, path: /slow, public: true, upstream: "http://127.0.0.1:${port}" }\n`)
+    await until(async () => (await statusOf('/slow/a')) === 200, 'the route')
+    const answer = await fetch(`${gateway.url}/slow/held`)
+    save(yaml)
+    await until(async () => (await statusOf('/slow/a')) === 404, 'the route to go')
+    held.release?.()
+    assert.equal(await answer.text(), 'begun done')
+  })
+
+  it('access_log and max_connections change live', async () => {
+    const ask = async () => (await rawRequest(gateway.port, 'GET /photos/a HTTP/1.1\r\nHost: a\r\n\r\n')).status
+    const open = async (count: number) => {
+      const metrics = async () => (await fetch(`${gateway.managementUrl}/metrics`)).text()
+      await until(async () => (await metrics()).includes(`\naudgate_connections_open ${count}\n`), `${count} open`)
+    }
+    assert.equal(await ask(), 401)
+    const lines = () => gateway.requests().length
+    await until(() => lines() === 1, 'its line')
+    await open(0)
+    const settings = 'access_log: off\nmax_connections: 1'
+    await gateway.server.reload(gateway.decode(yamlOf(photosRoute(upstream.url), settings)))
+    const socket = connect(gateway.port, '127.0.0.1')
+    await open(1)
+    assert.equal(await ask(), 0, 'no room')
+    socket.destroy()
+    await open(0)
+    assert.equal(await ask(), 401, 'room again')
+    await open(0)
+    assert.equal(lines(), 1)
   })
 
   it('what can’t change live is named in the log, and the rest is in force', async () => {

@@ -4,7 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { connect } from 'node:tls'
-import { startGateway, type TestGateway, yamlOf } from '../../support/gateway-under-test.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { logTo } from '../../../src/observe/log.ts'
+import { keepReloading } from '../../../src/server/reload.ts'
+import { startGateway, type TestGateway, until, yamlOf } from '../../support/gateway-under-test.ts'
 import { startUpstream, type TestUpstream } from '../../support/upstreams.ts'
 
 function makeCertificate(folder: string, name: string): { cert: string; key: string } {
@@ -123,12 +126,18 @@ describe('tls', () => {
     assert.match((await ask(gateway.port)).text, /^HTTP\/1\.1 200 /)
   })
 
-  it('new files are used for the next connection, without a restart', async () => {
+  it('new files are used for the next connection as soon as they are there, without a restart', async () => {
+    const reloading = keepReloading({
+      server: gateway.server,
+      log: logTo({ write: () => undefined }),
+      now: Date.now,
+      load: () => loadConfig(join(gateway.folder, 'routes.yaml'), {}),
+    })
     const { cert, key } = makeCertificate(gateway.folder, 'two')
     writeFileSync(join(gateway.folder, 'cert.pem'), readFileSync(cert))
     writeFileSync(join(gateway.folder, 'key.pem'), readFileSync(key))
-    await gateway.server.reload(gateway.decode(yaml))
-    assert.equal((await ask(gateway.port)).subject, 'two')
+    await until(async () => (await ask(gateway.port)).subject === 'two', 'the new certificate')
+    reloading.close()
   })
 
   it('a certificate and a key that don’t fit each other are refused, and the old ones stay', async () => {

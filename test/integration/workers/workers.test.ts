@@ -175,6 +175,19 @@ describe('workers: 2', () => {
     assert.deepEqual(outcomes(await askOften('/photos/1', bearer(token))), ['403 insufficient_scope'])
   })
 
+  it('a save while another is being put in force is not lost', async () => {
+    const second = `  - { id: second, path: /second, public: true, upstream: "http://127.0.0.1:9" }\n`
+    for (let i = 0; i < 4; i += 1) {
+      for (const [text, status] of [
+        [`${yaml}${second}`, 502],
+        [yaml, 404],
+      ] as const) {
+        writeFileSync(join(serving.folder, 'routes.yaml'), text)
+        await until(async () => (await ask('/second/a')).status === status, `${status}`)
+      }
+    }
+  })
+
   it('a worker that is killed loses its own requests only, and another takes its place', async () => {
     const slow = Array.from({ length: 6 }, () => rawText(Number(new URL(publicUrl).port), '/open/slow'))
     await until(() => held.length === 6, 'six under way')
