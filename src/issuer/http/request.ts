@@ -17,7 +17,7 @@ export interface IssuerRequest {
   userCode: string
   /** The last act of revocation before the request; undefined where nothing goes by cookie. */
   lastActId: number | undefined
-  /** Work that the answer waits for. */
+  /** Work that the answer waits for; see {@link answerAfter}. */
   readonly pending: Promise<unknown>[]
 }
 
@@ -53,6 +53,13 @@ export function issuerRequestOf(request: IncomingMessage): IssuerRequest {
   const incoming = known.get(request)
   if (incoming === undefined) throw new TypeError('a request came in past the front door')
   return incoming
+}
+
+/** Lets the answer wait for `work`, whose failure is the request's. */
+export function answerAfter(request: IncomingMessage, work: Promise<unknown>): void {
+  // It may fail before anybody waits for it: that is no fault of the process.
+  work.catch(() => undefined)
+  issuerRequestOf(request).pending.push(work)
 }
 
 /**

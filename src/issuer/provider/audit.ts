@@ -4,7 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { StoreError } from '../../store/store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
-import { issuerRequestOf } from '../http/request.ts'
+import { answerAfter, issuerRequestOf } from '../http/request.ts'
 import { redemptionOf } from '../tokens/redemption.ts'
 import { noteStoreFault } from './middleware.ts'
 
@@ -14,7 +14,7 @@ type Detail = Record<string, unknown>
 export function auditEngine(context: IssuerContext, provider: Provider): void {
   const keep = (ctx: KoaContextWithOIDC, event: string, detail: Detail, level: 'info' | 'warn' = 'info'): void => {
     const { address } = issuerRequestOf(ctx.req)
-    issuerRequestOf(ctx.req).pending.push(context.record(event, { ...detail, address }, level))
+    answerAfter(ctx.req, context.record(event, { ...detail, address }, level))
   }
   const emitter: EventEmitter = provider
   provider.on('grant.success', (ctx) => keep(ctx, 'token.issued', issued(ctx)))
@@ -28,10 +28,9 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
     keep(ctx, event, refused(ctx, error), 'warn')
   })
   provider.on('grant.revoked', (ctx, grantId) => {
-    const { pending } = issuerRequestOf(ctx.req)
     const gid = gidOf(grantId)
     context.tell('authorization.ended', { gid, client: ctx.oidc.client?.clientId })
-    pending.push(context.acts.revokeAuthorization(gid, `client:${ctx.oidc.client?.clientId ?? ''}`))
+    answerAfter(ctx.req, context.acts.revokeAuthorization(gid, `client:${ctx.oidc.client?.clientId ?? ''}`))
   })
   provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
   provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))

@@ -237,7 +237,11 @@ function openPool(options: PostgresOptions, turn: number, reach: Reach): pg.Pool
       if (rows[0]?.standby === true) throw readOnly()
     },
   })
-  pool.on('connect', reach.opened)
+  pool.on('connect', (client) => {
+    reach.opened(client)
+    // One that is lost while it is in use fails at the next statement; here, too, the process would end without a listener.
+    client.on('error', () => undefined)
+  })
   pool.on('remove', reach.closed)
   // An idle connection that ends is not missed; without a listener it would end the process.
   pool.on('error', () => undefined)
