@@ -119,6 +119,11 @@ describe('a refresh', () => {
     }
     assert.ok(struck > steps / 2, `${struck} of ${steps}`)
     assert.equal((await several.refresh(b.url, refresh)).status, 200)
+    // Whoever holds the connection hears of it, and nobody else: a command would end at once.
+    assert.deepEqual(
+      a.log().filter(({ event }) => event === 'process.fault'),
+      [],
+    )
     await a.remove()
   })
 
