@@ -82,6 +82,8 @@ export interface HeldByUnit {
   readonly sub?: string | undefined
   /** A person, for this unit alone: others that hold them wait, too. For what reads all that somebody has before it takes some of it away. */
   readonly wholeSub?: string | undefined
+  /** Units that judge all people before they change one, such as who is the last that may do something: one at a time. */
+  readonly people?: boolean | undefined
 }
 
 /** What is remembered (`test/contract` holds every engine to it). A method is one atomic step, or throws `StoreError` and leaves nothing. */
@@ -187,7 +189,7 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   unit<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T>
   /**
    * In a unit: waits until no act of revocation on these, and no other unit on this token or family, is under way, and keeps
-   * them waiting until the unit is over. To be called in the order token, gid, clientId, sub, and never for a `wholeSub` that is held as `sub`. Outside of one: does nothing.
+   * them waiting until the unit is over. To be called in the order people, token, gid, clientId, sub, and never for a `wholeSub` that is held as `sub`. Outside of one: does nothing.
    */
   hold(held: HeldByUnit): Promise<void>
 

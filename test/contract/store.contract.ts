@@ -726,6 +726,24 @@ function units(under: Under): void {
     assert.equal((await under.store.consents({ sub })).length, 1, 'the last one stays')
   })
 
+  it('of units that judge all people side by side, each sees what those before it left, and one person stays', async () => {
+    const subs = Array.from({ length: 6 }, (_, n) => `p${n}`)
+    for (const sub of subs) await under.store.addUser(aUser({ sub, username: sub, groups: ['admins'] }))
+    const stepDown = (sub: string): Promise<boolean> =>
+      under.store.unit(
+        async () => {
+          await under.store.hold({ people: true })
+          const left = (await under.store.users()).filter(({ groups }) => groups.includes('admins'))
+          if (left.length === 1) return false
+          await under.store.act(anAct({ setUser: { sub, groups: [] } }))
+          return true
+        },
+        (done) => done,
+      )
+    const done = await Promise.all(subs.map(stepDown))
+    assert.equal(done.filter(Boolean).length, 5)
+  })
+
   it('says how long ago something was spent, counted from the end of its unit', async () => {
     assert.equal(await under.store.sinceSpentMs('RefreshToken', 'rt'), undefined)
     await under.store.unit(

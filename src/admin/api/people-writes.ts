@@ -32,8 +32,7 @@ const NOTHING = z.strictObject({}).nullish()
 /** Operations that change people. */
 export function addPeopleWrites(app: App, dependencies: AdminDependencies): void {
   const { store, issuer } = dependencies
-  // Who is the last administrator is looked at and acted on in one turn.
-  const oneByOne = createKeyedLock()
+  const inTurn = turnsOver(dependencies)
   app.post(
     '/people',
     { config: { access: { scope: 'w' } }, schema: { body: NEW_PERSON, response: { 201: NEW_ANSWER } } },
@@ -59,7 +58,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
     '/people/:sub',
     { config: { access: { scope: 'w' } }, schema: { params: SUB, body: CHANGE, response: { 200: PERSON } } },
     async ({ params, body, caller, headers }, reply) => {
-      const user = await oneByOne('people', async () => {
+      const user = await inTurn(async () => {
         const before = await personOf(store, params.sub)
         if (touchesAdmins(dependencies, [...before.groups, ...(body.groups ?? [])])) {
           demandPerson(caller)
@@ -82,7 +81,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       `/people/:sub/${act}`,
       { config: { access: { scope: 'w' } }, schema: { params: SUB, body: NOTHING, response: { 200: ENDED } } },
       ({ params, caller }) =>
-        oneByOne('people', async () => {
+        inTurn(async () => {
           const user = await personOf(store, params.sub)
           if (act === 'disable') await demandAnother(dependencies, user)
           const ended = await countsOf(dependencies, user)
@@ -119,6 +118,24 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       return reply.code(204).send(null)
     },
   )
+}
+
+/**
+ * Who is the last administrator is looked at and acted on in one step of the store, whichever instance does it. In this
+ * process one waits at a time: whoever waits for the store holds a connection.
+ */
+function turnsOver({ store }: AdminDependencies): <T>(work: () => Promise<T>) => Promise<T> {
+  const oneByOne = createKeyedLock()
+  return (work) =>
+    oneByOne('people', () =>
+      store.unit(
+        async () => {
+          await store.hold({ people: true })
+          return work()
+        },
+        () => true,
+      ),
+    )
 }
 
 function changeOf({ name, email, groups }: z.output<typeof CHANGE>): PersonChange {

@@ -4,12 +4,14 @@ import type { Transaction } from './database.ts'
 
 /**
  * Names that a token request and an act of revocation both lock, so that one is wholly before the other. Always in this order:
- * tokens, families, clients, people. Nobody waits for somebody who waits for them then.
+ * all people, tokens, families, clients, people. Nobody waits for somebody who waits for them then.
  */
 const token = (id: string): string => `token ${id}`
 const family = (gid: string): string => `family ${gid}`
 const client = (id: string): string => `client ${id}`
 const person = (sub: string): string => `person ${sub}`
+/** Of units that judge all people; what changes one person without judging the others never waits for it. */
+const ALL_PEOPLE = 'people'
 
 /** The name that a request about a person holds together with others, and what changes the person alone. */
 export const personLock = person
@@ -20,6 +22,7 @@ export const clientLock = client
 /** Locks what a token request is about: token and family for itself, client and person together with other requests. */
 export async function lockForUnit(transaction: Transaction, held: HeldByUnit): Promise<void> {
   const named = (make: (id: string) => string, id: string | undefined): string[] => (id === undefined ? [] : [make(id)])
+  if (held.people === true) await transaction.lock('exclusive', [ALL_PEOPLE])
   const secret = held.token === undefined ? undefined : lookupKey(held.token)
   const own = [...named(token, secret), ...named(family, held.gid)]
   const common = [...named(client, held.clientId), ...named(person, held.sub)]
