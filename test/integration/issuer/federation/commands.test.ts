@@ -51,6 +51,30 @@ async function signIn() {
 /** How often a refresh token was given up at the provider. */
 const revocations = () => provider.requests.filter(({ path }) => path.endsWith('/revocation')).length
 
+/** What people and the provider are answered with when each step is refused. */
+async function refusals(): Promise<readonly string[]> {
+  const asked = { ...APP, scope: 'photos:read', resource: box.photos }
+  provider.person = undefined
+  const denied = await authorizeBy(traveller(box.url, provider), asked)
+  assert.match(denied.text, /denied_by_provider/)
+  provider.person = 'alice-there'
+  provider.defects.token = (body) => ({ ...body, id_token: `${String(body.id_token).slice(0, -8)}AAAAAAAA` })
+  const unsigned = await authorizeBy(traveller(box.url, provider), asked)
+  assert.match(unsigned.text, /id_token_invalid/)
+  provider.defects.token = undefined
+  const who = traveller(box.url, provider)
+  const there = await who.here.open('/oauth/providers/authentik/start')
+  const back = await who.there.open(there.url)
+  const mismatch = await traveller(box.url, provider).here.open(back.url)
+  assert.match(mismatch.text, /state_mismatch/)
+  const token = await provider.sign({ iss: provider.issuer, aud: 'other', email: 'alice@home.example' })
+  provider.given.push(token)
+  const body = new URLSearchParams({ logout_token: token })
+  const logout = await fetch(`${box.url}/oauth/providers/authentik/logout`, { method: 'POST', body })
+  assert.equal(logout.status, 400)
+  return [denied.text, unsigned.text, mismatch.text, await logout.text()]
+}
+
 /** An answer that is under way when its token ends is broken off. */
 function refusedSoon(access: string | undefined, ms: number): Promise<void> {
   return within(ms, async () => {
@@ -129,6 +153,7 @@ describe('operating with a provider', () => {
   it('41 No audit line, log line or metric holds a token, code, secret, claim set or mail address, nor does a page (but `/account` its person’s own address)', async () => {
     const { who, answer } = await signIn()
     const account = await who.here.open('/account')
+    const pages = await refusals()
     const { stdout, stderr } = box.output()
     const { stdout: audit } = await box.audgate(['audit', '--json'], '', env())
     const told = [stdout, stderr, audit, await metrics()].join('\n')
@@ -139,7 +164,9 @@ describe('operating with a provider', () => {
       answer.body.access_token ?? '',
       answer.body.refresh_token ?? '',
     ].filter((each) => each !== '')
-    for (const secret of secrets) assert.ok(!told.includes(secret), secret.slice(0, 12))
+    for (const secret of secrets) assert.ok(!`${told}\n${pages.join('\n')}`.includes(secret), secret.slice(0, 12))
+    // Nor what the provider calls the person: our `sub` stands for them.
+    assert.doesNotMatch([stdout, stderr, await metrics()].join('\n'), /alice-there|"preferred_username"/)
     for (const secret of secrets.filter((each) => !each.includes('@'))) assert.ok(!account.text.includes(secret))
   })
 
