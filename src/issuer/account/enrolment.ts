@@ -4,7 +4,13 @@ import { siteOf } from '../context.ts'
 import { appendCookie, cookieName, isSecure, keepDevice, readCookie } from '../http/cookies.ts'
 import type { PassedAt } from '../http/passed-password.ts'
 import { redirect, sendPage } from '../http/response.ts'
-import { type EnrolPlace, type EnrolStep, takeEnrolment } from '../interaction/enrol-step.ts'
+import {
+  type EnrolPlace,
+  type EnrolStep,
+  requiredPage,
+  requiredWays,
+  takeEnrolment,
+} from '../interaction/enrol-step.ts'
 import { CEREMONY_FIELD } from '../interaction/passkey-step.ts'
 import type { PasskeyForm } from '../pages/passkey.ts'
 import { recoveryCodesPage } from '../pages/second-factor.ts'
@@ -20,7 +26,8 @@ export function enrolPlace(call: AccountRequest, passedAt: PassedAt): EnrolPlace
     passedAt,
     place: browserPlace(call),
     target: (step) => ({ action: `${ACCOUNT_PATH}/${step}`, hidden: {} }),
-    cancel: undefined,
+    ways: (user) => requiredWays(context, user),
+    page: (user, offer) => requiredPage(context, user, offer, undefined),
     send: (status, page) => sendPage(response, status, page),
     done: async (user: UserRecord, amr, codes) => {
       keepDevice(context, response, context.signIn.deviceKeyFor(user))

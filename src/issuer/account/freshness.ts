@@ -1,14 +1,13 @@
 import { LEVELS } from '../../core/levels.ts'
 import { seconds, siteOf } from '../context.ts'
 import { sendPage } from '../http/response.ts'
-import { BY_LINK } from '../interaction/enrol-step.ts'
+import { BY_LINK, needsLink } from '../interaction/enrol-step.ts'
 import { errorPage } from '../pages/message.ts'
 import { signInPage } from '../pages/sign-in.ts'
-import { hasSecond, isBest } from '../people/factor-rules.ts'
+import { FRESH_SECONDS, isBest } from '../people/factor-rules.ts'
 import { accountPasskeyAsk } from './enrolment.ts'
 import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
 
-const FRESH_SECONDS = 600
 const STALE =
   'This needs a sign-in of the last 10 minutes, in the best way that your account has. Sign in again, then go on.'
 
@@ -53,7 +52,7 @@ export async function isFresh(call: SignedInRequest): Promise<boolean> {
 /** Whether the person may add a factor by what they are signed in with. If not, says what would do; nothing is done then. */
 export async function mayAddFactor({ context, session, response }: SignedInRequest): Promise<boolean> {
   const { sub } = session.user
-  if (hasSecond(await context.secondFactors.standing(sub)) || !(await context.store.isFactorReset(sub))) return true
+  if (!(await needsLink(context, sub))) return true
   sendPage(response, 403, errorPage({ site: siteOf(context), ...BY_LINK, code: undefined, requestId: undefined }))
   return false
 }

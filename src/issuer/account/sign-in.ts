@@ -8,7 +8,7 @@ import { issuerRequestOf, queryOf } from '../http/request.ts'
 import { redirect, sendPage } from '../http/response.ts'
 import { tryPassword } from '../http/try-password.ts'
 import { CODE_PROBLEMS, codeModel, keepCodeSignIn, tryCode } from '../interaction/code-step.ts'
-import { mustEnrol, showEnrolment } from '../interaction/enrol-step.ts'
+import { showEnrolment } from '../interaction/enrol-step.ts'
 import { PASSKEY_REFUSED, tryPasskey } from '../interaction/passkey-step.ts'
 import { straightTo } from '../interaction/provider-sign-in.ts'
 import { donePage, leadOnPage } from '../pages/message.ts'
@@ -63,7 +63,7 @@ export async function signIn(call: AccountRequest): Promise<void> {
   const spared = second && posted(call, 'full') !== 'yes' && (await isRemembered(context, request, result.user))
   if (second && !spared)
     return showCodePage(call, result.user, await passedPassword(context, request, result.user, PLACE), 200)
-  if (await mustEnrol(context, result.user)) return showEnrolment(enrolPlace(call, PLACE), result.user)
+  if (await showEnrolment(enrolPlace(call, PLACE), result.user)) return
   const { address } = issuerRequestOf(request)
   await context.record('login.success', { sub, ...result.named, address })
   if (!(await sessions.begin(request, response, sub, result.amr)))

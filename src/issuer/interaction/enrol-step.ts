@@ -5,6 +5,7 @@ import { PASSED_FIELD, type PassedAt, passedPassword, personBehind } from '../ht
 import { issuerRequestOf } from '../http/request.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { errorPage } from '../pages/message.ts'
+import type { PasskeyForm } from '../pages/passkey.ts'
 import { enrolPage } from '../pages/second-factor.ts'
 import { mustEnrolPage } from '../pages/unmet.ts'
 import { sealedSecret, sealSecret } from '../people/enrolment.ts'
@@ -16,25 +17,43 @@ import { CEREMONY_FIELD, PASSKEY_FIELD } from './passkey-step.ts'
 /** Forms between the password and the sign-in. */
 export type EnrolStep = 'enrol-app' | 'enrol-app-confirm' | 'enrol-passkey'
 
-/** Where somebody adds the second factor that they must have. */
+/** Which factors somebody may add. */
+export interface EnrolWays {
+  readonly app: boolean
+  readonly passkey: boolean
+}
+
+/** The forms that add them; undefined: that can't be had. */
+export interface EnrolOffer {
+  readonly app: FormTarget | undefined
+  readonly passkey: PasskeyForm | undefined
+  /** What was wrong with the form before. */
+  readonly problem: string | undefined
+}
+
+/** Where somebody adds the factor that they lack for what they came for. */
 export interface EnrolPlace {
   readonly context: IssuerContext
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** What a right password is sealed for. */
+  /** What the proof that they signed in here is sealed for. */
   readonly passedAt: PassedAt
   /** What names this sign-in and its browser. */
   readonly place: string
   target(step: EnrolStep): FormTarget
-  readonly cancel: FormTarget | undefined
+  /** What they may add, judged anew for each form; undefined: nothing is lacking, or it can't be added here. */
+  ways(user: UserRecord): Promise<EnrolWays | undefined>
+  /** The page that offers it. */
+  page(user: UserRecord, offer: EnrolOffer): string
   send(status: 200 | 400 | 403, page: string): void
   /** Signs the person in, once the codes, if there are any, have been shown. */
   done(user: UserRecord, amr: readonly string[], codes: readonly string[] | undefined): Promise<void>
 }
 
 interface PassedPlace extends EnrolPlace {
-  /** That the right password came before. */
+  /** That they signed in here before. */
   readonly passed: string
+  readonly open: EnrolWays
 }
 
 const WRONG = 'That is not the code of this moment. Type the one that the app shows now.'
@@ -52,47 +71,69 @@ export async function mustEnrol({ settings, secondFactors }: IssuerContext, user
   return mustHaveSecond(settings().secondFactor, user.groups) && !(await secondFactors.has(user.sub))
 }
 
-/** Shows what can be added, to somebody whose password was right in the request in hand. */
-export async function showEnrolment(place: EnrolPlace, user: UserRecord): Promise<void> {
+/** What must be added by whoever must have a second factor and has none. */
+export async function requiredWays(context: IssuerContext, user: UserRecord): Promise<EnrolWays | undefined> {
+  if (!(await mustEnrol(context, user))) return undefined
+  return { app: context.settings().authenticator, passkey: context.passkeys.offered() }
+}
+
+/** The page for them. @param cancel gives up; undefined: there is no way around it. */
+export function requiredPage(
+  context: IssuerContext,
+  account: UserRecord,
+  offer: EnrolOffer,
+  cancel: FormTarget | undefined,
+): string {
+  return mustEnrolPage({ site: siteOf(context), account, ...offer, cancel })
+}
+
+/** Whether an operator took the last factor away, so that the next one comes by a link alone. */
+export async function needsLink({ store, secondFactors }: IssuerContext, sub: string): Promise<boolean> {
+  return (await store.isFactorReset(sub)) && !(await secondFactors.has(sub))
+}
+
+/** Shows what can be added, to somebody who is known to have signed in by the request in hand. False, and nothing answered: nothing can. */
+export async function showEnrolment(place: EnrolPlace, user: UserRecord): Promise<boolean> {
   const { context, request, passedAt } = place
-  await showWays({ ...place, passed: await passedPassword(context, request, user, passedAt) }, user)
+  const open = await place.ways(user)
+  if (open === undefined) return false
+  await showWays({ ...place, open, passed: await passedPassword(context, request, user, passedAt) }, user)
+  return true
 }
 
 async function showWays(place: PassedPlace, user: UserRecord, problem?: string): Promise<void> {
   const { context } = place
-  if (await context.store.isFactorReset(user.sub)) {
+  if (await needsLink(context, user.sub)) {
     return place.send(403, errorPage({ site: siteOf(context), ...BY_LINK, code: undefined, requestId: undefined }))
   }
-  const ceremony = context.passkeys.offered() ? await context.passkeys.beginAdding(user, place.place) : undefined
-  const page = mustEnrolPage({
-    site: siteOf(context),
-    account: user,
+  const ceremony = place.open.passkey ? await context.passkeys.beginAdding(user, place.place) : undefined
+  const page = place.page(user, {
     passkey: ceremony && {
       form: passedForm(place, 'enrol-passkey', { [CEREMONY_FIELD]: ceremony.sealed }),
       options: ceremony.options,
       kind: 'create',
     },
-    app: context.settings().authenticator ? passedForm(place, 'enrol-app') : undefined,
+    app: place.open.app ? passedForm(place, 'enrol-app') : undefined,
     problem,
-    cancel: place.cancel,
   })
   place.send(problem === undefined ? 200 : 400, page)
 }
 
-/** Carries a form out; false, and nothing answered, where the password is too long ago or there is a factor by now. */
+/** Carries a form out; false, and nothing answered, where the sign-in is too long ago or nothing is lacking by now. */
 export async function takeEnrolment(place: EnrolPlace, step: EnrolStep): Promise<boolean> {
   const { context, request } = place
   const passed = issuerRequestOf(request).form.get(PASSED_FIELD) ?? ''
   const user = await personBehind(context, passed, place.passedAt)
-  if (user === undefined || !(await mustEnrol(context, user))) return false
-  if (await context.store.isFactorReset(user.sub)) await showWays({ ...place, passed }, user)
-  else await ENROL[step]({ ...place, passed }, user)
+  const open = user && (await place.ways(user))
+  if (user === undefined || open === undefined) return false
+  if (await needsLink(context, user.sub)) await showWays({ ...place, open, passed }, user)
+  else await ENROL[step]({ ...place, open, passed }, user)
   return true
 }
 
 const ENROL: Readonly<Record<EnrolStep, (place: PassedPlace, user: UserRecord) => Promise<void>>> = {
   'enrol-app': async (place, user) => {
-    if (!place.context.settings().authenticator) return showWays(place, user)
+    if (!place.open.app) return showWays(place, user)
     showApp(place, user, place.context.secondFactors.makeSecret(), undefined)
   },
   'enrol-app-confirm': confirmApp,
@@ -103,17 +144,20 @@ async function confirmApp(place: PassedPlace, user: UserRecord): Promise<void> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
   const secret = sealedSecret(context, form.get('enrolment') ?? '', place.place, user.sub)
-  if (secret === undefined || !context.settings().authenticator) return showWays(place, user)
-  const made = await context.secondFactors.enrol(user.sub, secret, form.get('code') ?? '')
+  if (secret === undefined || !place.open.app) return showWays(place, user)
+  const { codes } = await context.secondFactors.standing(user.sub)
+  const made = await context.secondFactors.enrol(user.sub, secret, form.get('code') ?? '', codes > 0)
   if (made === 'wrong') return showApp(place, user, secret, WRONG)
   if (made === 'there') return showWays(place, user)
   await noteAdded(place, user, { factor: AUTHENTICATOR })
-  await place.done(user, METHODS.code, made)
+  await place.done(user, METHODS.code, made.length > 0 ? made : undefined)
 }
 
 async function confirmPasskey(place: PassedPlace, user: UserRecord): Promise<void> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
+  if (!place.open.passkey) return showWays(place, user)
+  const { codes } = await context.secondFactors.standing(user.sub)
   const answer = {
     place: place.place,
     sealed: form.get(CEREMONY_FIELD) ?? '',
@@ -122,7 +166,9 @@ async function confirmPasskey(place: PassedPlace, user: UserRecord): Promise<voi
   const added = await context.passkeys.add(user, answer, deviceLabel(request.headers['user-agent']))
   if (added.kind !== 'added') return showWays(place, user, REFUSED)
   await noteAdded(place, user, { factor: 'passkey', id: added.passkey.id })
-  await place.done(user, METHODS.passkey, await context.secondFactors.makeCodes(user.sub))
+  // Recovery codes come after a password; those that there are stand.
+  const made = codes === 0 && user.passwordHash !== undefined
+  await place.done(user, METHODS.passkey, made ? await context.secondFactors.makeCodes(user.sub) : undefined)
 }
 
 async function noteAdded({ context, request }: EnrolPlace, { sub }: UserRecord, what: object): Promise<void> {
@@ -146,7 +192,7 @@ function showApp(place: PassedPlace, user: UserRecord, secret: string, problem: 
   place.send(problem === undefined ? 200 : 400, page)
 }
 
-/** The password's time stays, however many steps follow. */
+/** The sign-in's time stays, however many steps follow. */
 function passedForm(
   { target, passed }: PassedPlace,
   step: EnrolStep,

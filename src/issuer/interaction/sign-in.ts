@@ -1,4 +1,3 @@
-import { reaches } from '../../core/levels.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { siteOf } from '../context.ts'
@@ -10,7 +9,6 @@ import { tryPassword } from '../http/try-password.ts'
 import type { FormTarget } from '../pages/form.ts'
 import { providerProblem } from '../pages/provider.ts'
 import { signInPage } from '../pages/sign-in.ts'
-import { unmetPage } from '../pages/unmet.ts'
 import { readParameters } from '../tokens/resource-indicators.ts'
 import { ANEW_FIELD, goesOn, sealedRequest } from './begin-anew.ts'
 import { askForCodeAgain, passedAt, showCode, signInByCode } from './code-step.ts'
@@ -22,13 +20,20 @@ import {
   sendExpired,
   sendInteractionPage,
 } from './context.ts'
-import { type EnrolPlace, type EnrolStep, mustEnrol, showEnrolment, takeEnrolment } from './enrol-step.ts'
+import {
+  type EnrolPlace,
+  type EnrolStep,
+  requiredPage,
+  requiredWays,
+  showEnrolment,
+  takeEnrolment,
+} from './enrol-step.ts'
 import { finishSignIn, PASSKEY_REFUSED, passkeyAsk, signInByPasskey } from './passkey-step.ts'
 import { pageClient } from './provider-pages.ts'
 import { goStraight, providerButtons } from './provider-sign-in.ts'
-import { reachableLevel } from './reachable-level.ts'
-import { levelNeeded, STEP_UP } from './sign-in-need.ts'
+import { levelNeeded } from './sign-in-need.ts'
 import { leaveSession } from './sign-out.ts'
+import { enrolPlace, lackingLevel, showUnmet, unmetPlace } from './unmet-step.ts'
 
 const WRONG = 'That name and password don’t belong together. Try again.'
 const BETTER = 'What was asked for needs a better sign-in than that one. Use your passkey.'
@@ -44,43 +49,11 @@ interface Retry {
 /** The page that asks who is there, unless there is just one way to say so. */
 export async function showSignIn(interaction: InteractionContext): Promise<void> {
   if (await goesOn(interaction)) return
-  const lacking = await levelLacking(interaction)
-  if (lacking === 'unreachable') return showUnmet(interaction)
-  if (lacking === 'other_way')
+  const lacking = await lackingLevel(interaction)
+  if (lacking?.reachable === false) return showUnmet(interaction)
+  if (lacking !== undefined)
     return showSignInPage(interaction, { username: interaction.user?.username ?? '', problem: BETTER, status: 200 })
   if (!(await goStraight(interaction))) await showSignInPage(interaction)
-}
-
-/** Whether whoever has just signed in has to sign in better: in another way that the account has, or as this account can't. */
-async function levelLacking({
-  context,
-  details,
-  user,
-}: InteractionContext): Promise<'unreachable' | 'other_way' | undefined> {
-  const { reasons } = details.prompt
-  const login = details.lastSubmission?.login
-  if (user === undefined || login?.accountId !== user.sub || !reasons.includes(STEP_UP)) return undefined
-  const needed = await levelNeeded(context, details.params, user)
-  if (needed === undefined) return undefined
-  return reaches(await reachableLevel(context, user.sub), needed) ? 'other_way' : 'unreachable'
-}
-
-async function showUnmet(interaction: InteractionContext): Promise<void> {
-  const { context, client, redirectUri, user } = interaction
-  if (user === undefined) {
-    sendExpired(context, interaction.response)
-    return
-  }
-  const page = unmetPage({
-    site: siteOf(context),
-    form: formTarget(interaction, 'deny'),
-    client: pageClient(client, redirectUri),
-    account: { username: user.username, displayName: user.displayName },
-    switchAccount: formTarget(interaction, 'switch'),
-    again: formTarget(interaction, 'again'),
-    enrols: context.settings().authenticator && !(await context.secondFactors.has(user.sub)),
-  })
-  sendInteractionPage(interaction, 200, page)
 }
 
 /** The page with the ways to sign in. */
@@ -135,7 +108,7 @@ export async function signIn(interaction: InteractionContext): Promise<void> {
   const { user, amr, named } = result
   const second = await context.secondFactors.has(user.sub)
   if (second && !(await spareCode(interaction, user))) return showCode(interaction, user)
-  if (await mustEnrol(context, user)) return showEnrolment(enrolPlace(interaction), user)
+  if (await showEnrolment(requiredPlace(interaction), user)) return
   await context.record('login.success', { sub: user.sub, ...named, client, address })
   keepDevice(context, interaction.response, result.deviceKey)
   await finishSignIn(interaction, user.sub, amr)
@@ -186,29 +159,22 @@ export async function takePasskey(interaction: InteractionContext): Promise<void
 }
 
 /** Between the password and the client, where a second factor has to be. */
-function enrolPlace(interaction: InteractionContext): EnrolPlace {
-  const { context, request, response, details } = interaction
+function requiredPlace(interaction: InteractionContext): EnrolPlace {
+  const { context } = interaction
   return {
-    context,
-    request,
-    response,
+    ...enrolPlace(interaction),
     passedAt: passedAt(interaction),
-    place: details.uid,
-    target: (step) => formTarget(interaction, step),
-    cancel: formTarget(interaction, 'deny'),
-    send: (status, page) => sendInteractionPage(interaction, status, page),
-    done: async (user, amr, codes) => {
-      keepDevice(context, response, context.signIn.deviceKeyFor(user))
-      await finishSignIn(interaction, user.sub, amr, codes)
-    },
+    ways: (user) => requiredWays(context, user),
+    page: (user, offer) => requiredPage(context, user, offer, formTarget(interaction, 'deny')),
   }
 }
 
-/** Carries out a form of that; one that comes too late begins with the password again. */
+/** Carries out a form that adds a factor; one that comes too late begins with the sign-in again. */
 export function enrolStep(step: EnrolStep): (interaction: InteractionContext) => Promise<void> {
   return async (interaction) => {
-    if (!(await takeEnrolment(enrolPlace(interaction), step)))
-      redirect(interaction.response, interactionPath(interaction.details.uid))
+    const places = [requiredPlace(interaction), unmetPlace(interaction)]
+    for (const place of places) if (await takeEnrolment(place, step)) return
+    redirect(interaction.response, interactionPath(interaction.details.uid))
   }
 }
 

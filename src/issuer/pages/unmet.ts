@@ -1,8 +1,8 @@
 import { type FormTarget, form } from './form.ts'
-import { html } from './html.ts'
+import { type Html, html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
-import { type PasskeyForm, passkeyForm } from './passkey.ts'
+import { type PasskeyForm, passkeyForm, withoutPasskey } from './passkey.ts'
 import { headingWords } from './words.ts'
 
 interface UnmetModel extends PageFrame {
@@ -13,8 +13,13 @@ interface UnmetModel extends PageFrame {
   readonly switchAccount: FormTarget
   /** Asks for the sign-in once more, when the account has got what it lacks. */
   readonly again: FormTarget
-  /** Whether the person may add what is missing under their account. */
-  readonly enrols: boolean
+  /** Makes a passkey; undefined: that can't be had, or would not do. */
+  readonly passkey: PasskeyForm | undefined
+  /** Leads to where an app is added; undefined: that can't be had, or would not do. */
+  readonly app: FormTarget | undefined
+  /** Whether the person may add what is missing under their account, after a fresh sign-in. */
+  readonly elsewhere: boolean
+  readonly problem: string | undefined
 }
 
 interface MustEnrolModel extends PageFrame {
@@ -28,22 +33,39 @@ interface MustEnrolModel extends PageFrame {
   readonly cancel: FormTarget | undefined
 }
 
+const STRONGER = 'A stronger sign-in is needed'
+const NO_PASSKEY_HERE = 'This browser can’t make passkeys, or runs no scripts here.'
+
 /** Says that the account can't sign in the way that is asked for, what would change that, and the way back to the client. */
 export function unmetPage(model: UnmetModel): string {
-  const advice = model.enrols
-    ? html`<p>Add an authenticator app under <a href="/account">your account</a>, then go on here.</p>`
-    : html`<p>Whoever runs this service can help you to a second way to sign in.</p>`
+  const { problem } = model
   return pageDocument(
     model,
-    'A stronger sign-in is needed',
-    html`<h1>${headingWords('A stronger sign-in is needed')}</h1>
+    problem === undefined ? STRONGER : `Problem: ${STRONGER}`,
+    html`<h1>${headingWords(STRONGER)}</h1>
 ${accountLine(model.account, model.switchAccount)}
-<p>${clientNamed(model.client)} asks for something that a password alone does not open, and your account has no second way to show that it is you.</p>
-${advice}
-<hr class="tear">
-${form(model.again, html`<div class="actions"><button class="button primary" type="submit">I have added it, go on</button></div>`)}
+<p>${clientNamed(model.client)} asks for a stronger sign-in than your account has a way for.</p>
+${problem !== undefined && problemNotice(problem)}
+${model.app !== undefined || model.passkey !== undefined ? additions(model) : advice(model)}
 ${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}`,
   )
+}
+
+function additions({ app, passkey }: UnmetModel): Html {
+  return html`<p>Add ${app === undefined ? 'a passkey' : 'a second factor'} now, then you go on.</p>
+${passkey && app === undefined && withoutPasskey(NO_PASSKEY_HERE)}
+${passkey && passkeyForm(passkey, 'Make a passkey')}
+${app && form(app, html`<div class="actions"><button class="button" type="submit">Add an authenticator app</button></div>`, 'form after')}`
+}
+
+function advice({ elsewhere, again }: UnmetModel): Html {
+  return html`${
+    elsewhere
+      ? html`<p>Add a second factor under <a href="/account">your account</a>, then go on here.</p>`
+      : html`<p>Whoever runs this service can help you to a second way to sign in.</p>`
+  }
+<hr class="tear">
+${form(again, html`<div class="actions"><button class="button primary" type="submit">I have added it, go on</button></div>`)}`
 }
 
 /** Where somebody who must have a second factor adds the first one: nothing else is open before. */

@@ -8,6 +8,9 @@ export interface WaysSettings {
   readonly providers: readonly { readonly issuer: string }[]
 }
 
+/** How long a sign-in is good for what changes the ways in, seconds. */
+export const FRESH_SECONDS = 600
+
 /** Ways to sign in that an account has and that can be used now. */
 interface Ways {
   readonly password: boolean
