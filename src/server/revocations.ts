@@ -76,9 +76,10 @@ export function createRevocations(options: RevocationsOptions): Revocations {
         for (let more = true; more; ) {
           const page = await reader.read(options.now() / 1_000)
           owed.putBack ||= page.rewound
+          // The reader doesn't give them twice, and the next step may fail.
+          add(page.entries)
           if (owed.putBack) options.onRewound?.(await store.putBack(table.entries()))
           owed.putBack = false
-          add(page.entries)
           knowledge.learn(askedAt, page)
           more = page.more
         }

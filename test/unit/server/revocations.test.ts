@@ -123,6 +123,27 @@ describe('revocations in memory', () => {
     revocations.close()
   })
 
+  it('what is read beside a store that goes away amid being put right is known all the same', async () => {
+    const entries = [entry(1, 'other')]
+    const { store, state } = storeWith(entries)
+    const { revocations, rewound } = clocked()
+    await revocations.follow(store)
+    const { putBack } = store
+    store.putBack = () => Promise.reject(new Error('the database does not answer'))
+    state.epoch = 'two'
+    entries.push(entry(2, 'one'))
+    state.listener()
+    await settled()
+    assert.equal(revocations.isRevoked(token), true)
+    assert.deepEqual(rewound, [])
+    store.putBack = putBack
+    state.listener()
+    await settled()
+    assert.equal(revocations.isRevoked(token), true)
+    assert.deepEqual(rewound, [0])
+    revocations.close()
+  })
+
   it('a clock that was set back behind what is forgotten already is told, and no token is taken meanwhile', async () => {
     const { store, state } = storeWith([])
     state.sweptAt = 1_000
