@@ -104,6 +104,32 @@ async function insist(work: () => Promise<unknown>): Promise<void> {
   await until(done, 'an act is answered', 30_000)
 }
 
+/** Again while the database is away: a connection that was lost while it lay idle shows at the next request. */
+async function answered(work: () => Promise<TokenAnswer>): Promise<TokenAnswer> {
+  let answer = await work()
+  const done = async (): Promise<boolean> => {
+    if (answer.status !== 503) return true
+    answer = await work()
+    return false
+  }
+  await until(done, 'a request is answered', 10_000)
+  return answer
+}
+
+/** A code of a sign-in, begun anew where the database was away. */
+async function codeFor(person: Person): ReturnType<SeveralInstances['code']> {
+  const got: Awaited<ReturnType<SeveralInstances['code']>>[] = []
+  const done = async (): Promise<boolean> => {
+    const code = await several.code(person).catch(() => undefined)
+    if (code !== undefined) got.push(code)
+    return code !== undefined
+  }
+  await until(done, 'a sign-in gives a code', 10_000)
+  const [code] = got
+  if (code === undefined) throw new TypeError('no code')
+  return code
+}
+
 type Answers = readonly (TokenAnswer | undefined)[]
 
 const good = (answers: Answers): readonly TokenAnswer['body'][] =>
@@ -126,10 +152,11 @@ interface Tried {
 
 /** One family and one code: refreshes, redemptions, an act and a fault, each at a moment that chance says. */
 async function schedule(person: Person, ending: Ending, fault: Fault, chance: () => number): Promise<Tried> {
-  const given = await several.redeem(a.url, await several.code(person))
+  const code = await codeFor(person)
+  const given = await answered(() => several.redeem(a.url, code))
   assert.equal(given.status, 200, JSON.stringify(given.body))
   const first = given.body
-  const attempt = await several.code(person)
+  const attempt = await codeFor(person)
   const gid = String(claimsOf(first.access_token).gid)
   const some = (work: (url: string) => Promise<TokenAnswer>): Promise<Answers> =>
     Promise.all(
@@ -165,7 +192,7 @@ async function round(person: Person, chance: () => number): Promise<string> {
   assert.ok(redeemed.length <= 1, `${said}: a code was used twice`)
   if (ending === 'nothing') await goesOn({ family: [first, ...refreshed], redeemed }, begun, said)
   else await hasEnded(ending, { family: [first, ...refreshed], redeemed }, said)
-  const again = good([await several.redeem(b.url, attempt)])
+  const again = good([await answered(() => several.redeem(b.url, attempt))])
   assert.ok(redeemed.length + again.length <= 1, `${said}: a code was used twice`)
   if (ending === 'person' || ending === 'client of the person')
     assert.equal(again.length, 0, `${said}: a code outlived`)
@@ -181,10 +208,10 @@ async function goesOn({ family }: Had, begun: number, said: string): Promise<voi
   for (const { url } of [a, b])
     await until(async () => (await look(url, family.at(-1)?.access_token ?? '')) === '200', `${said}: taken at ${url}`)
   if (performance.now() - begun > REPEATED_MS) return
-  const repeated = await several.refresh(b.url, first?.refresh_token)
+  const repeated = await answered(() => several.refresh(b.url, first?.refresh_token))
   assert.equal(repeated.status, 200, `${said}: the repeat got ${JSON.stringify(repeated.body)}`)
   assert.equal(distinct([...refreshed, repeated.body]), 1, `${said}: the repeat got another refresh token`)
-  const next = await several.refresh(a.url, repeated.body.refresh_token)
+  const next = await answered(() => several.refresh(a.url, repeated.body.refresh_token))
   assert.equal(next.status, 200, `${said}: its successor got ${JSON.stringify(next.body)}`)
 }
 
@@ -198,7 +225,7 @@ async function hasEnded(ending: Ending, { family, redeemed }: Had, said: string)
   }
   if (ending === 'group') return
   for (const { refresh_token: token } of ended) {
-    const { body } = await several.refresh(b.url, token)
+    const { body } = await answered(() => several.refresh(b.url, token))
     assert.equal(body.error, 'invalid_grant', `${said}: a refresh token outlived the act`)
   }
 }
