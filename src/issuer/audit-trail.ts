@@ -92,9 +92,10 @@ function isStrangers(event: string, detail: Detail): boolean {
   return detail.by === undefined && (STRANGERS.has(event) || event.endsWith('.refused'))
 }
 
-function kindOf(event: string, { client, sub, username, error, status, provider, reason, address }: Detail): string {
+function kindOf(event: string, detail: Detail): string {
+  const { client, sub, username, error, status, provider, reason, factor, fault, address } = detail
   const from = typeof address === 'string' ? addressGroup(address).wide : ''
-  return JSON.stringify([event, client, sub, username, error, status, provider, reason, from])
+  return JSON.stringify([event, client, sub, username, error, status, provider, reason, factor, fault, from])
 }
 
 function clipped(detail: Detail): Detail {

@@ -13,6 +13,7 @@ import { instanceFacts, startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
 import { type IssuerState, openIssuerState, type StateSurroundings } from './issuer-state.ts'
 import { createLastUse, type LastUse } from './last-use.ts'
+import { noticeSender } from './mail/notice-mail.ts'
 import { mountIssuer } from './mount-issuer.ts'
 import type { Revocations } from './revocations.ts'
 import type { StoreClock } from './store-clock.ts'
@@ -83,7 +84,7 @@ export async function openOwnIssuerLink(
   options: IssuerLinkOptions,
   closing: Closing,
 ): Promise<IssuerLink> {
-  const { now, onEvent, meter } = options
+  const { now, meter } = options
   const staleAfterMs = staleAfter(options)
   const waiting: (() => void)[] = []
   const onAvailability = (): void => {
@@ -104,7 +105,7 @@ export async function openOwnIssuerLink(
   const issuer = await mountIssuer(config, {
     store: memory.store,
     now: memory.clock?.now ?? now,
-    onEvent,
+    onEvent: withNotices(options, memory.store, closing),
     meter,
     hasRoom: memory.health?.hasRoom,
     cannotIssue: memory.clock?.fault,
@@ -149,6 +150,21 @@ export async function openOwnIssuerLink(
     facts: () => instanceFacts(options.current()),
     feed,
     following,
+  }
+}
+
+/** What happens at the issuer is told to the log, and where it is about the ways in to an account to its person. */
+function withNotices(
+  { onEvent, log, now, current }: IssuerLinkOptions,
+  store: Store | undefined,
+  closing: Closing,
+): IssuerLinkOptions['onEvent'] {
+  if (store === undefined) return onEvent
+  const notices = noticeSender({ store, settings: current, log, now })
+  closing.add(() => notices.settled())
+  return (event) => {
+    onEvent(event)
+    notices.note(event)
   }
 }
 

@@ -10,6 +10,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'login.failure': 'Somebody tried to sign in with a wrong password',
   'login.throttled': 'There were too many tries to sign in',
   'recovery_code.used': 'You signed in with a recovery code',
+  'passkey.counter_regressed': 'A passkey was refused: it says that it was copied. Remove it, and make another one',
   'admin.signed_in': 'You signed in to the administration',
   'admin.signed_out': 'You signed out of the administration',
   'admin.refused': 'You were refused at the administration',
@@ -30,7 +31,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'recovery_codes.made': 'New recovery codes were made',
   'user.password_changed': 'Your password was changed',
   'link.made': 'A link for you was made',
-  'link.used': 'A link was used to set your password',
+  'link.used': 'A link was used to set a way to sign in',
   'link.voided': 'A link for you was taken back',
   'link.expired': 'A link for you became too old',
   'user.added': 'Your account was made',
@@ -44,10 +45,17 @@ const WORDS: Readonly<Record<string, string>> = {
   'federation.account_created': 'Your account was made by a sign-in at a provider',
 }
 
+/** What was tried beside the password. */
+const REFUSED_FACTORS: Readonly<Record<string, string>> = {
+  code: 'Somebody who typed your password was refused for a wrong code. If that wasn’t you, change your password',
+  passkey: 'A passkey of yours was refused at a sign-in',
+}
+
 const WARNING: ReadonlySet<string> = new Set([
   'login.failure',
   'login.throttled',
   'recovery_code.used',
+  'passkey.counter_regressed',
   'refresh.repeated',
   'session.disowned',
   'link.used',
@@ -61,19 +69,23 @@ export async function pageEvents({ context, session }: SignedInRequest): Promise
 }
 
 function pageEvent({ event, at, detail }: AuditRecord, sub: string): PageEvent {
-  const { client, count, by, name, resource, origin, address, everywhere } = detail
+  const { client, count, by, name, resource, origin, address } = detail
   const about = [client, name, origin ?? resource].filter((each) => typeof each === 'string').join(', ')
   const times = typeof count === 'number' ? ` (${count + 1} times)` : ''
   const other =
     typeof by === 'string' && by !== sub && !OWN_WAYS.has(by) && BY_OTHERS.has(event) ? ' by an administrator' : ''
-  const words =
-    everywhere === true ? 'You were signed out everywhere' : (WORDS[event] ?? event.replaceAll(/[._]/g, ' '))
   return {
-    text: `${words}${other}${about === '' ? '' : `: ${about}`}${times}`,
+    text: `${wordsOf(event, detail)}${other}${about === '' ? '' : `: ${about}`}${times}`,
     address: typeof address === 'string' ? address : undefined,
     at,
     warns: WARNING.has(event),
   }
+}
+
+function wordsOf(event: string, { everywhere, factor }: AuditRecord['detail']): string {
+  if (everywhere === true) return 'You were signed out everywhere'
+  const refused = event === 'login.failure' && typeof factor === 'string' ? REFUSED_FACTORS[factor] : undefined
+  return refused ?? WORDS[event] ?? event.replaceAll(/[._]/g, ' ')
 }
 
 /** Who acts for the person, where it isn't said who that is. */
