@@ -161,7 +161,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     trustedProxies: checked.trusted_proxies,
     store: assembleStore(checked.store, beside),
     instance: checked.instance ?? machineName(),
-    staleRevocations: { afterSeconds: checked.stale_after, action: onStale(checked) },
+    staleRevocations: { afterSeconds: checked.stale_after ?? usualStaleAfter(checked), action: onStale(checked) },
     dpopReplay: checked.dpop_replay,
     shutdown: { delayMs: checked.shutdown.delay, graceMs: checked.shutdown.grace },
     audit: { keepSeconds: checked.audit.keep },
@@ -185,6 +185,16 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     routeLines,
     secrets,
   })
+}
+
+const USUAL_STALE_SECONDS = 15
+/** As {@link parseStaleAfter} has it: signs of life come every second. */
+const FEWEST_STALE_SECONDS = 5
+
+/** Tokens that live for less are not to be waited for so long. */
+function usualStaleAfter({ issuer }: CheckedFile): number {
+  const tokenSeconds = issuer !== false && 'access_token_ttl' in issuer ? issuer.access_token_ttl : USUAL_STALE_SECONDS
+  return Math.max(FEWEST_STALE_SECONDS, Math.min(USUAL_STALE_SECONDS, tokenSeconds))
 }
 
 /** The key may stand at the top or, as in earlier files, at the issuer that is followed. */

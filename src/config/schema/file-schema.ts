@@ -241,9 +241,9 @@ export const FILE = z
     store: STORE.prefault('sqlite:./data/audgate.db'),
     instance: textLeaf('Name of this process in logs, metrics and `audgate instances`.', parseInstance).optional(),
     stale_after: textLeaf(
-      'How old the knowledge of revocations may be, end to end; 5s to 5m.',
+      'How old the knowledge of revocations may be, end to end; 5s to 5m, never above `issuer.access_token_ttl`. Default: 15s.',
       parseStaleAfter,
-    ).prefault('15s'),
+    ).optional(),
     on_stale_revocations: wordLeaf('What becomes of tokens when it is older.', ['refuse', 'allow']).optional(),
     dpop_replay: wordLeaf('Whether a DPoP proof counts once at each instance, or once in all.', [
       'instance',

@@ -30,7 +30,9 @@ export function parseStore(text: string): Parsed<StoreAddress> {
 function parsePostgres(text: string): Parsed<StoreAddress> {
   const [, credentials = '', places = '', name = ''] =
     /^postgres(?:ql)?:\/\/([^@/]*)@([^/@]*)\/([^/?#]*)$/.exec(text) ?? []
-  if (credentials.includes(':')) return faulty('must not hold the password: it goes into AUDGATE_STORE_PASSWORD')
+  // One that is not encoded may hold what would end the user or the host.
+  if (/^postgres(?:ql)?:\/\/[^@]*:.*@/.test(text))
+    return faulty('must not hold the password: it goes into AUDGATE_STORE_PASSWORD')
   const [user, database] = [decoded(credentials), decoded(name)]
   if (user === '' || database === '' || places === '') return faulty(FORM)
   const hosts = places.split(',').map(parsePlace)
