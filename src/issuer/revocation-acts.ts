@@ -12,7 +12,7 @@ import {
   TOLERANCE_SECONDS,
   whole,
 } from './acting.ts'
-import { APP_PASSWORD_CLIENT } from './clients/reserved.ts'
+import { APP_PASSWORD_CLIENT, BROWSER_CLIENT } from './clients/reserved.ts'
 import { type ProviderActs, providerActs } from './provider-acts.ts'
 
 interface ActOptions {
@@ -151,12 +151,12 @@ function userActs(
       })),
     signOutBrowser: (sub, issuerSession, by) =>
       acting((stamp) => ({
-        endBrowserSessions: [{ issuerSession, revokeTokens: stamp }],
+        endBrowserSessions: [{ issuerSession, sub, clientId: BROWSER_CLIENT, revokeTokens: stamp }],
         audit: line('session.ended', { sub, by }),
       })),
     disownSession: (sub, issuerSession, passwordDue, by) =>
       acting((stamp) => ({
-        endBrowserSessions: [{ issuerSession, withAuthorizations: true, revokeTokens: stamp }],
+        endBrowserSessions: [{ issuerSession, sub, withAuthorizations: true, revokeTokens: stamp }],
         ...(passwordDue ? { passwordDue: { sub, at: Math.floor(stamp.notBeforeMs / 1000) } } : {}),
         audit: line('session.disowned', { sub, by }),
       })),

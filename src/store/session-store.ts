@@ -108,7 +108,7 @@ export interface SessionStore {
   }): Promise<readonly BrowserSessionRecord[]>
   /** Its idle end is counted from `movedAt` on, should that be later. */
   moveBrowserSession(id: string, movedAt: number, expiresAt: number): Promise<void>
-  /** Sessions that were opened under one session of the issuer go on under another. */
+  /** What was opened, or authorized, under one session of the issuer goes on under another. */
   moveIssuerSession(from: string, to: string): Promise<void>
 
   /** 'too_many': the person has `most` of them. */
@@ -130,6 +130,10 @@ interface EndedTokens {
 interface EndBrowserSessions {
   /** Its lookup key. */
   readonly issuerSession: string
+  /** Whose it is: a session that is just being opened comes wholly before the act, or after it. */
+  readonly sub?: string
+  /** What this client was given in it ends, though no browser session was opened with it yet. */
+  readonly clientId?: string
   /** Whatever was authorized in it ends too, app passwords that were made in it as well. */
   readonly withAuthorizations?: true
   readonly revokeTokens: EndedTokens

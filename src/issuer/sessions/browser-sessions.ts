@@ -63,8 +63,28 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
   const { context } = parts
   const opening = readOpening(parts, question.opening)
   if (opening === undefined) return { kind: 'failed', detail: 'the sign-in took too long' }
-  const { gid, sub, resource, scopes, origin, issuerSession } = opening
+  const { gid, sub, resource, origin } = opening
   const now = seconds(context)
+  // An act of revocation comes before all of it and has taken the grant away, or after it and finds the session.
+  const opened = await context.store.unit(
+    async () => {
+      await context.store.hold({ gid, sub, clientId: BROWSER_CLIENT })
+      const stands = (await context.store.model('Grant', opening.grantId)) !== undefined
+      return stands ? put(parts, question, opening, now) : undefined
+    },
+    (result) => result !== undefined,
+  )
+  if (opened === undefined) return { kind: 'failed', detail: 'the authorization has ended' }
+  for (const replaced of opened.ended) await context.acts.revokeAuthorization(replaced, 'browser')
+  await context.record('session.opened', { sub, origin, resource, gid })
+  const { id, generation, createdAt } = opened.session
+  const maxAgeSeconds = createdAt + context.settings().sessions.max - now
+  return { kind: 'opened', id: cookieId(parts, id, generation), maxAgeSeconds }
+}
+
+async function put(parts: SessionParts, question: OpenQuestion, opening: Opening, now: number) {
+  const { context } = parts
+  const { gid, sub, resource, scopes, origin, issuerSession } = opening
   const label = [deviceLabel(question.userAgent), new URL(origin).host].filter((part) => part !== '').join(' at ')
   const times = { createdAt: now, lastUsedAt: now, ended: false }
   await context.store.putAuthorization({
@@ -75,13 +95,8 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
     label,
     ...times,
   })
-  // An act of revocation takes the grant away. One that comes from now on finds the authorization.
-  if ((await context.store.model('Grant', opening.grantId)) === undefined) {
-    await context.acts.revokeAuthorization(gid, sub)
-    return { kind: 'failed', detail: 'the authorization has ended' }
-  }
   const { idle, max } = context.settings().sessions
-  const { session, ended } = await context.store.openBrowserSession({
+  return context.store.openBrowserSession({
     ...{ presented: question.idHash, browser: opening.browser, origin, sub, now, expiresAt: now + Math.min(idle, max) },
     issuerSession: lookupKey(issuerSession),
     resource: held(opening),
@@ -90,10 +105,6 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
     newId: randomBytes(16).toString('base64url'),
     hashOf: (id, generation) => lookupKey(cookieId(parts, id, generation)),
   })
-  for (const replaced of ended) await context.acts.revokeAuthorization(replaced, 'browser')
-  await context.record('session.opened', { sub, origin, resource, gid })
-  const maxAgeSeconds = session.createdAt + max - now
-  return { kind: 'opened', id: cookieId(parts, session.id, session.generation), maxAgeSeconds }
 }
 
 /** 256 bits that only who has the master key can make from the record. */

@@ -38,9 +38,11 @@ export function browserSessionQueries(database: Database): BrowserSessions {
       const sql = 'UPDATE browser_sessions SET moved_at = ?, expires_at = ? WHERE id = ? AND moved_at < ?'
       await database.run(sql, movedAt, expiresAt, id, movedAt)
     },
-    moveIssuerSession: async (from, to) => {
-      await database.run('UPDATE browser_sessions SET issuer_session = ? WHERE issuer_session = ?', to, from)
-    },
+    moveIssuerSession: (from, to) =>
+      database.write(async (queries) => {
+        for (const table of ['browser_sessions', 'session_authorizations'])
+          await queries.run(`UPDATE ${table} SET issuer_session = ? WHERE issuer_session = ?`, to, from)
+      }),
   }
 }
 

@@ -42,6 +42,7 @@ export function locksOfAct(act: Omit<RevocationAct, 'audit'>): readonly (readonl
     else if (gid !== undefined) gids.add(family(gid))
   }
   for (const { sub } of [...act.endSessions, ...(act.endProviderSignIns ?? [])]) people.add(person(sub))
+  for (const { sub } of act.endBrowserSessions ?? []) if (sub !== undefined) people.add(person(sub))
   if (act.setUser !== undefined) people.add(person(act.setUser.sub))
   if (act.passwordDue !== undefined) people.add(person(act.passwordDue.sub))
   if (act.setClient !== undefined) clients.add(client(act.setClient.id))

@@ -185,9 +185,12 @@ async function endProviderSignIn(
 /** With the session of the issuer that they were opened under. */
 async function endBrowserSessions(
   queries: Queries,
-  { issuerSession, withAuthorizations, revokeTokens }: NonNullable<RevocationAct['endBrowserSessions']>[number],
+  ended: NonNullable<RevocationAct['endBrowserSessions']>[number],
 ): Promise<readonly NewRevocation[]> {
-  const given = withAuthorizations ? await endGivenIn(queries, issuerSession, revokeTokens) : []
+  const { issuerSession, withAuthorizations, revokeTokens } = ended
+  const given = withAuthorizations
+    ? await endGivenIn(queries, issuerSession, revokeTokens)
+    : await endWaiting(queries, ended)
   await queries.run('UPDATE session_facts SET ended = 1 WHERE issuer_session = ?', issuerSession)
   await queries.run(`DELETE FROM models WHERE model = 'Session' AND uid_key = ?`, issuerSession)
   const rows = await queries.all('SELECT id FROM browser_sessions WHERE issuer_session = ?', issuerSession)
@@ -200,6 +203,29 @@ async function endBrowserSessions(
     await queries.run('DELETE FROM models WHERE gid = ?', gid)
   }
   return [...given, ...gids.map((gid) => ({ kind: 'gid' as const, key: gid, ...revokeTokens }))]
+}
+
+/** What was given in a session and nobody has taken up yet: codes, and what `clientId` has not opened a browser session with. */
+async function endWaiting(
+  queries: Queries,
+  { issuerSession, clientId, revokeTokens }: NonNullable<RevocationAct['endBrowserSessions']>[number],
+): Promise<readonly NewRevocation[]> {
+  const entries: NewRevocation[] = []
+  for (const gid of await gidsOfSession(queries, issuerSession)) {
+    await queries.run("DELETE FROM models WHERE model = 'AuthorizationCode' AND gid = ? AND consumed_at IS NULL", gid)
+    if (clientId === undefined || !(await waitsFor(queries, gid, clientId))) continue
+    await endAuthorizations(queries, { gid })
+    entries.push({ kind: 'gid', key: gid, ...revokeTokens })
+  }
+  return entries
+}
+
+/** Whether the client was given it and has not opened a browser session with it. */
+async function waitsFor(queries: Queries, gid: string, clientId: string): Promise<boolean> {
+  const sql = `SELECT gid FROM models WHERE gid = ? AND client_id = ?
+    UNION SELECT gid FROM authorizations WHERE gid = ? AND client_id = ? AND ended = 0`
+  if ((await queries.get(sql, gid, clientId, gid, clientId)) === undefined) return false
+  return (await queries.get('SELECT gid FROM browser_session_resources WHERE gid = ?', gid)) === undefined
 }
 
 /** What was authorized in a session, wherever it is used, and what was about to be. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { Secret, TOTP } from 'otpauth'
-import type { ResourceIdentifier, Scope } from '../../../src/core/resource.ts'
-import { keepAdminClient } from '../../../src/issuer/clients/admin-client.ts'
+import type { ResourceIdentifier, Scope } from '../../../../src/core/resource.ts'
+import { keepAdminClient } from '../../../../src/issuer/clients/admin-client.ts'
 import {
   type AuthorizeOptions,
   askToken,
@@ -14,9 +14,9 @@ import {
   Person,
   post,
   redeem,
-} from '../../support/issuer/browser-less-person.ts'
-import { type IssuerUnderTest, PASSWORD, startIssuer } from '../../support/issuer/issuer-under-test.ts'
-import { press } from '../../support/issuer/passkey-person.ts'
+} from '../../../support/issuer/browser-less-person.ts'
+import { type IssuerUnderTest, PASSWORD, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
+import { press } from '../../../support/issuer/passkey-person.ts'
 
 const redirectUri = 'http://127.0.0.1:7001/cb'
 const options: AuthorizeOptions = { clientId: 'print', redirectUri, scope: 'photos:read' }
