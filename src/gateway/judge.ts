@@ -9,7 +9,13 @@ import { matchesPattern } from '../core/paths/pattern.ts'
 import { ADMIN_PATH, BROWSER_PATH, isWithin, relativeTo, reservation } from '../core/paths/router.ts'
 import { allowedMethods, isPublic } from '../core/paths/rule-match.ts'
 import { parseTarget, type Target } from '../core/paths/target.ts'
-import { mayHoldTicket, readTicket, type TicketTarget, withoutTicket } from '../core/paths/ticket-url.ts'
+import {
+  mayHoldTicket,
+  readTicket,
+  type TicketTarget,
+  withoutTicket,
+  withoutTicketInQuery,
+} from '../core/paths/ticket-url.ts'
 import { upstreamTarget } from '../core/paths/upstream-target.ts'
 import type { Route, Upstream } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
@@ -60,7 +66,7 @@ export function routeRequest(policy: Policy, head: RequestHead): Routing {
   const long = pathFault(target)
   if (long !== undefined) return { kind: 'deny', denial: long, client }
   const ticket = mayHoldTicket(target) ? ticketAt(policy, host, target) : undefined
-  const parsed = parseTarget(ticket === undefined ? target : withoutTicket(target))
+  const parsed = parseTarget(ticket === undefined ? withoutTicketInQuery(target) : withoutTicket(target))
   if (!parsed.ok) return { kind: 'deny', denial: denial(parsed.reason, parsed.detail), client }
   return place(policy, host, parsed.target, client, ticket)
 }

@@ -75,6 +75,10 @@ const FIXED: Readonly<Record<string, Disposition>> = {
   if: 'if',
   accept_encoding: 'accept_encoding',
   referer: 'referer',
+  // The page's address as other fields tell it (HTML, "hyperlink auditing"; htmx).
+  ping_from: 'referer',
+  ping_to: 'referer',
+  hx_current_url: 'referer',
 }
 
 // Fields that keep their meaning under exactly one spelling; `Accept_Encoding` would be a second one to a CGI program.

@@ -7,6 +7,7 @@ import type { Upstream } from '../route.ts'
 import { sameAuthority } from './client-reference.ts'
 import { type Router, reservation } from './router.ts'
 import { parseTarget, type Target } from './target.ts'
+import { withoutTicketInQuery } from './ticket-url.ts'
 import { upstreamHost, upstreamTarget } from './upstream-target.ts'
 
 /**
@@ -111,7 +112,8 @@ function judgeReference(input: DestinationInput, reference: string): string | De
       `a destination must lie on the host that the request went to, ${input.client.host}`,
     )
   }
-  const parsed = parseTarget(scheme === undefined ? reference : rest.startsWith('/') ? rest : `/${rest}`)
+  const target = scheme === undefined ? reference : rest.startsWith('/') ? rest : `/${rest}`
+  const parsed = parseTarget(withoutTicketInQuery(target))
   if (!parsed.ok) return denial(parsed.reason, `in a destination: ${parsed.detail}`)
   return judgeTarget(input, parsed.target) ?? inUpstreamTerms(input, parsed.target)
 }

@@ -56,6 +56,36 @@ describe('tickets', () => {
     assert.ok(!JSON.stringify(box.gateway.log).includes(value))
     assert.equal(box.arrived.findLast(({ url }) => url.includes('more'))?.url, '/seen?more=1')
   })
+  it('The upstream and the log see no ticket whose name or prefix is spelled otherwise, and a good cookie saves no bad one', async () => {
+    const { box } = shared
+    const { password } = await appPassword(box, 'photos', ['photos:read'])
+    const { query_url: query } = await ticketBy(box, { path: '/seen' }, password)
+    const value = new URL(query).searchParams.get('audgate_ticket') ?? ''
+    const at = (parameter: string) => `${box.photos}/seen?${parameter}`
+    const jar = new Jar()
+    await jar.signIn(`${box.photos}/`)
+    for (const name of ['audgate%5Fticket', 'audgate%5fticket', '%61udgate_ticket']) {
+      assert.equal((await get(at(`${name}=${value}`), {})).status, 200, name)
+      assert.equal((await jar.send(at(`${name}=x`), {})).status, 401, name)
+      assert.equal((await get(at(`${name}=${value}&audgate_ticket=${value}`), {})).status, 400, name)
+    }
+    for (const name of [
+      'Audgate_Ticket',
+      'audgate%255Fticket',
+      'audgate.ticket',
+      '+audgate_ticket',
+      'a=1;audgate_ticket',
+    ]) {
+      await jar.send(at(`${name}=${value}`), { headers: { referer: at(`${name}=${value}`) } })
+      await get(`${box.photos}/public/x?${name}=${value}`, { 'hx-current-url': at(`${name}=${value}`) })
+    }
+    const inPath = `${box.photos}/%2eaudgate/t/${value}/seen`
+    assert.equal((await get(inPath, {})).status, 400)
+    await jar.send(`${box.photos}/seen?from=${encodeURIComponent(query)}`, { headers: { referer: inPath } })
+    assert.ok(box.arrived.length > 10)
+    assert.ok(!JSON.stringify(box.arrived).includes(value))
+    assert.ok(!JSON.stringify(box.gateway.log).includes(value))
+  })
   it('Answers carry `private`, and references lead on below a folder’s ticket', async () => {
     const box = await startBrowserGateway({
       answer: ({ url }) =>

@@ -55,6 +55,7 @@ describe('Destination', () => {
   it('reaches the upstream in its own terms, with strip_path', () => {
     assert.equal(destination('/files/b%20c?x'), 'http://127.0.0.1:2283/b%20c?x')
     assert.equal(destination('https://gate.example.com:8443/files/b'), 'http://127.0.0.1:2283/b')
+    assert.equal(destination('/files/b?audgate%5Fticket=x&c=1'), 'http://127.0.0.1:2283/b?c=1')
     assert.equal(destination('HTTP://GATE.example.com:8443/files'), 'http://127.0.0.1:2283/')
   })
   it('and without', () => {
