@@ -50,17 +50,29 @@ const THEIRS = 'on this route Authorization is the server’s own: send this cre
 /** The password of `Basic` credentials; undefined for what is none (RFC 7617 §2). */
 export function basicPassword(value: string): string | undefined {
   const [, encoded = ''] = /^basic +(\S+)$/i.exec(value) ?? []
-  const digits = encoded.replace(/=+$/, '')
-  if (!BASE64.test(encoded) || digits.length % 4 === 1) return undefined
-  const text = atob(digits)
-  const colon = text.indexOf(':')
-  return colon === -1 ? undefined : text.slice(colon + 1)
+  const text = BASE64.test(encoded) ? decoded(encoded) : undefined
+  const colon = text?.indexOf(':') ?? -1
+  return colon === -1 ? undefined : text?.slice(colon + 1)
 }
 
-/** Whether the value carries an app password, well-formed or not: such a value never goes upstream. */
+/**
+ * Whether the value carries an app password: as a password, well-formed or not, or a whole one wherever it stands, as a user name or under
+ * another scheme. Such a value never goes upstream.
+ */
 export function holdsAppPassword(value: string): boolean {
   const password = basicPassword(value) ?? /^bearer +(\S+)$/i.exec(value)?.[1]
-  return password?.startsWith(APP_PASSWORD_PREFIX) === true
+  if (password?.startsWith(APP_PASSWORD_PREFIX) === true || WHOLE_PASSWORD.test(value)) return true
+  return (value.match(MAYBE_BASE64) ?? []).some((run) => WHOLE_PASSWORD.test(decoded(run) ?? ''))
+}
+
+const WHOLE_PASSWORD = /agp_[A-Za-z0-9_-]{43}/
+/** Of either alphabet, and long enough. */
+const MAYBE_BASE64 = /[A-Za-z0-9+/_-]{63,}/g
+
+/** Base64 in either alphabet; undefined for what is none. */
+function decoded(text: string): string | undefined {
+  const digits = text.replace(/=+$/, '').replaceAll('-', '+').replaceAll('_', '/')
+  return digits.length % 4 === 1 ? undefined : atob(digits)
 }
 
 function readField(route: Terms, value: string, rawHeaders: readonly string[]): Presented {
@@ -102,8 +114,8 @@ function kindOf({ kind }: Presented): CredentialKind | undefined {
   return kind === 'app_password' || kind === 'foreign_password' ? 'app_password' : undefined
 }
 
-/** Whether a credential of ours stands where the upstream's own belongs: it would be handed on. */
-function isOurs({ access }: Terms, value: string): boolean {
+/** Whether a value is a credential of ours, which nobody behind a route may get: an app password, or a token that the route's resource takes. */
+export function isOurs({ access }: Pick<Route, 'access'>, value: string): boolean {
   if (holdsAppPassword(value)) return true
   const token = tokenScheme(value) === undefined ? basicPassword(value) : value.replace(/^\S+ +/, '')
   if (token === undefined || !COMPACT_JWS.test(token) || access.kind === 'public') return false

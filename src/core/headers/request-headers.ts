@@ -3,7 +3,7 @@ import type { Permit } from '../decide.ts'
 import { strippedPrefix } from '../paths/client-reference.ts'
 import { withoutTicket } from '../paths/ticket-url.ts'
 import { mayAnswerHrefs, upstreamHost } from '../paths/upstream-target.ts'
-import { holdsAppPassword } from '../presented.ts'
+import { isOurs } from '../presented.ts'
 import type { Route, Upstream } from '../route.ts'
 import { isConnectionBound } from './connection-auth.ts'
 import { cgiName } from './fields.ts'
@@ -150,7 +150,7 @@ function passing(
 
 /** A credential of ours stops here, whoever's the field is. */
 function passingAuthorization({ route, token }: Permit, value: string): string | undefined {
-  if (holdsAppPassword(value)) return undefined
+  if (isOurs(route, value)) return undefined
   if (route.authorization === 'upstream') return isConnectionBound(value) ? undefined : value
   return token === undefined && mayPass(value) ? value : undefined
 }

@@ -118,8 +118,15 @@ describe('a value that carries an app password', () => {
     [`bearer  ${KEY}`, true],
     [basic('x:agp_'), true],
     ['Basic agp_', false],
-    [`Digest ${KEY}`, false],
-    [basic(`${KEY}:x`), false],
+    ['Digest agp_', false],
+    [`Digest ${KEY}`, true],
+    [`Token token="${KEY}"`, true],
+    [basic(`${KEY}:x`), true],
+    [basic(`${KEY}:`), true],
+    [basic(KEY), true],
+    [`Basic\t${basic(`a:${KEY}`).slice(6)}`, true],
+    [`Basic ${Buffer.from(`ü?>:${KEY}`).toString('base64url')}`, true],
+    [basic(`a:${'A'.repeat(60)}`), false],
   ] as const)
     it(`${value}: ${holds}`, () => assert.equal(holdsAppPassword(value), holds))
 })

@@ -97,6 +97,31 @@ describe('app passwords', () => {
     await box.acts.revokeAppPassword(record.id, 'test')
     assert.equal(await ask(), 401)
   })
+  it('On a public path neither a token nor an app password goes on, though `Authorization` may be the upstream’s own', async () => {
+    for (const photos of ['authorization: upstream', 'authorization: gateway']) {
+      const box = await startBrowserGateway({ photos })
+      try {
+        const { password } = await appPassword(box, 'photos', ['photos:read'])
+        const claims = Buffer.from(JSON.stringify({ iss: box.publicUrl })).toString('base64url')
+        const token = `e30.${claims}.c2ln`
+        const fields = [
+          `Bearer ${token}`,
+          `DPoP ${token}`,
+          basic('x', token),
+          `Bearer ${password}`,
+          basic(password, ''),
+          `Token ${password}`,
+        ]
+        for (const authorization of fields) {
+          const { status, text } = await get(`${box.photos}/public/a`, { authorization })
+          assert.equal(status, 200)
+          assert.equal(JSON.parse(text).headers?.authorization, undefined, authorization)
+        }
+      } finally {
+        await box.close()
+      }
+    }
+  })
   it('`authorization: upstream`: the app’s field arrives byte for byte, its 401 comes back untouched', async () => {
     const box = await startBrowserGateway({
       photos: 'authorization: upstream',

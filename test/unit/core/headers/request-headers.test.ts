@@ -10,7 +10,7 @@ import {
 } from '../../../../src/core/headers/request-headers.ts'
 import { clientOf } from '../clients.ts'
 import { permitFor } from '../permits.ts'
-import { protectedBy, READ, rule, sampleRoute, sampleToken, sampleUpstream } from '../samples.ts'
+import { ISSUER, protectedBy, READ, rule, sampleRoute, sampleToken, sampleUpstream } from '../samples.ts'
 
 const elsewhere = sampleRoute({
   id: 'files',
@@ -182,6 +182,26 @@ describe("the caller's token stops here", () => {
       assert.deepEqual(seen(sent(['Authorization', value], onPublic), 'Authorization'), [], value)
     }
     assert.deepEqual(seen(sent(['Authorization', 'Basic x'], onPublic), 'Authorization'), ['Basic x'])
+  })
+  it('on public paths a token or an app password of ours stops, whatever scheme it comes under and whoever the field is', () => {
+    const claims = Buffer.from(JSON.stringify({ iss: ISSUER })).toString('base64url')
+    const others = Buffer.from(JSON.stringify({ iss: 'https://other.example' })).toString('base64url')
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+    const own = [basic(`any:e30.${claims}.c2ln`), basic(`agp_${'A'.repeat(43)}:`), `Token agp_${'A'.repeat(43)}`]
+    const route = sampleRoute({ access: photos.access, authorization: 'upstream' })
+    const theirs = { permit: permitFor(route, undefined, '/photos/share/x') }
+    for (const value of own)
+      assert.deepEqual(seen(sent(['Authorization', value], onPublic), 'Authorization'), [], value)
+    for (const value of [...own, `Bearer e30.${claims}.c2ln`, `DPoP e30.${claims}.c2ln`])
+      assert.deepEqual(seen(sent(['Authorization', value], theirs), 'Authorization'), [], value)
+    const foreign = basic(`any:e30.${others}.c2ln`)
+    assert.deepEqual(seen(sent(['Authorization', foreign], onPublic), 'Authorization'), [foreign])
+    const opaque = 'Bearer upstreams.own.token'
+    assert.deepEqual(seen(sent(['Authorization', opaque], theirs), 'Authorization'), [opaque])
+  })
+  it('a ticket stops in every field that tells the address of a page', () => {
+    for (const name of ['Referer', 'Ping-From', 'ping-to', 'HX-Current-URL'])
+      assert.deepEqual(seen(sent([name, 'http://h/a?audgate%5Fticket=x&b']), name), ['http://h/a?b'])
   })
   it('and so does a DPoP proof', () => assert.deepEqual(seen(sent(['DPoP', 'p'], onPublic), 'DPoP'), []))
 })
