@@ -67,11 +67,12 @@ export class RevocationTable {
     sub_client: new Map(),
     sub_group: new Map(),
   }
-  /**
-   * Another one with every entry that is added: only those can turn an earlier no into a yes. Tokens that were found not to be revoked keep
-   * it, so that thousands of entries cost a known token one look.
-   */
   #state: object = {}
+
+  /** Another one with every entry that is added, and only then: nothing else turns an earlier no of {@link isRevoked} into a yes. */
+  get state(): object {
+    return this.#state
+  }
 
   /** Entries in force. */
   get size(): number {
@@ -97,10 +98,7 @@ export class RevocationTable {
 
   /** Whether an act in force ends this token. Does NOT judge `exp`. */
   isRevoked(token: VerifiedToken): boolean {
-    if (!token.embedded || token.memo.cleared === this.#state) return false
-    if (this.#matches(token)) return true
-    token.memo.cleared = this.#state
-    return false
+    return token.embedded && this.#matches(token)
   }
 
   /**

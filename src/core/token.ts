@@ -39,15 +39,10 @@ export interface VerifiedToken {
   readonly memo: TokenMemo
 }
 
-/**
- * What was worked out about a token, kept beside it for the next request. Each entry stands under a key that only its maker has, and whoever
- * finds another key there works it out anew. Fields of the token's own: thousands of tokens in weak maps make a collection of garbage long.
- */
-interface TokenMemo {
-  /** The state of a revocation table in which nothing ended this token. */
-  cleared: object | undefined
-  /** What a route adds to its requests; see `HeaderPolicy.addedBy`. */
-  added: { readonly key: object } | undefined
+/** A place for what others keep of a token, theirs alone. Fields of its own: thousands of tokens in weak maps make a collection of garbage long. */
+export interface TokenMemo {
+  /** The gateway's: what was last added to its requests. */
+  added: object | undefined
   /** What is to be said of it now, without its signature being checked again; undefined where it wasn't verified in this process. @param now NumericDate, seconds. */
   standing: ((now: number) => Evidence) | undefined
 }
@@ -68,7 +63,7 @@ export type Evidence =
 
 /** Seals what the verifier has checked. Imported by the token room, the issuer for its own tokens, `explain --claims`, the operator's API for tokens that nobody holds, a primary for what its workers verified, and tests only. */
 export function sealVerifiedToken(fields: Omit<VerifiedToken, typeof verified | 'memo'>): VerifiedToken {
-  return { ...fields, memo: { cleared: undefined, added: undefined, standing: undefined } } as VerifiedToken
+  return { ...fields, memo: { added: undefined, standing: undefined } } as VerifiedToken
 }
 
 export type Rejection = Extract<Evidence, { kind: 'rejected' }>

@@ -15,7 +15,8 @@ import type { UpstreamGroup, UpstreamMember } from '../proxy/upstreams.ts'
 import type { Incoming } from './call.ts'
 import { type Prepared, prepare, type RouteMatch, viaOf } from './judge.ts'
 import type { Policy } from './policy.ts'
-import type { RequestHead, UpstreamLines } from './request-head.ts'
+import type { UpstreamLines } from './remembered.ts'
+import type { RequestHead } from './request-head.ts'
 import type { RequestRecord } from './request-log.ts'
 
 /** What was found out about a request before it goes on. */
@@ -182,11 +183,10 @@ function lastingLines(
   upstream: Upstream,
 ): UpstreamLines | undefined {
   const { memo, method, rawHeaders } = head
-  const known = memo?.upstreamLines
   const { route } = permit
   const identified = permit.token !== undefined
-  const isSame = known?.policy === policy && known.route === route && known.upstream === upstream
-  if (isSame && known.identified === identified) return known
+  const known = memo?.upstreamLines(policy, route, upstream, identified)
+  if (known !== undefined) return known
   if (memo === undefined || hasDavFields(rawHeaders)) return undefined
   const dav = { destination: undefined, if: undefined }
   const input = {
@@ -202,6 +202,7 @@ function lastingLines(
   }
   const lines = renderFieldLines(lastingRequestHeaders(input))
   if (lines === undefined) return undefined
-  memo.upstreamLines = { policy, route, upstream, identified, lines, addsRequestId: addsRequestId(route) }
-  return memo.upstreamLines
+  const made = { policy, route, upstream, identified, lines, addsRequestId: addsRequestId(route) }
+  memo.keepUpstreamLines(made)
+  return made
 }

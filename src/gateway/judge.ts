@@ -21,7 +21,8 @@ import type { Route, Upstream } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
 import { originForm, pathFault, readFraming, sizeFault } from './framing.ts'
 import { mayOperate, type Policy } from './policy.ts'
-import type { Origin, RequestHead } from './request-head.ts'
+import type { Origin } from './remembered.ts'
+import type { RequestHead } from './request-head.ts'
 
 /** Where a request leads, before anybody is asked who they are. */
 export type Routing =
@@ -72,10 +73,10 @@ export function routeRequest(policy: Policy, head: RequestHead): Routing {
 }
 
 function originOf(policy: Policy, head: RequestHead): Origin {
-  const known = head.memo?.origin
-  if (known?.policy === policy) return known
+  const known = head.memo?.origin(policy)
+  if (known !== undefined) return known
   const origin = readOrigin(policy, head)
-  if (head.memo !== undefined) head.memo.origin = origin
+  head.memo?.keepOrigin(origin)
   return origin
 }
 

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Config, TicketSettings } from '../config/config.ts'
 import { isTrustedPeer, parseTrustedPeers, type TrustedPeer } from '../core/headers/forwarded.ts'
-import { createHeaderPolicy, type HeaderPolicy } from '../core/headers/header-policy.ts'
+import { createHeaderPolicy } from '../core/headers/header-policy.ts'
 import { LEVELS, type Level } from '../core/levels.ts'
 import { createOwnAuthorities, type OwnAuthorities } from '../core/paths/own-authorities.ts'
 import { createRouter, type Router } from '../core/paths/router.ts'
 import type { Route } from '../core/route.ts'
+import { type RememberedHeaders, rememberHeaders } from './remembered.ts'
 
 /** What routes.yaml says of requests, made ready once per reload. */
 export interface Policy {
   readonly router: Router
-  readonly headers: HeaderPolicy
+  readonly headers: RememberedHeaders
   /** Host of `public_url`, lower case, without port. */
   readonly publicHost: string
   readonly trustedProxies: readonly TrustedPeer[]
@@ -109,7 +110,7 @@ export function createPolicy(config: Config): Policy {
     adminFrom: parseTrustedPeers(config.adminFrom),
     admin: admin && { route: admin.route, lookUp: `${config.publicOrigin}/admin/decisions/` },
     router: createRouter(config.routes, config.reservedPaths),
-    headers: createHeaderPolicy(config.routes),
+    headers: rememberHeaders(createHeaderPolicy(config.routes)),
     publicHost: config.publicHost,
     trustedProxies: parseTrustedPeers(config.trustedProxies),
     pseudonym: `audgate-${createHash('sha256').update(config.publicUrl).digest('hex').slice(0, 12)}`,

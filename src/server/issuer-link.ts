@@ -21,7 +21,7 @@ import type { StoreClock } from './store-clock.ts'
 /** What stands behind the data path: in this process, or in the one that this process works for. */
 export interface IssuerLink {
   readonly issuer: IssuerMount
-  readonly revocations: Pick<Revocations, 'size' | 'isRevoked' | 'entries' | 'onAdded'>
+  readonly revocations: Pick<Revocations, 'size' | 'isRevoked' | 'state' | 'entries' | 'onAdded'>
   /** Why it can't be told which of our own issuer's tokens are revoked; undefined: it can. */
   unavailable(): string | undefined
   /** Calls back when {@link IssuerLink.unavailable} may answer otherwise than before. */

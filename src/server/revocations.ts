@@ -24,6 +24,8 @@ export interface RevocationsOptions {
 export interface Revocations {
   readonly size: number
   isRevoked(token: VerifiedToken): boolean
+  /** Another one whenever a token that was not revoked may be so now. */
+  readonly state: object
   /** Why an entry may be missing; undefined when none is. */
   unavailable(): string | undefined
   /** Up to which id the store's revocations are known here. */
@@ -59,6 +61,9 @@ export function createRevocations(options: RevocationsOptions): Revocations {
       return table.size
     },
     isRevoked: (token) => table.isRevoked(token),
+    get state() {
+      return table.state
+    },
     entries: () => table.entries(),
     onAdded: (listener) => void listeners.push(listener),
     get position() {

@@ -13,46 +13,15 @@ import {
 } from './dpop.ts'
 import type { KeyEvent } from './key-set.ts'
 import { createKeyAgent } from './key-source.ts'
+import { SignatureBatch } from './signature-batch.ts'
 import { createBoundedCache } from './token-cache.ts'
 import { retrust, type Trust, type TrustedSlot } from './trust.ts'
 import type { VerifierIssuer } from './trusted-issuer.ts'
 
-/** So many wait at most: each is a request with what it holds. */
-const MAX_WAITING = 64
-
-/**
- * Work that waits until this turn of the event loop has read all that has come, and is then done one after another. Checking a signature drives
- * everything else out of the processor's caches: many in one go, and after them all that follows from each, cost an eighth less than each amid its
- * own request.
- */
-export class SignatureBatch {
-  #waiting: (() => void)[] = []
-  readonly #doAll = (): void => {
-    const all = this.#waiting
-    this.#waiting = []
-    for (const one of all) one()
-  }
-
-  /** What `work` answers, or rejects with what it throws: no other is kept from its turn by that. */
-  add<Answer>(work: () => Answer | Promise<Answer>): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(() => {
-        try {
-          resolve(work())
-        } catch (error) {
-          reject(error)
-        }
-      })
-      if (this.#waiting.length === 1) setImmediate(this.#doAll)
-      if (this.#waiting.length >= MAX_WAITING) this.#doAll()
-    })
-  }
-}
-
 export interface VerifierOptions {
   readonly issuers: readonly VerifierIssuer[]
   /** Asked on every request, for tokens of every issuer. */
-  readonly revocations: Pick<RevocationTable, 'isRevoked'>
+  readonly revocations: Pick<RevocationTable, 'isRevoked' | 'state'>
   /** Why it can't be told which of the embedded issuer's tokens are revoked; undefined: it can. */
   readonly embeddedUnavailable: () => string | undefined
   /** NumericDate, seconds: DPoP proofs that aren't younger are refused, for nobody remembers whether they were used. */
@@ -118,6 +87,8 @@ interface KnownToken extends SignedToken {
   readonly keysVersion: number
   /** See {@link ClockWatch}. */
   readonly jumps: number
+  /** The state of the revocations in which nothing ended it: thousands of entries cost a known token one look. */
+  cleared: object | undefined
 }
 
 const DEFAULT_CACHE_ENTRIES = 10_000
@@ -236,7 +207,14 @@ class CachingVerifier implements Verifier {
       return sought === undefined ? signed : sought.then(() => this.#verifyAgain(presented, now))
     }
     const evidence: Evidence = { kind: 'verified', token: signed.token }
-    const known = { ...signed, evidence, slot: claimed.slot, keysVersion: keys.version, jumps: this.#clock.jumps }
+    const known = {
+      ...signed,
+      evidence,
+      slot: claimed.slot,
+      keysVersion: keys.version,
+      jumps: this.#clock.jumps,
+      cleared: undefined,
+    }
     const fault = lifetimeFault(known, now)
     if (fault !== undefined) return fault
     signed.token.memo.standing = this.#standingOf(known)
@@ -274,15 +252,23 @@ class CachingVerifier implements Verifier {
   }
 
   /** Whether the token is withdrawn, or nobody knows. */
-  #standingFault({ token, slot, jumps }: KnownToken): Evidence | undefined {
+  #standingFault(known: KnownToken): Evidence | undefined {
+    const { token, slot, jumps } = known
     if (this.#clock.hadEnded(token.issuedAt, token.expiresAt + slot.settings.toleranceSeconds, jumps))
       return rejected('expired', 'the token had expired before the clock was set back here; get a new one')
     if (this.#trust.get(slot.settings.issuer) !== slot) return unavailable('whom to trust changed just now', 1)
     const unknown = token.embedded ? this.#options.embeddedUnavailable() : undefined
     if (unknown !== undefined) return unavailable(unknown, STALE_RETRY_SECONDS)
-    return this.#options.revocations.isRevoked(token)
-      ? rejected('revoked', 'the token was revoked; sign in again')
-      : undefined
+    return this.#isRevoked(known) ? rejected('revoked', 'the token was revoked; sign in again') : undefined
+  }
+
+  #isRevoked(known: KnownToken): boolean {
+    const { revocations } = this.#options
+    const { state } = revocations
+    if (known.cleared === state) return false
+    if (revocations.isRevoked(known.token)) return true
+    known.cleared = state
+    return false
   }
 }
 

@@ -4,7 +4,15 @@ import { describe, it } from 'node:test'
 import type { Evidence } from '../../src/core/token.ts'
 import type { VerifierOptions } from '../../src/token/verifier.ts'
 import { makeKey, mintProof, mintToken, type ProofOptions } from '../support/keys.ts'
-import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../support/verifier-under-test.ts'
+import {
+  assertRejected,
+  assertVerified,
+  bearer,
+  NOW,
+  revokedWhere,
+  trusting,
+  verifierOf,
+} from '../support/verifier-under-test.ts'
 
 const issuerKey = makeKey('ES256', 'issuer')
 const clientKey = makeKey('ES256')
@@ -48,7 +56,7 @@ describe('RFC 9449 §7.1: presenting a token', () => {
   it('judges the token before its proof', async () => {
     const expired = mintToken(issuerKey, { now: NOW - 9_000, claims: { cnf: { jkt: clientKey.jkt } } })
     assertRejected(await judge(proofOf({ token: expired }), fresh(), NOW, expired), 'expired')
-    assertRejected(await judge(proofOf(), fresh({ revocations: { isRevoked: () => true } })), 'revoked')
+    assertRejected(await judge(proofOf(), fresh({ revocations: revokedWhere(() => true) })), 'revoked')
   })
 })
 
@@ -188,7 +196,7 @@ describe('RFC 9449 §11.1: a proof is used once', () => {
   it('is asked of the token once more when it was revoked while somebody else told', async () => {
     const state: { revoked: boolean; tell: (first: boolean) => void } = { revoked: false, tell: () => assert.fail() }
     const verifier = fresh({
-      revocations: { isRevoked: () => state.revoked },
+      revocations: revokedWhere(() => state.revoked),
       useJti: () =>
         new Promise((resolve) => {
           state.tell = resolve

@@ -28,11 +28,21 @@ export function verifierOf(issuers: readonly VerifierIssuer[], over: Partial<Ver
   return createVerifier({
     startedAt: 0,
     issuers,
-    revocations: { isRevoked: () => false },
+    revocations: revokedWhere(() => false),
     embeddedUnavailable: () => undefined,
     onKeyEvent: () => undefined,
     ...over,
   })
+}
+
+/** Revocations of which nothing is remembered: every request asks. */
+export function revokedWhere(isRevoked: () => boolean): VerifierOptions['revocations'] {
+  return {
+    isRevoked,
+    get state() {
+      return {}
+    },
+  }
 }
 
 /** What becomes of a bearer token. */

@@ -1,7 +1,7 @@
 import type { Route } from '../route.ts'
 import type { VerifiedToken } from '../token.ts'
 import { fieldFate } from './field-fates.ts'
-import { cgiName, ownText, renderFieldLines } from './fields.ts'
+import { cgiName } from './fields.ts'
 import { IDENTITY_SETS, type IdentityFault, identityHeaders, identityReaders } from './identity.ts'
 
 /** What becomes of a client's field on its way upstream. */
@@ -34,18 +34,9 @@ export interface HeaderPolicy {
   dispositionOf(name: string): Disposition
   /** Protected names in CGI form, sorted; for `explain` and tests. */
   readonly protectedNames: readonly string[]
-  /**
-   * What the route adds for a token: identity set, `headers`, `set_headers` (a later one replaces one of the same name), as raw
-   * pairs. Remembered as long as the token is, for every request of a known token needs it.
-   */
+  /** What the route adds for a token: identity set, `headers`, `set_headers` (a later one replaces one of the same name), as raw pairs. */
   addedBy(route: Route, token: VerifiedToken | undefined): readonly string[] | IdentityFault
-  /** The same as field lines; undefined where there is a fault, or a line would not be of the grammar. */
-  addedLines(route: Route, token: VerifiedToken | undefined): string | undefined
 }
-
-// More names than honest clients use; beyond it the memory of names starts anew, so that it stays bounded.
-const REMEMBERED_NAMES = 512
-const LONGEST_REMEMBERED = 64
 
 // `proxy` would become HTTP_PROXY, which CGI programs take for their own proxy setting (httpoxy).
 const FIXED: Readonly<Record<string, Disposition>> = {
@@ -90,23 +81,15 @@ const EXACT: Readonly<Record<string, string>> = {
 /** Precomputes the policy of all routes together. */
 export function createHeaderPolicy(routes: readonly Route[]): HeaderPolicy {
   const guarded = protectedNames(routes)
-  const additionsFor = rememberRoutes()
+  const additions = new Map(routes.map((route) => [route, additionsOf(route)]))
   return {
     protectedNames: [...guarded].sort(),
-    dispositionOf: rememberNames((name) => classify(guarded, name)),
-    addedBy: (route, token) => addedFields(additionsFor(route), token),
-    addedLines: (route, token) => addedLines(additionsFor(route), token),
+    dispositionOf: (name) => classify(guarded, name),
+    addedBy: (route, token) => (additions.get(route) ?? additionsOf(route))(token),
   }
 }
 
 type Additions = (token: VerifiedToken | undefined) => readonly string[] | IdentityFault
-
-/** What one route adds for a token: in the form that was asked for, the other one would be memory for nothing. */
-interface Added {
-  readonly key: Additions
-  fields: readonly string[] | IdentityFault | undefined
-  lines: string | undefined
-}
 
 function additionsOf(route: Route): Additions {
   const readers = identityReaders(route)
@@ -114,71 +97,12 @@ function additionsOf(route: Route): Additions {
   const fixed = route.setHeaders.flatMap(({ name, value }) => [name, value])
   return (token) => {
     const identity = identityHeaders(route, token, readers)
-    if (!isPairs(identity) || set.size === 0) return identity
+    if ('fault' in identity || set.size === 0) return identity
     const kept = identity.flatMap((name, i) =>
       i % 2 === 0 && !set.has(cgiName(name)) ? [name, identity[i + 1] ?? ''] : [],
     )
     return [...kept, ...fixed]
   }
-}
-
-function rememberNames(classifyName: (name: string) => Disposition): (name: string) => Disposition {
-  const remembered = new Map<string, Disposition>()
-  return (name) => {
-    const known = remembered.get(name)
-    if (known !== undefined) return known
-    const disposition = classifyName(name)
-    if (remembered.size >= REMEMBERED_NAMES) remembered.clear()
-    if (name.length <= LONGEST_REMEMBERED) remembered.set(ownText(name), disposition)
-    return disposition
-  }
-}
-
-interface RouteAdditions {
-  readonly additions: Additions
-  readonly withoutToken: Added
-}
-
-function rememberRoutes(): (route: Route) => RouteAdditions {
-  const byRoute = new WeakMap<Route, RouteAdditions>()
-  return (route) => {
-    const known = byRoute.get(route)
-    if (known !== undefined) return known
-    const additions = additionsOf(route)
-    const made = { additions, withoutToken: { key: additions, fields: undefined, lines: undefined } }
-    byRoute.set(route, made)
-    return made
-  }
-}
-
-/** One route's: a token is mostly used on one, and what is kept of each is memory. */
-function rememberedBy({ additions, withoutToken }: RouteAdditions, token: VerifiedToken | undefined): Added {
-  if (token === undefined) return withoutToken
-  const { memo } = token
-  if (memo.added?.key === additions) return memo.added as Added
-  const added: Added = { key: additions, fields: undefined, lines: undefined }
-  memo.added = added
-  return added
-}
-
-function addedFields(route: RouteAdditions, token: VerifiedToken | undefined): readonly string[] | IdentityFault {
-  const added = rememberedBy(route, token)
-  added.fields ??= route.additions(token)
-  return added.fields
-}
-
-function addedLines(route: RouteAdditions, token: VerifiedToken | undefined): string | undefined {
-  const added = rememberedBy(route, token)
-  added.lines ??= linesOf(route.additions(token))
-  return added.lines
-}
-
-function linesOf(fields: readonly string[] | IdentityFault): string | undefined {
-  return isPairs(fields) ? renderFieldLines(fields) : undefined
-}
-
-function isPairs(headers: readonly string[] | IdentityFault): headers is readonly string[] {
-  return Array.isArray(headers)
 }
 
 function protectedNames(routes: readonly Route[]): ReadonlySet<string> {

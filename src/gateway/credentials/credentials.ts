@@ -6,7 +6,8 @@ import { type Evidence, rejected } from '../../core/token.ts'
 import type { Verifier } from '../../token/verifier.ts'
 import type { RouteMatch } from '../judge.ts'
 import type { Policy } from '../policy.ts'
-import type { RequestHead, ShownSession } from '../request-head.ts'
+import type { ShownSession } from '../remembered.ts'
+import type { RequestHead } from '../request-head.ts'
 import type { RequestRecord } from '../request-log.ts'
 import { AppPasswordSource } from './app-password-evidence.ts'
 import type { BackChannel } from './back-channel.ts'
@@ -75,7 +76,7 @@ export class Credentials {
   isPrivate({ ticket }: RouteMatch, { memo, rawHeaders }: RequestHead, { credential }: RequestRecord): boolean {
     if (credential === 'none') return false
     if (credential === 'session' || ticket !== undefined) return true
-    return memo?.shown?.hasOwnField ?? hasOwnField(rawHeaders)
+    return memo?.hasOwnField ?? hasOwnField(rawHeaders)
   }
 
   #presented(

@@ -3,15 +3,16 @@ import { APP_PASSWORD_PREFIX, OWN_AUTHORIZATION, readPresented } from '../../cor
 import type { Route } from '../../core/route.ts'
 import { readBrowserCookie } from '../browser/cookies.ts'
 import { originOf, type Policy } from '../policy.ts'
-import type { RequestHead, Shown, ShownSession } from '../request-head.ts'
+import type { Shown, ShownSession } from '../remembered.ts'
+import type { RequestHead } from '../request-head.ts'
 import { hashOf } from './app-password-evidence.ts'
 
 const NO_SESSION: ShownSession = { kind: 'none' }
 
 /** What a request's fields show of who it is; the same for every request of a connection that has the same fields. */
 export function readShown(policy: Policy, route: Route, host: string, head: RequestHead): Shown {
-  const known = head.memo?.shown
-  if (known?.policy === policy && known.route === route) return known
+  const known = head.memo?.shown(policy, route)
+  if (known !== undefined) return known
   const { rawHeaders, bearer } = head
   const shown: Shown = {
     policy,
@@ -20,7 +21,7 @@ export function readShown(policy: Policy, route: Route, host: string, head: Requ
     hasOwnField: hasOwnField(rawHeaders),
     session: route.credentials.includes('session') ? readSession(policy, route, host, head) : NO_SESSION,
   }
-  if (head.memo !== undefined) head.memo.shown = shown
+  head.memo?.keepShown(shown)
   return shown
 }
 

@@ -1,5 +1,5 @@
 import { ownText } from '../../core/headers/fields.ts'
-import { FieldsMemo } from '../request-head.ts'
+import { FieldsMemo } from '../remembered.ts'
 
 /** Larger ones, tokens included, are not kept: ten thousand connections may each have one. */
 const MAX_KEPT_CHARACTERS = 4_096

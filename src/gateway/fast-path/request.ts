@@ -65,8 +65,8 @@ function merged(raw: readonly string[]): Record<string, string> {
 
 function requestHead({ method, url, fields, bearer }: PlainHead, socket: Socket): RequestHead {
   const { memo, rawHeaders } = fields
-  const { origin } = memo
-  const peerAddress = origin === undefined ? (socket.remoteAddress ?? '') : origin.peerAddress
-  const tls = origin === undefined ? socket instanceof TLSSocket : origin.tls
+  const { peer } = memo
+  const peerAddress = peer === undefined ? (socket.remoteAddress ?? '') : peer.peerAddress
+  const tls = peer === undefined ? socket instanceof TLSSocket : peer.tls
   return { method, target: url, rawHeaders, bearer, memo, httpVersion: '1.1', peerAddress, tls }
 }

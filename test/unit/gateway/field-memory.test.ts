@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createHeaderPolicy } from '../../../src/core/headers/header-policy.ts'
 import { readPlainHead } from '../../../src/gateway/fast-path/head.ts'
+import { rememberHeaders } from '../../../src/gateway/remembered.ts'
 
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
@@ -38,7 +39,7 @@ describe('what is kept of a request', () => {
   })
 
   it('is a name alone, where names are remembered', () => {
-    const policy = createHeaderPolicy([])
+    const policy = rememberHeaders(createHeaderPolicy([]))
     const bytes = keptBy(() => {
       for (let i = 0; i < 500; i++)
         policy.dispositionOf(

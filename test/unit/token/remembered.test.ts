@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { VerifierIssuer } from '../../../src/token/trusted-issuer.ts'
 import { makeKey, mintToken, TEST_ISSUER } from '../../support/keys.ts'
-import { assertRejected, assertVerified, bearer, NOW, trusting, verifierOf } from '../../support/verifier-under-test.ts'
+import {
+  assertRejected,
+  assertVerified,
+  bearer,
+  NOW,
+  revokedWhere,
+  trusting,
+  verifierOf,
+} from '../../support/verifier-under-test.ts'
 
 const key = makeKey('ES256', 'k')
 const token = mintToken(key, { now: NOW })
@@ -49,7 +57,7 @@ describe('a remembered token', () => {
 
   it('is refused from the moment it is revoked, and good again when that is undone', async () => {
     let revoked = false
-    const verifier = verifierOf([trusting([key], { embedded: true })], { revocations: { isRevoked: () => revoked } })
+    const verifier = verifierOf([trusting([key], { embedded: true })], { revocations: revokedWhere(() => revoked) })
     assertVerified(await bearer(verifier, token))
     revoked = true
     assertRejected(await bearer(verifier, token), 'revoked')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { SignatureBatch } from '../../../src/token/verifier.ts'
+import { SignatureBatch } from '../../../src/token/signature-batch.ts'
 
 describe('work for the end of a turn', () => {
   it('waits until what has come was read, and is done in order, before what follows from any of it', async () => {
