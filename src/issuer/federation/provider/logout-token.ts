@@ -24,9 +24,9 @@ export async function readLogoutToken(party: RelyingParty, token: string, now: n
   const parsed = parse(token)
   if (parsed === undefined) return { kind: 'bad', detail: 'it is no JWT' }
   const verified = await orFault(async () => {
-    const { algorithms, server } = await party.metadata()
-    await party.keys.verify(token, algorithms, String(server.jwks_uri))
-    return { issuer: server.issuer }
+    const metadata = await party.metadata()
+    await party.keys.verify(token, metadata)
+    return { issuer: metadata.server.issuer }
   })
   if (isFault(verified)) {
     return verified.kind === 'invalid_token' ? { kind: 'bad', detail: verified.detail } : { kind: 'unavailable' }

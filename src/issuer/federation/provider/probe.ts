@@ -47,17 +47,17 @@ function encryption(provider: IdentityProvider, { server }: ProviderMetadata): F
   }
 }
 
-async function keys(party: RelyingParty, { server, algorithms }: ProviderMetadata): Promise<Finding> {
+async function keys(party: RelyingParty, metadata: ProviderMetadata): Promise<Finding> {
   const nobodys = `${Buffer.from('{"alg":"RS256","kid":"audgate probe"}').toString('base64url')}.e30.AA`
   const heard = await orFault(async () => {
-    await party.keys.verify(nobodys, algorithms, String(server.jwks_uri))
+    await party.keys.verify(nobodys, metadata)
     return {}
   })
   const reached = isFault(heard) && heard.kind === 'invalid_token'
   return {
     good: reached,
     what: 'keys',
-    detail: reached ? String(server.jwks_uri) : isFault(heard) ? textOf(heard) : 'unknown',
+    detail: reached ? String(metadata.server.jwks_uri) : isFault(heard) ? textOf(heard) : 'unknown',
   }
 }
 

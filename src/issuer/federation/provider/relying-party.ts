@@ -191,8 +191,9 @@ function scopesFor(
 
 /** The library leaves the signature to TLS, and takes any `iat`. */
 async function checkedIdToken({ keys, metadata, now }: ClientParts, jwt: string): Promise<Claims> {
-  const { algorithms, server } = await metadata()
-  await keys.verify(jwt, algorithms, String(server.jwks_uri))
+  const read = await metadata()
+  const { server } = read
+  await keys.verify(jwt, read)
   const claims = decodeJwt(jwt)
   if (!isIssuer(server.issuer, String(claims.iss))) {
     throw new ProviderError({ kind: 'invalid_token', detail: 'iss names no tenant' })
@@ -204,8 +205,8 @@ async function checkedIdToken({ keys, metadata, now }: ClientParts, jwt: string)
 }
 
 async function askUserinfo(parts: ClientParts, accessToken: string): Promise<Claims | 401 | undefined> {
-  const { server, algorithms } = await parts.metadata()
-  const { userinfo_endpoint: url, jwks_uri: jwksUri } = server
+  const metadata = await parts.metadata()
+  const { userinfo_endpoint: url } = metadata.server
   if (url === undefined) return undefined
   const headers = { authorization: `Bearer ${accessToken}`, accept: 'application/json, application/jwt' }
   const answer = await parts.calls.call('userinfo', url, { headers })
@@ -213,7 +214,7 @@ async function askUserinfo(parts: ClientParts, accessToken: string): Promise<Cla
   if (answer.status !== 200)
     throw new ProviderError({ kind: 'silent', detail: `userinfo answered with ${answer.status}` })
   if (answer.contentType !== 'application/jwt') return parseClaims(answer.text)
-  await parts.keys.verify(answer.text, algorithms, String(jwksUri))
+  await parts.keys.verify(answer.text, metadata)
   return decodeJwt(answer.text)
 }
 
