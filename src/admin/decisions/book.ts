@@ -7,6 +7,7 @@ const PASSES = 1_000
 const MOST_WAITING = 1_000
 const MOST_LISTENERS = 10
 const MOST_OF_ONE = 2
+const NUMBERS_OF_A_MILLISECOND = 100
 
 /** What a listener is given. */
 export type Told =
@@ -51,6 +52,9 @@ export interface DecisionBook {
 
 interface Waiting {
   readonly options: ListenOptions
+  /** Of what is kept, what comes after this number and up to `joined` is still to be told: looked up when it is read, held by nobody. */
+  position: number
+  readonly joined: number
   readonly queue: Told[]
   missed: number
 }
@@ -63,7 +67,9 @@ export function createDecisionBook(now: () => number): DecisionBook {
   const byId = new Map<string, Numbered>()
   const waiting = new Set<Waiting>()
   const watchers: ((watched: boolean) => void)[] = []
-  const state = { number: 0, keptSince: now() }
+  // Numbers go on ascending over a restart: what a listener has seen of the process before is below all of this one's.
+  const first = Math.floor(now()) * NUMBERS_OF_A_MILLISECOND
+  const state = { number: first, keptSince: now() }
   const ringOf = (decision: Decision): Ring<Numbered> => {
     if (decision.outcome === 'ok' || decision.outcome === 'client_closed') return passes
     return isKnown(decision) ? known : unknown
@@ -94,12 +100,14 @@ export function createDecisionBook(now: () => number): DecisionBook {
     listen: (options) => {
       const own = [...waiting].filter((each) => each.options.by === options.by).length
       if (waiting.size >= MOST_LISTENERS || own >= MOST_OF_ONE) return undefined
-      const each: Waiting = { options, queue: [], missed: 0 }
-      if (options.after !== undefined) catchUp(each, [known, unknown, passes], options.after)
+      const { after = state.number } = options
+      // Another process's number that is above this one's says nothing of what has been seen of this one.
+      const position = after > state.number ? first : after
+      const each: Waiting = { options, position, joined: state.number, queue: [], missed: 0 }
       waiting.add(each)
       if (waiting.size === 1) for (const watcher of watchers) watcher(true)
       return {
-        take: (most) => taken(each, most),
+        take: (most) => keptFor(each, [known, unknown, passes], most) ?? taken(each, most),
         close: () => {
           if (waiting.delete(each) && waiting.size === 0) for (const watcher of watchers) watcher(false)
         },
@@ -126,9 +134,17 @@ function taken(each: Waiting, most: number): readonly Told[] {
   return [...batch, { kind: 'gap', missed }]
 }
 
-function catchUp(each: Waiting, rings: readonly Ring<Numbered>[], after: number): void {
-  const kept = rings.flatMap((ring) => [...ring.newest()].filter(({ number }) => number > after))
-  for (const numbered of kept.sort((a, b) => a.number - b.number)) tell(each, numbered)
+/** The next of what was kept already when it began to listen; undefined: it has it all. */
+function keptFor(each: Waiting, rings: readonly Ring<Numbered>[], most: number): readonly Told[] | undefined {
+  const { position, joined, options } = each
+  if (position >= joined) return undefined
+  const kept = rings
+    .flatMap((ring) => [...ring.newest()])
+    .filter(({ number, decision }) => number > position && number <= joined && fits(decision, options.filter))
+    .sort((a, b) => a.number - b.number)
+    .slice(0, most)
+  each.position = kept.length < most ? joined : (kept.at(-1)?.number ?? joined)
+  return kept.length === 0 ? undefined : kept.map((decision) => ({ kind: 'decision', decision }))
 }
 
 function newestOf(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createDecisionBook } from '../../../src/admin/decisions/book.ts'
+import { createDecisionBook, type DecisionBook } from '../../../src/admin/decisions/book.ts'
 import type { Decision } from '../../../src/admin/decisions/decision.ts'
 
 function refusal(requestId: string, sub?: string): Decision {
@@ -30,12 +30,32 @@ describe('decisions in memory', () => {
   it('a listener that comes back gets what is kept since, once each', () => {
     const book = createDecisionBook(() => 1_000)
     book.add([refusal('a'), refusal('b', 'usr_bob'), refusal('c')])
-    const listener = book.listen({ by: 'alice', filter: {}, after: 1, wake: () => undefined })
+    const listener = book.listen({ by: 'alice', filter: {}, after: numberOf(book, 'a'), wake: () => undefined })
     const told = listener?.take(10) ?? []
     assert.deepEqual(
       told.map((each) => (each.kind === 'decision' ? each.decision.decision.requestId : each.kind)),
       ['b', 'c'],
     )
+  })
+  it('a listener that comes back gets all that is kept since, however much it is, with what comes meanwhile', () => {
+    const book = createDecisionBook(() => 1_000)
+    book.add(Array.from({ length: 3_000 }, (_, i) => refusal(`r-${i}`, 'usr_bob')))
+    const listener = book.listen({ by: 'alice', filter: {}, after: 0, wake: () => undefined })
+    book.add([refusal('later', 'usr_bob')])
+    const told: string[] = []
+    for (let batch = listener?.take(100) ?? []; batch.length > 0; batch = listener?.take(100) ?? [])
+      for (const each of batch) told.push(each.kind === 'gap' ? 'gap' : each.decision.decision.requestId)
+    assert.deepEqual(told, [...Array.from({ length: 3_000 }, (_, i) => `r-${i}`), 'later'])
+  })
+  it('a listener of the process before gets all that this one keeps, whatever numbers that one had', () => {
+    const before = createDecisionBook(() => 1_000)
+    before.add(Array.from({ length: 50 }, (_, i) => refusal(`old-${i}`)))
+    for (const after of [numberOf(before, 'old-49'), Number.MAX_SAFE_INTEGER]) {
+      const book = createDecisionBook(() => 2_000)
+      book.add([refusal('new-1'), refusal('new-2')])
+      const listener = book.listen({ by: 'alice', filter: {}, after, wake: () => undefined })
+      assert.equal(listener?.take(10).length, 2)
+    }
   })
   it('ten listen in all and two of one, and passes are wanted only while somebody does', () => {
     const book = createDecisionBook(() => 1_000)
@@ -50,3 +70,8 @@ describe('decisions in memory', () => {
     assert.deepEqual(watched, [true, false])
   })
 })
+
+function numberOf(book: DecisionBook, requestId: string): number {
+  const all = book.list({}, Number.MAX_SAFE_INTEGER, 10_000)
+  return all.find(({ decision }) => decision.requestId === requestId)?.number ?? Number.NaN
+}
