@@ -35,6 +35,10 @@ export function invalid(path: string, message: string): Problem {
   return new Problem(400, 'invalid_request', `${path}: ${message}`, { errors: [{ path, message }] })
 }
 
+export function unknownCursor(): Problem {
+  return invalid('cursor', 'is none that was given here; begin without one')
+}
+
 export function conflict(reason: string, message: string): Problem {
   return new Problem(409, reason, message)
 }
@@ -73,13 +77,20 @@ export function tagOf(record: object): string {
   return `"${createHash('sha256').update(JSON.stringify(record)).digest('base64url').slice(0, 27)}"`
 }
 
-/** Throws the problem unless `If-Match` names what is there now. @param present The object as it is shown. */
+/**
+ * Throws the problem unless `If-Match` names what is there now, or says that anything will do (RFC 9110 §13.1.1). Tags are compared
+ * strongly: a weak one never matches. @param present The object as it is shown.
+ */
 export function demandMatch(ifMatch: string | undefined, tag: string, present: object): void {
-  if (ifMatch === undefined) {
-    throw new Problem(428, 'precondition_required', 'send If-Match with the ETag of what you have seen')
-  }
-  if (ifMatch.split(',').some((each) => each.trim() === tag)) return
+  if (ifMatch === undefined) throw preconditionRequired('If-Match with the ETag of what you have seen')
+  const named = ifMatch.split(',').map((each) => each.trim())
+  if (ifMatch.trim() === '*' || named.includes(tag)) return
   throw stale(tag, present)
+}
+
+/** @param what to send. */
+export function preconditionRequired(what: string): Problem {
+  return new Problem(428, 'precondition_required', `send ${what}`)
 }
 
 /** @param present The object as it is shown. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { groupsThatGive, isGranted, type Resource, type Scope } from '../../core/resource.ts'
 import type { ClientRecord, UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
-import { invalid } from '../problem.ts'
+import { unknownCursor } from '../problem.ts'
 import type { App } from './app.ts'
 import { clientOf } from './clients.ts'
 import { everybody } from './groups.ts'
@@ -58,7 +58,7 @@ export function addAccess(app: App, dependencies: AdminDependencies): void {
 /** How many rows of whom have been shown: what comes before them may change meanwhile. */
 function placeOf(cursor: string | undefined): { readonly name: string; readonly rows: number } {
   const [rows = '', ...name] = cursor === undefined ? ['0'] : keyOf(cursor, 'string').split(' ')
-  if (!/^\d{1,6}$/.test(rows)) throw invalid('cursor', 'is none that was given here; begin without one')
+  if (!/^\d{1,6}$/.test(rows)) throw unknownCursor()
   return { name: name.join(' '), rows: Number(rows) }
 }
 

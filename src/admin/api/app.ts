@@ -9,16 +9,21 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { StoreError } from '../../store/store.ts'
 import { actorOf, type Caller } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { invalid, notFound, Problem, problemDocument } from '../problem.ts'
 import { type Access, demand } from './demand.ts'
 import { describeOperation } from './description.ts'
+import { readJson } from './json-body.ts'
+import { askedOf, boundCursor, unboundCursor } from './page.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller
+    /** What a list was asked for, but for the place in it. */
+    asked: string
   }
   interface FastifyContextConfig {
     access?: Access
@@ -46,28 +51,36 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 2_048 },
     logger: false,
     bodyLimit: LARGEST_BODY,
+    frameworkErrors: (_error, request, reply) => {
+      enter(callers, request, reply)
+      sendProblem(new Problem(400, 'invalid_request', 'the path is none that can be read'), request, reply)
+    },
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
-  app.removeContentTypeParser('text/plain')
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    readJson(request.headers, body),
+  )
   app.setErrorHandler((error: FastifyError, request, reply) =>
     sendProblem(problemOf(error, dependencies), request, reply),
   )
   app.setNotFoundHandler((request, reply) => sendProblem(notFound('path'), request, reply))
   const rates = createRates(dependencies.now)
   app.addHook('onRequest', async (request, reply) => {
-    const caller = callers.getStore()
-    if (caller === undefined) throw new Error('a request without a caller')
-    request.caller = caller
-    reply.headers({
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      'X-Request-Id': caller.requestId,
-    })
-    rates.spend(caller, request.routeOptions.config.access?.scope ?? 'r')
+    enter(callers, request, reply)
+    rates.spend(request.caller, request.routeOptions.config.access?.scope ?? 'r')
     await demand(request.caller, request.routeOptions.config.access, dependencies)
   })
-  app.addHook('preValidation', async ({ query }) => demandNoNull(query))
+  app.addHook('onRoute', (route) => {
+    route.schema = { querystring: z.strictObject({}), ...route.schema }
+  })
+  app.addHook('preValidation', async (request) => {
+    demandNoNull(request.query)
+    if (request.method === 'DELETE') demandNothing(request.body)
+    readPlace(request)
+  })
+  app.addHook('preSerialization', async (request, _reply, payload) => withBoundCursor(request, payload))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -83,11 +96,44 @@ export async function createApp(dependencies: AdminDependencies, callers: AsyncL
 
 export type App = Awaited<ReturnType<typeof createApp>>
 
+/** Digits are the only way to write a limit, and a cursor leads on only in the list that gave it. */
+function readPlace(request: FastifyRequest): void {
+  const { limit, cursor }: { readonly limit?: unknown; readonly cursor?: unknown } = Object(request.query)
+  if (typeof limit === 'string' && !/^\d{1,15}$/.test(limit)) throw invalid('limit', 'must be a number of digits')
+  const [path = ''] = request.url.split('?')
+  request.asked = askedOf(path, request.query)
+  if (typeof cursor === 'string') Object.assign(Object(request.query), { cursor: unboundCursor(cursor, request.asked) })
+}
+
+function withBoundCursor({ asked }: FastifyRequest, payload: unknown): unknown {
+  const next: unknown = typeof payload === 'object' && payload !== null ? Reflect.get(payload, 'next') : undefined
+  return typeof next === 'string' ? { ...Object(payload), next: boundCursor(next, asked) } : payload
+}
+
+/** What every request begins with: who calls, and what each answer says. */
+function enter(callers: AsyncLocalStorage<Caller>, request: FastifyRequest, reply: FastifyReply): void {
+  const caller = callers.getStore()
+  if (caller === undefined) throw new Error('a request without a caller')
+  request.caller = caller
+  reply.headers({
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Request-Id': caller.requestId,
+  })
+}
+
+/** What is deleted stands in the path alone. */
+function demandNothing(body: unknown): void {
+  for (const name of Object.keys(Object(body))) throw invalid(name, NOT_READ)
+}
+
 /** U+0000 ends texts in databases: nothing that is looked for holds it. */
 function demandNoNull(query: unknown): void {
   for (const [name, value] of Object.entries(Object(query)))
     if (String(value).includes('\0')) throw invalid(name, 'must not hold U+0000')
 }
+
+const NOT_READ = 'is not read here'
 
 function problemOf(error: FastifyError, { warn }: AdminDependencies): Problem {
   if (error instanceof Problem) return error
@@ -97,10 +143,13 @@ function problemOf(error: FastifyError, { warn }: AdminDependencies): Problem {
     })
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map(({ instancePath, message = 'is not read here' }) => ({
-      path: instancePath.replace(/^\//, '').replaceAll('/', '.'),
-      message,
-    }))
+    const errors = error.validation.flatMap(({ instancePath, message = NOT_READ, params }) => {
+      const path = instancePath.split('/').filter((part) => part !== '')
+      const unknown: unknown = Reflect.get(Object(params), 'keys')
+      return Array.isArray(unknown)
+        ? unknown.map((name) => ({ path: [...path, String(name)].join('.'), message: NOT_READ }))
+        : [{ path: path.join('.') || 'body', message }]
+    })
     const [first] = errors
     return new Problem(400, 'invalid_request', `${first?.path ?? ''}: ${first?.message ?? ''}`, { errors })
   }

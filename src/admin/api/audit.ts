@@ -75,7 +75,7 @@ async function* exported(
   store: AdminDependencies['store'],
   filter: Filter,
   from: number,
-  format: 'csv' | 'ndjson',
+  format: Exclude<Format, 'json'>,
 ): AsyncGenerator<string> {
   if (format === 'csv') yield rowText(['id', 'at', 'event', 'origin', 'detail'])
   let left = filter.limit ?? Number.MAX_SAFE_INTEGER
@@ -114,9 +114,23 @@ function secondsOf(time: string): number {
   return Date.parse(time) / 1_000
 }
 
-function formatOf(accept = ''): 'json' | 'csv' | 'ndjson' {
-  if (accept.includes('text/csv')) return 'csv'
-  return accept.includes('application/x-ndjson') ? 'ndjson' : 'json'
+type Format = 'json' | 'csv' | 'ndjson'
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'text/csv': 'csv',
+  'application/x-ndjson': 'ndjson',
+}
+
+/** What is liked best of what there is (RFC 9110 §12.5.1), the first of equals; JSON where none is named. */
+function formatOf(accept = ''): Format {
+  const wishes = accept.split(',').flatMap((range) => {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const format = FORMATS[type]
+    const quality = Number(parameters.find((each) => each.startsWith('q='))?.slice(2) ?? 1)
+    return format !== undefined && quality > 0 ? [{ format, quality }] : []
+  })
+  return wishes.sort((a, b) => b.quality - a.quality)[0]?.format ?? 'json'
 }
 
 function shownLine({ id, at, event, origin, detail }: AuditRecord): z.output<typeof LINE> {
@@ -150,7 +164,7 @@ function matches({ at, event, detail }: AuditRecord, filter: Filter): boolean {
   return filter.q === undefined || `${event} ${JSON.stringify(detail)}`.toLowerCase().includes(filter.q.toLowerCase())
 }
 
-function lineText(line: z.output<typeof LINE>, format: 'csv' | 'ndjson'): string {
+function lineText(line: z.output<typeof LINE>, format: Exclude<Format, 'json'>): string {
   if (format === 'ndjson') return `${JSON.stringify(line)}\n`
   const { id, at, event, origin, detail } = line
   return rowText([String(id), at, event, origin, JSON.stringify(detail)])

@@ -1,9 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import type { ClientRecord } from '../../store/store.ts'
 import { type Caller, whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { createKeyedLock } from '../keyed-lock.ts'
-import { conflict, demandMatch, invalid, notFound, Problem, stale, tagOf } from '../problem.ts'
+import { conflict, demandMatch, invalid, notFound, Problem, preconditionRequired, stale, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import {
   ALLOW,
@@ -47,8 +48,10 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
         const client = await store.client(id)
         await demandCaller(dependencies, caller, client, body)
         if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
-        if (headers['if-none-match'] === '*')
-          return reply.code(201).send(await made(dependencies, id, body, whyOf(caller)))
+        if (isToBeNew(headers)) {
+          const { tag, shown } = await made(dependencies, id, body, whyOf(caller))
+          return reply.code(201).header('ETag', tag).send(shown)
+        }
         if (client === undefined) throw notFound('client')
         demandMatch(headers['if-match'], tagOf(client), shownClient(client))
         const next = await changed(dependencies, client, body)
@@ -77,12 +80,14 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       config: { access: { scope: 'w', fresh: true } },
       schema: { params: CLIENT_ID, body: NOTHING, response: { 200: CLIENT } },
     },
-    async ({ params, caller }) => {
+    async ({ params, caller }, reply) => {
       const client = await clientOf(store, params.id)
       if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
       const why = whyOf(caller)
       await issuer.acts(why).restoreClient(client.id, why.by)
-      return shownClient(await clientOf(store, client.id))
+      const restored = await clientOf(store, client.id)
+      reply.header('ETag', tagOf(restored))
+      return shownClient(restored)
     },
   )
   addSecrets(app, dependencies, oneByOne)
@@ -163,6 +168,15 @@ async function demandCaller(
   if (isAdmins || type === 'web' || type === 'service') await demandFresh(caller, dependencies)
 }
 
+/** Whether the client is to be made; throws the problem where it isn't said, or both is. */
+function isToBeNew({ 'if-match': match, 'if-none-match': none }: IncomingHttpHeaders): boolean {
+  if (none !== undefined && match !== undefined)
+    throw new Problem(400, 'invalid_request', 'send If-None-Match to make a client or If-Match to change one, not both')
+  if (match !== undefined) return false
+  if (none?.trim() === '*') return true
+  throw preconditionRequired('If-None-Match: * to make the client, or If-Match with the ETag of what you have seen')
+}
+
 async function changedMeanwhile(store: AdminDependencies['store'], id: string): Promise<Problem> {
   const client = await clientOf(store, id)
   return stale(tagOf(client), shownClient(client))
@@ -177,14 +191,18 @@ async function made(
   id: string,
   body: Body,
   why: ReturnType<typeof whyOf>,
-): Promise<z.output<typeof MADE>> {
+): Promise<{ readonly tag: string; readonly shown: z.output<typeof MADE> }> {
   const allow = Object.entries(body.allow).map(([resource, scopes]) => `${resource}=${scopes.join(',')}`)
   const { type, name, redirect_uris: redirectUris, third_party: thirdParty } = body
   const input = { id, type, name, redirectUris, thirdParty, allow, stepUp: body.step_up }
   const added = await issuer.addClient(input, why)
   if (added.kind === 'exists') throw conflict('exists', 'there is a client with this id already')
   if (added.kind === 'invalid') throw invalid('body', added.problem)
-  return { ...shownClient(added.client), ...(added.secret === undefined ? {} : { client_secret: added.secret }) }
+  const { client, secret } = added
+  return {
+    tag: tagOf(client),
+    shown: { ...shownClient(client), ...(secret === undefined ? {} : { client_secret: secret }) },
+  }
 }
 
 /** What is there, with what was sent in its place; judged as a new one would be. */

@@ -41,8 +41,8 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
     '/config/check',
     {
       config: { access: { scope: 'r' } },
-      // The text is bounded below; as JSON it is longer.
-      bodyLimit: 2 * LARGEST_TEXT,
+      // The text is bounded below; as JSON it is up to six times as long.
+      bodyLimit: 6 * LARGEST_TEXT + 64,
       schema: { body: z.strictObject({ text: z.string() }), response: { 200: ANSWER } },
     },
     async ({ body: { text } }) => {

@@ -6,8 +6,8 @@ import type { App } from './app.ts'
 import { CHECK } from './decisions.ts'
 import { storable } from './page.ts'
 
-const LONGEST_TOKEN = 16 * 1024
-const TOKEN = z.string().min(1).max(LONGEST_TOKEN)
+const LARGEST_QUESTION = 16 * 1024
+const TOKEN = z.string().min(1).max(LARGEST_QUESTION)
 const ENDED = z.object({ ended: z.boolean() })
 
 const EXPLAIN = z.strictObject({
@@ -46,10 +46,13 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
     {
       config: { access: { scope: 'w' } },
       schema: {
-        body: z.union([
-          z.strictObject({ token: TOKEN }),
-          z.strictObject({ jti: storable(256).min(1), expires_at: z.iso.datetime({ offset: true }).optional() }),
-        ]),
+        body: z.union(
+          [
+            z.strictObject({ token: TOKEN }),
+            z.strictObject({ jti: storable(256).min(1), expires_at: z.iso.datetime({ offset: true }).optional() }),
+          ],
+          'send `token`, or `jti` with or without `expires_at`',
+        ),
         response: { 200: ENDED },
       },
     },
@@ -65,7 +68,11 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
   )
   app.post(
     '/tokens/explain',
-    { config: { access: { scope: 'r' } }, schema: { body: EXPLAIN, response: { 200: EXPLAINED } } },
+    {
+      config: { access: { scope: 'r' } },
+      bodyLimit: LARGEST_QUESTION,
+      schema: { body: EXPLAIN, response: { 200: EXPLAINED } },
+    },
     async ({ body: { token, request }, caller }) => {
       const seconds = now() / 1_000
       const evidence = await judge.verify(token, seconds)

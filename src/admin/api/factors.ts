@@ -4,7 +4,7 @@ import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict, notFound } from '../problem.ts'
 import type { App } from './app.ts'
-import { listOf, TIME, timeOf } from './page.ts'
+import { listOf, PAGE, pageOf, TIME, timeOf } from './page.ts'
 import { personOf, SUB } from './person.ts'
 
 /** What somebody signs in with, or shows beside that. */
@@ -24,8 +24,12 @@ export function addFactors(app: App, dependencies: AdminDependencies): void {
   const { store, issuer } = dependencies
   app.get(
     '/people/:sub/factors',
-    { config: { access: { scope: 'r' } }, schema: { params: SUB, response: { 200: listOf(FACTOR) } } },
-    async ({ params }) => ({ items: await factorsOf(store, await personOf(store, params.sub)) }),
+    {
+      config: { access: { scope: 'r' } },
+      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: listOf(FACTOR) } },
+    },
+    async ({ params, query }) =>
+      pageOf(await factorsOf(store, await personOf(store, params.sub)), ({ id }) => id, query),
   )
   app.delete(
     '/people/:sub/factors/:id',

@@ -4,7 +4,7 @@ import type { UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { nextSlice } from '../pace.ts'
 import type { App } from './app.ts'
-import { listOf } from './page.ts'
+import { listOf, PAGE, pageOf } from './page.ts'
 import { GIVES, givesOf } from './people.ts'
 
 const SLICE = 250
@@ -22,17 +22,19 @@ export function addGroups(app: App, dependencies: AdminDependencies): void {
     '/groups',
     {
       config: { access: { scope: 'r' } },
-      schema: { querystring: z.strictObject({}), response: { 200: listOf(GROUP) } },
+      schema: { querystring: z.strictObject(PAGE), response: { 200: listOf(GROUP) } },
     },
-    async () => {
+    async ({ query }) => {
       const { resources } = view()
       const members = new Map<string, number>(resources.flatMap(groupsNamedBy).map((group) => [group, 0]))
       for await (const user of everybody(store)) {
         for (const group of user.groups) members.set(group, (members.get(group) ?? 0) + 1)
       }
       const names = [...members.keys()].sort()
+      const { items, ...rest } = pageOf(names, (name) => name, query)
       return {
-        items: names.map((name) => ({ name, members: members.get(name) ?? 0, gives: givesOf(resources, [name]) })),
+        items: items.map((name) => ({ name, members: members.get(name) ?? 0, gives: givesOf(resources, [name]) })),
+        ...rest,
       }
     },
   )

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { nextSlice } from '../pace.ts'
-import { invalid } from '../problem.ts'
+import { unknownCursor } from '../problem.ts'
 
 /** The most items of one answer. */
 export const MOST = 200
@@ -17,7 +18,8 @@ export const PAGE = {
     .transform((limit) => Math.min(limit, MOST))
     .default(50)
     .describe('At most so many; above 200 is 200.'),
-  cursor: z.string().max(512).optional().describe('What the answer before gave as `next`.'),
+  // The key of a row may be a URL.
+  cursor: z.string().max(4_096).optional().describe('What the answer before gave as `next`.'),
 }
 
 /** A text of a body that the store is asked with: U+0000 ends texts in databases. */
@@ -58,7 +60,51 @@ export function keyOf(cursor: string, kind: string): string | number {
   } catch {
     // Said below.
   }
-  throw invalid('cursor', 'is none that was given here; begin without one')
+  throw unknownCursor()
+}
+
+/** What a list was asked for: its path and its filter, whatever their order. */
+export function askedOf(path: string, query: unknown): string {
+  const filter = Object.entries(Object(query)).filter(([name]) => name !== 'cursor' && name !== 'limit')
+  return JSON.stringify([path, filter.map(([name, value]) => [name, String(value)]).sort()])
+}
+
+/** A cursor with what it belongs to: another list, or another filter, is none that it leads on. */
+export function boundCursor(cursor: string, asked: string): string {
+  return `${cursor}.${createHash('sha256').update(asked).digest('base64url').slice(0, 8)}`
+}
+
+/** The cursor of {@link boundCursor}; throws the problem where it belongs to something else. */
+export function unboundCursor(bound: string, asked: string): string {
+  const cursor = bound.slice(0, bound.lastIndexOf('.'))
+  if (boundCursor(cursor, asked) !== bound) throw unknownCursor()
+  return cursor
+}
+
+/** The place in a list from which a page begins. */
+type Place = Readonly<z.output<z.ZodObject<typeof PAGE>>>
+
+/**
+ * A page of a list that is at hand as a whole, in its own order. @param idOf of each item another one. A list in the order of its ids goes
+ * on behind an item that has gone meanwhile; another has to be begun anew.
+ */
+export function pageOf<T>(
+  all: readonly T[],
+  idOf: (item: T) => string,
+  { limit, cursor }: Place,
+): { readonly items: T[]; readonly next?: string } {
+  const begin = cursor === undefined ? 0 : placeAfter(all.map(idOf), keyOf(cursor, 'string'))
+  const items = all.slice(begin, begin + limit)
+  const last = items.at(-1)
+  return last === undefined || begin + limit >= all.length ? { items } : { items, next: cursorOf(idOf(last)) }
+}
+
+function placeAfter(ids: readonly string[], id: string): number {
+  const at = ids.indexOf(id)
+  if (at >= 0) return at + 1
+  if (ids.some((each, index) => index > 0 && each < (ids[index - 1] ?? ''))) throw unknownCursor()
+  const next = ids.findIndex((each) => each > id)
+  return next < 0 ? ids.length : next
 }
 
 interface Walk<Row, Key extends string | number> {

@@ -98,12 +98,14 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       config: { access: { scope: 'w', fresh: true } },
       schema: { params: SUB, body: NOTHING, response: { 200: PERSON } },
     },
-    async ({ params, caller }) => {
+    async ({ params, caller }, reply) => {
       const user = await personOf(store, params.sub)
       if (touchesAdmins(dependencies, user.groups)) demandPerson(caller)
       const why = whyOf(caller)
       await issuer.acts(why).enableUser(user.sub, why.by)
-      return shownPerson(await personOf(store, user.sub))
+      const enabled = await personOf(store, user.sub)
+      reply.header('ETag', tagOf(enabled))
+      return shownPerson(enabled)
     },
   )
   app.delete(

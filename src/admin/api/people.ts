@@ -6,7 +6,7 @@ import { tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import { MOST_COUNTED } from './clients.ts'
 import { FACTOR, factorsOf } from './factors.ts'
-import { keyOf, listOf, PAGE, TIME, timeOf, walk } from './page.ts'
+import { keyOf, listOf, PAGE, pageOf, TIME, timeOf, walk } from './page.ts'
 import { personOf, SUB } from './person.ts'
 
 /** What one resource gives somebody, and by which of their groups. */
@@ -138,12 +138,13 @@ export function addPeopleReads(app: App, dependencies: AdminDependencies): void 
     '/people/:sub/sessions',
     {
       config: { access },
-      schema: { params: SUB, response: { 200: listOf(SESSION) } },
+      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: listOf(SESSION) } },
     },
-    async ({ params }) => {
+    async ({ params, query }) => {
       const user = await personOf(store, params.sub)
-      const sessions = await store.sessions(user.sub)
-      return { items: sessions.map(shownSession) }
+      const sessions = (await store.sessions(user.sub)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      const { items, ...rest } = pageOf(sessions, ({ id }) => id, query)
+      return { items: items.map(shownSession), ...rest }
     },
   )
 }

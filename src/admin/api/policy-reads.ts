@@ -1,16 +1,19 @@
 import { z } from 'zod'
+import { LEVELS } from '../../core/levels.ts'
 import { groupsThatGive, type Resource, type Scope } from '../../core/resource.ts'
-import { methodsIn, type Route, type Rule } from '../../core/route.ts'
+import { type MethodSet, methodsIn, type Route, type Rule } from '../../core/route.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { notFound } from '../problem.ts'
 import type { App } from './app.ts'
-import { listOf } from './page.ts'
+import { listOf, PAGE, pageOf } from './page.ts'
 
 const RULE = z.object({
   methods: z.array(z.string()),
   paths: z.array(z.string()).describe('Relative to the path of the route; empty: all.'),
   scopes: z.array(z.string()),
   groups: z.array(z.object({ scope: z.string(), groups: z.array(z.string()) })).describe('Who may have each scope.'),
+  acr: z.enum(LEVELS).optional().describe('How one has to have signed in, at least.'),
+  max_age: z.number().optional().describe('How long ago, in seconds.'),
 })
 
 /** A route as the API shows one: never a value of `set_headers`. */
@@ -21,7 +24,8 @@ const ROUTE = z.object({
   path: z.string(),
   access: z.enum(['public', 'protected']),
   resource: z.string().optional(),
-  public_paths: z.array(z.string()),
+  public_paths: z.array(z.string()).describe('Open without a token, to `public_methods`.'),
+  public_methods: z.array(z.string()),
   rules: z.array(RULE).describe('In file order; the first that matches decides, and what none matches is refused.'),
   upstreams: z.array(z.object({ url: z.string(), state: z.enum(['up', 'down', 'unknown']) })),
   identity: z.string(),
@@ -46,11 +50,14 @@ const RESOURCE = z.object({
 export function addPolicyReads(app: App, dependencies: AdminDependencies): void {
   const { view } = dependencies
   const access = { scope: 'r' } as const
-  const none = z.strictObject({})
+  const querystring = z.strictObject(PAGE)
   app.get(
     '/routes',
-    { config: { access }, schema: { querystring: none, response: { 200: listOf(ROUTE) } } },
-    async () => ({ items: view().routes.map((route) => shownRoute(route, dependencies)) }),
+    { config: { access }, schema: { querystring, response: { 200: listOf(ROUTE) } } },
+    async ({ query }) => {
+      const { items, ...rest } = pageOf(view().routes, ({ id }) => id, query)
+      return { items: items.map((route) => shownRoute(route, dependencies)), ...rest }
+    },
   )
   app.get(
     '/routes/:id',
@@ -63,8 +70,11 @@ export function addPolicyReads(app: App, dependencies: AdminDependencies): void 
   )
   app.get(
     '/resources',
-    { config: { access }, schema: { querystring: none, response: { 200: listOf(RESOURCE) } } },
-    async () => ({ items: view().resources.map((resource) => shownResource(resource, view().routes)) }),
+    { config: { access }, schema: { querystring, response: { 200: listOf(RESOURCE) } } },
+    async ({ query }) => {
+      const { items, ...rest } = pageOf(view().resources, ({ identifier }) => identifier, query)
+      return { items: items.map((resource) => shownResource(resource, view().routes)), ...rest }
+    },
   )
 }
 
@@ -80,6 +90,7 @@ function shownRoute(route: Route, { view, upstreams }: AdminDependencies): z.out
     access: access.kind,
     ...(isProtected ? { resource: access.resource.identifier } : {}),
     public_paths: isProtected ? access.publicPaths.map(({ text }) => text) : [],
+    public_methods: isProtected && access.publicPaths.length > 0 ? shownMethods(access.publicMethods) : [],
     rules: isProtected ? access.rules.map((rule) => shownRule(rule, access.resource)) : [],
     upstreams: [...upstreams(route.id)],
     identity: route.identity,
@@ -95,13 +106,19 @@ function shownRoute(route: Route, { view, upstreams }: AdminDependencies): z.out
   }
 }
 
-function shownRule({ methods, paths = [], scopes }: Rule, resource: Resource): z.output<typeof RULE> {
+function shownRule({ methods, paths = [], scopes, acr, maxAge }: Rule, resource: Resource): z.output<typeof RULE> {
   return {
-    methods: methods === 'any' ? ['any'] : methodsIn([methods]),
+    methods: shownMethods(methods),
     paths: paths.map(({ text }) => text),
     scopes: [...scopes],
     groups: scopes.map((scope: Scope) => ({ scope, groups: [...groupsThatGive(resource, scope)] })),
+    ...(acr === undefined ? {} : { acr }),
+    ...(maxAge === undefined ? {} : { max_age: maxAge }),
   }
+}
+
+function shownMethods(methods: MethodSet): string[] {
+  return methods === 'any' ? ['any'] : methodsIn([methods])
 }
 
 function shownResource(resource: Resource, routes: readonly Route[]): z.output<typeof RESOURCE> {

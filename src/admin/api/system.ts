@@ -4,7 +4,7 @@ import { whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
 import { conflict } from '../problem.ts'
 import type { App } from './app.ts'
-import { listOf, TIME, timeOf } from './page.ts'
+import { listOf, PAGE, pageOf, TIME, timeOf } from './page.ts'
 
 /** Heard of this recently, an instance is taken to be there. */
 const CURRENT_MS = 10_000
@@ -36,33 +36,34 @@ const SYSTEM = z.object({
 
 /** The process, its file and its keys. */
 export function addSystem(app: App, { store, issuer, system, now }: AdminDependencies): void {
-  const none = z.strictObject({})
-  app.get(
-    '/system',
-    { config: { access: { scope: 'r' } }, schema: { querystring: none, response: { 200: SYSTEM } } },
-    async () => {
-      const { startedAt, config, store: state, ...facts } = system()
-      const { lastRefused, restartFor, since, ...file } = config
-      const refused = lastRefused && { at: timeOf(lastRefused.at / 1_000), problems: [...lastRefused.problems] }
-      return {
-        ...facts,
-        started_at: timeOf(startedAt / 1_000),
-        uptime_seconds: Math.max(0, Math.floor((now() - startedAt) / 1_000)),
-        instances: Math.max(1, (await store.instances()).filter(isHere).length),
-        config: {
-          ...file,
-          since: timeOf(since / 1_000),
-          ...(refused === undefined ? {} : { last_refused: refused }),
-          restart_for: [...restartFor],
-        },
-        store: { kind: state.kind, ...(state.fault === undefined ? {} : { fault: state.fault }) },
-      }
-    },
-  )
+  app.get('/system', { config: { access: { scope: 'r' } }, schema: { response: { 200: SYSTEM } } }, async () => {
+    const { startedAt, config, store: state, ...facts } = system()
+    const { lastRefused, restartFor, since, ...file } = config
+    const refused = lastRefused && { at: timeOf(lastRefused.at / 1_000), problems: [...lastRefused.problems] }
+    return {
+      ...facts,
+      started_at: timeOf(startedAt / 1_000),
+      uptime_seconds: Math.max(0, Math.floor((now() - startedAt) / 1_000)),
+      instances: Math.max(1, (await store.instances()).filter(isHere).length),
+      config: {
+        ...file,
+        since: timeOf(since / 1_000),
+        ...(refused === undefined ? {} : { last_refused: refused }),
+        restart_for: [...restartFor],
+      },
+      store: { kind: state.kind, ...(state.fault === undefined ? {} : { fault: state.fault }) },
+    }
+  })
   app.get(
     '/keys',
-    { config: { access: { scope: 'r' } }, schema: { querystring: none, response: { 200: listOf(KEY) } } },
-    async () => ({ items: (await store.signingKeys()).map(shownKey) }),
+    {
+      config: { access: { scope: 'r' } },
+      schema: { querystring: z.strictObject(PAGE), response: { 200: listOf(KEY) } },
+    },
+    async ({ query }) => {
+      const { items, ...rest } = pageOf(await store.signingKeys(), ({ kid }) => kid, query)
+      return { items: items.map(shownKey), ...rest }
+    },
   )
   app.post(
     '/keys/rotate',

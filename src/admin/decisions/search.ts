@@ -1,6 +1,6 @@
 import type { AdminDependencies } from '../dependencies.ts'
 import { nextSlice } from '../pace.ts'
-import { invalid } from '../problem.ts'
+import { unknownCursor } from '../problem.ts'
 import { type Decision, type DecisionFilter, fits } from './decision.ts'
 
 const HOUR_MS = 3_600_000
@@ -37,7 +37,7 @@ export async function listDecisions(
 function placeOf(cursor: string | undefined): { readonly place: 'm' | 's'; readonly before: number } {
   if (cursor === undefined) return { place: 'm', before: Number.MAX_SAFE_INTEGER }
   const [, place, number] = /^([ms]):(\d{1,15})$/.exec(cursor) ?? []
-  if (number === undefined) throw invalid('cursor', 'is none that was given here; begin without one')
+  if (number === undefined) throw unknownCursor()
   return { place: place === 's' ? 's' : 'm', before: Number(number) }
 }
 

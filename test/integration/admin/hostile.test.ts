@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { type ClientRequest, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import { askedOf, boundCursor } from '../../../src/admin/api/page.ts'
 import { type AdminGateway, startAdminGateway } from '../../support/admin-gateway.ts'
 
 describe('the operator’s API, called by somebody with other intentions', () => {
@@ -48,9 +49,11 @@ describe('the operator’s API, called by somebody with other intentions', () =>
   })
 
   it('a cursor that was made up is 400, in a list of decisions too', async () => {
+    const bound = (place: string) => boundCursor(cursor(place), askedOf('/admin/api/v1/decisions', {}))
     for (const place of ['s:x', 'm:1e9', 'm:-1', 'z:1', 's:', ':', 's:1:2', 's:9999999999999999'])
-      assert.equal((await admin(`/decisions?cursor=${cursor(place)}`)).reason, 'invalid_request', place)
-    assert.equal((await admin(`/decisions?cursor=${cursor('m:7')}`)).status, 200)
+      assert.equal((await admin(`/decisions?cursor=${bound(place)}`)).reason, 'invalid_request', place)
+    assert.equal((await admin(`/decisions?cursor=${bound('m:7')}`)).status, 200)
+    assert.equal((await admin(`/decisions?cursor=${cursor('m:7')}`)).status, 400, 'it is bound to nothing')
   })
 
   it('a token is not said to have ended by an expiry that is over', async () => {

@@ -171,7 +171,7 @@ export async function callUrl(
   url: string,
   headers: Readonly<Record<string, string>>,
   method = 'GET',
-  body?: string,
+  body?: string | Buffer<ArrayBuffer>,
 ): Promise<Called> {
   const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }), redirect: 'manual' })
   const text = await response.text()
