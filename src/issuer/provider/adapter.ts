@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import type { ClientRecord, ClientType, HeldByUnit, ModelColumns, Store } from '../../store/store.ts'
@@ -138,16 +139,21 @@ function heldBy({ grantId, clientId, accountId }: AdapterPayload): HeldByUnit {
   return { gid: grantId === undefined ? undefined : gidOf(grantId), clientId, sub: accountId }
 }
 
-/** What carries a person's authentication says whose, and for which client: acts of revocation find it by that. */
+/** What carries a person's authentication says whose, and what a client has begun of which: acts of revocation find it by that. */
 function columnsOf(model: string, payload: AdapterPayload): ModelColumns {
   if (model === 'Interaction') return { accountId: signedInAs(payload), clientId: textOf(payload.params?.client_id) }
   return {
     accountId: payload.accountId,
-    clientId: payload.clientId,
+    clientId: model === 'PushedAuthorizationRequest' ? issuerOf(payload.request) : payload.clientId,
     grantId: payload.grantId,
     uid: model === WITH_UID ? payload.uid : undefined,
     userCode: payload.userCode,
   }
+}
+
+/** A pushed request is kept as a request object (RFC 9101 §4), whose issuer is its client. */
+function issuerOf(request: unknown): string | undefined {
+  return typeof request === 'string' ? decodeJwt(request).iss : undefined
 }
 
 /** Who an interaction belongs to: who signed in on its pages, else who the browser was signed in as. */

@@ -16,6 +16,8 @@ type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renew
 type EndAuthorizations = RevocationAct['endAuthorizations'][number]
 
 const PUT_BACK_AT_ONCE = 200
+/** What a client begins by itself, before anybody has said yes to it. */
+const BEGUN = "'PushedAuthorizationRequest', 'DeviceCode'"
 
 /**
  * Acts of revocation, and the entries that they put in force.
@@ -150,7 +152,7 @@ async function endAuthorizations(queries: Queries, ended: EndAuthorizations): Pr
   for (const gid of gids) await queries.run('DELETE FROM models WHERE gid = ?', gid)
   // Codes and grants of an authorization that was not recorded yet, and sign-ins half done, are found by their own columns.
   const own = someOf({ account_id: ended.sub, client_id: ended.clientId, gid: ended.gid })
-  const carries = `(model = 'Interaction' OR gid IS NOT NULL AND ${unlessSpared})`
+  const carries = `(model = 'Interaction' OR gid IS NOT NULL AND ${unlessSpared} OR gid IS NULL AND model IN (${BEGUN}))`
   await queries.run(`DELETE FROM models WHERE ${own.sql} AND ${carries}`, ...own.values, ...spared)
   const { revokeTokens } = ended
   return revokeTokens === undefined ? [] : gids.map((gid) => ({ kind: 'gid', key: gid, ...revokeTokens }))
