@@ -17,7 +17,7 @@ import {
 } from './http/registration-request.ts'
 import { type EndpointSteps, forAnyOrigin, inOrder, type Middleware, only } from './http/steps.ts'
 import { slowPolls, tellInterval, userCodeTries } from './interaction/device-flow.ts'
-import { unverifiedErrors } from './interaction/provider-pages.ts'
+import { stillRegistered, unverifiedErrors } from './interaction/provider-pages.ts'
 import { leadOnAfterSignOut, signOutElsewhere, skipNeedlessSignOut } from './interaction/sign-out.ts'
 import { completeMetadata, formPostPage, keptForAMinute, storeFaults, whenAllIsDone } from './provider/middleware.ts'
 import { introspectOwn, type OwnTokens, revokeOwn } from './tokens/introspection.ts'
@@ -60,7 +60,10 @@ export function createEndpoints({ context, answers, tokens }: EndpointParts): En
       before: [page, mayIssueToPeople, readQuery, askAgainByGet],
       around: [unverifiedErrors(context), formPostPage(context)],
     },
-    authorization_resumed: { before: [look, mayIssueToPeople, readQuery], around: [formPostPage(context)] },
+    authorization_resumed: {
+      before: [look, mayIssueToPeople, readQuery],
+      around: [stillRegistered(context), formPostPage(context)],
+    },
     device_authorization: { before: issuing, around: [tellInterval] },
     code_verification: {
       before: [page, readQuery, keepUserCode, refuseForeignForm, readUserCodeForm],

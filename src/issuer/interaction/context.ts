@@ -7,9 +7,10 @@ import { endedMeanwhile } from '../http/ended-meanwhile.ts'
 import { GUARD_FIELD, guardValue } from '../http/form-guard.ts'
 import { type PageOptions, redirect, sendPage } from '../http/response.ts'
 import type { FormTarget } from '../pages/form.ts'
-import { errorPage, leadOnPage } from '../pages/message.ts'
+import { leadOnPage } from '../pages/message.ts'
 import { recoveryCodesPage } from '../pages/second-factor.ts'
 import { type AuthorizationView, type ConsentingClient, isKept, viewAuthorization } from './authorization-view.ts'
+import { expiredPage } from './provider-pages.ts'
 
 /** What the library keeps between a request and its answer. */
 export type PendingInteraction = Awaited<ReturnType<Provider['interactionDetails']>>
@@ -80,15 +81,7 @@ export async function persistUnlessEnded({ context, details, request, client }: 
 
 /** The page for an interaction that is over, unknown, or another browser's. */
 export function sendExpired(context: IssuerContext, response: ServerResponse): void {
-  const page = errorPage({
-    site: siteOf(context),
-    title: 'This sign-in has expired',
-    what: 'The page belongs to a sign-in that is over, or that was begun in another browser.',
-    advice: 'Go back to the app and start again; leave cookies allowed for this site.',
-    code: undefined,
-    requestId: undefined,
-  })
-  sendPage(response, 400, page)
+  sendPage(response, 400, expiredPage(context))
 }
 
 /** Answers with a page of this interaction. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
-import { errors } from 'oidc-provider'
+import { type Client, errors } from 'oidc-provider'
+import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
@@ -92,7 +93,7 @@ async function openInteraction(
     const details = await provider.interactionDetails(request, response)
     const client = await provider.Client.find(String(details.params.client_id))
     // The cookie is what counts; the address only says which of several tabs this is.
-    if (details.uid !== uid || client === undefined) return undefined
+    if (details.uid !== uid || client === undefined || !leadsBack(client, details.params)) return undefined
     const sub = details.session?.accountId
     const account = sub === undefined ? undefined : await context.store.userBySub(sub)
     const standing = await context.federation.lastOfSession(details.session?.uid ?? '')
@@ -113,6 +114,11 @@ async function openInteraction(
     if (error instanceof errors.OIDCProviderError) return undefined
     throw error
   }
+}
+
+/** Whether the address that people are sent back to is still the client's; that of browsers is judged when they are sent there. */
+function leadsBack(client: Client, { redirect_uri: uri }: Readonly<Record<string, unknown>>): boolean {
+  return typeof uri !== 'string' || client.clientId === BROWSER_CLIENT || client.redirectUriAllowed(uri)
 }
 
 function sendForged(context: IssuerContext, response: ServerResponse): void {

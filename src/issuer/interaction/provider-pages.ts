@@ -88,6 +88,30 @@ export function unverifiedErrors(context: IssuerContext): Middleware {
   }
 }
 
+/** Leads nobody to an address that was taken from its client after the request had come from there. */
+export function stillRegistered(context: IssuerContext): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { oidc } = ctx as unknown as Partial<Pick<KoaContextWithOIDC, 'oidc'>>
+    const uri = oidc?.params?.redirect_uri
+    if (oidc?.client === undefined || typeof uri !== 'string' || oidc.client.redirectUriAllowed(uri)) return
+    ctx.remove('location')
+    showPage(ctx as unknown as KoaContextWithOIDC, 400, expiredPage(context))
+  }
+}
+
+/** For a sign-in that is over, unknown, or another browser's. */
+export function expiredPage(context: IssuerContext): string {
+  return errorPage({
+    site: siteOf(context),
+    title: 'This sign-in has expired',
+    what: 'The page belongs to a sign-in that is over, or that was begun in another browser.',
+    advice: 'Go back to the app and start again; leave cookies allowed for this site.',
+    code: undefined,
+    requestId: undefined,
+  })
+}
+
 function capitalised(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
 }
