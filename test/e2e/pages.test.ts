@@ -73,6 +73,22 @@ describe('every page, in Chromium', () => {
   }
 })
 
+describe('a new password', () => {
+  it('is shown on demand, in both fields, and hidden again when it is sent; without script nothing offers it', async () => {
+    await page.goto(address('new-password'))
+    const fields = page.locator('input[autocomplete="new-password"]')
+    const types = () => fields.evaluateAll('(all) => all.map(({ type }) => type)')
+    await fields.first().fill('kitchen window giraffe')
+    await page.getByRole('button', { name: 'Show password' }).click()
+    assert.deepEqual(await types(), ['text', 'text'])
+    assert.equal(await fields.first().inputValue(), 'kitchen window giraffe')
+    await page.locator('form', { has: fields.first() }).evaluate('(form) => form.dispatchEvent(new Event("submit"))')
+    assert.deepEqual(await types(), ['password', 'password'])
+    await page.goto(address('sign-in'))
+    assert.equal(await page.getByRole('button', { name: 'Show password' }).count(), 0)
+  })
+})
+
 describe('by keyboard', () => {
   it('a person signs in with Tab and Enter', async () => {
     await page.goto(address('sign-in'))
@@ -125,7 +141,7 @@ function servePages(bodies: string[]): Server {
     const asset = answerAsset(path, undefined)
     const sample = pageSamples[path.slice(1)]
     if (asset !== undefined) response.writeHead(asset.status, asset.headers).end(asset.body)
-    else if (sample !== undefined) response.writeHead(200, pageHeaders()).end(sample)
+    else if (sample !== undefined) response.writeHead(200, pageHeaders({}, sample)).end(sample)
     else response.writeHead(404).end()
   })
 }

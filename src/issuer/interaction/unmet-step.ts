@@ -28,7 +28,8 @@ export async function showUnmet(interaction: InteractionContext): Promise<void> 
   const { context, response, user } = interaction
   if (user === undefined) return sendExpired(context, response)
   if (await showEnrolment(unmetPlace(interaction), user)) return
-  const elsewhere = (await addable(interaction, user)) !== undefined
+  const ways = await addable(interaction, user)
+  const elsewhere = ways && (ways.app ? 'a second factor' : 'a passkey')
   const offer = { app: undefined, passkey: undefined, problem: undefined }
   sendInteractionPage(interaction, 200, pageFor(interaction, user, offer, elsewhere))
 }
@@ -41,7 +42,7 @@ export function unmetPlace(interaction: InteractionContext): EnrolPlace {
     // Not what a typed password is sealed for: they may have come by a provider, and a code asks for the password.
     passedAt: { place: `signed in ${details.uid}`, client: client.id },
     ways: async (user) => ((await mayAdd(interaction, user)) ? addable(interaction, user) : undefined),
-    page: (user, offer) => pageFor(interaction, user, offer, false),
+    page: (user, offer) => pageFor(interaction, user, offer, undefined),
   }
 }
 
@@ -85,8 +86,13 @@ async function addable(interaction: InteractionContext, user: UserRecord): Promi
   return app || passkey ? { app, passkey } : undefined
 }
 
-function pageFor(interaction: InteractionContext, user: UserRecord, offer: EnrolOffer, elsewhere: boolean): string {
-  const { context, client, redirectUri } = interaction
+function pageFor(
+  interaction: InteractionContext,
+  user: UserRecord,
+  offer: EnrolOffer,
+  elsewhere: 'a passkey' | 'a second factor' | undefined,
+): string {
+  const { context, client, redirectUri, details } = interaction
   return unmetPage({
     site: siteOf(context),
     form: formTarget(interaction, 'deny'),
@@ -96,5 +102,6 @@ function pageFor(interaction: InteractionContext, user: UserRecord, offer: Enrol
     again: formTarget(interaction, 'again'),
     ...offer,
     elsewhere,
+    byProvider: 'signIn' in (details.lastSubmission?.login ?? {}),
   })
 }

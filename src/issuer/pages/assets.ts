@@ -28,7 +28,8 @@ const officeStyle = asset('office', 'css', 'text/css; charset=utf-8', [...STYLES
 const officeScript = asset('office', 'js', 'text/javascript; charset=utf-8', ['office.js', 'copy.js'])
 const passkeyScript = asset('passkey', 'js', 'text/javascript; charset=utf-8', ['passkey.js'])
 const copyScript = asset('copy', 'js', 'text/javascript; charset=utf-8', ['copy.js'])
-const ALL = [stylesheet, mark, officeStyle, officeScript, passkeyScript, copyScript]
+const revealScript = asset('reveal', 'js', 'text/javascript; charset=utf-8', ['reveal.js'])
+const ALL = [stylesheet, mark, officeStyle, officeScript, passkeyScript, copyScript, revealScript]
 
 /** The operator's stylesheet: the people's, and denser parts. */
 export const OFFICE_STYLESHEET_PATH = officeStyle.path
@@ -37,6 +38,8 @@ export const OFFICE_SCRIPT_PATH = officeScript.path
 export const PASSKEY_SCRIPT_PATH = passkeyScript.path
 /** What puts a button behind each `data-copy`. */
 export const COPY_SCRIPT_PATH = copyScript.path
+/** What shows a new password to whoever types it, on demand. */
+export const REVEAL_SCRIPT_PATH = revealScript.path
 /** Where pages find the stylesheet; carries a hash of its content. */
 export const STYLESHEET_PATH = stylesheet.path
 /** Where pages find the mark; carries a hash of its content. */

@@ -1,3 +1,4 @@
+import { REVEAL_SCRIPT_PATH } from './assets.ts'
 import { attributes, type Html, html } from './html.ts'
 import { plainWords } from './words.ts'
 
@@ -32,7 +33,10 @@ export function form(target: FormTarget, content: Html, className = 'form', id?:
   return html`<form ${attributes({ id, class: className })} method="post" action="${target.action}">${hidden}${content}</form>`
 }
 
-/** A labelled field, with its hint and problem tied to it for screen readers. `name` serves as its id: once a page. */
+/**
+ * A labelled field, with its hint and problem tied to it for screen readers. `name` serves as its id: once a page. A new password can be shown
+ * where scripts run.
+ */
 export function field(of: Field): Html {
   const describedBy = [of.hint && `${of.name}-hint`, of.problem && `${of.name}-problem`].filter(Boolean).join(' ')
   const input = attributes({
@@ -57,7 +61,11 @@ export function field(of: Field): Html {
 <input ${input}>
 ${of.hint !== undefined && html`<p class="hint" id="${of.name}-hint">${of.hint}</p>`}
 ${of.problem !== undefined && html`<p class="problem" id="${of.name}-problem" role="alert">${plainWords(of.problem, 500)}</p>`}
-</div>`
+</div>${
+    of.autocomplete === 'new-password' &&
+    html`
+<script type="module" src="${REVEAL_SCRIPT_PATH}"></script>`
+  }`
 }
 
 export function hiddenField(name: string, value: string): Html {

@@ -45,6 +45,7 @@ ${form(
 ${field({ ...common, name: 'new_password', label: 'New password', hint: `At least ${model.shortest} characters; a few words are best.`, problem: of('new_password'), focused: true })}
 ${field({ ...common, name: 'repeat_password', label: 'New password, once more', problem: of('repeat_password') })}
 <div class="actions"><button class="button primary" type="submit">Set password</button></div>`,
+  model.passkey === undefined ? 'form' : 'form after',
 )}
 <p class="hint">${kind === 'invite' ? 'This link works once. It does not sign you in: you do that next.' : 'Everything of yours that is signed in anywhere is signed out then. This link works once and does not sign you in.'}</p>`,
   )

@@ -1,7 +1,7 @@
 import { type FormTarget, form } from './form.ts'
 import { type Html, html } from './html.ts'
 import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
-import { accountLine, clientNamed, type PageAccount, type PageClient } from './parties.ts'
+import { accountLine, clientNamed, type PageAccount, type PageClient, switchForm } from './parties.ts'
 import { type PasskeyForm, passkeyForm, withoutPasskey } from './passkey.ts'
 import { headingWords } from './words.ts'
 
@@ -17,8 +17,10 @@ interface UnmetModel extends PageFrame {
   readonly passkey: PasskeyForm | undefined
   /** Leads to where an app is added; undefined: that can't be had, or would not do. */
   readonly app: FormTarget | undefined
-  /** Whether the person may add what is missing under their account, after a fresh sign-in. */
-  readonly elsewhere: boolean
+  /** What the person may add under their account, after a fresh sign-in; undefined: nothing that would do. */
+  readonly elsewhere: 'a passkey' | 'a second factor' | undefined
+  /** The person came by a provider, which says how they signed in there. */
+  readonly byProvider: boolean
   readonly problem: string | undefined
 }
 
@@ -47,7 +49,8 @@ ${accountLine(model.account, model.switchAccount)}
 <p>${clientNamed(model.client)} asks for a stronger sign-in than your account has a way for.</p>
 ${problem !== undefined && problemNotice(problem)}
 ${model.app !== undefined || model.passkey !== undefined ? additions(model) : advice(model)}
-${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}`,
+${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}
+${switchForm(model.switchAccount)}`,
   )
 }
 
@@ -58,14 +61,17 @@ ${passkey && passkeyForm(passkey, 'Make a passkey')}
 ${app && form(app, html`<div class="actions"><button class="button" type="submit">Add an authenticator app</button></div>`, 'form after')}`
 }
 
-function advice({ elsewhere, again }: UnmetModel): Html {
-  return html`${
-    elsewhere
-      ? html`<p>Add a second factor under <a href="/account">your account</a>, then go on here.</p>`
-      : html`<p>Whoever runs this service can help you to a second way to sign in.</p>`
-  }
+function advice({ elsewhere, byProvider, again, client }: UnmetModel): Html {
+  return html`${elsewhere === undefined ? nothingToAdd(byProvider) : html`<p>Add ${elsewhere} under <a href="/account">your account</a>, then go on here.</p>`}
 <hr class="tear">
-${form(again, html`<div class="actions"><button class="button primary" type="submit">I have added it, go on</button></div>`)}`
+${form(again, html`<div class="actions"><button class="button primary" type="submit">${elsewhere === undefined ? 'Sign in again' : 'I have added it, go on'}</button></div>`)}
+<p class="after">Or go back: ${clientNamed(client)} is told that it can’t be had, and you stay signed in.</p>`
+}
+
+function nothingToAdd(byProvider: boolean): Html {
+  return html`<p>There is nothing that you can add here by yourself.</p>
+<ul class="reasons"><li>Ask whoever runs this service for a recovery link: it lets you set up another way to sign in. Then sign in again.</li>
+${byProvider && html`<li>Or sign in again, and use more than a password at the place that you sign in with, if it can do that.</li>`}</ul>`
 }
 
 /** Where somebody who must have a second factor adds the first one: nothing else is open before. */
@@ -80,6 +86,7 @@ ${accountLine(model.account, undefined)}
 <p class="lead">Your account needs more than a password. Add it now, then you go on.</p>
 ${problem !== undefined && problemNotice(problem)}
 ${nothing && html`<p class="notice problem" role="alert">There is nothing here that you could add. Whoever runs this service can mend that.</p>`}
+${passkey && app === undefined && withoutPasskey(NO_PASSKEY_HERE)}
 ${passkey && passkeyForm(passkey, 'Make a passkey')}
 ${app && form(app, html`<div class="actions"><button class="button" type="submit">Add an authenticator app</button></div>`, 'form after')}
 ${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,

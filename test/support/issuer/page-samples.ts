@@ -9,6 +9,7 @@ import {
 import { confirmPage, donePage, errorPage, leadOnPage } from '../../../src/issuer/pages/message.ts'
 import { newPasswordPage, passwordDuePage } from '../../../src/issuer/pages/password-due.ts'
 import { signedOutPage, signInPage, signOutPage } from '../../../src/issuer/pages/sign-in.ts'
+import { factorPageSamples } from './factor-page-samples.ts'
 
 const now = Date.UTC(2026, 2, 2, 12, 3, 4) / 1000
 const site = 'gate.example.com'
@@ -238,4 +239,5 @@ export const pageSamples: Readonly<Record<string, string>> = {
     text: ['Every session and device of yours was signed out at 12:03:04 UTC.'],
     next: { url: '/account', label: 'Sign in again' },
   }),
+  ...factorPageSamples,
 }

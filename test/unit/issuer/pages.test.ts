@@ -7,6 +7,15 @@ import { attributes, href, html, htmlText } from '../../../src/issuer/pages/html
 import { leadOnPage } from '../../../src/issuer/pages/message.ts'
 import { returnPlace } from '../../../src/issuer/pages/parties.ts'
 import { ago, clientName, plainWords } from '../../../src/issuer/pages/words.ts'
+import { pageSamples } from '../../support/issuer/page-samples.ts'
+
+describe('a button of every page', () => {
+  it('belongs to a form of that page', () => {
+    for (const [name, page] of Object.entries(pageSamples))
+      for (const [, id = ''] of page.matchAll(/ form="([^"]*)"/g))
+        assert.match(page, new RegExp(`<form id="${id}"`), `${name}: ${id}`)
+  })
+})
 
 describe('html', () => {
   it('escapes every string, in text and in attribute values', () => {
