@@ -4,6 +4,8 @@ import { seconds, siteOf } from '../context.ts'
 import { keepDevice } from '../http/cookies.ts'
 import { unmetPage } from '../pages/unmet.ts'
 import { FRESH_SECONDS, isBest } from '../people/factor-rules.ts'
+import { isDenied, offer } from '../tokens/policy.ts'
+import { readParameters } from '../tokens/resource-indicators.ts'
 import { formTarget, type InteractionContext, sendExpired, sendInteractionPage } from './context.ts'
 import { type EnrolOffer, type EnrolPlace, type EnrolWays, needsLink, showEnrolment } from './enrol-step.ts'
 import { finishSignIn } from './passkey-step.ts'
@@ -79,11 +81,20 @@ async function addable(interaction: InteractionContext, user: UserRecord): Promi
   const lacking = await lackingLevel(interaction)
   if (lacking === undefined || lacking.reachable || login?.accountId !== user.sub) return undefined
   if (await needsLink(context, user.sub)) return undefined
+  const byProvider = 'signIn' in login
+  if (byProvider && (await isProvidersToGive(interaction, user.sub))) return undefined
   // A code comes after the password: whoever came another way would not be signed in by it.
-  const typed = !('signIn' in login) && login.amr?.includes('pwd') === true
+  const typed = !byProvider && login.amr?.includes('pwd') === true
   const app = context.settings().authenticator && lacking.level !== 'phr' && typed
   const passkey = context.passkeys.offered()
   return app || passkey ? { app, passkey } : undefined
+}
+
+/** Whether only the provider's groups open what is asked for: they count in nothing that a passkey of this account's signs in for. */
+async function isProvidersToGive({ context, details }: InteractionContext, sub: string): Promise<boolean> {
+  const groups = (await context.store.userBySub(sub))?.groups ?? []
+  const shares = readParameters(context, details.params.resource, details.params.scope)
+  return isDenied(offer(shares, { kind: 'person', groups }))
 }
 
 function pageFor(

@@ -7,6 +7,8 @@ import { pageSamples } from '../../support/issuer/page-samples.ts'
 
 const sample = (name: string): string => pageSamples[name] ?? assert.fail(name)
 const target = { action: '/go', hidden: { csrf: 'c' } }
+// What asks for passkeys and shows new passwords: nothing but these is run, and the policy holds them to this origin.
+const OWN_SCRIPTS = /<script type="module" src="\/oauth\/assets\/(?:passkey|reveal)\.[\w-]{12}\.js"><\/script>/g
 const account = { username: 'alice', displayName: undefined }
 const evil = '<img src=x onerror=alert(1)>"\u202e'
 const client = { name: evil, verified: false, returnsTo: evil, idHost: evil }
@@ -23,9 +25,9 @@ const resources = [
 
 describe('every page', () => {
   for (const [name, page] of Object.entries(pageSamples)) {
-    it(`${name}: is one document without scripts, inline styles or anything from elsewhere`, () => {
+    it(`${name}: is one document without inline scripts and styles, or anything from elsewhere`, () => {
       assert.match(page, /^<!doctype html>/)
-      assert.doesNotMatch(page, /<script|<style| style=| on[a-z]+=|javascript:/i)
+      assert.doesNotMatch(page.replace(OWN_SCRIPTS, ''), /<script|<style| style=| on[a-z]+=|javascript:/i)
       for (const [, url] of page.matchAll(/<(?:img|link)[^>]* (?:src|href)="([^"]*)"/g))
         assert.match(url ?? '', /^\/oauth\/assets\//)
       assert.equal(page.match(/<h1/g)?.length, 1)
