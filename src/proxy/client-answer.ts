@@ -2,6 +2,7 @@ import { TLSSocket } from 'node:tls'
 import { copyOf, giveBack } from './buffers.ts'
 import type { ClientResponse } from './client.ts'
 import type { ResponseHead } from './http1/response-head.ts'
+import { mayTrail } from './http1/trailers.ts'
 
 /** Turns a body into another as it streams. */
 export interface BodyTransform {
@@ -19,13 +20,6 @@ export interface AnswerRules {
   /** A transformed body loses its Content-Length and its trailers. */
   transformBody(status: number, headers: readonly string[]): BodyTransform | undefined
 }
-
-/**
- * Fields that mean nothing in a trailer but harm, for who merges them into the header (RFC 9110 §6.5.1): of framing and the connection, of the
- * content's form, of cookies, challenges, caches and other sites' rights, and references, which nobody puts in the client's terms there.
- */
-const NEVER_TRAILERS =
-  /^(?:transfer-encoding|host|connection|keep-alive|proxy-.*|trailer|te|upgrade|content-(?!digest$|md5$).*|set-cookie2?|location|link|refresh|alt-svc|www-authenticate|authentication-info|cache-control|expires|age|vary|access-control-.*|clear-site-data|service-worker-allowed|strict-transport-security|x-accel-.*)$/i
 
 /** A 1xx answer as text. It has no body, so nothing may speak of one (RFC 9110 §8.6, RFC 9112 §6.1). */
 export function informationalHead({ status, reason, headers }: ResponseHead, rules: AnswerRules): string {
@@ -203,7 +197,7 @@ export class ClientAnswer {
     const pairs: [string, string][] = []
     for (let i = 0; i + 1 < trailers.length; i += 2) {
       const name = trailers[i] ?? ''
-      if (!NEVER_TRAILERS.test(name)) pairs.push([name, trailers[i + 1] ?? ''])
+      if (mayTrail(name)) pairs.push([name, trailers[i + 1] ?? ''])
     }
     if (pairs.length > 0) this.#response.addTrailers(pairs)
   }
