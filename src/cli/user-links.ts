@@ -70,7 +70,11 @@ async function forget(name: string, provider: string, options: Options): Promise
     const { store, acts } = opened
     const { issuer, person, sub, groups } = await linkOrExit(opened, name, provider)
     const signIns = await store.providerSignIns({ issuer, person })
-    await acts.endProviderSignIns(signIns, false, { provider, sub, reason: 'forgotten', by: BY })
+    await acts.endProviderSignIns(signIns, false, {
+      reason: 'forgotten',
+      by: BY,
+      ...(signIns.length === 0 ? { provider, sub } : {}),
+    })
     const nowMs = Date.now()
     const refused = { notBeforeMs: nowMs, expiresAt: Math.ceil(nowMs / 1000) + 86_460 }
     await store.stateGroups({ issuer, person, groups: [], statedAtMs: nowMs, refused, asOfMs: nowMs })

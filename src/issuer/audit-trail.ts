@@ -93,9 +93,9 @@ function isStrangers(event: string, detail: Detail): boolean {
 }
 
 function kindOf(event: string, detail: Detail): string {
-  const { client, sub, username, error, status, provider, reason, factor, fault, address } = detail
+  const { client, sub, username, error, status, provider, outcome, reason, factor, fault, address } = detail
   const from = typeof address === 'string' ? addressGroup(address).wide : ''
-  return JSON.stringify([event, client, sub, username, error, status, provider, reason, factor, fault, from])
+  return JSON.stringify([event, client, sub, username, error, status, provider, outcome, reason, factor, fault, from])
 }
 
 function clipped(detail: Detail): Detail {

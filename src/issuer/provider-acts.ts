@@ -4,6 +4,7 @@ import { type Acting, entry, line } from './acting.ts'
 /** A sign-in by a provider, and whose it is. */
 interface SignInOf {
   readonly id: string
+  readonly provider: string
   readonly sub: string
 }
 
@@ -11,7 +12,7 @@ interface SignInOf {
 export interface ProviderActs {
   /**
    * Ends sign-ins by a provider: their browser sessions, authorizations and tokens. @param keepNative spares native clients, and the
-   * sign-in with them. @param why for the audit.
+   * sign-in with them. @param why for the audit, where each sign-in has its line.
    */
   endProviderSignIns(
     signIns: readonly SignInOf[],
@@ -31,11 +32,15 @@ export interface ProviderActs {
 /** Acts on sign-ins by a provider. */
 export function providerActs(acting: Acting): ProviderActs {
   return {
-    endProviderSignIns: (signIns, keepNative, why) =>
-      acting((stamp) => ({
+    endProviderSignIns: (signIns, keepNative, why) => {
+      const lines = signIns.map(({ provider, sub }) => line('federation.ended', { provider, sub, ...why }))
+      const [audit = line('federation.ended', why), ...audits] = lines
+      return acting((stamp) => ({
         endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative, ...stamp })),
-        audit: line('federation.ended', why),
-      })),
+        audit,
+        audits,
+      }))
+    },
     unlinkProvider: ({ issuer, person }, signIns, why) =>
       acting((stamp) => ({
         endProviderSignIns: signIns.map(({ id, sub }) => ({ id, sub, keepNative: false, ...stamp })),

@@ -49,8 +49,13 @@ export interface RevocationActs extends ProviderActs {
   revokeConsent(sub: string, clientId: string, by: string): Promise<readonly Revocation[]>
   /** Ends all tokens and browser sessions of the person, and app passwords where that is said; consents stay. */
   signOutEverywhere(sub: string, by: string, appPasswords?: boolean): Promise<readonly Revocation[]>
-  /** Ends a session of the issuer (by its lookup key), and all browser sessions at the gateway that were opened under it. */
-  signOutBrowser(sub: string, issuerSession: string, by: string): Promise<readonly Revocation[]>
+  /** Ends a session of the issuer (by its lookup key), and all browser sessions at the gateway that were opened under it. @param about more for the audit. */
+  signOutBrowser(
+    sub: string,
+    issuerSession: string,
+    by: string,
+    about?: Readonly<Record<string, unknown>>,
+  ): Promise<readonly Revocation[]>
   /**
    * Ends a session of the issuer (by its lookup key) that the person says wasn't theirs, with all that was authorized in it.
    * @param passwordDue whether they have to choose a new password before anything else.
@@ -149,10 +154,10 @@ function userActs(
         ...(appPasswords ? { endAppPasswords: [{ sub, revokeTokens: stamp }] } : {}),
         audit: line('session.ended', { sub, everywhere: true, by }),
       })),
-    signOutBrowser: (sub, issuerSession, by) =>
+    signOutBrowser: (sub, issuerSession, by, about = {}) =>
       acting((stamp) => ({
         endBrowserSessions: [{ issuerSession, sub, clientId: BROWSER_CLIENT, revokeTokens: stamp }],
-        audit: line('session.ended', { sub, by }),
+        audit: line('session.ended', { sub, by, ...about }),
       })),
     disownSession: (sub, issuerSession, passwordDue, by) =>
       acting((stamp) => ({

@@ -52,7 +52,14 @@ export interface RevocationAct extends EndsSessions {
   })[]
   readonly deleteProviderLinks?: readonly { readonly issuer: string; readonly person: string }[]
   readonly setClient?: { readonly id: string; readonly revoked: boolean }
-  readonly audit: { readonly event: string; readonly detail: Readonly<Record<string, unknown>> }
+  readonly audit: AuditLine
+  /** Where the act ends several things: a line for each further one. */
+  readonly audits?: readonly AuditLine[]
+}
+
+interface AuditLine {
+  readonly event: string
+  readonly detail: Readonly<Record<string, unknown>>
 }
 
 /** Where the list of revocations ends. */

@@ -42,6 +42,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'federation.unlinked': 'A provider was disconnected',
   'federation.sign_in': 'You signed in at a provider',
   'federation.ended': 'A sign-in at a provider ended',
+  'federation.groups_changed': 'A provider changed your groups',
   'federation.account_created': 'Your account was made by a sign-in at a provider',
 }
 

@@ -117,10 +117,12 @@ export async function signOut(call: SignedInRequest): Promise<void> {
   const { origin } = context.settings()
   const there = await context.federation.signOutUrl(session.uid, `${origin}${ACCOUNT_PATH}`)
   // At the gateway's hosts, too: whoever signs out here means this browser.
-  await context.acts.signOutBrowser(session.user.sub, lookupKey(session.uid), session.user.sub)
+  const { sub } = session.user
+  const about = { address: issuerRequestOf(request).address }
+  await context.acts.signOutBrowser(sub, lookupKey(session.uid), sub, about)
   await sessions.end(request, response)
   noteSignedOut(context, response)
-  context.tell('session.ended', { sub: session.user.sub, address: issuerRequestOf(request).address })
+  context.tell('session.ended', { sub, by: sub, ...about })
   context.federation.wake()
   if (there === undefined) return leadBack(call, { kind: 'signed_out', atMs: context.now() }, undefined)
   // A form came before: browsers hold a redirect to what its page allowed.

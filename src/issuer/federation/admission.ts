@@ -53,8 +53,7 @@ export async function connect(
   const linked = await parts.store.linkProvider(linkOf(parts, party, arrival, sub), undefined)
   if (linked.kind === 'known') return linked.sub === sub ? 'known' : 'other_account'
   if (linked.kind !== 'linked') return 'account_linked'
-  const by = 'the person'
-  await parts.record('federation.linked', { provider: party.provider.id, sub, by })
+  await parts.record('federation.linked', { provider: party.provider.id, sub, by: sub })
   return 'linked'
 }
 

@@ -97,8 +97,7 @@ async function endAbandoned({ store, now, acts, revokeThere }: FederationParts):
     const signIn = await store.providerSignIn(id)
     if (signIn === undefined || signIn.ended) continue
     revokeThere(signIn)
-    const { provider, sub } = signIn
-    await acts.endProviderSignIns([signIn], false, { provider, sub, reason: 'signed_out', source: 'background' })
+    await acts.endProviderSignIns([signIn], false, { reason: 'signed_out', source: 'background' })
   }
 }
 
@@ -107,8 +106,8 @@ async function endForeign({ store, settings, acts, tell }: FederationParts): Pro
   for (;;) {
     const signIns = await store.foreignProviderSignIns(issuers, BATCH)
     if (signIns.length === 0) return
-    const why = { reason: 'provider_removed', sign_ins: signIns.length }
+    const why = { reason: 'provider_removed', source: 'background' }
     await acts.endProviderSignIns(signIns, false, why)
-    tell('federation.ended', why, 'warn')
+    for (const { provider, sub } of signIns) tell('federation.ended', { provider, sub, ...why }, 'warn')
   }
 }

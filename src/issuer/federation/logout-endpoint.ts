@@ -4,6 +4,7 @@ import { sendError } from '../http/response.ts'
 import type { FederationParts } from './federation-parts.ts'
 import type { CallbackRequest } from './onward.ts'
 import { readLogoutToken } from './provider/logout-token.ts'
+import { isFault, orFault } from './provider/provider-fault.ts'
 import { personKey } from './provider/provider-person.ts'
 import type { RelyingParty } from './provider/relying-party.ts'
 import { openTokens } from './sign-in-tokens.ts'
@@ -30,54 +31,68 @@ export async function answerLogout({ parts, party, request, response }: Callback
     return sendError(response, 400, 'invalid_request', notice.detail)
   }
   const subject = notice.sub === undefined ? undefined : { ...notice.claims, sub: notice.sub }
-  const ended = await carryOut(parts, party, subject, notice.sid)
-  await parts.record('federation.logout_token', { provider, outcome: 'ok', ...ended })
+  const done = await carryOut(parts, party, subject, notice.sid)
+  await parts.record('federation.logout_token', { provider, source: 'logout', outcome: 'ok', ...done })
   response.writeHead(200, { 'content-length': 0 })
   response.end()
 }
 
+/** What a logout token came to; `sub` is the account's, where all of it was one's. */
+interface Done {
+  readonly sub: string | undefined
+  readonly ended: number
+  readonly asked: number
+}
+
 /**
  * Without `sid`, everything of the person ends. With one, the sign-ins of that session end, and those of the same person that never
- * named one; for there are providers that end all sessions and name one, the person's others are asked at once.
+ * named one; for there are providers that end all sessions and name one, the person's others are asked at once. The person is whom `sub`
+ * means; where there is none, who had that `sid`.
  */
 async function carryOut(
   parts: FederationParts,
   party: RelyingParty,
   subject: Readonly<Record<string, unknown>> | undefined,
   sid: string | undefined,
-): Promise<{ readonly ended: number; readonly asked: number }> {
+): Promise<Done> {
   const { store, acts, now } = parts
   const { id: provider, issuer } = party.provider
   const bySid = sid === undefined ? [] : await store.providerSignIns({ issuer, sid })
-  const people = new Set(bySid.map(({ person }) => person))
-  for (const person of await peopleOf(parts, party, subject)) people.add(person)
-  const all = (await Promise.all([...people].map((person) => store.providerSignIns({ issuer, person })))).flat()
+  const people = new Set(
+    subject === undefined ? bySid.map(({ person }) => person) : await peopleOf(parts, party, subject),
+  )
   const named = new Set(bySid.map(({ id }) => id))
+  const own = (await Promise.all([...people].map((person) => store.providerSignIns({ issuer, person })))).flat()
+  const all = [...bySid, ...own.filter(({ id }) => !named.has(id))]
   const ends = (signIn: ProviderSignIn) => sid === undefined || named.has(signIn.id) || signIn.sid === undefined
   const ending = all.filter(ends)
   const others = all.filter((signIn) => !ends(signIn))
+  const why = { reason: 'logout_token', source: 'logout' }
   for (const signIn of ending) {
-    const why = { provider, sub: signIn.sub, reason: 'logout_token', source: 'logout' }
-    if (sid === undefined) parts.revokeThere(signIn)
     await acts.endProviderSignIns([signIn], sid !== undefined, why)
-    parts.tell('federation.ended', why)
+    // One that native clients live by stands, and is asked at once with what it was given.
+    if ((await store.providerSignIn(signIn.id))?.ended === true) parts.revokeThere(signIn)
+    parts.tell('federation.ended', { provider, sub: signIn.sub, ...why })
   }
   await store.makeDue(
     others.map(({ id }) => id),
     now(),
   )
   parts.wake()
-  return { ended: ending.length, asked: others.length }
+  const subs = new Set(all.map((signIn) => signIn.sub))
+  return { sub: subs.size === 1 ? all[0]?.sub : undefined, ended: ending.length, asked: others.length }
 }
 
 /** Whom a `sub` means: the person itself, or where another claim is the person, those whose tokens named that `sub`. */
 async function peopleOf(
   { store, masterKey }: FederationParts,
   { provider }: RelyingParty,
-  subject: Readonly<Record<string, unknown>> | undefined,
+  subject: Readonly<Record<string, unknown>>,
 ): Promise<readonly string[]> {
-  if (subject === undefined) return []
-  if (provider.person === 'sub') return [personKey(provider, subject)]
+  if (provider.person === 'sub') {
+    const person = await orFault(async () => ({ key: personKey(provider, subject) }))
+    return isFault(person) ? [] : [person.key]
+  }
   const standing = await store.providerSignIns({ issuer: provider.issuer })
   return standing
     .filter(({ id, sealed }) => openTokens(masterKey, id, sealed)?.subject === subject.sub)

@@ -64,8 +64,10 @@ export function signOutElsewhere(context: IssuerContext): Middleware {
     noteSignedOut(context, ctx.res)
     context.federation.wake()
     const { oidc } = ctx as unknown as KoaContextWithOIDC
-    const { uid, accountId } = oidc.session ?? {}
-    if (uid !== undefined) await context.acts.signOutBrowser(accountId ?? '', lookupKey(uid), accountId ?? '')
+    const { uid, accountId: sub = '' } = oidc.session ?? {}
+    const about = { client: oidc.client?.clientId, address: issuerRequestOf(ctx.req).address }
+    if (uid !== undefined) await context.acts.signOutBrowser(sub, lookupKey(uid), sub, about)
+    context.tell('session.ended', { sub, by: sub, ...about })
     const { origin } = context.settings()
     const onward = sealOnward(context, new URL(ctx.response.get('location'), origin).href)
     const there = await context.federation.signOutUrl(oidc.session?.uid ?? '', `${origin}/account`, onward)

@@ -35,7 +35,6 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
   provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
   provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))
   provider.on('device_authorization.success', (ctx) => keep(ctx, 'device.asked', client(ctx)))
-  provider.on('end_session.success', (ctx) => keep(ctx, 'session.ended', client(ctx)))
   const refusal = (event: string) => (ctx: KoaContextWithOIDC, error: Error) => {
     const detail = refused(ctx, error)
     if (detail.error !== 'unsupported_token_type') keep(ctx, event, detail)

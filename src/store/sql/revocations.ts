@@ -93,7 +93,7 @@ async function carryOut(
   for (const ended of act.endAppPasswords ?? []) entries.push(...(await endAppPasswords(queries, ended)))
   entries.push(...(await lostGroups(queries, act)))
   await setRecords(queries, act)
-  await insertAudit(queries, { ...act.audit, ...by })
+  for (const line of [act.audit, ...(act.audits ?? [])]) await insertAudit(queries, { ...line, ...by })
   return entries
 }
 
