@@ -41,11 +41,11 @@ function faultOf(
   { provider }: RelyingParty,
   issuer: string,
   claims: Readonly<Record<string, unknown>>,
-  type: string | undefined,
+  type: string,
   now: number,
 ): string | undefined {
   const { iss, aud, iat, exp, events, sub, sid } = claims
-  if (type !== undefined && !['jwt', 'logout+jwt'].includes(type)) return 'typ is not logout+jwt or JWT'
+  if (!['', 'jwt', 'logout+jwt'].includes(type)) return 'typ is not logout+jwt or JWT'
   const tenants = issuer.includes(TENANT) && iss !== issuer.replace(TENANT, String(claims.tid))
   if (typeof iss !== 'string' || !isIssuer(issuer, iss) || tenants) return 'iss is another issuer'
   if (![aud].flat().includes(provider.clientId)) return 'aud is another client'
@@ -55,6 +55,7 @@ function faultOf(
   if (exp !== undefined && !(typeof exp === 'number' && exp > now - CLOCKS_SECONDS)) return 'exp is over'
   if (!hasEvent(events)) return 'events does not name a back-channel logout'
   if ('nonce' in claims) return 'nonce is not allowed'
+  if (!isTextOrNone(sub) || !isTextOrNone(sid)) return 'sub or sid is no text'
   return text(sub) === undefined && text(sid) === undefined ? 'neither sub nor sid' : undefined
 }
 
@@ -64,18 +65,21 @@ function hasEvent(events: unknown): boolean {
   return typeof event === 'object' && event !== null && !Array.isArray(event)
 }
 
+/** There are serializers that write `null` for what is not there. */
+function isTextOrNone(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'string'
+}
+
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-function parse(token: string): { claims: Readonly<Record<string, unknown>>; type: string | undefined } | undefined {
+/** `type` is '' where the header has none. */
+function parse(token: string): { claims: Readonly<Record<string, unknown>>; type: string } | undefined {
   try {
-    return {
-      claims: decodeJwt(token),
-      type: text(decodeProtectedHeader(token).typ)
-        ?.toLowerCase()
-        .replace(/^application\//, ''),
-    }
+    const { typ = '' }: { typ?: unknown } = decodeProtectedHeader(token)
+    if (typeof typ !== 'string') return undefined
+    return { claims: decodeJwt(token), type: typ.toLowerCase().replace(/^application\//, '') }
   } catch {
     return undefined
   }
