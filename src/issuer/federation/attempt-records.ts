@@ -22,6 +22,8 @@ export interface Attempt {
   readonly verifier: string
   /** NumericDate, seconds. */
   readonly startedAt: number
+  /** The last act of revocation before it: one that comes later ends it. */
+  readonly actId: number
   /** The provider found fault with a scope before. */
   readonly leastScopes: boolean
   /** What has to be proven by `auth_time`. */
@@ -38,6 +40,8 @@ export interface Pending {
   readonly provider: string
   readonly issuer: string
   readonly purpose: Exclude<Purpose, { kind: 'proof' }>
+  /** As in the attempt that it arrived by. */
+  readonly actId: number
   readonly arrival: Arrival
 }
 

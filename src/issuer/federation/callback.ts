@@ -7,7 +7,7 @@ import type { Arrival, Attempt, Purpose } from './attempt-records.ts'
 import { callbackUrl, depart, refuse } from './departure.ts'
 import type { SignInReason } from './landing.ts'
 import { showNameTaken } from './name-taken.ts'
-import { type CallbackRequest, connectAndLand, landLogin, problem } from './onward.ts'
+import { type CallbackRequest, connectAndLand, isOver, landLogin, OVER, problem } from './onward.ts'
 import { isFault, orFault, plain } from './provider/provider-fault.ts'
 import { isIssuer } from './provider/provider-metadata.ts'
 
@@ -41,7 +41,7 @@ async function takeCode(call: CallbackRequest, attempt: Attempt): Promise<void> 
   const arrived = await receive(parts, party, callback, attempt)
   if (arrived.kind === 'arrived') {
     if (attempt.leastScopes) party.scopes.least = true
-    return land(call, attempt.purpose, arrived.arrival)
+    return land(call, attempt, arrived.arrival)
   }
   if (arrived.reason === 'provider_misconfigured' && arrived.detail.startsWith('invalid_scope')) {
     return tryLeastScopes(call, attempt, arrived)
@@ -83,17 +83,19 @@ async function tryLeastScopes(
 }
 
 /** Goes on with what the person came for. */
-async function land(call: CallbackRequest, purpose: Purpose, arrival: Arrival): Promise<void> {
+async function land(call: CallbackRequest, { purpose, actId }: Attempt, arrival: Arrival): Promise<void> {
   const { parts, party } = call
   if (purpose.kind === 'connect') return landConnection(call, purpose, arrival)
   if (purpose.kind === 'proof') return landProof(call, purpose.pending, arrival)
+  const link = await parts.store.providerLink(party.provider.issuer, arrival.person.person)
+  if (link !== undefined && (await isOver(call, { purpose, actId }, link.sub))) return problem(call, purpose, OVER)
   const admission = await admit(parts, party, arrival)
   if (admission.kind === 'admitted') {
     return landLogin(call, purpose, { sub: admission.user.sub, signIn: admission.signIn, ...arrival })
   }
   if (admission.reason !== 'name_taken') return problem(call, purpose, admission)
   await refuse(parts, party.provider.id, admission.reason, admission.detail)
-  return showNameTaken(call, { provider: party.provider.id, issuer: party.provider.issuer, purpose, arrival })
+  return showNameTaken(call, { provider: party.provider.id, issuer: party.provider.issuer, purpose, actId, arrival })
 }
 
 async function landConnection(

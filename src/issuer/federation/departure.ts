@@ -47,6 +47,7 @@ export async function depart(
     nonce: randomNonce(),
     verifier: randomPKCECodeVerifier(),
     startedAt: Math.floor(parts.now() / 1000),
+    actId: (await parts.store.position()).id,
     leastScopes,
     fresh: wish.fresh,
     maxAge: wish.maxAge,

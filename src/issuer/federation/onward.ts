@@ -1,5 +1,6 @@
+import { endedSince } from '../http/ended-meanwhile.ts'
 import { connect, enter } from './admission.ts'
-import type { Arrival, Purpose } from './attempt-records.ts'
+import type { Pending, Purpose } from './attempt-records.ts'
 import { clientOf, refuse } from './departure.ts'
 import type { FederationParts } from './federation-parts.ts'
 import type { Landing, ProviderLogin, ProviderRequest, SignInReason } from './landing.ts'
@@ -10,6 +11,18 @@ export interface CallbackRequest extends ProviderRequest {
   readonly parts: FederationParts
   readonly party: RelyingParty
   readonly landing: Landing
+}
+
+/** What {@link isOver} says of it. */
+export const OVER = { reason: 'state_mismatch', detail: 'an act of revocation has ended it meanwhile' } as const
+
+/** Whether an act of revocation has ended since what somebody begun here is to lead to; what the provider has said is older than the act. */
+export function isOver(
+  { parts }: CallbackRequest,
+  { purpose, actId }: Pick<Pending, 'purpose' | 'actId'>,
+  sub: string,
+): Promise<boolean> {
+  return endedSince(parts, actId, { sub, clientId: clientOf(purpose) })
 }
 
 /** Signs in for what waits. */
@@ -27,12 +40,10 @@ export async function landLogin(
 }
 
 /** Connects what waited with the account that was shown, and goes on in one go. */
-export async function connectAndLand(
-  call: CallbackRequest,
-  { purpose, arrival }: { readonly purpose: Exclude<Purpose, { kind: 'proof' }>; readonly arrival: Arrival },
-  sub: string,
-): Promise<void> {
+export async function connectAndLand(call: CallbackRequest, pending: Pending, sub: string): Promise<void> {
   const { parts, party } = call
+  const { purpose, arrival } = pending
+  if (await isOver(call, pending, sub)) return problem(call, purpose, OVER)
   const outcome = await connect(parts, party, arrival, sub)
   if (outcome !== 'linked' && outcome !== 'known') {
     return problem(call, purpose, { reason: 'name_taken', detail: `the account could not be connected: ${outcome}` })
