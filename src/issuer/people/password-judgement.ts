@@ -15,8 +15,9 @@ const LONGEST = 256
 const LONGEST_RAW = 2048
 /** What an estimate looks at: its cost grows with the length. */
 const JUDGED = 64
-const FEWEST_GUESSES = 1e10
-/** A name is no password, nor with so few characters beside it. */
+/** As a power of ten; a shorter password that may stand beside a second factor needs what its length by chance is worth to the estimate. */
+const FEWEST_GUESSES = 10
+/** Names are no password, nor with so few characters beside them. */
 const FEW = 6
 const SHORTEST_NAME = 3
 
@@ -33,10 +34,10 @@ export async function passwordProblem(password: string, rules: PasswordRules): P
   if (length < rules.min) return `The password must have at least ${rules.min} characters.`
   if (text === undefined || length > LONGEST) return `The password must have at most ${LONGEST} characters.`
   const names = wordsOf(rules.names)
-  if (names.some((name) => isMostly(text, name)))
+  if (isMostly(text, names))
     return 'The password is little more than a name that belongs to you or to this place. Choose something else.'
   const { guesses, feedback } = (await estimator()).check([...text].slice(0, JUDGED).join(''), [...names])
-  if (guesses >= FEWEST_GUESSES) return undefined
+  if (guesses >= 10 ** Math.min(FEWEST_GUESSES, rules.min)) return undefined
   return `${feedback.warning ?? 'The password is easy to guess.'} Choose something longer, or a few words that don’t belong together.`
 }
 
@@ -55,16 +56,19 @@ export function passwordNames(context: IssuerContext, { username, displayName, e
   return [username, displayName ?? '', email ?? '', siteOf(context), 'audgate']
 }
 
-/** Names, and the parts that people take from them. */
+/** Names, and the parts that people take from them; the longest first. */
 function wordsOf(names: readonly string[]): readonly string[] {
   const parts = names.flatMap((name) => [name, ...name.split(/[\s@._-]+/)])
   const folded = parts.map((part) => part.normalize('NFKC').toLowerCase())
-  return [...new Set(folded)].filter((part) => [...part].length >= SHORTEST_NAME)
+  const long = [...new Set(folded)].filter((part) => [...part].length >= SHORTEST_NAME)
+  return long.sort((one, other) => other.length - one.length)
 }
 
-function isMostly(password: string, name: string): boolean {
+/** Whether little is left of it without the names and what people put between them. */
+function isMostly(password: string, names: readonly string[]): boolean {
   const folded = password.toLowerCase()
-  return folded.includes(name) && [...folded.replaceAll(name, '')].length <= FEW
+  const rest = names.reduce((left, name) => left.replaceAll(name, ''), folded)
+  return rest !== folded && [...rest.replace(/[\s@._-]/g, '')].length <= FEW
 }
 
 interface Loading {

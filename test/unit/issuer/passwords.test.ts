@@ -83,10 +83,18 @@ describe('passwords', () => {
     const names = ['aleksandra', 'Aleksandra Nowak', 'ola@mail.example', 'gate.example.com', 'audgate']
     const easy = ['password1234567', 'aaaaaaaaaaaaaaa', 'qwertyuiopasdfgh', 'abcdefghijklmnop', '123456789012345']
     const own = ['aleksandraaleksandra', 'AleksandraNowak!', 'NowakNowakNowak', 'gate.example.com', 'audgateaudgate12']
-    for (const password of [...easy, ...own, 'aleksandra-12345'])
+    const mixed = ['Aleksandra-Nowak-99', 'nowak.aleksandra', 'gateexamplecomgate', 'Nowak_audgate_2026']
+    for (const password of [...easy, ...own, ...mixed, 'aleksandra-12345'])
       assert.match((await passwordProblem(password, { min: 15, names })) ?? '', /Choose something/, password)
     for (const password of ['correct horse battery staple', 'aleksandra saw nine red kites'])
       assert.equal(await passwordProblem(password, { min: 15, names }), undefined, password)
+  })
+
+  it('of eight characters that nobody can guess are good where eight are enough; common ones are not', async () => {
+    for (const password of ['kX9#vQ2m', 'zq8Kd0!x', 'tV4%wLp7n'])
+      assert.equal(await passwordProblem(password, { min: 8, names: [] }), undefined, password)
+    for (const password of ['giraffe1', 'Passw0rd!', 'Summer26!', 'letmein22', 'qwertz12'])
+      assert.match((await passwordProblem(password, { min: 8, names: [] })) ?? '', /Choose something/, password)
   })
 })
 
