@@ -38,6 +38,21 @@ export function factorsContract(under: { readonly store: Store }): void {
     assert.deepEqual([counter, backedUp, lastUsedAt], [7, true, 2_000])
   })
 
+  it('counts a step of an app and a recovery code once, whoever else tries it, and no earlier step', async () => {
+    const { store } = under
+    const [sub, sealed] = ['usr_7', 's7']
+    await store.addAuthenticator({ sub, sealed, lastStep: 10, createdAt: 1 }, ['a', 'b'])
+    const once = async (work: () => Promise<boolean>): Promise<number> =>
+      (await Promise.all(Array.from({ length: 20 }, work))).filter(Boolean).length
+    assert.equal(await once(() => store.spendStep(sub, sealed, 11)), 1)
+    for (const step of [11, 10, 9]) assert.equal(await store.spendStep(sub, sealed, step), false, String(step))
+    assert.equal(await once(() => store.spendRecoveryCode(sub, 'a')), 1)
+    assert.equal(await store.spendRecoveryCode('usr_1', 'b'), false)
+    assert.equal(await store.replaceAuthenticator({ sub, sealed: 'other', lastStep: 11, createdAt: 2 }), true)
+    assert.equal(await store.spendStep(sub, sealed, 12), false, 'a code of the app from before')
+    assert.equal(await store.spendStep(sub, 'other', 12), true)
+  })
+
   it('lets recovery codes go with the last second factor, of whichever kind', async () => {
     const { store } = under
     const sub = 'usr_6'
