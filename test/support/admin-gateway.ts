@@ -32,6 +32,8 @@ export interface AdminGateway {
 }
 
 interface AdminGatewayOptions {
+  /** Of `public_url`. */
+  readonly host?: string
   /** Further lines at the top of the file. */
   readonly settings?: string
   /** Further lines of the photos route, and its rules. */
@@ -40,8 +42,12 @@ interface AdminGatewayOptions {
 }
 
 /** The file of {@link startAdminGateway}. */
-function adminYaml(port: number, upstream: string, { settings = '', route = '', rules }: AdminGatewayOptions) {
-  const url = `http://127.0.0.1:${port}`
+function adminYaml(
+  port: number,
+  upstream: string,
+  { host = '127.0.0.1', settings = '', route = '', rules }: AdminGatewayOptions,
+) {
+  const url = `http://${host}:${port}`
   const given =
     rules ?? '{ methods: [read], scopes: ["photos:read"] }\n      - { methods: [write], scopes: ["photos:write"] }'
   return `
@@ -86,7 +92,7 @@ export async function startAdminGateway(options: AdminGatewayOptions = {}): Prom
   const gateway = await startGateway({ yaml: adminYaml(port, upstreamUrl, options), now: () => Date.now() })
   const { store } = gateway.server
   if (store === undefined) throw new Error('no issuer')
-  const { url } = gateway
+  const url = `http://${options.host ?? '127.0.0.1'}:${port}`
   const passwordHash = await createPasswords().hash(PASSWORD)
   const resource = `${url}/admin/api`
   const addPerson = async (username: string, groups: readonly string[] = []): Promise<string> => {

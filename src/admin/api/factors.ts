@@ -41,7 +41,7 @@ export function addFactors(app: App, dependencies: AdminDependencies): void {
       const user = await personOf(store, params.sub)
       switch (await issuer.removeFactor(user, params.id, whyOf(caller))) {
         case 'unknown':
-          throw notFound('passkey or authenticator')
+          throw notFound('factor')
         case 'required':
         case 'last_sign_in':
           throw conflict('last_sign_in', 'nothing else would open the account; make a recovery link instead')

@@ -4,11 +4,14 @@ import { hasSecond, type WaysSettings, waysOf } from './factor-rules.ts'
 
 /** The app has no id of its own: there is one a person. */
 export const AUTHENTICATOR = 'authenticator'
+/** Likewise the password, and the recovery codes as a whole: an operator may take them away. */
+const PASSWORD = 'password'
+const RECOVERY_CODES = 'recovery_codes'
 
 /** Which factor of whom goes, and what else holds. */
 interface Removal {
   readonly user: UserRecord
-  /** {@link AUTHENTICATOR}, or a passkey's. */
+  /** {@link AUTHENTICATOR}, {@link PASSWORD}, {@link RECOVERY_CODES}, or a passkey's. */
   readonly id: string
   readonly ways: WaysSettings
   /** Whether passkeys are offered. */
@@ -40,20 +43,38 @@ async function remove(store: Store, removal: Removal): Promise<Removed> {
   const { id, detail, at } = removal
   const { sub } = removal.user
   await store.hold({ wholeSub: sub })
-  const isApp = id === AUTHENTICATOR
-  const removed = isApp ? await store.removeAuthenticator(sub) : await store.removePasskey(sub, id)
-  if (!removed) return 'unknown'
-  const user = (await store.userBySub(sub)) ?? removal.user
+  const held = (await store.userBySub(sub)) ?? removal.user
+  if (!(await take(store, held, id))) return 'unknown'
+  const user = id === PASSWORD ? { ...held, passwordHash: undefined } : held
   const ways = await waysOf(store, user, removal.ways, removal.offered)
   if (!ways.password && ways.passkeys === 0 && ways.providers.length === 0) return 'last_sign_in'
   const app = (await store.authenticator(sub)) !== undefined
   const second = hasSecond({ app, passkeys: await store.passkeys(sub), codes: 0 })
   if (!second && !removal.mayEndLast) return 'required'
-  if (!second && removal.thenByLink) await store.markFactorReset(sub, at)
-  const named = isApp ? { factor: AUTHENTICATOR } : { factor: 'passkey', id }
+  if (!second && removal.thenByLink && isSecond(id)) await store.markFactorReset(sub, at)
+  const named = NAMED.has(id) ? { factor: id } : { factor: 'passkey', id }
   const said = line('factor.removed', { sub, ...named, ...detail })
   const stamp = removal.endsAllAt
   if (stamp === undefined) await store.audit(said.event, said.detail, at)
-  else await store.act({ ...whole({ ...everything(sub, stamp), audit: said }), asOfMs: stamp.notBeforeMs })
+  else {
+    const setUser = id === PASSWORD ? { setUser: { sub, passwordHash: undefined } } : {}
+    await store.act({ ...whole({ ...everything(sub, stamp), ...setUser, audit: said }), asOfMs: stamp.notBeforeMs })
+  }
   return 'removed'
+}
+
+const NAMED: ReadonlySet<string> = new Set([AUTHENTICATOR, PASSWORD, RECOVERY_CODES])
+
+function isSecond(id: string): boolean {
+  return id !== PASSWORD && id !== RECOVERY_CODES
+}
+
+/** False where there is no such factor. The password goes with the act. */
+async function take(store: Store, { sub, passwordHash }: UserRecord, id: string): Promise<boolean> {
+  if (id === PASSWORD) return passwordHash !== undefined
+  if (id === AUTHENTICATOR) return store.removeAuthenticator(sub)
+  if (id !== RECOVERY_CODES) return store.removePasskey(sub, id)
+  if ((await store.recoveryCodes(sub)) === 0) return false
+  await store.putRecoveryCodes(sub, [])
+  return true
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { aClient, aUser } from '../../contract/store-records.ts'
+import { aClient } from '../../contract/store-records.ts'
 import { type AdminGateway, startAdminGateway } from '../../support/admin-gateway.ts'
 import { within } from '../../support/issuer/served-issuer.ts'
 import { MINUTE, shiftClock } from '../../support/programs/shifted-clock.ts'
@@ -114,59 +114,6 @@ describe('the operator’s API holds', () => {
     const lines = readFileSync(join(under.gate.gateway.folder, 'routes.yaml'), 'utf8').split('\n')
     for (const { id, line } of items) assert.match(lines[line - 1] ?? '', new RegExp(`^ *- id: ${id}$`))
     assert.equal((await admin('/system')).body.instances, 1)
-  })
-  it('a factor is listed and taken away with the sessions, and the last way to sign in never', async () => {
-    const { gate } = under
-    const sub = await gate.addPerson('gus', ['photos'])
-    const photos = await gate.signIn('gus', 'photos:read', `${gate.url}/photos`)
-    const facts = { publicKey: 'k', counter: 0, backupEligible: false, backedUp: false, transports: [], createdAt: 5 }
-    const passkey = { ...facts, id: 'pk_1', sub, credentialId: 'c1', name: 'Phone', lastUsedAt: 7 }
-    await gate.store.addPasskey(passkey, 20)
-    await gate.store.addAuthenticator({ sub, sealed: 'never told', lastStep: 2, createdAt: 6 }, ['a', 'b'])
-    const listed = (await admin('/people/gus/factors')).body
-    assert.deepEqual(listed.items, [
-      { id: 'password', kind: 'password' },
-      {
-        id: 'pk_1',
-        kind: 'passkey',
-        name: 'Phone',
-        created_at: '1970-01-01T00:00:05.000Z',
-        last_used_at: '1970-01-01T00:00:07.000Z',
-      },
-      {
-        id: 'authenticator',
-        kind: 'authenticator',
-        created_at: '1970-01-01T00:00:06.000Z',
-        last_used_at: '1970-01-01T00:01:00.000Z',
-      },
-      { id: 'recovery_codes', kind: 'recovery_codes', left: 2 },
-    ])
-    assert.deepEqual((await admin('/people/gus')).body.factors, listed.items)
-    assert.equal(((await admin('/people/gus/sessions')).body.items as object[]).length, 1)
-    const removed = await admin('/people/gus/factors/authenticator', 'DELETE')
-    assert.equal(removed.status, 204)
-    assert.deepEqual((await admin('/people/gus/sessions')).body.items, [])
-    assert.equal((await admin('/people/gus/factors/authenticator', 'DELETE')).reason, 'not_found')
-    assert.equal((await call(under.alice, '/people/gus/factors/password', 'DELETE')).status, 404)
-    const { items } = (await admin('/audit?event=factor.removed')).body as { items: Line[] }
-    assert.deepEqual(
-      items.map(({ detail }) => [detail.by, detail.request_id]),
-      [['usr_alice', removed.headers.get('x-request-id')]],
-    )
-    assert.equal((await call(photos, '/people')).reason, 'revoked')
-  })
-  it('a passkey that is the only way to sign in stays: 409 last_sign_in', async () => {
-    const { gate } = under
-    const sub = 'usr_hal'
-    await gate.store.addUser(aUser({ sub, username: 'hal' }))
-    const facts = { publicKey: 'k', counter: 0, backupEligible: false, backedUp: false, transports: [], createdAt: 5 }
-    await gate.store.addPasskey(
-      { ...facts, id: 'pk_2', sub, credentialId: 'c2', name: 'Key', lastUsedAt: undefined },
-      20,
-    )
-    const refused = await admin('/people/hal/factors/pk_2', 'DELETE')
-    assert.deepEqual([refused.status, refused.reason], [409, 'last_sign_in'])
-    assert.equal(((await admin('/people/hal/factors')).body.items as object[]).length, 1)
   })
   it('a client keeps what a refresh gets while a better sign-in is wanted, and says when its secrets were used', async () => {
     const { gate } = under
