@@ -7,9 +7,9 @@ type Detail = Readonly<Record<string, unknown>>
 
 /** Keeps audit lines. Never a token, code, password or secret in `detail`. */
 export interface AuditTrail {
-  /** Keeps a line and tells the log. */
+  /** Keeps a line and tells the log. In a unit of work of the store both happen with it, or neither does. */
   record(event: string, detail: Detail, level?: IssuerEvent['level']): Promise<void>
-  /** Tells the log alone: for what an act has kept already. */
+  /** Tells the log alone: for what an act has kept already. In a unit of work: when that is in force. Faults (`error`) at once. */
   tell(event: string, detail: Detail, level?: IssuerEvent['level']): void
   /** Runs `work`, then `whenSilent` if neither it nor what it began has told the log of anything. */
   speaking(work: () => Promise<void>, whenSilent: () => Promise<void>): Promise<void>
@@ -48,8 +48,13 @@ export function createAuditTrail(store: Store, now: () => number, onEvent: (even
   const seconds = (): number => Math.floor(now() / 1000)
   const tell: AuditTrail['tell'] = (event, detail, level = 'info') => {
     const request = requests.getStore()
-    if (request !== undefined) request.recorded = true
-    onEvent({ level, event, detail })
+    const say = (): void => {
+      if (request !== undefined) request.recorded = true
+      onEvent({ level, event, detail })
+    }
+    // A fault is one whatever comes of the step that it is met in.
+    if (level === 'error') say()
+    else store.whenKept(say)
   }
   const keepStrangers = async (event: string, detail: Detail): Promise<void> => {
     const key = kindOf(event, repeated.size < MOST_KINDS ? detail : {})

@@ -192,6 +192,8 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
    * them waiting until the unit is over. To be called in the order people, token, gid, clientId, sub, and never for a `wholeSub` that is held as `sub`. Outside of one: does nothing.
    */
   hold(held: HeldByUnit): Promise<void>
+  /** Does `work` once the unit in hand is in force, and never where it comes to nothing; outside of one at once. For what is said of a change. */
+  whenKept(work: () => void): void
 
   // revocation
   /**

@@ -29,7 +29,7 @@ export function sqlStore(
   now: () => number,
   origin: 'server' | 'command',
 ): Omit<Store, 'subscribe' | 'close' | 'pool'> {
-  const { database, unit, inUnit } = createUnitsOfWork(engine)
+  const { database, unit, inUnit, whenKept } = createUnitsOfWork(engine)
   return {
     ...userQueries(database),
     ...clientQueries(database),
@@ -49,6 +49,7 @@ export function sqlStore(
     ...providerLinkQueries(database, now),
     ...providerSignInQueries(database),
     unit,
+    whenKept,
     hold: (held) => inUnit((transaction) => lockForUnit(transaction, held)),
   }
 }

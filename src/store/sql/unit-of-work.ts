@@ -16,6 +16,8 @@ interface Unit {
   /** Steps go one after another. */
   tail: Promise<unknown>
   readonly last: LastStep[]
+  /** What is said of it once it is in force. */
+  readonly kept: (() => void)[]
   durability: Durability
   /** Why nothing of it may be kept. */
   fault: unknown
@@ -30,6 +32,8 @@ interface UnitsOfWork {
   unit<T>(work: () => Promise<T>, keep: (result: T) => boolean): Promise<T>
   /** Carries `step` out in the transaction of the unit in hand, beginning it; outside of a unit nothing happens. */
   inUnit(step: (transaction: Transaction) => Promise<void>): Promise<void>
+  /** Does `work` once the unit in hand is in force, and never where it is not; at once outside of a unit. */
+  whenKept(work: () => void): void
 }
 
 /** Binds units of work to the flow of asynchronous calls, so that whoever uses the store takes part without knowing. */
@@ -71,6 +75,11 @@ export function createUnitsOfWork(engine: Engine): UnitsOfWork {
     inUnit: async (step) => {
       const unit = current()
       if (unit !== undefined) await join(engine, unit, step)
+    },
+    whenKept: (work) => {
+      const unit = current()
+      if (unit === undefined) work()
+      else unit.kept.push(work)
     },
   }
 }
@@ -127,6 +136,7 @@ async function carryOut<T>(
     begun: undefined,
     tail: Promise.resolve(),
     last: [],
+    kept: [],
     durability: 'usual',
     fault: undefined,
     finished: false,
@@ -164,7 +174,11 @@ async function end(engine: Engine, unit: Unit, kept: boolean): Promise<void> {
     if (kept) throw givenUp(unit.fault)
     return
   }
-  if (open === undefined) return
+  if (open !== undefined) await commit(engine, unit, open)
+  for (const say of unit.kept) say()
+}
+
+async function commit(engine: Engine, unit: Unit, open: OpenTransaction): Promise<void> {
   try {
     for (const step of unit.last) await step(open)
     await open.commit(unit.durability)
