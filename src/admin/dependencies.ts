@@ -149,9 +149,8 @@ interface AdminIssuer {
   readonly resettable: readonly string[]
   /** The best way to sign in that the person has. */
   bestLevel(sub: string): Promise<Level>
-  /** Whether somebody else than this person is an administrator who can sign in; undefined: whether anybody is. */
-  hasAdministrator(except: string | undefined): Promise<boolean>
-  canSignIn(user: UserRecord): Promise<boolean>
+  /** Whether nobody could administer any more without this person. @param left The groups that they would keep; undefined: they would be disabled. */
+  isLastAdministrator(user: UserRecord, left: readonly string[] | undefined): Promise<boolean>
   problemOfPerson(change: PersonChange): string | undefined
 }
 

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
 import type { Config } from '../config/config.ts'
+import { relyingPartyOf } from '../core/relying-party.ts'
 import { createPasswords } from '../issuer/people/passwords.ts'
-import { addUser, emailProblem, groupsProblem, usernameProblem } from '../issuer/people/people.ts'
+import { addUser, emailProblem, groupsProblem, isLastAdministrator, usernameProblem } from '../issuer/people/people.ts'
 import type { UserRecord } from '../store/store.ts'
-import { BY, userOrExit, when, withStore } from './open-store.ts'
+import { BY, type OpenStore, userOrExit, when, withStore } from './open-store.ts'
 import { configOption, fail, jsonOption, printJson, printLine, printTable } from './output.ts'
 import { readNewPassword } from './read-password.ts'
 import { addFactorCommand } from './user-factors.ts'
@@ -22,10 +23,15 @@ interface AddOptions extends Common {
   readonly passwordStdin?: boolean
 }
 
+interface Forced extends Common {
+  readonly force?: boolean
+}
+
 interface PasswordOptions extends Common {
   readonly passwordStdin?: boolean
 }
 
+const FORCE = 'even where nobody could administer any more'
 const PASSWORD_STDIN = 'read the password from stdin instead of asking for it'
 
 /** `audgate user`: accounts of the embedded issuer. */
@@ -45,6 +51,7 @@ export function command(): Command {
   user
     .command('groups <name> <groups>')
     .description("set a user's groups (a,b); '' for none; tokens that a removed group gave end at once")
+    .option('--force', FORCE)
     .addOption(configOption())
     .addOption(jsonOption())
     .action(setGroups)
@@ -57,6 +64,7 @@ export function command(): Command {
   user
     .command('disable <name>')
     .description('end all sessions and tokens of a user, and let nobody sign in as that user')
+    .option('--force', FORCE)
     .addOption(configOption())
     .action(disable)
   user.command('enable <name>').description('let a disabled user in again').addOption(configOption()).action(enable)
@@ -100,13 +108,12 @@ async function list(options: Common): Promise<void> {
   )
 }
 
-async function setGroups(name: string, groupsText: string, options: Common): Promise<void> {
+async function setGroups(name: string, groupsText: string, options: Forced): Promise<void> {
   const groups = [...new Set(groupList(groupsText))]
   const problem = groupsProblem(groups)
   if (problem !== undefined) return fail(problem, 2)
-  await withStore(options.config, false, async ({ store, acts }) => {
-    const user = await userOrExit(store, name)
-    await acts.changeGroups(user.sub, groups, BY)
+  await withStore(options.config, false, async (opened) => {
+    const user = await changing(opened, name, options, groups, (sub) => opened.acts.changeGroups(sub, groups, BY))
     if (options.json === true) return printJson(shown({ ...user, groups }))
     const removed = user.groups.filter((group) => !groups.includes(group))
     const ended = removed.length === 0 ? '' : ` Tokens that carry ${removed.join(', ')} have ended.`
@@ -124,12 +131,39 @@ async function setPassword(name: string, options: PasswordOptions): Promise<void
   })
 }
 
-async function disable(name: string, options: Common): Promise<void> {
-  await withStore(options.config, false, async ({ store, acts }) => {
-    const user = await userOrExit(store, name)
-    await acts.disableUser(user.sub, BY)
+async function disable(name: string, options: Forced): Promise<void> {
+  await withStore(options.config, false, async (opened) => {
+    const user = await changing(opened, name, options, undefined, (sub) => opened.acts.disableUser(sub, BY))
     printLine(`User ${user.username} is disabled; all sessions and tokens of that user have ended.`)
   })
+}
+
+/** Carries an act out on a person, unless nobody could administer any more after it. @param left The groups that they keep. */
+async function changing(
+  { config, issuer, store }: OpenStore,
+  name: string,
+  { force = false }: Forced,
+  left: readonly string[] | undefined,
+  act: (sub: string) => Promise<unknown>,
+): Promise<UserRecord> {
+  const ways = { ways: issuer, offered: issuer.passkeys && relyingPartyOf(config.publicUrl) !== undefined }
+  const rules = { adminGroups: config.admin?.groups ?? [], ...ways }
+  const changed = await store.unit(
+    async () => {
+      // Who is the last one is judged and acted on in one step, as gateways that run on this store do it.
+      await store.hold({ people: true })
+      const user = await userOrExit(store, name)
+      if (!force && (await isLastAdministrator(store, rules, user, left))) return undefined
+      await act(user.sub)
+      return user
+    },
+    (user) => user !== undefined,
+  )
+  return changed ?? fail(lastAdministrator(name), 1)
+}
+
+function lastAdministrator(name: string): string {
+  return `last_admin: ${name} is the last administrator who can sign in; make another one first (\`audgate user invite NAME --groups …\`), or say --force`
 }
 
 async function enable(name: string, options: Common): Promise<void> {

@@ -13,11 +13,11 @@ import { makeLink, RESETTABLE, voidLink } from './people/links.ts'
 import {
   type AdministratorRules,
   addUser,
-  canSignIn,
   displayNameProblem,
   emailProblem,
   groupsProblem,
   hasAdministrator,
+  isLastAdministrator,
 } from './people/people.ts'
 import { createRevocationActs, type RevocationActs } from './revocation-acts.ts'
 import { judgeService, judgeToken, offer, readResourceRequest } from './tokens/policy.ts'
@@ -115,8 +115,8 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
     preview: (holder, resource, scopes) => preview(context, holder, resource, scopes),
     resettable: RESETTABLE,
     bestLevel: async (sub) => bestLevel(await context.secondFactors.standing(sub), context.passkeys.offered()),
-    hasAdministrator: (except) => hasAdministrator(store, administratorRules(context), except),
-    canSignIn: (user) => canSignIn(store, user, administratorRules(context)),
+    hasAdministrator: () => hasAdministrator(store, administratorRules(context)),
+    isLastAdministrator: (user, left) => isLastAdministrator(store, administratorRules(context), user, left),
     adminClientSecret: () => adminClientSecret(context.masterKey),
     problemOfPerson,
   }

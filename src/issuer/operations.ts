@@ -67,7 +67,7 @@ export interface IssuerOperations {
   makeLink(wish: LinkWish, why: Why): Promise<MadeLink>
   voidLink(id: string, sub: string, why: Why): Promise<boolean>
   /**
-   * Takes a passkey (by its id) or the app (`authenticator`) from a person, and ends all sessions and tokens. `required` doesn't come: an operator
+   * Takes a passkey (by its id), the app (`authenticator`), the password or the recovery codes from a person, and ends all sessions and tokens. `required` doesn't come: an operator
    * may take the last one away; the next one comes by a link then.
    */
   removeFactor(user: UserRecord, id: string, why: Why): Promise<Removed>
@@ -82,9 +82,10 @@ export interface IssuerOperations {
   readonly resettable: readonly string[]
   /** The best way to sign in that the person has. */
   bestLevel(sub: string): Promise<Level>
-  /** Whether somebody else than this person is an administrator who can sign in; undefined: whether anybody is. */
-  hasAdministrator(except: string | undefined): Promise<boolean>
-  canSignIn(user: UserRecord): Promise<boolean>
+  /** Whether anybody is an administrator who can sign in. */
+  hasAdministrator(): Promise<boolean>
+  /** Whether nobody could administer any more without this person. @param left The groups that they would keep; undefined: they would be disabled. */
+  isLastAdministrator(user: UserRecord, left: readonly string[] | undefined): Promise<boolean>
   /** Of the built-in client that the pages are; its secret never leaves the process. */
   adminClientSecret(): string
   problemOfPerson(change: PersonChange): string | undefined

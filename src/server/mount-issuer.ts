@@ -100,7 +100,7 @@ async function warnWithoutAdministrator(
   onEvent: MountOptions['onEvent'],
 ): Promise<void> {
   const { groups } = config.admin ?? {}
-  if (groups === undefined || (await operations.hasAdministrator(undefined))) return
+  if (groups === undefined || (await operations.hasAdministrator())) return
   const command = `audgate user invite NAME --groups ${groups[0]} --config ${config.file}`
   const hint = `nobody can sign in to ${config.publicOrigin}/admin: \`${command}\` prints a link that makes an administrator`
   onEvent({ level: 'warn', event: 'admin.nobody', detail: { hint } })

@@ -68,7 +68,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
         const change = changeOf(body)
         const problem = issuer.problemOfPerson(change)
         if (problem !== undefined) throw invalid('body', problem)
-        if (demotes(dependencies, before, change.groups)) await demandAnother(dependencies, before)
+        if (change.groups !== undefined) await demandAnother(dependencies, before, change.groups)
         if (Object.keys(change).length > 0) await issuer.changePerson(before.sub, change, whyOf(caller))
         return personOf(store, before.sub)
       })
@@ -83,7 +83,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
       ({ params, caller }) =>
         inTurn(async () => {
           const user = await personOf(store, params.sub)
-          if (act === 'disable') await demandAnother(dependencies, user)
+          if (act === 'disable') await demandAnother(dependencies, user, undefined)
           const ended = await countsOf(dependencies, user)
           const why = whyOf(caller)
           const acts = issuer.acts(why)
@@ -148,12 +148,6 @@ function changeOf({ name, email, groups }: z.output<typeof CHANGE>): PersonChang
   }
 }
 
-function demotes({ view }: AdminDependencies, before: UserRecord, groups: readonly string[] | undefined): boolean {
-  if (groups === undefined) return false
-  const isAdmin = (names: readonly string[]): boolean => names.some((name) => view().groups.includes(name))
-  return isAdmin(before.groups) && !isAdmin(groups)
-}
-
 async function countsOf(
   { store }: AdminDependencies,
   { sub }: UserRecord,
@@ -171,10 +165,12 @@ function touchesAdmins({ view }: Pick<AdminDependencies, 'view'>, groups: readon
   return groups.some((group) => admins.includes(group) || readers.includes(group))
 }
 
-/** Throws the problem where nobody but `user` could administer any more. */
-async function demandAnother({ issuer, view }: AdminDependencies, user: UserRecord): Promise<void> {
-  const { groups: admins } = view()
-  if (user.disabled || !user.groups.some((group) => admins.includes(group))) return
-  if (!(await issuer.canSignIn(user)) || (await issuer.hasAdministrator(user.sub))) return
+/** Throws the problem where nobody could administer any more. @param left The groups that the person would keep. */
+async function demandAnother(
+  { issuer }: AdminDependencies,
+  user: UserRecord,
+  left: readonly string[] | undefined,
+): Promise<void> {
+  if (!(await issuer.isLastAdministrator(user, left))) return
   throw conflict('last_admin', `${user.username} is the last administrator who can sign in; make another one first`)
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Account } from 'oidc-provider'
 import type { Store, UserRecord } from '../../store/store.ts'
 import { type WaysSettings, waysOf } from './factor-rules.ts'
@@ -36,6 +37,8 @@ export interface AdministratorRules {
 }
 
 const SLICE = 500
+/** People that are looked at in one turn. */
+const TURN = 50
 
 /**
  * Adds a person under a new, opaque `sub`. The password's quality is NOT checked here.
@@ -154,11 +157,28 @@ export async function canSignIn(
   return password || passkeys > 0 || providers.length > 0
 }
 
+/**
+ * Whether nobody could administer any more without this person, who can now. @param left The groups that they would keep; undefined: they
+ * would be disabled.
+ */
+export async function isLastAdministrator(
+  store: Store,
+  rules: AdministratorRules,
+  user: UserRecord,
+  left: readonly string[] | undefined,
+): Promise<boolean> {
+  if (user.disabled || !(await isAdmin(store, user, rules.adminGroups))) return false
+  if (left !== undefined && (await isAdmin(store, { ...user, groups: left }, rules.adminGroups))) return false
+  return (await canSignIn(store, user, rules)) && !(await hasAdministrator(store, rules, user.sub))
+}
+
 /** Whether somebody is an administrator and can sign in. @param except Somebody who doesn't count. */
 export async function hasAdministrator(store: Store, rules: AdministratorRules, except?: string): Promise<boolean> {
   for (let after: string | undefined = ''; after !== undefined; ) {
     const users: readonly UserRecord[] = await store.usersAfter(after, SLICE)
-    for (const user of users) {
+    for (const [index, user] of users.entries()) {
+      // Requests don't wait for thousands of people.
+      if (index % TURN === 0) await setImmediate()
       if (user.disabled || user.sub === except) continue
       if ((await isAdmin(store, user, rules.adminGroups)) && (await canSignIn(store, user, rules))) return true
     }

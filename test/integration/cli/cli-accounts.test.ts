@@ -130,6 +130,18 @@ describe('commands that keep users, clients and keys', () => {
       assert.equal((await store.userByName('bob'))?.disabled, false)
     })
 
+    it('the last administrator who can sign in is disabled or demoted by force only', async () => {
+      for (const name of ['ada', 'abe'])
+        await shell.run(['user', 'add', name, '--groups', 'admins', '--password-stdin'], PASSWORD)
+      await good('user', 'disable', 'abe')
+      await bad(1, /last_admin.*--force/, ['user', 'disable', 'ada'])
+      await bad(1, /last_admin.*--force/, ['user', 'groups', 'ada', 'photos'])
+      assert.deepEqual((await store.userByName('ada'))?.groups, ['admins'])
+      await good('user', 'groups', 'ada', 'admins,photos')
+      await good('user', 'disable', 'ada', '--force')
+      assert.equal((await store.userByName('ada'))?.disabled, true)
+    })
+
     it('an unknown user is a failure that says what to do', async () => {
       await bad(1, /no user "nobody": `audgate user list`/, ['user', 'disable', 'nobody'])
       await bad(1, /no user "nobody"/, ['user', 'groups', 'nobody', 'a'])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { WaysSettings } from '../../../src/issuer/people/factor-rules.ts'
-import { hasAdministrator } from '../../../src/issuer/people/people.ts'
+import { hasAdministrator, isLastAdministrator } from '../../../src/issuer/people/people.ts'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { aUser } from '../../contract/store-records.ts'
@@ -48,6 +48,21 @@ describe('An administrator who can sign in', () => {
     await store.addUser(aUser({ sub: 'b', username: 'b', groups: ['admins'], passwordHash: 'h', disabled: true }))
     await store.addUser(aUser({ sub: 'c', username: 'c', groups: ['photos'], passwordHash: 'h' }))
     assert.equal(await another(), false)
+  })
+  it('is the last one by what a provider says of the groups, too, and until the last of them goes', async () => {
+    const rules = { adminGroups: ['admins', 'chiefs'], ways: BOTH, offered: false }
+    const user = aUser({ sub: 'p', username: 'p', passwordHash: 'h' })
+    await store.addUser(user)
+    const stated = { email: undefined, linkedAt: 1, groups: ['chiefs'], statedAtMs: 0 }
+    await store.linkProvider({ issuer: SSO, person: 'p', sub: 'p', ...stated }, undefined)
+    const isLast = (left?: readonly string[]) => isLastAdministrator(store, rules, user, left)
+    assert.equal(await isLast(), false, 'a is one, too')
+    await store.act({
+      ...{ revocations: [], deleteConsents: [], endAuthorizations: [], endSessions: [], asOfMs: 1 },
+      ...{ setUser: { sub: 'a', disabled: true }, audit: { event: 'user.disabled', detail: {} } },
+    })
+    assert.equal(await isLast(), true)
+    assert.equal(await isLast([]), false, 'the provider’s group stays')
   })
   it('is found among thousands', async () => {
     for (let i = 0; i < 1_200; i += 1) await store.addUser(aUser({ sub: `u${i}`, username: `m${i}` }))
