@@ -15,8 +15,28 @@ const ADVICE: Readonly<Record<number, string>> = {
   508: 'This gateway leads back to itself. Tell whoever runs it.',
 }
 
+// Reason phrases are for programs.
+const HEADINGS: Readonly<Record<number, string>> = {
+  400: 'This can’t be understood',
+  401: 'You are not signed in',
+  403: 'You can’t open this',
+  404: 'Nothing is here',
+  405: 'This can’t be done here',
+  429: 'Too many tries',
+  502: 'The service does not answer',
+  503: 'Try again in a moment',
+  504: 'The service takes too long',
+}
+
 // Where the status alone would tell a person something else.
+const HEADINGS_BY_REASON: Partial<Readonly<Record<Reason, string>>> = {
+  cross_origin_request: 'Nothing was done',
+  insufficient_scope: 'You can’t do this',
+  sign_in_unavailable: 'You can’t sign in just now',
+}
 const ADVICE_BY_REASON: Partial<Readonly<Record<Reason, string>>> = {
+  insufficient_scope: 'You are signed in, but that is not enough for this. Ask whoever runs this service.',
+  sign_in_unavailable: 'The place where you sign in does not answer. Try again in a moment.',
   cross_origin_request:
     'Another website asked for this in your name, so nothing was done. If you wanted it, open the page here and try again.',
 }
@@ -24,22 +44,20 @@ const ADVICE_BY_REASON: Partial<Readonly<Record<Reason, string>>> = {
 /** The page for a denial: what it means to a person, and why. */
 function denialPage(
   denied: Denial,
-  title: string,
+  phrase: string,
   requestId: string,
   { page: words, lookUp }: AnswerContext,
 ): AnswerPage {
   const place = lookUp === undefined || words?.framed === true ? undefined : `${lookUp}${encodeURIComponent(requestId)}`
   const { status, description, reason } = denied
+  // A page that asks somebody to sign in says why itself; that programs send a token instead is nothing to a person.
+  const why = words !== undefined && reason === 'no_token' ? [] : ([['Why', description]] as const)
   return renderPage({
-    title,
+    title: HEADINGS_BY_REASON[reason] ?? HEADINGS[status] ?? phrase,
     status,
     paragraphs: [ADVICE_BY_REASON[reason] ?? ADVICE[status] ?? 'The request was refused.'],
     ...words,
-    facts: [
-      ['Why', description],
-      ['Reason', reason],
-      place === undefined ? ['Request', requestId] : ['Request', requestId, place],
-    ],
+    facts: [...why, ['Reason', reason], place === undefined ? ['Request', requestId] : ['Request', requestId, place]],
   })
 }
 

@@ -1,5 +1,5 @@
 import { type Answer, type AnswerContext, type Challenges, renderAnswer } from './answer.ts'
-import type { Denial } from './denial.ts'
+import type { Denial, Reason } from './denial.ts'
 import { isBrowsers, type RequestKind } from './request-kind.ts'
 import type { CredentialKind } from './route.ts'
 
@@ -13,7 +13,7 @@ export interface SignInTerms {
   readonly signIn: string
   /** `sent`: a header or ticket, on purpose: it is answered for what it is, and never by a redirect. */
   readonly shown: 'nothing' | 'session' | 'sent'
-  /** The session was signed in to moments ago, and has not ended: signing in again would lead here again. */
+  /** The session was signed in to moments ago, and has not ended: where its token is refused, signing in again would lead here again. */
   readonly isYoung: boolean
   /** `Accept` names HTML. */
   readonly namesHtml: boolean
@@ -46,17 +46,28 @@ export function signInStep(denied: Denial, terms: SignInTerms, context: AnswerCo
     kind: 'answer',
     answer: renderAnswer(denied, { ...context, challenges, ...further }),
   })
-  if (row === 'sent')
-    return answer({ wantsHtml: terms.namesHtml, page: terms.credentials.includes('session') ? SENT : undefined })
-  if (row === 'refused' || row === 'drive' || row === 'sessionless') return answer({})
-  // A better sign-in does not lead here again: the issuer ends with a page of its own where it can't be had.
-  const isVain = terms.isYoung && denied.reason !== 'insufficient_authentication'
+  if (row === 'sent') return answer({ wantsHtml: terms.namesHtml, page: sentPage(denied, terms) })
+  if (row === 'refused') {
+    const wantsHtml = terms.shown === 'session' ? SHOWS_PAGES.has(terms.kind) : context.wantsHtml
+    return { kind: 'answer', answer: renderAnswer(denied, { ...context, wantsHtml }) }
+  }
+  if (row === 'drive' || row === 'sessionless') return answer({})
+  const isVain = terms.isYoung && !CURED_BY_SIGN_IN.has(denied.reason)
   if (row === 'page') return isVain ? refusedPage(denied, context) : { kind: 'sign_in' }
   const page = PAGES[row]?.(terms.signIn)
   if (page !== undefined) return answer({ wantsHtml: true, page })
   if (row === 'script') return answer({ wantsHtml: false, members: { sign_in: terms.signIn } })
   return answer({ wantsHtml: false })
 }
+
+/** Kinds whose answer a person sees as a page. */
+const SHOWS_PAGES: ReadonlySet<RequestKind> = new Set(['page', 'frame', 'form', 'document'])
+
+/**
+ * What a sign-in does away with, however lately there was one: it was for another resource, or a lesser one. Where a better one can't be had, the
+ * issuer ends with a page of its own.
+ */
+const CURED_BY_SIGN_IN: ReadonlySet<Reason> = new Set(['no_session_for_resource', 'insufficient_authentication'])
 
 type PageOf = (signIn: string) => NonNullable<AnswerContext['page']>
 
@@ -87,6 +98,11 @@ const SENT: NonNullable<AnswerContext['page']> = {
   paragraphs: [
     'What came with the request to show who you are does not count here. A link that was given to you may be over: ask for a new one, or open the page without it.',
   ],
+}
+
+/** Undefined: the usual page of the status says it. */
+function sentPage({ status }: Denial, { credentials }: SignInTerms): AnswerContext['page'] {
+  return status === 429 || !credentials.includes('session') ? undefined : SENT
 }
 
 /** Nobody is sent round: the person reads why. */

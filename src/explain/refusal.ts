@@ -62,7 +62,7 @@ export function refusalByKind(
   match: RouteMatch | undefined,
   shown: Shown,
 ): Refusal {
-  if (match === undefined || !dependsOnKind(denied, match.route))
+  if (match === undefined || !dependsOnKind(denied, match.route, shown))
     return { ...plainRefusal(denied, head, shown.id, match), row: 'alike' }
   const row = refusalRow(denied, match, head, shown)
   const step = refusalStep(policy, denied, match, head, shown)

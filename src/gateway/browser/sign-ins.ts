@@ -30,8 +30,13 @@ export const SIGN_IN_UNAVAILABLE = denial(
 )
 
 /** Refusals of a protected path that depend on what kind of request asked; others are answered alike. */
-export function dependsOnKind({ status, reason }: Denial, { credentials }: Route): boolean {
+export function dependsOnKind(
+  { status, reason }: Denial,
+  { credentials }: Route,
+  { shown }: Pick<Shown, 'shown'>,
+): boolean {
   if (credentials.length === 1 && credentials[0] === 'token') return false
+  if (status === 403 && shown === 'session') return true
   return status === 401 || status === 429 || reason === 'malformed_credential' || reason === 'ticket_mismatch'
 }
 
@@ -86,7 +91,7 @@ export function plainAnswer({ active, incoming, record }: Call, denied: Denial):
 
 /** The same for a request on its way; undefined: it is refused like any other. */
 export function stepFor({ active, incoming, record, match }: Call, denied: Denial): SignInStep | undefined {
-  if (match === undefined || !dependsOnKind(denied, match.route)) return undefined
+  if (match === undefined || !dependsOnKind(denied, match.route, record)) return undefined
   return refusalStep(active.policy, denied, match, incoming.head, record)
 }
 

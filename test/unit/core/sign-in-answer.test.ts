@@ -65,6 +65,19 @@ describe('the answer when nothing counts', () => {
     const terms = { kind: 'page', shown: 'session', isYoung: true } as const
     assert.equal(answered(terms, weak), 'sign_in')
   })
+  it('so is one for a resource that a session, however young, was not signed in for', () => {
+    const other = denial('no_session_for_resource', 'not for this resource', { challenge })
+    for (const isYoung of [true, false])
+      assert.equal(answered({ kind: 'page', shown: 'session', isYoung }, other), 'sign_in')
+  })
+  it('what a session may not do is a page where a person looks, a problem document elsewhere', () => {
+    const pages: readonly RequestKind[] = ['page', 'frame', 'form', 'document']
+    for (const reason of ['insufficient_scope', 'cross_origin_request'] as const)
+      for (const kind of KINDS) {
+        const { status, isPage } = answerOf({ kind, shown: 'session' }, denial(reason, 'no', { challenge }))
+        assert.deepEqual([status, isPage], [403, pages.includes(kind)], `${reason} ${kind}`)
+      }
+  })
   it('Basic is offered to drives alone, to programs behind Bearer, and never to a browser', () => {
     assert.deepEqual(answerOf({ kind: 'drive' }).schemes, ['Basic'])
     assert.deepEqual(answerOf({ kind: 'program' }).schemes, ['Bearer', 'Basic'])
@@ -88,6 +101,13 @@ describe('the answer when nothing counts', () => {
     assert.match(form.body, /was not delivered[\s\S]*target="_blank"/)
     assert.doesNotMatch(form.body, /http-equiv="refresh"/)
   })
+  it('a page that asks somebody to sign in says nothing of tokens, and why a session ended', () => {
+    for (const kind of ['frame', 'form', 'document'] as const) {
+      assert.doesNotMatch(answerOf({ kind }).body, /<dt>Why/)
+      const over = denial('session_expired', 'the session has ended', { challenge })
+      assert.match(answerOf({ kind, shown: 'session' }, over).body, /<dt>Why<\/dt><dd>the session has ended/)
+    }
+  })
   it('a script learns where to sign in, from a problem document', () => {
     const { status, isPage, body } = answerOf({ kind: 'script', namesHtml: true })
     assert.deepEqual([status, isPage, JSON.parse(body).sign_in], [401, false, SIGN_IN])
@@ -107,6 +127,13 @@ describe('the answer to what was sent on purpose', () => {
         assert.deepEqual([status, isPage], [401, namesHtml])
         assert.match(body, /malformed_token/)
       }
+  })
+  it('its page says so where there were too many tries, and not that it is over', () => {
+    const late = denial('too_many_attempts', 'wait', { challenge, retryAfterSeconds: 60 })
+    const { status, body } = answerOf({ kind: 'page', shown: 'sent', namesHtml: true }, late)
+    assert.equal(status, 429)
+    assert.match(body, /too many tries/)
+    assert.doesNotMatch(body, /was not let in/)
   })
   it('has the challenge of the row that would fit without it', () => {
     assert.deepEqual(answerOf({ kind: 'drive', shown: 'sent' }, bad).schemes, ['Basic'])

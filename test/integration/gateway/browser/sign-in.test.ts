@@ -206,9 +206,16 @@ describe('audience', () => {
       const jar = new Jar()
       await jar.signIn(`${box.photos}/`)
       const own = { origin: box.photos, 'sec-fetch-site': 'same-origin' }
-      const form = await jar.send(`${box.photos}/a`, { method: 'POST', headers: { ...PAGE, ...own }, body: 'x' })
-      assert.equal(form.status, 403)
-      assert.match(String(form.headers['content-type']), /^text\/html/)
+      // A form's answer, also that of a browser without Sec-Fetch-*, and one that a service worker asked for.
+      for (const headers of [
+        { ...PAGE, ...own },
+        { accept: 'text/html', origin: box.photos },
+        { ...own, 'sec-fetch-mode': 'same-origin', 'sec-fetch-dest': 'empty', accept: 'text/html' },
+      ]) {
+        const form = await jar.send(`${box.photos}/a`, { method: 'POST', headers, body: 'x' })
+        assert.equal(form.status, 403)
+        assert.match(String(form.headers['content-type']), /^text\/html/)
+      }
       const script = await jar.send(`${box.photos}/a`, {
         method: 'PUT',
         headers: { ...own, 'sec-fetch-mode': 'cors', accept: '*/*' },
