@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createUpstreamGroup } from '../../../src/proxy/upstreams.ts'
 import {
   clock,
   httpUpstream,
   type Listening,
   type Overrides,
-  type ProxyUnderTest,
+  openings,
+  proxyBefore,
   proxyTo,
   rawUpstream,
   until,
@@ -16,20 +17,10 @@ import {
 
 const GET = 'GET /a?b=c HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n'
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
-async function before(
-  upstream: Promise<Listening>,
-  overrides: Overrides = {},
-): Promise<ProxyUnderTest & { upstream: Listening }> {
-  const listening = await upstream
-  const proxy = await proxyTo([listening.port], overrides)
-  opened.push(listening, proxy)
-  return Object.assign(proxy, { upstream: listening })
-}
+const before = (upstream: Promise<Listening>, overrides?: Overrides): ReturnType<typeof proxyBefore> =>
+  proxyBefore(opened, upstream, overrides)
 
 /** An upstream that answers every request with the same bytes, and keeps what it got. */
 function saying(answer: string, got: string[] = []): Promise<Listening> {

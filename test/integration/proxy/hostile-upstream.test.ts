@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
-import { after, describe, it } from 'node:test'
-import { type Overrides, type ProxyUnderTest, proxyTo, rawUpstream, until } from './proxy-rig.ts'
+import { describe, it } from 'node:test'
+import { type Overrides, openings, type ProxyUnderTest, proxyTo, rawUpstream, until } from './proxy-rig.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nDate: x\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
 /** A gateway before an upstream that says this to each request, then ends or leaves the connection open. */
 async function saying(answer: string, end: boolean, overrides: Overrides = {}): Promise<ProxyUnderTest> {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
 import { createHash, type Hash } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
-import { after, describe, it } from 'node:test'
-import { clock, httpUpstream, proxyTo, until } from './proxy-rig.ts'
+import { describe, it } from 'node:test'
+import { clock, httpUpstream, openings, proxyTo, until } from './proxy-rig.ts'
 
 const MIB = 2 ** 20
 const SIZE = 256 * MIB
 /** Not a divisor of any power of two, so that pieces are cut everywhere. */
 const PIECE = Buffer.from(Uint8Array.from({ length: 61_001 }, (_, i) => (i * 7919) % 251))
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
 interface Sink {
   write(chunk: Buffer): boolean

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createUpstreamGroup } from '../../../src/proxy/upstreams.ts'
 import {
   clock,
   httpUpstream,
   type Listening,
   type Overrides,
+  openings,
   type ProxyUnderTest,
+  proxyBefore,
   proxyTo,
   rawUpstream,
   until,
@@ -20,20 +22,10 @@ const UPLOAD = 'PUT / HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n\r
 const UNHURRIED = { connectMs: 60_000, responseHeadersMs: 60_000, idleMs: 60_000 }
 const PIECE = Buffer.alloc(65_536, 'x')
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
-async function before(
-  upstream: Promise<Listening>,
-  overrides: Overrides = {},
-): Promise<ProxyUnderTest & { upstream: Listening }> {
-  const listening = await upstream
-  const proxy = await proxyTo([listening.port], overrides)
-  opened.push(listening, proxy)
-  return Object.assign(proxy, { upstream: listening })
-}
+const before = (upstream: Promise<Listening>, overrides?: Overrides): ReturnType<typeof proxyBefore> =>
+  proxyBefore(opened, upstream, overrides)
 
 /** Sends a good part of a body, and then nothing for long. */
 function stalling(): Promise<Listening> {

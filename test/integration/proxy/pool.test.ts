@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { createUpstreamGroup } from '../../../src/proxy/upstreams.ts'
-import { clock, httpUpstream, type Listening, proxyTo, rawUpstream, until, upstreamAt } from './proxy-rig.ts'
+import { clock, httpUpstream, type Listening, openings, proxyTo, rawUpstream, until, upstreamAt } from './proxy-rig.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n'
 const POST = 'POST / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi'
 const HELLO = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
 async function keep<T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> {
   const each = await opening

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { after } from 'node:test'
 import type { Permit } from '../../../src/core/decide.ts'
 import { decide } from '../../../src/core/decide.ts'
 import type { Route, Upstream } from '../../../src/core/route.ts'
@@ -181,4 +182,25 @@ export async function until(condition: () => boolean, what: string, withinMs = 5
     if (clock() > deadline) assert.fail(`not within ${withinMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
+}
+
+/** What a file's tests open; closed after the last of them, the latest first. */
+export function openings(): { close(): Promise<void> }[] {
+  const opened: { close(): Promise<void> }[] = []
+  after(async () => {
+    for (const each of opened.reverse()) await each.close()
+  })
+  return opened
+}
+
+/** A proxy before an upstream; both are `opened`. */
+export async function proxyBefore(
+  opened: { close(): Promise<void> }[],
+  upstream: Promise<Listening>,
+  overrides: Overrides = {},
+): Promise<ProxyUnderTest & { upstream: Listening }> {
+  const listening = await upstream
+  const proxy = await proxyTo([listening.port], overrides)
+  opened.push(listening, proxy)
+  return Object.assign(proxy, { upstream: listening })
 }

@@ -1,22 +1,29 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { responseOn } from '../../../src/gateway/full-parser.ts'
 import type { ForwardInput } from '../../../src/proxy/forward-input.ts'
 import type { ForwardOutcome } from '../../../src/proxy/outcome.ts'
 import { type Tunnel, tunnel } from '../../../src/proxy/tunnel.ts'
 import { createUpstreamGroup, type UpstreamGroup } from '../../../src/proxy/upstreams.ts'
-import { clock, type Listening, listening, permit, rawExchange, rawUpstream, until, upstreamAt } from './proxy-rig.ts'
+import {
+  clock,
+  type Listening,
+  listening,
+  openings,
+  permit,
+  rawExchange,
+  rawUpstream,
+  until,
+  upstreamAt,
+} from './proxy-rig.ts'
 
 const UPGRADE = 'GET /ws HTTP/1.1\r\nHost: gate\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 const SWITCH =
   'HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nConnection: Upgrade\r\nX-A: 1\r\nX-A: 2\r\n\r\n'
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
 interface TunnelProxy extends Listening {
   readonly outcomes: ForwardOutcome[]

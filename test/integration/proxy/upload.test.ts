@@ -1,30 +1,21 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import {
   httpUpstream,
   type Listening,
   type Overrides,
-  type ProxyUnderTest,
+  openings,
+  proxyBefore,
   proxyTo,
   rawUpstream,
   until,
 } from './proxy-rig.ts'
 
-const opened: { close(): Promise<void> }[] = []
-after(async () => {
-  for (const each of opened.reverse()) await each.close()
-})
+const opened = openings()
 
-async function before(
-  upstream: Promise<Listening>,
-  overrides: Overrides = {},
-): Promise<ProxyUnderTest & { upstream: Listening }> {
-  const listening = await upstream
-  const proxy = await proxyTo([listening.port], overrides)
-  opened.push(listening, proxy)
-  return Object.assign(proxy, { upstream: listening })
-}
+const before = (upstream: Promise<Listening>, overrides?: Overrides): ReturnType<typeof proxyBefore> =>
+  proxyBefore(opened, upstream, overrides)
 
 const PUT = 'PUT / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n'
 
