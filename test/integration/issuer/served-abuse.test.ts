@@ -1,46 +1,20 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import {
-  type AuthorizeOptions,
-  authorizationAttempt,
-  type Page,
-  post,
-  redeem,
-} from '../../support/issuer/browser-less-person.ts'
-import {
-  type BlackBox,
-  CALLBACK,
-  callUrl,
-  PASSWORD,
-  Person,
-  startBlackBox,
-  within,
-} from '../../support/issuer/served-issuer.ts'
+import { type AuthorizeOptions, type Page, post, redeem } from '../../support/issuer/browser-less-person.ts'
+import { askPage, askPageSignedIn, PRINT_SHOP_ASKS, startPrintShop } from '../../support/issuer/print-shop.ts'
+import { type BlackBox, CALLBACK, callUrl, PASSWORD, Person, within } from '../../support/issuer/served-issuer.ts'
 
+const asked = PRINT_SHOP_ASKS
 let box: BlackBox
-const asked: AuthorizeOptions = {
-  clientId: 'asker',
-  redirectUri: CALLBACK,
-  scope: 'photos:read files:read files:write',
-}
 
 before(async () => {
-  box = await startBlackBox()
-  await box.addUser('alice', 'photos,files-editors')
-  await box.addUser('bob', 'files')
-  await box.addUser('eve', 'nobody')
-  await box.addApp('cli')
-  await box.addApp('asker', '--third-party', '--name', 'Print Shop')
+  box = await startPrintShop()
 })
 after(() => box.close())
 
-const ask = (person: Person, options: AuthorizeOptions): Promise<Page> =>
-  person.open(authorizationAttempt(box.url, options).url)
-
-async function askSignedIn(name: string, options: AuthorizeOptions): Promise<[Person, Page]> {
-  const person = new Person(box.url, name)
-  return [person, await person.signIn(await ask(person, options))]
-}
+const ask = (person: Person, options: AuthorizeOptions): Promise<Page> => askPage(box, person, options)
+const askSignedIn = (name: string, options: AuthorizeOptions): Promise<[Person, Page]> =>
+  askPageSignedIn(box, name, options)
 
 describe('twenty at once', () => {
   it('redemptions of one code give one set of tokens, the rest invalid_grant', async () => {

@@ -9,39 +9,20 @@ import {
   type Page,
   redeem,
 } from '../../support/issuer/browser-less-person.ts'
-import {
-  type BlackBox,
-  CALLBACK,
-  claimsOf,
-  PASSWORD,
-  Person,
-  startBlackBox,
-} from '../../support/issuer/served-issuer.ts'
+import { askPage, askPageSignedIn, PRINT_SHOP_ASKS, startPrintShop } from '../../support/issuer/print-shop.ts'
+import { type BlackBox, CALLBACK, claimsOf, PASSWORD, Person } from '../../support/issuer/served-issuer.ts'
 
+const asked = PRINT_SHOP_ASKS
 let box: BlackBox
-const asked: AuthorizeOptions = {
-  clientId: 'asker',
-  redirectUri: CALLBACK,
-  scope: 'photos:read files:read files:write',
-}
 
 before(async () => {
-  box = await startBlackBox()
-  await box.addUser('alice', 'photos,files-editors')
-  await box.addUser('bob', 'files')
-  await box.addUser('eve', 'nobody')
-  await box.addApp('cli')
-  await box.addApp('asker', '--third-party', '--name', 'Print Shop')
+  box = await startPrintShop()
 })
 after(() => box.close())
 
-const ask = (person: Person, options: AuthorizeOptions): Promise<Page> =>
-  person.open(authorizationAttempt(box.url, options).url)
-
-async function askSignedIn(name: string, options: AuthorizeOptions): Promise<[Person, Page]> {
-  const person = new Person(box.url, name)
-  return [person, await person.signIn(await ask(person, options))]
-}
+const ask = (person: Person, options: AuthorizeOptions): Promise<Page> => askPage(box, person, options)
+const askSignedIn = (name: string, options: AuthorizeOptions): Promise<[Person, Page]> =>
+  askPageSignedIn(box, name, options)
 
 describe('every page', () => {
   it('has a strict CSP, is never framed, sniffed or stored, and holds no script', async () => {
