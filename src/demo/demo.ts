@@ -1,9 +1,9 @@
 import { join, relative, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
-import { type Closing, createClosing } from '../server/closing.ts'
+import type { Closing } from '../server/closing.ts'
 import type { ServerDependencies } from '../server/runtime.ts'
 import { createServer, type Server } from '../server/server.ts'
-import { bindFault, StartFault, startFault } from '../server/start-fault.ts'
+import { bindFault, StartFault, startOrClose } from '../server/start-fault.ts'
 import type { Store } from '../store/store.ts'
 import { type DemoPlan, planDemo } from './plan.ts'
 import { startDemoSite } from './samples/demo-site.ts'
@@ -31,13 +31,9 @@ export async function createDemoServer(
 ): Promise<DemoServer> {
   const plan = planDemo(config)
   if (typeof plan === 'string') throw new StartFault(plan)
-  const closing = createClosing()
-  try {
-    return await start(config, plan, (seed) => create(config, { ...dependencies, seed }), dependencies.now, closing)
-  } catch (error) {
-    await closing.run()
-    throw startFault(error)
-  }
+  return startOrClose((closing) =>
+    start(config, plan, (seed) => create(config, { ...dependencies, seed }), dependencies.now, closing),
+  )
 }
 
 async function start(

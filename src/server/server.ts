@@ -5,13 +5,13 @@ import type { Store } from '../store/store.ts'
 import { answerAdmin, answerPages, mountAdmin } from './admin/mount-admin.ts'
 import { trafficOf } from './admin/traffic.ts'
 import { applyConfig } from './apply-config.ts'
-import { type Closing, createClosing } from './closing.ts'
+import type { Closing } from './closing.ts'
 import { browserEndpoints, clearStaleSocket, closeFront, openFront } from './front.ts'
 import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
 import { createMetadataEndpoint, knownResources } from './resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from './runtime.ts'
-import { bindFault, hasEnded, readTls, startFault } from './start-fault.ts'
+import { bindFault, hasEnded, readTls, startOrClose } from './start-fault.ts'
 
 /** A running gateway, with the issuer where the file asks for one. */
 export interface Server {
@@ -40,13 +40,7 @@ export const GRACE_MS = 30_000
 
 /** Starts everything. Rejects with a StartFault, and leaves nothing running, when something can't be had. */
 export async function createServer(config: Config, dependencies: ServerDependencies): Promise<Server> {
-  const closing = createClosing()
-  try {
-    return await start(config, dependencies, closing)
-  } catch (error) {
-    await closing.run()
-    throw startFault(error)
-  }
+  return startOrClose((closing) => start(config, dependencies, closing))
 }
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {

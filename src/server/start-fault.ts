@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import type { Config, ListenAddress } from '../config/config.ts'
 import type { TlsMaterial } from '../gateway/listener.ts'
 import { StoreError } from '../store/store.ts'
+import { type Closing, createClosing } from './closing.ts'
 
 /** What keeps the server from starting, in a line that says what to do. */
 export class StartFault extends Error {}
@@ -48,6 +49,17 @@ function tlsFault(path: string, error: unknown): StartFault {
     EACCES: 'may not be read: check its permissions',
   }
   return new StartFault(`tls: ${path}: ${texts[code] ?? `is no good: ${textOf(error)}`}`, { cause: error })
+}
+
+/** What `start` opened. Rejects with a StartFault, and leaves nothing running, when something can't be had. */
+export async function startOrClose<Started>(start: (closing: Closing) => Promise<Started>): Promise<Started> {
+  const closing = createClosing()
+  try {
+    return await start(closing)
+  } catch (error) {
+    await closing.run()
+    throw startFault(error)
+  }
 }
 
 /** Any other fault, with the store's hint where there is one. */

@@ -4,13 +4,13 @@ import type { TlsMaterial } from '../gateway/listener.ts'
 import { type AdminMount, mountAdmin } from '../server/admin/mount-admin.ts'
 import { trafficOf } from '../server/admin/traffic.ts'
 import { applyConfig } from '../server/apply-config.ts'
-import { type Closing, createClosing } from '../server/closing.ts'
+import type { Closing } from '../server/closing.ts'
 import { clearStaleSocket } from '../server/front.ts'
 import { type IssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
 import { knownResources } from '../server/resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
 import { createSerialQueue, GRACE_MS, manage, type Server } from '../server/server.ts'
-import { hasEnded, readTls, startFault } from '../server/start-fault.ts'
+import { hasEnded, readTls, startOrClose } from '../server/start-fault.ts'
 import { createReplayGuard } from '../token/dpop.ts'
 import { createGather, createMetricSums, type Gather, type MetricSums } from './gathering.ts'
 import { ALIVE_MS, type FileInForce, type PrimaryMessage, type WorkerMessage } from './messages.ts'
@@ -49,13 +49,7 @@ interface Primary {
  * file. Rejects with a StartFault, and leaves nothing running, when something can't be had. One to a process.
  */
 export async function createPrimary(config: Config, dependencies: ServerDependencies): Promise<Server> {
-  const closing = createClosing()
-  try {
-    return await start(config, dependencies, closing)
-  } catch (error) {
-    await closing.run()
-    throw startFault(error)
-  }
+  return startOrClose((closing) => start(config, dependencies, closing))
 }
 
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {

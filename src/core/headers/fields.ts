@@ -43,3 +43,16 @@ export function ownText(text: string): string {
 function inOnePiece(text: string): string {
   return text.charCodeAt(0) === 0 ? '' : text
 }
+
+/** The part of a field line from `from` to `to`, without the white space around it (RFC 9112 §5.1). */
+export function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}

@@ -1,4 +1,4 @@
-import { ownText } from '../../core/headers/fields.ts'
+import { ownText, trimmed } from '../../core/headers/fields.ts'
 import { FieldsMemo } from '../remembered.ts'
 
 /** Larger ones, tokens included, are not kept: ten thousand connections may each have one. */
@@ -157,16 +157,4 @@ function readFields(method: string, url: string, lines: string): PlainHead | und
   }
   if (hosts !== 1 || raw.length > 2 * MAX_FIELDS) return undefined
   return { method, url, ...FieldBlock.of(lines, raw, authorizations === 1 ? authorizationAt : -1) }
-}
-
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }

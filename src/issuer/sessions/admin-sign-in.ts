@@ -10,7 +10,7 @@ import { seal, unseal } from '../keys/sealing.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
 import { createAdminKeepsakes } from './admin-keepsakes.ts'
 import { exchange } from './exchange.ts'
-import type { SessionParts } from './redemption.ts'
+import { consume, type SessionParts } from './redemption.ts'
 import { challengeOf } from './sign-in-state.ts'
 
 /** A session of the operator's page: what its cookie holds, sealed. Times are NumericDate, seconds. */
@@ -158,22 +158,12 @@ async function spend(
   if (code.redirectUri !== adminCallbackUri(parts.context.settings().origin)) return undefined
   const { grantId = '' } = code
   const grant = await provider.Grant.find(grantId)
-  if (grant === undefined || !(await consumed(code))) return undefined
+  if (grant === undefined || !(await consume(code))) return undefined
   const scopes = grant.getResourceScopeFiltered(resource, new Set((code.scope ?? '').split(' '))).split(' ')
   const now = seconds(parts.context)
   const { authTime, amr, acr, accountId: sub } = code
   const session = { gid: gidOf(grantId), sub, scopes, authTime, amr, acr, createdAt: now, seenAt: now }
   return { session, grantId }
-}
-
-async function consumed(code: { consume(): Promise<void> }): Promise<boolean> {
-  try {
-    await code.consume()
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'error' in error && error.error === 'invalid_grant') return false
-    throw error
-  }
 }
 
 async function keep(parts: SessionParts, session: AdminSession, resource: string, userAgent: string): Promise<void> {

@@ -106,8 +106,8 @@ function belongs(code: Code, state: SignInState): boolean {
   )
 }
 
-/** False when somebody else was faster. */
-async function consume(code: Code): Promise<boolean> {
+/** Spends a code; false when somebody else was faster. */
+export async function consume(code: { consume(): Promise<void> }): Promise<boolean> {
   try {
     await code.consume()
     return true

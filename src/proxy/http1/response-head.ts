@@ -1,3 +1,4 @@
+import { trimmed } from '../../core/headers/fields.ts'
 import { quoted, speechFault } from '../connect-fault.ts'
 
 /** How the end of a body is found (RFC 9112 §6.3). */
@@ -245,16 +246,4 @@ function withOneLength(headers: readonly string[]): string[] {
     seen ||= isLength
   }
   return kept
-}
-
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }
