@@ -2,14 +2,16 @@ import { IncomingMessage } from 'node:http'
 import { parseLifetime } from '../../config/schema/leaf.ts'
 import { decide, type Permit } from '../../core/decide.ts'
 import { type Denial, denial } from '../../core/denial.ts'
-import { parseTarget, type Target } from '../../core/paths/target.ts'
+import { reservation } from '../../core/paths/router.ts'
+import { parseTarget, type Target, urlPath } from '../../core/paths/target.ts'
 import { TICKET_PARAMETER, TICKET_PATH } from '../../core/paths/ticket-url.ts'
 import type { VerifiedToken } from '../../core/token.ts'
 import type { AnyRequest } from '../call.ts'
 import { placeHash } from '../credentials/ticket-evidence.ts'
-import type { RouteMatch } from '../judge.ts'
-import { originOf } from '../policy.ts'
+import { isSignOut, type RouteMatch } from '../judge.ts'
+import { originOf, type Policy } from '../policy.ts'
 import { type BrowserAnswer, type BrowserCall, ownJson } from './browser-call.ts'
+import { dependsOnKind, refusalStep } from './sign-ins.ts'
 
 const MAX_BODY_BYTES = 16_384
 /** A token that is not kept anywhere gives away little. */
@@ -28,25 +30,15 @@ interface Wanted {
  * plain token of the embedded issuer.
  */
 export async function createTicket(call: BrowserCall): Promise<BrowserAnswer> {
-  const { policy, head, record, routing, request } = call.reserved
+  const { policy, head, record, request } = call.reserved
   const wanted = await readWanted(request)
   if ('status' in wanted) return { denial: wanted }
-  const selection = policy.router.select(routing.host, wanted.target)
-  if (selection.kind !== 'route' || !selection.route.credentials.includes('ticket'))
-    return no('no route takes tickets at this path')
-  const { host, client } = routing
-  const match: RouteMatch = {
-    kind: 'route',
-    route: selection.route,
-    host,
-    target: wanted.target,
-    client,
-    ticket: undefined,
-  }
+  const match = placeOf(call, wanted.target)
+  if (match === undefined) return no('no route takes tickets at this path')
   const now = call.now() / 1_000
   const evidence = await call.credentials.gather(policy, match, head, record, now)
   const decision = decide(match.route, 'GET', wanted.target, evidence, now)
-  if (decision.kind === 'deny') return { denial: record.throttled ?? decision.denial }
+  if (decision.kind === 'deny') return refused(policy, record.throttled ?? decision.denial, match, call)
   const { permit } = decision
   const most =
     record.credential === 'bearer' ? Math.min(BEARER_SECONDS, policy.tickets.maxSeconds) : policy.tickets.maxSeconds
@@ -56,6 +48,23 @@ export async function createTicket(call: BrowserCall): Promise<BrowserAnswer> {
   const fault = faultOf(permit.token)
   if (fault !== undefined) return no(fault)
   return make(call, wanted, permit, permit.token, Math.floor(now) + life)
+}
+
+/** The route that takes tickets there; undefined: none, or the gateway itself answers at the path. */
+function placeOf({ reserved: { policy, routing } }: BrowserCall, target: Target): RouteMatch | undefined {
+  const { router, publicHost } = policy
+  const { host, client } = routing
+  if (reservation(router, publicHost, host, target) !== 'free') return undefined
+  const selection = router.select(host, target)
+  if (selection.kind !== 'route' || !selection.route.credentials.includes('ticket')) return undefined
+  const match: RouteMatch = { kind: 'route', route: selection.route, host, target, client, ticket: undefined }
+  return isSignOut(match) ? undefined : match
+}
+
+/** As at the path itself: a script reads where to sign in. */
+function refused(policy: Policy, denied: Denial, match: RouteMatch, { reserved: { head, record } }: BrowserCall) {
+  const step = dependsOnKind(denied, match.route, record) ? refusalStep(policy, denied, match, head, record) : undefined
+  return step?.kind === 'answer' ? { denial: denied, answer: step.answer } : { denial: denied }
 }
 
 /** Whoever holds the ticket needs no key and no other issuer: what is bound to one gives none away. */
@@ -102,7 +111,8 @@ async function readWanted(request: AnyRequest): Promise<Wanted | Denial> {
   if (life !== undefined && read === undefined)
     return denial('malformed_request', 'life must be a duration such as 20h or 30m')
   const isFolder = folder !== undefined
-  const parsed = parseTarget(isFolder && !text.endsWith('/') ? `${text}/` : text)
+  const written = urlPath(text)
+  const parsed = parseTarget(isFolder && !written.endsWith('/') ? `${written}/` : written)
   if (!parsed.ok) return denial(parsed.reason, parsed.detail)
   if (parsed.target.query !== '') return denial('malformed_request', 'a ticket is for a path, whatever its query')
   return { target: parsed.target, folder: isFolder, life: read }

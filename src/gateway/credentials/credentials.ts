@@ -74,8 +74,10 @@ export class Credentials {
 
   /** Whether an answer to this request says nothing to shared caches by itself: they look at `Authorization` alone (RFC 9111 §3.5). */
   isPrivate({ ticket }: RouteMatch, { memo, rawHeaders }: RequestHead, { credential }: RequestRecord): boolean {
+    // What is public too: its page would tell where it stands, with the ticket.
+    if (ticket !== undefined) return true
     if (credential === 'none') return false
-    if (credential === 'session' || ticket !== undefined) return true
+    if (credential === 'session') return true
     return memo?.hasOwnField ?? hasOwnField(rawHeaders)
   }
 

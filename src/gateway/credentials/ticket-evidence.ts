@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { TicketAnswer, TicketPlace } from '../../core/back-channel.ts'
+import { comparable } from '../../core/paths/target.ts'
 import { MAX_TICKET_CHARACTERS, type TicketTarget } from '../../core/paths/ticket-url.ts'
 import { type Evidence, rejected } from '../../core/token.ts'
 import type { Verifier } from '../../token/verifier.ts'
@@ -66,9 +67,13 @@ export class TicketSource {
   }
 }
 
-/** What a ticket for this path, or for a folder of `depth` segments above it, is bound to; undefined: the path has no such folder. */
+/**
+ * What a ticket for this path, or for a folder of `depth` segments above it, is bound to; undefined: the path has no such folder. Players escape
+ * anew: how what can't stand plain is written says nothing.
+ */
 export function placeHash(host: string, path: string, depth: number | undefined): string | undefined {
-  const place = depth === undefined ? path : folderOf(path, depth)
+  const written = comparable(path)
+  const place = depth === undefined ? written : folderOf(written, depth)
   return place === undefined ? undefined : hash('sha256', `${host}\n${place}`, 'base64url')
 }
 

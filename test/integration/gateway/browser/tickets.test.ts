@@ -86,6 +86,52 @@ describe('tickets', () => {
     assert.ok(!JSON.stringify(box.arrived).includes(value))
     assert.ok(!JSON.stringify(box.gateway.log).includes(value))
   })
+  it('is made for a path as people write it, and opens it however a player escapes it', async () => {
+    const { box } = shared
+    const { password } = await appPassword(box, 'photos', ['photos:read'])
+    for (const wanted of [{ path: '/Filme/Über uns.mp4' }, { folder: '/Filme' }]) {
+      const { path_url: at } = await ticketBy(box, wanted, password)
+      const url = 'folder' in wanted ? `${at}%C3%9Cber%20uns.mp4` : at
+      assert.match(url, /\/Filme\/%C3%9Cber%20uns\.mp4$/)
+      assert.equal((await get(url, {})).status, 200)
+      const lowered = url.replaceAll('%C3%9C', '%c3%9c')
+      assert.equal((await get(lowered, {})).status, 200)
+      assert.equal(box.arrived.at(-1)?.url, '/Filme/%c3%9cber%20uns.mp4')
+      assert.equal((await get(url.replace('%C3%9C', 'U'), {})).status, 'folder' in wanted ? 200 : 403)
+    }
+  })
+  it('is made for what is passed on alone, and a script with an ended session learns where to sign in', async () => {
+    const box = await startBrowserGateway({ photos: 'sign_out_paths: [/logout]' })
+    try {
+      const { password } = await appPassword(box, 'photos', ['photos:read'])
+      for (const wanted of [
+        { path: '/.audgate/session' },
+        { folder: '/.audgate' },
+        { path: '/.audgate/t/x/a' },
+        { path: '/logout' },
+      ])
+        await assert.rejects(ticketBy(box, wanted, password), /no route takes tickets at this path/)
+      const headers = { ...FETCH, referer: `${box.photos}/album` }
+      const nobody = await new Jar().send(`${box.photos}/.audgate/tickets`, {
+        method: 'POST',
+        headers,
+        body: '{"path":"/a"}',
+      })
+      assert.equal(nobody.status, 401)
+      assert.equal(JSON.parse(nobody.text).sign_in, `${box.photos}/.audgate/sign-in?return_to=%2Falbum`)
+    } finally {
+      await box.close()
+    }
+  })
+  it('what is public says by its answer no more of the ticket than what is not', async () => {
+    const { box } = shared
+    const { password } = await appPassword(box, 'photos', ['photos:read'])
+    const { path_url: path, query_url: query } = await ticketBy(box, { folder: '/' }, password)
+    for (const url of [`${path}public/x`, query.replace('/?', '/public/x?')]) {
+      const { status, headers } = await get(url, {})
+      assert.deepEqual([status, headers['referrer-policy'], headers['cache-control']], [200, 'no-referrer', 'private'])
+    }
+  })
   it('Answers carry `private`, and references lead on below a folder’s ticket', async () => {
     const box = await startBrowserGateway({
       answer: ({ url }) =>
