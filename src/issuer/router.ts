@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
-import { StoreError } from '../store/store.ts'
 import { answerAccount } from './account/account.ts'
 import { accountLanding } from './account/provider-landing.ts'
 import { ACCOUNT_PATH } from './account/request.ts'
@@ -10,9 +9,10 @@ import type { Endpoints } from './endpoints.ts'
 import { isSecure } from './http/cookies.ts'
 import { noteActs } from './http/ended-meanwhile.ts'
 import { endpointAt, metadataAlias } from './http/endpoints.ts'
+import { sendFault, shownPath } from './http/fault-answer.ts'
 import { readBodyOrAnswer } from './http/provider-request.ts'
 import { goesByCookie, isEmbedded, openIssuerRequest, pathOf, pinOrigin } from './http/request.ts'
-import { sendError, sendPage } from './http/response.ts'
+import { sendPage } from './http/response.ts'
 import { type EndpointCall, only, prepare, sendNotFound } from './http/steps.ts'
 import { answerInteraction } from './interaction/interactions.ts'
 import { interactionLanding } from './interaction/provider-sign-in.ts'
@@ -48,7 +48,7 @@ export async function answerRequest(
       () => recordRefusal(context, request, response, path),
     )
   } catch (error) {
-    answerFault(context, response, error)
+    answerFault(context, request, response, error)
   }
 }
 
@@ -62,7 +62,7 @@ async function answerEndpoint(call: EndpointCall, engine: CurrentEngine): Promis
     const own = OWN.find(({ under }) => path === under || path.startsWith(under.endsWith('/') ? under : `${under}/`))
     await (own === undefined ? useLibrary(call, engine) : own.answer(call, engine.provider))
   } catch (error) {
-    answerFault(context, response, error)
+    answerFault(context, request, response, error)
   }
 }
 
@@ -91,9 +91,11 @@ function hardenAnswer({ settings }: IssuerContext, response: ServerResponse): vo
 /** Another page's script or frame asked for a page that goes by cookie. */
 async function refuseEmbedded({ context, request, response, incoming, path }: EndpointCall): Promise<void> {
   const { 'sec-fetch-dest': destination, 'sec-fetch-mode': mode, 'sec-fetch-site': site } = request.headers
-  // The path's first part alone: the rest may name an interaction.
-  const page = /^\/(?:oauth\/)?[a-z]+/.exec(path)?.[0]
-  await context.record('page.refused', { page, destination, mode, site, address: incoming.address }, 'warn')
+  await context.record(
+    'page.refused',
+    { page: shownPath(path), destination, mode, site, address: incoming.address },
+    'warn',
+  )
   const words = {
     title: 'This page stands alone',
     what: 'Something on another page asked for it. It is for people only, in a window or tab of its own.',
@@ -143,15 +145,9 @@ function sendAsset({ request, response, path }: EndpointCall): void {
 }
 
 /** A fault of ours: told to the log in full, to the client in a word. */
-function answerFault(context: IssuerContext, response: ServerResponse, error: unknown): void {
-  context.tell('issuer.fault', faultOf(error), 'error')
+function answerFault(context: IssuerContext, request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  context.tell('issuer.fault', { path: shownPath(pathOf(request)), ...faultOf(error) }, 'error')
   if (response.writableEnded) return
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
-  const headers = { 'retry-after': '5' }
-  if (error instanceof StoreError) {
-    sendError(response, 503, 'temporarily_unavailable', 'the store can’t be reached; try again', headers)
-  } else sendError(response, 500, 'server_error', 'something went wrong here')
+  if (response.headersSent) response.destroy()
+  else sendFault(context, request, response, error)
 }

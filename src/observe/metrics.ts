@@ -173,7 +173,7 @@ function providerMetrics(
       aggregator: 'max',
       async collect() {
         this.reset()
-        for (const [provider, seconds] of await providerAges()) this.set({ provider }, seconds)
+        for (const [provider, seconds] of await inTime(providerAges())) this.set({ provider }, seconds)
       },
     })
   }
@@ -181,6 +181,16 @@ function providerMetrics(
     providerCall: (provider, kind, outcome) => calls.labels(provider, kind, outcome).inc(),
     providerSignIn: (provider, outcome, reason) => signIns.labels(provider, outcome, reason).inc(),
   }
+}
+
+const IN_TIME_MS = 1_000
+
+/** Nothing where the store does not say it in time: it is when the store is away that all the others are looked at. */
+async function inTime(ages: Promise<ReadonlyMap<string, number>>): Promise<ReadonlyMap<string, number>> {
+  const nothing = new Map<string, number>()
+  const late = Promise.withResolvers<ReadonlyMap<string, number>>()
+  const timer = setTimeout(() => late.resolve(nothing), IN_TIME_MS)
+  return Promise.race([ages.catch(() => nothing), late.promise]).finally(() => clearTimeout(timer))
 }
 
 function gauges(registry: Registry, sources: MetricSources): void {

@@ -103,7 +103,7 @@ const MOST_AT_ONCE = 200
 
 /**
  * Tells the log what commands do beside this process, within a second or so: `user add`, `client revoke`, `keys rotate` and the rest.
- * Answers the way to stop. @param onFault the store can't be read; the next look finds what was missed.
+ * Answers the way to stop. @param onFault the store can't be read, told once until it can; the next look finds what was missed.
  */
 async function followCommands(
   store: Pick<Store, 'audits' | 'auditsAfter'>,
@@ -111,7 +111,7 @@ async function followCommands(
   onFault: (error: unknown) => void,
 ): Promise<() => void> {
   const [newest] = await store.audits(1)
-  const state = { after: newest?.id ?? 0, looking: false }
+  const state = { after: newest?.id ?? 0, looking: false, failed: false }
   const look = async (): Promise<void> => {
     for (const { id, event, detail } of await store.auditsAfter(state.after, MOST_AT_ONCE, 'command')) {
       state.after = id
@@ -122,7 +122,15 @@ async function followCommands(
     if (state.looking) return
     state.looking = true
     look()
-      .catch(onFault)
+      .then(
+        () => {
+          state.failed = false
+        },
+        (error: unknown) => {
+          if (!state.failed) onFault(error)
+          state.failed = true
+        },
+      )
       .finally(() => {
         state.looking = false
       })

@@ -203,7 +203,10 @@ export interface Store extends ProviderStore, SessionStore, LinkStore, ListStore
   act(act: RevocationAct): Promise<readonly Revocation[]>
   /** Entries in force with an id above `afterId`, ascending, the first `limit` of them. */
   revocations(afterId: number, now: number, limit?: number): Promise<readonly Revocation[]>
+  /** Up to where the store has come: for who looks all the time. */
   position(): Promise<StorePosition>
+  /** The id of the last entry, 0 before the first: for requests, which have the patience for a database that is away. */
+  lastRevocationId(): Promise<number>
   /** Begins another epoch: whoever follows starts anew. */
   renewEpoch(): Promise<void>
   /** Puts entries in force that the store lacks, as they are; answers how many that were. */

@@ -11,7 +11,7 @@ interface Carried {
 
 /** Notes which acts of revocation came before the request; for {@link endedMeanwhile}. */
 export async function noteActs({ store }: IssuerContext, request: IncomingMessage): Promise<void> {
-  issuerRequestOf(request).lastActId = (await store.position()).id
+  issuerRequestOf(request).lastActId = await store.lastRevocationId()
 }
 
 /**

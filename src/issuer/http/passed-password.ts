@@ -34,7 +34,7 @@ export async function passedPassword(
   user: UserRecord,
   at: PassedAt,
 ): Promise<string> {
-  const actId = issuerRequestOf(request).lastActId ?? (await context.store.position()).id
+  const actId = issuerRequestOf(request).lastActId ?? (await context.store.lastRevocationId())
   const passed: Passed = { ...at, sub: user.sub, atMs: context.now(), password: digestOf(user), actId }
   return seal(context.masterKey, PURPOSE, JSON.stringify(passed))
 }

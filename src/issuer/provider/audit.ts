@@ -4,6 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { gidOf } from '../../store/sealed-payload.ts'
 import { StoreError } from '../../store/store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
+import { shownPath } from '../http/fault-answer.ts'
 import { answerAfter, issuerRequestOf } from '../http/request.ts'
 import { redemptionOf } from '../tokens/redemption.ts'
 import { noteStoreFault } from './middleware.ts'
@@ -50,7 +51,7 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
   emitter.on('code_verification.error', refusal('user_code.refused'))
   provider.on('server_error', (ctx, error) => {
     if (error instanceof StoreError) noteStoreFault(ctx.req)
-    context.tell('issuer.fault', { path: ctx.path, ...faultOf(error) }, 'error')
+    context.tell('issuer.fault', { path: shownPath(ctx.path), ...faultOf(error) }, 'error')
   })
   // Koa prints faults that nobody listens for.
   emitter.on('error', (error: unknown) => context.tell('issuer.fault', faultOf(error), 'error'))

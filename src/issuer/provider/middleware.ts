@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { StoreError } from '../../store/store.ts'
 import { faultOf, type IssuerContext } from '../context.ts'
+import { faultPage, isForPeople, RETRY_SECONDS, STORE_AWAY, shownPath } from '../http/fault-answer.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { pageHeaders } from '../http/response.ts'
 import type { Middleware } from '../http/steps.ts'
@@ -16,7 +17,7 @@ export function storeFaults(context: IssuerContext): Middleware {
       await next()
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
-      context.tell('issuer.fault', { path: ctx.path, ...faultOf(error) }, 'error')
+      context.tell('issuer.fault', { path: shownPath(ctx.path), ...faultOf(error) }, 'error')
       ctx.status = 503
     }
     if (ctx.status !== 503 && !failed.has(ctx.req)) return
@@ -27,10 +28,15 @@ export function storeFaults(context: IssuerContext): Middleware {
       return
     }
     ctx.status = 503
-    ctx.set({ 'retry-after': '5', 'cache-control': 'no-store' })
+    ctx.set({ 'retry-after': String(RETRY_SECONDS), 'cache-control': 'no-store' })
     // A page says what people can do already.
-    if (ctx.type !== 'text/html')
-      ctx.body = { error: 'temporarily_unavailable', error_description: 'the store can’t be reached; try again' }
+    if (ctx.type === 'text/html') return
+    if (!isForPeople(ctx.req)) ctx.body = STORE_AWAY
+    else {
+      const page = faultPage(context, true)
+      ctx.set({ ...pageHeaders({}, page) })
+      ctx.body = page
+    }
   }
 }
 

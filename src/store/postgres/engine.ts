@@ -4,6 +4,7 @@ import type { Engine, LockMode, OpenTransaction, Queries } from '../sql/database
 import { hasNul, type Row, type SqlValue, storable, whole } from '../sql/row.ts'
 import { StoreError } from '../store.ts'
 import { asStoreError, isCollision } from './errors.ts'
+import { createPatience } from './patience.ts'
 import { createPool, createReach, type Pool, type PostgresOptions } from './pool.ts'
 
 /** PostgreSQL as the engine of a store. Nothing of it lasts longer than a transaction, so a pooler may stand between. */
@@ -20,16 +21,20 @@ export interface PostgresEngine extends Omit<Engine, 'committed'> {
 export function openPostgres(options: PostgresOptions, place: string): PostgresEngine {
   const most = Math.max(1, options.pool - 1)
   const reach = createReach()
-  const pool = createPool({ ...options, pool: most }, place, reach)
-  const watching = createPool({ ...options, pool: 1 }, place, reach)
+  const pool = createPool({ ...options, pool: most }, place, reach, 'many')
+  const watching = createPool({ ...options, pool: 1 }, place, reach, 'one')
+  const patience = createPatience()
   const asOurs = (error: unknown): unknown => asStoreError(error, place)
   return {
     kind: 'postgres',
     nowMs: '(extract(epoch FROM clock_timestamp()) * 1000)::bigint',
-    reader: singly(pool, asOurs),
-    watch: singly(watching, asOurs),
-    single: singly(pool, asOurs),
-    begin: () => begin(pool, options, asOurs),
+    // What only reads may be asked twice.
+    reader: queriesOf((sql, values) => patience.during((until) => askOnce(pool.take(until), sql, values, asOurs))),
+    // Who looks all the time looks again soon, and says meanwhile what is wrong.
+    watch: queriesOf((sql, values) => askOnce(watching.take(), sql, values, asOurs)),
+    // Once it was sent nobody knows whether it was done.
+    single: queriesOf((sql, values) => askOnce(patience.during(pool.take), sql, values, asOurs)),
+    begin: () => patience.during((until) => begin(pool.take(until), options, asOurs)),
     asStoreError: asOurs,
     mayRepeat: isCollision,
     skipLocked: 'FOR UPDATE SKIP LOCKED',
@@ -45,7 +50,7 @@ export function openPostgres(options: PostgresOptions, place: string): PostgresE
       )
     },
     get waiting() {
-      return pool.waiting
+      return pool.waiting + patience.waiting
     },
     get open() {
       return pool.open + watching.open
@@ -86,26 +91,29 @@ function rowsOf(result: pg.QueryResult): readonly Row[] {
   return result.rows
 }
 
-function singly(pool: Pool, asOurs: (error: unknown) => unknown): Queries {
-  return queriesOf(async (sql, values) => {
-    const { client, release } = await pool.take()
-    try {
-      const result = await client.query(numberedText(sql), [...values])
-      release()
-      return result
-    } catch (error) {
-      release(error)
-      throw asOurs(error)
-    }
-  })
+async function askOnce(
+  taking: ReturnType<Pool['take']>,
+  sql: string,
+  values: readonly SqlValue[],
+  asOurs: (error: unknown) => unknown,
+): Promise<pg.QueryResult> {
+  const { client, release } = await taking
+  try {
+    const result = await client.query(numberedText(sql), [...values])
+    release()
+    return result
+  } catch (error) {
+    release(error)
+    throw asOurs(error)
+  }
 }
 
 async function begin(
-  pool: Pool,
+  taking: ReturnType<Pool['take']>,
   { pooler, timeoutMs }: PostgresOptions,
   asOurs: (error: unknown) => unknown,
 ): Promise<OpenTransaction> {
-  const { client, release } = await pool.take()
+  const { client, release } = await taking
   let fault: unknown
   let over = false
   const ask: Ask = async (sql, values) => {

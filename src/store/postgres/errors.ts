@@ -83,6 +83,11 @@ function explain(error: Error): Explanation {
   return BY_TEXT.find(([text]) => text.test(error.message))?.[1] ?? AWAY
 }
 
+/** Whether the database could not be reached, or went away; not what was wrong with who asks. */
+export function isAway(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof TypeError) && explain(error) === AWAY
+}
+
 /** SQLSTATE, a code of the system, or ''. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''

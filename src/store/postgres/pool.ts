@@ -42,8 +42,11 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|::1|\/.*)$/
 
 /** Connections to the first of several servers that can be written to. */
 export interface Pool {
-  /** Rejects with StoreError when none can be had; after two seconds where all are in use. `release` must be called once; with an error the connection is not used again. */
-  take(): Promise<{ readonly client: pg.ClientBase; release(error?: unknown): void }>
+  /**
+   * Rejects with StoreError when none can be had; after two seconds where all are in use. `release` must be called once; with an error the connection is not used again.
+   * @param deadline by the monotonic clock; it rejects then at the latest.
+   */
+  take(deadline?: number): Promise<{ readonly client: pg.ClientBase; release(error?: unknown): void }>
   /** Connections are closed as they are given back, and new ones look for the server anew. */
   renew(): void
   readonly waiting: number
@@ -96,8 +99,11 @@ interface Current {
 
 type Taken = Awaited<ReturnType<Pool['take']>>
 
-/** @param reach shared by the pools of one store. */
-export function createPool(options: PostgresOptions, place: string, reach: Reach): Pool {
+/**
+ * @param reach shared by the pools of one store.
+ * @param use `one`: whoever takes a connection takes it after another; it is in use when the last question has had no answer.
+ */
+export function createPool(options: PostgresOptions, place: string, reach: Reach, use: 'one' | 'many'): Pool {
   const open = (turn: number): Current => ({
     pool: openPool(options, turn, reach),
     host: hostAt(options, turn),
@@ -118,18 +124,18 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
     before.waiting.clear()
   }
   /** Undefined: another host is tried by now. */
-  const once = async (): Promise<Taken | undefined> => {
+  const once = async (deadline: number): Promise<Taken | undefined> => {
     const own = current
     if (own.pool.waitingCount >= MOST_QUEUED) throw full(place, 'QUEUE_FULL')
     try {
-      const client = await connectUnlessReplaced(own, reach)
+      const client = await connectUnlessReplaced(own, reach, deadline)
       faults.delete(own.host)
       if (client === undefined) return undefined
       own.taken += 1
       return { client, release: (error) => release(own, client, error) }
     } catch (error) {
       // Nobody has given one back in time: that says nothing of the host, and whoever waited has waited long enough.
-      if (own.taken >= options.pool) throw full(place, 'POOL_FULL')
+      if (own.taken >= options.pool) throw use === 'one' ? asStoreError(error, place) : full(place, 'POOL_FULL')
       faults.set(own.host, error)
       if (severalHosts && own === current && own.pool.totalCount === 0) renew()
       throw error
@@ -144,11 +150,12 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
   }
   return {
     renew,
-    take: async () => {
+    take: async (deadline = Number.POSITIVE_INFINITY) => {
       let fault: unknown
       for (let failed = 0, replaced = 0; failed <= options.hosts.length && replaced < MOST_REPLACED; ) {
+        if (failed > 0 && performance.now() >= deadline) break
         try {
-          const taken = await once()
+          const taken = await once(deadline)
           if (taken !== undefined) return taken
           replaced += 1
         } catch (error) {
@@ -171,24 +178,37 @@ export function createPool(options: PostgresOptions, place: string, reach: Reach
   }
 }
 
-/** @param code what metrics count it as. */
-function full(place: string, code: 'POOL_FULL' | 'QUEUE_FULL'): StoreError {
+/** What metrics count it as when no connection is free. */
+export type PoolFault = 'POOL_FULL' | 'QUEUE_FULL'
+
+function full(place: string, code: PoolFault): StoreError {
   const hint = 'look at how busy the database is; `store.pool` says how many connections there may be'
   const cause = Object.assign(new Error('all connections are in use'), { code })
   return new StoreError(`store ${place}: no connection was free in time`, hint, { cause })
 }
 
-function connectUnlessReplaced({ pool, waiting }: Current, reach: Reach): Promise<pg.PoolClient | undefined> {
+function connectUnlessReplaced(
+  { pool, waiting }: Current,
+  reach: Reach,
+  deadline: number,
+): Promise<pg.PoolClient | undefined> {
   return new Promise((resolve, reject) => {
     const replaced = (): void => resolve(undefined)
     waiting.add(replaced)
+    const late = (): void => {
+      if (waiting.delete(replaced)) reject(new Error('the time for a connection is over'))
+    }
+    const timer = deadline === Number.POSITIVE_INFINITY ? undefined : setTimeout(late, deadline - performance.now())
     connect(pool, reach)
       .then((client) => {
         // Too late for who has given up waiting: it goes back.
         if (waiting.delete(replaced)) resolve(client)
         else client.release()
       }, reject)
-      .finally(() => waiting.delete(replaced))
+      .finally(() => {
+        clearTimeout(timer)
+        waiting.delete(replaced)
+      })
   })
 }
 

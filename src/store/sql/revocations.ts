@@ -12,7 +12,7 @@ import { integer, strings, text, type Where, whereAll } from './row.ts'
 import { gidsOfSession, putPasswordDue } from './session-facts.ts'
 import { updateUser } from './users.ts'
 
-type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'renewEpoch' | 'putBack'>
+type RevocationQueries = Pick<Store, 'act' | 'revocations' | 'position' | 'lastRevocationId' | 'renewEpoch' | 'putBack'>
 type EndAuthorizations = RevocationAct['endAuthorizations'][number]
 
 const PUT_BACK_AT_ONCE = 200
@@ -58,6 +58,11 @@ export function revocationQueries(
       const epoch = timeline === '' ? text(row, 'epoch') : `${text(row, 'epoch')}.${timeline}`
       const id = integer(row, 'position')
       return { epoch, id, nonce: text(row, 'nonce'), sweptAt: integer(row, 'swept_at') }
+    },
+    lastRevocationId: async () => {
+      const row = await database.get('SELECT position FROM feed')
+      if (row === undefined) throw new TypeError('the counter of revocations is gone')
+      return integer(row, 'position')
     },
     renewEpoch: async () => {
       await database.run('UPDATE feed SET epoch = ?', randomBytes(8).toString('hex'))
