@@ -95,6 +95,31 @@ describe('operating with a provider', () => {
     assert.match(stdout, /provider authentik \(.*\): preset authentik, because its path has \/application\/o\//)
   })
 
+  it('2 `check` fails with FILE:LINE:COL where two providers don’t say whose groups count, and google lacks `allow`', async () => {
+    const keys = `client_id: gate, client_secret: "\${SSO_SECRET}"`
+    const files: readonly (readonly [string, string, RegExp])[] = [
+      [
+        'two.yaml',
+        `- { issuer: "https://sso.example.com/realms/a", id: a, ${keys} }\n    - { issuer: "https://sso.example.com/realms/b", id: b, ${keys} }`,
+        /^(\S*two\.yaml):4:7: `groups\.take` is missing.*\n\1:5:7: `groups\.take` is missing/,
+      ],
+      [
+        'google.yaml',
+        `- { issuer: "https://accounts.google.com", ${keys} }`,
+        /^\S*google\.yaml:4:7: `allow` is missing: anybody can have an account there/,
+      ],
+    ]
+    for (const [file, entries, problem] of files) {
+      writeFileSync(
+        join(box.folder, file),
+        `public_url: https://gate.example.com\nissuer:\n  providers:\n    ${entries}\n`,
+      )
+      const { code, stdout, stderr } = await box.audgate(['check', file], '', env())
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, problem)
+    }
+  })
+
   it('`provider list` and `provider test` say what is there and what to paste; a wrong secret is told from a right one', async () => {
     const { stdout: listed } = await box.audgate(['provider', 'list'], '', env())
     assert.match(listed, /authentik +authentik +authentik/)
@@ -176,6 +201,10 @@ describe('operating with a provider', () => {
     const { readFileSync } = await import('node:fs')
     const file = join(box.folder, 'routes.yaml')
     writeFileSync(file, readFileSync(file, 'utf8').replace(/^ {2}providers:.*\n/m, ''))
-    await refusedSoon(answer.body.access_token, 5_000)
+    // Files are looked at now and then: the bound begins with the log's word that the new one is in force.
+    await within(10_000, async () =>
+      box.log().some(({ event }) => event === 'config.reloaded') ? undefined : 'no reload',
+    )
+    await refusedSoon(answer.body.access_token, 1_000)
   })
 })

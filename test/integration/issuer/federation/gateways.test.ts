@@ -100,7 +100,7 @@ describe('people of a provider at a gateway on its own', () => {
     const body = new URLSearchParams({ logout_token: await provider.sign(logout, { typ: 'logout+jwt' }) })
     const answer = await fetch(`${places.issuer}/oauth/providers/keycloak/logout`, { method: 'POST', body })
     assert.equal(answer.status, 200, await answer.text())
-    await until(async () => (await statusOf(berta)) === 401, 'her session ends', 10_000)
+    await until(async () => (await statusOf(berta)) === 401, 'her session ends', 1_000)
     assert.equal(await statusOf(cleo), 200)
   })
 })
