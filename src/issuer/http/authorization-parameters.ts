@@ -71,7 +71,10 @@ function readPrompt(read: URLSearchParams): void {
 
 function renameWishes(read: URLSearchParams): void {
   for (const [name, wish] of Object.entries(SIGN_IN_WISHES)) {
-    for (const value of read.getAll(name)) read.append(wish, value)
+    const [value, ...more] = read.getAll(name)
+    // Refused by the name that the client knows (RFC 6749 §3.1).
+    if (value === undefined || more.length > 0) continue
+    read.set(wish, value)
     read.delete(name)
   }
 }

@@ -99,6 +99,14 @@ describe('How and when somebody signed in', () => {
     }
     for (const max_age of ['-1', 'x', '1e3', '99999999999999999999'])
       assert.equal(errorOf(await open(new Person(box.url, 'alice'), 'app', { max_age })), 'invalid_request', max_age)
+    for (const [name, value] of [
+      ['acr_values', 'mfa'],
+      ['max_age', '5'],
+    ] as const) {
+      const { url } = authorizationAttempt(box.url, ask('app', { [name]: value }))
+      const twice = await new Person(box.url, 'alice').open(`${url}&${name}=${value}`)
+      assert.match(new URL(twice.url).searchParams.get('error_description') ?? '', new RegExp(`^'${name}' `))
+    }
   })
 
   it('a level that the account cannot reach: a page that says so, and unmet_authentication_requirements for the client', async () => {
