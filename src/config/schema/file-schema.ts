@@ -83,6 +83,7 @@ const ISSUER = z
   })
   .meta({ description: 'The embedded issuer; `false` turns it off.' })
 
+const WORKERS = { error: 'must be a whole number from 1 to 256, or auto' }
 const YEAR_SECONDS = 365 * DAY_SECONDS
 
 const SESSIONS = z
@@ -259,7 +260,7 @@ export const FILE = z
       .meta({ description: 'At most so many connections of clients.' })
       .prefault(10_000),
     workers: z
-      .union([z.int().min(1).max(256), z.literal('auto')], { error: 'must be a whole number from 1 to 256, or auto' })
+      .union([z.int().min(1, WORKERS).max(256, WORKERS), z.literal('auto')], WORKERS)
       .meta({ description: 'Processes that carry requests; `auto`: one for each core.' })
       .prefault(1),
     issuer: ISSUER.prefault({}),

@@ -59,7 +59,7 @@ export function textLeaf<T>(
   mistyped = 'must be text; put it in quotes',
 ) {
   return z
-    .string({ error: mistyped })
+    .string({ error: ({ input }) => faultOfNumber(input, parse) ?? mistyped })
     .transform((text, context) => {
       const result = parse(text)
       if (result.ok) return result.value
@@ -67,6 +67,12 @@ export function textLeaf<T>(
       return z.NEVER
     })
     .meta({ description: describe })
+}
+
+/** Quotes alone don't make a duration of `15`: what is wrong with it as text is said at once. */
+function faultOfNumber<T>(input: unknown, parse: (text: string) => Parsed<T>): string | undefined {
+  const result = typeof input === 'number' ? parse(String(input)) : undefined
+  return result?.ok === false ? result.fault : undefined
 }
 
 /** One of a few words. */

@@ -19,6 +19,8 @@ const DAY_SECONDS = 86_400
 /** More buttons than anybody would look through. */
 export const MOST_PROVIDERS = 16
 
+const TAKEN = { error: 'must be all, mapped, or a list of names' }
+
 const GROUPS = z
   .strictObject({
     claim: z
@@ -30,9 +32,7 @@ const GROUPS = z
     from: wordLeaf('Where the claim stands.', ['id_token', 'userinfo', 'both']).optional(),
     form: wordLeaf('What the claim looks like.', ['list', 'keys', 'words']).optional(),
     take: z
-      .union([z.enum(['all', 'mapped']), z.array(textLeaf('A group.', plainText))], {
-        error: 'must be all, mapped, or a list of names',
-      })
+      .union([z.enum(['all', 'mapped'], TAKEN), z.array(textLeaf('A group.', plainText))], TAKEN)
       .meta({ description: 'Which of its groups count.' })
       .optional(),
     map: z

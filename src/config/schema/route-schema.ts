@@ -130,6 +130,8 @@ const UPSTREAM_TLS = z
   })
   .meta({ description: 'How an https upstream is believed to be who it should be.' })
 
+const SIZED = { error: 'must be a size such as 500MB or 10GiB, or none' }
+
 /** One entry of `routes`. Keys that depend on each other are checked in check-routes.ts. */
 export const ROUTE = z
   .strictObject({
@@ -177,9 +179,7 @@ export const ROUTE = z
     preserve_host: booleanLeaf('Whether the upstream sees the client’s Host.').prefault(false),
     timeouts: TIMEOUTS.prefault({}),
     max_body: z
-      .union([textLeaf('A size such as 10GiB, or `none`.', parseSize), z.int().min(0)], {
-        error: 'must be a size such as 500MB or 10GiB, or none',
-      })
+      .union([textLeaf('A size such as 10GiB, or `none`.', parseSize), z.int().min(0, SIZED)], SIZED)
       .meta({ description: 'More than that: 413.' })
       .prefault('none'),
     encoded_slash: wordLeaf('What %2F in a path means: an ordinary character, or 400.', ['opaque', 'reject']).prefault(

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { faulty, type Parsed, parsed, parseLifetime, plainText, textLeaf, wordLeaf } from './leaf.ts'
 
 const DAY_SECONDS = 86_400
+const WHO_MUST = 'must be optional, required, or a list of groups'
 
 /** `issuer.sign_in`: how people show who they are. */
 export const SIGN_IN = z
@@ -11,12 +12,12 @@ export const SIGN_IN = z
     second_factor: z
       .union(
         [
-          z.enum(['optional', 'required']),
+          z.enum(['optional', 'required'], { error: WHO_MUST }),
           z
             .array(textLeaf('A group whose members must have one.', plainText))
             .min(1, { error: 'must name at least one group, or be optional or required' }),
         ],
-        { error: 'must be optional, required, or a list of groups' },
+        { error: WHO_MUST },
       )
       .meta({ description: 'Who must have a second factor; a passkey counts.' })
       .prefault('optional'),

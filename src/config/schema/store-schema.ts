@@ -129,8 +129,9 @@ const LONGEST_SECONDS = 300
 
 /** `stale_after`, in seconds. */
 export function parseStaleAfter(text: string): Parsed<number> {
-  const result = parseLifetime(text, LONGEST_SECONDS)
-  return result.ok && result.value < SHORTEST_SECONDS ? faulty('must be from 5s to 5m') : result
+  const result = parseLifetime(text, Number.MAX_SAFE_INTEGER)
+  const within = !result.ok || (result.value >= SHORTEST_SECONDS && result.value <= LONGEST_SECONDS)
+  return within ? result : faulty('must be from 5s to 5m')
 }
 
 /** `instance`: stands in logs and labels. */
