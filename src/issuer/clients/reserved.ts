@@ -34,6 +34,11 @@ export function reservedClient(id: string): ClientRecord | undefined {
   }
 }
 
+/** What people call {@link BROWSER_CLIENT}: the host that they open in their browser. @param redirectUri Where it comes back to. */
+export function browserName(redirectUri: string | undefined): string {
+  return URL.parse(redirectUri ?? '')?.host ?? RESERVED.get(BROWSER_CLIENT) ?? BROWSER_CLIENT
+}
+
 /** Where browsers come back to at an origin of the gateway. */
 export function callbackUri(origin: string): string {
   return `${origin}/.audgate/callback`

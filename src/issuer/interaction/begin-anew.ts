@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { BROWSER_CLIENT } from '../clients/reserved.ts'
+import { BROWSER_CLIENT, browserName } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { ROUTES } from '../http/endpoints.ts'
 import { redirect, sendPage } from '../http/response.ts'
@@ -49,7 +49,9 @@ export function beginAnew(context: IssuerContext, form: URLSearchParams, respons
   const sealed = form.get(ANEW_FIELD)
   const path = sealed === null ? undefined : unseal(context.masterKey, PURPOSE, sealed)
   if (path === undefined) return false
-  leadOn(context, response, true, '', path)
+  const sent = new URLSearchParams(path.slice(path.indexOf('?')))
+  const isBrowser = sent.get('client_id') === BROWSER_CLIENT
+  leadOn(context, response, true, isBrowser ? browserName(sent.get('redirect_uri') ?? '') : siteOf(context), path)
   return true
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import { type Client, errors } from 'oidc-provider'
-import { BROWSER_CLIENT } from '../clients/reserved.ts'
+import { BROWSER_CLIENT, browserName } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { isFromElsewhere, isGuarded } from '../http/form-guard.ts'
 import { issuerRequestOf } from '../http/request.ts'
@@ -100,13 +100,14 @@ async function openInteraction(
     const gone = account === undefined || account.disabled || standing.kind === 'ended'
     const user = gone ? undefined : withGroups(account, standing)
     const { redirect_uri: redirectUri } = details.params
+    const known = await consentingClient(context, client)
     return {
       context,
       provider,
       request,
       response,
       details,
-      client: await consentingClient(context, client),
+      client: known.id === BROWSER_CLIENT ? { ...known, name: browserName(String(redirectUri)) } : known,
       redirectUri: typeof redirectUri === 'string' ? redirectUri : undefined,
       user,
     }

@@ -1,4 +1,5 @@
 import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { BROWSER_CLIENT } from '../clients/reserved.ts'
 import { type IssuerContext, siteOf } from '../context.ts'
 import { type PageOptions, pageHeaders } from '../http/response.ts'
 import type { Middleware } from '../http/steps.ts'
@@ -26,6 +27,7 @@ export function pageClient(client: ConsentingClient, redirectUri: string | undef
     returnsTo: redirectUri === undefined ? undefined : returnPlace(redirectUri),
     idHost: isAsked(client) && client.origin === 'document' ? URL.parse(client.id)?.host : undefined,
     addresses: client.addresses,
+    isHost: client.id === BROWSER_CLIENT,
   }
 }
 

@@ -116,7 +116,11 @@ export function deniedPage(model: DeniedModel): string {
     'No access',
     html`<h1>You don’t have access</h1>
 ${accountLine(model.account, model.switchAccount)}
-<p>${clientNamed(model.client)} asks for access that your account may not give:</p>
+<p>${
+      model.client.isHost === true
+        ? html`Your account may not open ${clientNamed(model.client)}:`
+        : html`${clientNamed(model.client)} asks for access that your account may not give:`
+    }</p>
 <ul class="reasons">${model.resources.map(reason)}</ul>
 <p>Whoever runs this service decides who is in which group. Ask them, or sign in with another account.</p>
 <hr class="tear">

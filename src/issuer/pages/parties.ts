@@ -7,6 +7,8 @@ export interface PageClient {
   readonly name: string
   /** The operator registered it; false for those that registered themselves. */
   readonly verified: boolean
+  /** No app asks: somebody opens a host of this name in their browser. */
+  readonly isHost?: boolean
   /** Where it sends people back, from {@link returnPlace}; undefined where it sends them nowhere (device flow). */
   readonly returnsTo: string | undefined
   /** The host of its id, for clients whose id is a URL. */

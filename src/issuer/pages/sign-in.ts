@@ -56,6 +56,8 @@ function purpose({ client, resources }: SignInModel): Html {
   if (client === undefined) return html`<p class="lead">to see your account and the apps connected to it.</p>`
   const names = resources.map((name) => html`<strong>${plainWords(name, 100)}</strong>`)
   const list = names.map((name, index) => html`${separator(index, names.length)}${name}`)
+  if (client.isHost === true)
+    return html`<p class="lead">to open ${list.length > 0 && html`${list} at `}${clientNamed(client)}.</p>`
   return html`<p class="lead">to go on to ${clientNamed(client)}${list.length > 0 && html`, which asks for ${list}`}.</p>`
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 import { lookupKey } from '../../../../src/store/sealed-payload.ts'
 import { ALICE, BOB, type BrowserGateway, Jar, PAGE, startBrowserGateway } from '../../../support/browser-gateway.ts'
+import { formWith } from '../../../support/issuer/browser-less-person.ts'
 
 const shared: { box: BrowserGateway } = { box: undefined as never }
 before(async () => {
@@ -132,11 +133,24 @@ describe('signing in', () => {
   })
   it('A person without the group sees why and is not sent round', async () => {
     const jar = new Jar()
-    const page = await jar.signIn(`${shared.box.photos}/`, BOB)
+    const { box } = shared
+    const host = new URL(box.photos).host
+    const asked = await jar.open(`${box.photos}/`)
+    assert.match(asked.text, new RegExp(`to open <strong>Photo library</strong> at <bdi class="name">${host}</bdi>`))
+    const page = await jar.type(asked, BOB)
     assert.equal(page.status, 200)
-    assert.match(page.text, /photos/)
-    assert.ok(new URL(page.url).origin === shared.box.publicUrl)
-    assert.equal(jar.cookie(shared.box.photos, 'audgate_web'), undefined)
+    assert.ok(new URL(page.url).origin === box.publicUrl)
+    // The group that would do, and the place that the person knows; no app asked.
+    assert.match(page.text, /people in the group <strong class="group">photos<\/strong>/)
+    assert.match(page.text, new RegExp(`Your account may not open <bdi class="name">${host}</bdi>`))
+    assert.doesNotMatch(asked.text + page.text, /Web browser/)
+    const { action, fields } = formWith(page, 'csrf')
+    const body = new URLSearchParams({ ...Object.fromEntries(fields), decision: 'deny' }).toString()
+    const own = { 'content-type': 'application/x-www-form-urlencoded', origin: box.publicUrl }
+    const end = await jar.open(new URL(action, page.url).href, { method: 'POST', headers: own, body })
+    assert.deepEqual([end.status, end.location, new URL(end.url).origin], [403, undefined, box.photos])
+    assert.match(end.text, /may not have any of what was asked for/)
+    assert.equal(jar.cookie(box.photos, 'audgate_web'), undefined)
   })
   it('A token refused within 60 s shows a 403 page; at most two redirects in the whole run', async () => {
     const { box } = shared
