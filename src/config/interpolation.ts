@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 
+/** Variables of the environment by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What the environment and files gave for a text; `missing` names variables that are neither set nor have a default. */

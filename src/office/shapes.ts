@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+// What the operator's pages read of the API's answers: a page that needs a member finds it here, or fails at once.
+
 const allow = z.record(z.string(), z.array(z.string()))
 const gives = z.array(
   z.object({

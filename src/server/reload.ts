@@ -6,6 +6,7 @@ import { digestOf } from './file-history.ts'
 import type { Server } from './server.ts'
 import { StartFault } from './start-fault.ts'
 
+/** What watching routes.yaml leaves to its owner. */
 interface ReloadOptions {
   readonly server: Server
   readonly log: Log

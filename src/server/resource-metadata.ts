@@ -7,6 +7,7 @@ import { METADATA_PATH } from '../core/paths/router.ts'
 import type { Resource } from '../core/resource.ts'
 import { answerFor } from '../gateway/answers.ts'
 
+/** What the metadata of protected resources (RFC 9728) is made from. */
 export interface MetadataEndpointOptions {
   /** Those of the configuration in force. */
   readonly resources: () => readonly Resource[]

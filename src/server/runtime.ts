@@ -16,6 +16,7 @@ import type { Closing } from './closing.ts'
 import { createFileHistory, type FileHistory } from './file-history.ts'
 import { FEED_TIMING, type FeedTiming, type IssuerLink, type OpenIssuerLink, type Seed } from './issuer-link.ts'
 
+/** How often an open tunnel is noted as a use of its authorization. */
 const TUNNEL_USE_MS = 60_000
 
 export interface ServerDependencies {

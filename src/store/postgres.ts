@@ -6,6 +6,7 @@ import { meteredEngine, type StoreMeter } from './sql/metered-engine.ts'
 import { sqlStore } from './sql/sql-store.ts'
 import type { Store } from './store.ts'
 
+/** Where the database is, and who writes. */
 export interface PostgresStoreOptions extends PostgresOptions {
   /** Who writes audit lines. Default: the server. */
   readonly origin?: 'server' | 'command'

@@ -1,3 +1,4 @@
+/** How a client can keep a secret and where it is sent back to (RFC 6749 §2.1); `service`: nobody signs in, it asks for itself. */
 export type ClientType = 'native' | 'spa' | 'web' | 'service'
 
 export interface ClientRecord {

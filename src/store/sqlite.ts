@@ -4,6 +4,7 @@ import { watchChanges } from './sqlite/changes.ts'
 import { openSqlite, type SqliteEngine } from './sqlite/engine.ts'
 import type { Store } from './store.ts'
 
+/** How a store in a file is opened. */
 export interface SqliteOptions {
   /** false: a file that isn't there is an error, not a new store. Default true. */
   readonly create?: boolean

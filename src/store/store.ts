@@ -7,6 +7,8 @@ import type { AuditOrigin, AuditRecord, AuthorizationRecord, ClientRecord, UserR
 import type { NewRevocation, RevocationAct, StorePosition } from './revocation-act.ts'
 import type { SessionStore } from './session-store.ts'
 
+// The contract that every store keeps, and what it keeps records of.
+
 export type {
   AuditOrigin,
   AuditRecord,

@@ -1,5 +1,6 @@
 import { ownText } from '../core/headers/fields.ts'
 
+/** A JSON object whose members nobody has checked. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
 type JsonResult = { readonly ok: true; readonly value: JsonObject } | { readonly ok: false; readonly detail: string }

@@ -18,6 +18,7 @@ import { createBoundedCache } from './token-cache.ts'
 import { retrust, type Trust, type TrustedSlot } from './trust.ts'
 import type { VerifierIssuer } from './trusted-issuer.ts'
 
+/** Whom a verifier trusts, and what it asks at each request. */
 export interface VerifierOptions {
   readonly issuers: readonly VerifierIssuer[]
   /** Asked on every request, for tokens of every issuer. */

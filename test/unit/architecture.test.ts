@@ -135,6 +135,12 @@ function holdHabits(file: string, code: string, text: string): void {
   if (room !== 'cli') assert.doesNotMatch(text, COMPUTED_IMPORT, 'imports what nobody can read')
 }
 
+/** Whether a sentence stands over the first thing that a file declares, or over the first that others may use. */
+function saysWhatItIsFor(text: string): boolean {
+  const body = text.replace(/^(?:#!.*\n)?(?:\s*import\b[^'"]*['"][^'"]+['"]\n?)*\s*/, '')
+  return /^\/[/*]/.test(body) || /^(?:[^\n]*\n)*?(?=\S*export )/.exec(body)?.[0].trimEnd().endsWith('*/') === true
+}
+
 describe('the rooms', () => {
   for (const file of files) {
     it(`${file} stays in its room`, () => {
@@ -147,6 +153,7 @@ describe('the rooms', () => {
       )
       assert.ok(text.split('\n').length <= 301, 'longer than 300 lines')
       assert.doesNotMatch(posix.basename(file), VAGUE_NAME, 'a file is named by its noun')
+      assert.ok(saysWhatItIsFor(text), 'has nothing said of its first declaration')
       holdHabits(file, codeOf(text), text)
     })
   }

@@ -4,6 +4,7 @@ import type { FILE } from '../schema/file-schema.ts'
 import { parseSafeUrl } from '../schema/leaf.ts'
 import { type Path, type Problems, placeOfKey, placeOfValue, quoted, type SourceNode, writtenAt } from '../source.ts'
 
+/** The file as it was written, each value read or left out: what the checks over several keys look at. */
 export type FileDraft = Draft<typeof FILE>
 export type ResourceDraft = Item<NonNullable<FileDraft['resources']>>
 type TrustedIssuerDraft = Item<NonNullable<FileDraft['trusted_issuers']>>

@@ -12,6 +12,7 @@ import type { Disposition, HeaderPolicy } from './header-policy.ts'
 import type { IdentityFault } from './identity.ts'
 import { withoutOwnCookies } from './own-cookies.ts'
 
+/** What the field lines of a request to an upstream are made from. */
 export interface UpstreamHeadersInput {
   readonly rawHeaders: readonly string[]
   readonly method: string

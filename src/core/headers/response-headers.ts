@@ -5,6 +5,7 @@ import { withoutBoundChallenges } from './connection-auth.ts'
 import type { ResolvedClient } from './forwarded.ts'
 import { setsOwnCookie } from './own-cookies.ts'
 
+/** What the field lines of an answer to a client are made from. */
 export interface ClientHeadersInput {
   readonly route: Route
   readonly client: ResolvedClient

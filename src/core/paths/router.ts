@@ -1,6 +1,7 @@
 import type { Route } from '../route.ts'
 import { comparable, foldCase, type Target } from './target.ts'
 
+/** Which route a request goes to. */
 type Selection =
   /** `relativePath`: as received, without the route's path; begins with a slash. */
   | { readonly kind: 'route'; readonly route: Route; readonly relativePath: string }

@@ -4,6 +4,7 @@ import type { DavPath } from './dav-path.ts'
 import { type DavFolder, type DavNode, nodeAt } from './dav-tree.ts'
 import { Refusal } from './sample-server.ts'
 
+/** What the sample file server (WebDAV, RFC 4918) holds. */
 export interface DavServer {
   readonly root: DavFolder
   readonly locks: DavLocks

@@ -3,6 +3,7 @@ import type { DavPath } from './dav-path.ts'
 import type { StoredBytes } from './partial.ts'
 import { Refusal } from './sample-server.ts'
 
+/** What files and folders of the sample file server have in common. */
 interface NodeTimes {
   readonly createdMs: number
   /** Properties that clients set, by `{namespace}name`, as text. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { send } from './sample-server.ts'
 
+/** Bytes that a sample server has, as it serves them. */
 export interface StoredBytes {
   readonly bytes: Buffer
   readonly type: string

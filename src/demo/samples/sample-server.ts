@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+/** Where a sample server listens. */
 export interface SampleOptions {
   /** 0 takes a free one. */
   readonly port: number

@@ -5,6 +5,7 @@ import type { OwnRequest } from '../call.ts'
 import type { BackChannel } from '../credentials/back-channel.ts'
 import type { Credentials } from '../credentials/credentials.ts'
 
+/** What the endpoints below `/.audgate` work with. */
 export interface BrowserEndpointOptions {
   readonly credentials: Credentials
   readonly backChannel: BackChannel

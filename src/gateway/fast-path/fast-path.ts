@@ -5,6 +5,7 @@ import { FastPathConnection } from './connection.ts'
 import type { FastPathRequest } from './request.ts'
 import type { FastPathResponse } from './response.ts'
 
+/** What a lane for plain requests leaves to its owner. */
 interface FastPathOptions {
   /** Whether a request target may be taken: what is answered by others than the data path may not. */
   readonly takes: (url: string) => boolean

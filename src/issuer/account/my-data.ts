@@ -2,6 +2,7 @@ import type { Store, UserRecord } from '../../store/store.ts'
 import { seconds, siteOf } from '../context.ts'
 import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
 
+/** Where people get what is kept of them. */
 export const DATA_PATH = `${ACCOUNT_PATH}/my-data`
 const MOST_EVENTS = 10_000
 

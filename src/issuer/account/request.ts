@@ -13,6 +13,7 @@ import type { PageClient } from '../pages/parties.ts'
 import type { SignInResult } from '../people/throttle.ts'
 import type { BrowserSession, BrowserSessions } from './sessions.ts'
 
+/** Where people see and change what is theirs; its forms lie below. */
 export const ACCOUNT_PATH = '/account'
 
 /** What the account page works with. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Store } from '../../store/store.ts'
 
+/** Kept documents in the store. */
 const MODEL = 'ClientDocument'
 /** At the same time, whoever asks: each is a connection to where a stranger points. */
 const MOST_AT_ONCE = 8

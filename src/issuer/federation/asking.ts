@@ -9,6 +9,7 @@ import { notAllowed, personKey } from './provider/provider-person.ts'
 import type { Claims, ProviderTokens, RelyingParty } from './provider/relying-party.ts'
 import { openTokens, type SignInTokens, sealTokens } from './sign-in-tokens.ts'
 
+/** Whether what a provider said at a sign-in still stands. */
 export interface Asking {
   /** Asks the provider when its word is too old, or at once; one question at a time for each sign-in. */
   standing(signIn: ProviderSignIn | undefined, source: AskSource, atOnce?: boolean): Promise<Standing>

@@ -2,6 +2,7 @@ import { faultOf } from '../context.ts'
 import type { Asking } from './asking.ts'
 import type { FederationParts } from './federation-parts.ts'
 
+/** Between two looks for people whose provider is to be asked. */
 const LOOK_MS = 5_000
 /** How old a provider's word may be for somebody with a browser session or an open tunnel. */
 const RHYTHM_MS = 15 * 60_000

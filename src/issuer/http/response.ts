@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { FRAGMENT_SCRIPT_HASH } from '../pages/layout.ts'
 
+/** How a page differs from the others in its headers. */
 export interface PageOptions {
   /** The window that opened this page's stays in reach, and this page in its. See `keepsOpener`. */
   readonly keepsOpener?: boolean

@@ -2,6 +2,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jo
 import { type SigningKeyRecord, type Store, StoreError } from '../../store/store.ts'
 import { seal, unseal } from './sealing.ts'
 
+/** What the issuer can sign with (RFC 7518 §3.1, RFC 8037). */
 export type SigningAlg = SigningKeyRecord['alg']
 
 interface SigningKeyOptions {

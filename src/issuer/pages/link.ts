@@ -5,6 +5,7 @@ import { accountName, type PageAccount } from './parties.ts'
 import { type PasskeyForm, passkeyForm } from './passkey.ts'
 import { plainWords } from './words.ts'
 
+/** What the page of a one-time link shows. */
 export interface LinkModel extends PageFrame {
   /** The fewest characters of a password. */
   readonly shortest: number

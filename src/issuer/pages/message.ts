@@ -4,6 +4,7 @@ import { type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount } from './parties.ts'
 import { clientName, headingWords, plainWords } from './words.ts'
 
+/** What is asked before an act that ends something. */
 export interface ConfirmModel extends PageFrame {
   readonly form: FormTarget
   readonly account: PageAccount | undefined

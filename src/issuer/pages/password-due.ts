@@ -3,6 +3,7 @@ import { type Html, html } from './html.ts'
 import { type Notice, notices, type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount, switchForm } from './parties.ts'
 
+/** What is shown to somebody whose password has to be another one first. */
 interface PasswordDueModel extends PageFrame {
   readonly account: PageAccount
   /** Goes on with what was begun, once the password is new. */

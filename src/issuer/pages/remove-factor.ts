@@ -4,6 +4,7 @@ import { type PageFrame, pageDocument } from './layout.ts'
 import { accountLine, type PageAccount } from './parties.ts'
 import { plainWords } from './words.ts'
 
+/** What is asked before a factor goes. */
 export interface RemoveFactorModel extends PageFrame {
   /** Takes `decision=approve`, and what `password` says. */
   readonly form: FormTarget

@@ -5,6 +5,7 @@ import { type PageFrame, pageDocument, problemNotice } from './layout.ts'
 import { accountLine, type PageAccount } from './parties.ts'
 import { type PasskeyForm, passkeyForm, withoutPasskey } from './passkey.ts'
 
+/** What is asked after the password. */
 export interface CodePageModel extends PageFrame {
   /** Takes `code`, and `remember=yes`. Undefined: only a passkey will do. */
   readonly form: FormTarget | undefined

@@ -4,6 +4,7 @@ import { grantableScopes, type Resource } from '../../core/resource.ts'
 import type { AppPasswordRecord } from '../../store/session-store.ts'
 import type { Store, UserRecord } from '../../store/store.ts'
 
+/** App passwords that one person may have at the same time. */
 const MOST_OF_PERSON = 100
 const LONGEST_NAME = 64
 

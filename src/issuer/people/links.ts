@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { KeptLink, LinkRecord } from '../../store/link-store.ts'
 import type { Store, UserRecord } from '../../store/store.ts'
 
+/** What a one-time link is for: to come in for the first time, or again. */
 export type LinkKind = LinkRecord['kind']
 
 /** Where links lead, below the origin of the issuer. */

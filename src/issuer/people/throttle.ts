@@ -10,6 +10,7 @@ import { createPasswords, type Lane, type Passwords } from './passwords.ts'
 import { type Candidate, createPlaceQueue, type PlaceQueue } from './place-queue.ts'
 import { createVisitors, type Visitors } from './visitors.ts'
 
+/** One try of a name and a password. */
 export interface SignInAttempt {
   readonly username: string
   readonly password: string

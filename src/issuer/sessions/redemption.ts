@@ -6,6 +6,7 @@ import { seal, unseal } from '../keys/sealing.ts'
 import { type ExchangeParts, exchange, type Holding } from './exchange.ts'
 import { challengeOf, readState, type SignInState, STATE_MS } from './sign-in-state.ts'
 
+/** What ends a browser's sign-in: what exchanges tokens, and the engine. */
 export interface SessionParts extends ExchangeParts {
   /** The engine of the moment. */
   readonly provider: () => Provider

@@ -5,6 +5,7 @@ import type { Log } from '../../observe/log.ts'
 import type { Store } from '../../store/store.ts'
 import { type Mail, sendMail } from './mailer.ts'
 
+/** What mailed notices are made from. */
 interface NoticeOptions {
   readonly store: Pick<Store, 'userBySub'>
   /** What the file in force says. */

@@ -1,3 +1,5 @@
+// The gallery app on the start page: a public client that signs in, shows what its tokens open, and gives them back.
+
 import { element, message, permission, place, reasonIn, showAnswer, tick } from './show.js'
 import { claimsOf, comeBack, describeResource, discover, giveBack, leaveToSignIn, renew } from './sign-in.js'
 

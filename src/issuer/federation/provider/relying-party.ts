@@ -16,6 +16,7 @@ import { ProviderError } from './provider-fault.ts'
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts'
 import { createMetadata, isIssuer, type ProviderMetadata, strings, TENANT } from './provider-metadata.ts'
 
+/** Claims of an ID token or of userinfo, as the provider gave them. */
 export type Claims = Readonly<Record<string, unknown>>
 
 /** What the token endpoint gave. `idToken` holds its claims, checked, signature included. */
