@@ -2,10 +2,10 @@ import { seconds, siteOf } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import { sendPage } from '../http/response.ts'
 import { type RemoveFactorModel, removeFactorPage } from '../pages/remove-factor.ts'
-import { AUTHENTICATOR, type Removed, removeFactor } from '../people/factor-removal.ts'
+import { AUTHENTICATOR, removeFactor } from '../people/factor-removal.ts'
 import { mustHaveSecond, waysOf } from '../people/factor-rules.ts'
 import { passwordNames, passwordProblem } from '../people/password-judgement.ts'
-import { isFresh, stillStands } from './freshness.ts'
+import { isFresh, sendSignedOut, stillStands } from './freshness.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
@@ -44,10 +44,14 @@ export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
     offered: context.passkeys.offered(),
     mayEndLast,
     thenByLink: false,
+    stands: () => stillStands(call),
     detail: { by: session.user.sub, address: issuerRequestOf(request).address },
     at: seconds(context),
   })
-  if (removed === 'last_sign_in' || removed === 'required') return refuseRemoval(call, removed)
+  if (removed === 'ended') return sendSignedOut(call)
+  if (removed === 'unknown')
+    return leadBack(call, { kind: 'gone', what: named.what, atMs: context.now() }, session.user.sub)
+  if (removed !== 'removed') return refuseRemoval(call, removed)
   context.tell('factor.removed', { sub: session.user.sub, factor: named.id, by: session.user.sub })
   leadBack(call, { kind: 'factor_removed', what: named.what, atMs: context.now() }, session.user.sub)
 }
@@ -133,7 +137,7 @@ function showQuestion(
   sendPage(response, status, page, status === 429 ? { retryAfterSeconds: 3 } : {})
 }
 
-function refuseRemoval(call: SignedInRequest, why: Exclude<Removed, 'removed' | 'unknown'>): void {
+function refuseRemoval(call: SignedInRequest, why: 'last_sign_in' | 'required'): void {
   const what =
     why === 'last_sign_in'
       ? 'It is the last way into your account (last_sign_in): add another one first. Nothing was changed.'

@@ -9,7 +9,7 @@ import { sealedSecret, sealSecret } from '../people/enrolment.ts'
 import { AUTHENTICATOR } from '../people/factor-removal.ts'
 import { hasSecond } from '../people/factor-rules.ts'
 import type { FactorStanding } from '../people/second-factors.ts'
-import { isFresh, mayAddFactor } from './freshness.ts'
+import { isFresh, mayAddFactor, whileItStands } from './freshness.ts'
 import { ACCOUNT_PATH, accountForm, posted, type SignedInRequest } from './request.ts'
 
 const WRONG = 'That is not the code of this moment. Type the one that the app shows now.'
@@ -72,9 +72,10 @@ export async function confirmAuthenticator(call: SignedInRequest): Promise<void>
   if (!(await isFresh(call)) || !(await mayAddFactor(call))) return
   const code = posted(call, 'code')
   const { app, codes } = await context.secondFactors.standing(sub)
-  const made = app
-    ? await context.secondFactors.replace(sub, secret, code)
-    : await context.secondFactors.enrol(sub, secret, code, codes > 0)
+  const made = await whileItStands(call, async () =>
+    app ? context.secondFactors.replace(sub, secret, code) : context.secondFactors.enrol(sub, secret, code, codes > 0),
+  )
+  if (made === undefined) return
   if (made === 'wrong') return showEnrolment(call, secret, 400, WRONG)
   if (made === 'there' || made === 'gone') return redirect(call.response, ACCOUNT_PATH)
   const detail = { sub, factor: AUTHENTICATOR, by: sub, ...from(call), ...(app && { replaced: true }) }
@@ -88,10 +89,16 @@ export async function makeRecoveryCodes(call: SignedInRequest): Promise<void> {
   const { context, session } = call
   if (!(await isFresh(call))) return
   const { sub, passwordHash } = session.user
-  const codes = passwordHash === undefined ? undefined : await context.secondFactors.makeCodes(sub)
-  if (codes === undefined) return redirect(call.response, ACCOUNT_PATH)
-  await context.store.forgetRecovery(sub)
-  await context.record('recovery_codes.made', { sub, by: sub, ...from(call) })
+  if (passwordHash === undefined) return redirect(call.response, ACCOUNT_PATH)
+  const codes = await whileItStands(call, async () => {
+    const made = await context.secondFactors.makeCodes(sub)
+    if (made === undefined) return 'none'
+    await context.store.forgetRecovery(sub)
+    await context.record('recovery_codes.made', { sub, by: sub, ...from(call) })
+    return made
+  })
+  if (codes === undefined) return
+  if (codes === 'none') return redirect(call.response, ACCOUNT_PATH)
   showCodes(call, codes)
 }
 

@@ -6,7 +6,7 @@ import { errorPage } from '../pages/message.ts'
 import { signInPage } from '../pages/sign-in.ts'
 import { FRESH_SECONDS, isBest } from '../people/factor-rules.ts'
 import { accountPasskeyAsk } from './enrolment.ts'
-import { ACCOUNT_PATH, type SignedInRequest } from './request.ts'
+import { ACCOUNT_PATH, type AccountRequest, refuse, type SignedInRequest } from './request.ts'
 
 const STALE =
   'This needs a sign-in of the last 10 minutes, in the best way that your account has. Sign in again, then go on.'
@@ -14,6 +14,32 @@ const STALE =
 /** Whether the session in hand still stands: a step may wait for seconds, and an act may have ended the session meanwhile. */
 export async function stillStands({ request, response, session, sessions }: SignedInRequest): Promise<boolean> {
   return (await sessions.current(request, response))?.uid === session.uid
+}
+
+/**
+ * Does `work` while the session in hand stands: an act of revocation comes before all of it, and nothing is done then, or after it. A page that
+ * says so has been sent where this is undefined. What `work` does to the store is kept together. @param otherwise What that page says.
+ */
+export async function whileItStands<T extends object | string>(
+  call: SignedInRequest,
+  work: () => Promise<T>,
+  otherwise?: string,
+): Promise<T | undefined> {
+  const { store } = call.context
+  const done = await store.unit(
+    async () => {
+      await store.hold({ wholeSub: call.session.user.sub })
+      return (await stillStands(call)) ? { result: await work() } : undefined
+    },
+    (result) => result !== undefined,
+  )
+  if (done === undefined) sendSignedOut(call, otherwise)
+  return done?.result
+}
+
+/** Says that nothing was done, because the session has ended meanwhile. */
+export function sendSignedOut(call: AccountRequest, what = 'Nothing was changed here.'): void {
+  refuse(call, 403, { title: 'You were signed out', what })
 }
 
 /** Whether the session comes from the best way to sign in that the account has. */

@@ -6,7 +6,7 @@ import { addPasskeyPage, type PasskeysModel } from '../pages/passkey.ts'
 import { MOST_PASSKEYS, passkeyName } from '../people/passkeys.ts'
 import { deviceLabel } from '../tokens/authorization-label.ts'
 import { showCodes } from './factors.ts'
-import { isFresh, mayAddFactor } from './freshness.ts'
+import { isFresh, mayAddFactor, whileItStands } from './freshness.ts'
 import { ACCOUNT_PATH, accountForm, leadBack, posted, type SignedInRequest } from './request.ts'
 
 const REFUSED = 'That passkey was not accepted. Try again.'
@@ -52,7 +52,13 @@ export async function confirmPasskey(call: SignedInRequest): Promise<void> {
     response: posted(call, PASSKEY_FIELD),
   }
   const { codes } = await context.secondFactors.standing(user.sub)
-  const added = await context.passkeys.add(user, answer, posted(call, 'name'))
+  const done = await whileItStands(call, async () => {
+    const added = await context.passkeys.add(user, answer, posted(call, 'name'))
+    const wanted = added.kind === 'added' && codes === 0 && user.passwordHash !== undefined
+    return { added, made: wanted ? await context.secondFactors.makeCodes(user.sub) : undefined }
+  })
+  if (done === undefined) return
+  const { added, made } = done
   if (added.kind === 'too_many') return redirect(response, ACCOUNT_PATH)
   if (added.kind !== 'added') return showAdding(call, 400, added.kind === 'there' ? TAKEN : REFUSED)
   const { address } = issuerRequestOf(request)
@@ -63,8 +69,6 @@ export async function confirmPasskey(call: SignedInRequest): Promise<void> {
     by: user.sub,
     address,
   })
-  const made =
-    codes === 0 && user.passwordHash !== undefined ? await context.secondFactors.makeCodes(user.sub) : undefined
   if (made !== undefined) showCodes(call, made)
   else leadBack(call, { kind: 'passkey', name: added.passkey.name, atMs: context.now() }, user.sub)
 }

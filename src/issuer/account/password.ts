@@ -3,9 +3,9 @@ import { issuerRequestOf } from '../http/request.ts'
 import { METHODS } from '../people/factor-rules.ts'
 import { passwordProblem, passwordRules } from '../people/password-judgement.ts'
 import type { SignInResult } from '../people/throttle.ts'
-import { isFresh, stillStands } from './freshness.ts'
+import { isFresh, whileItStands } from './freshness.ts'
 import { type Failure, mustChoosePassword, showOverview } from './overview.ts'
-import { leadBack, posted, refuse, type SignedInRequest, tryCurrentPassword } from './request.ts'
+import { leadBack, posted, type SignedInRequest, tryCurrentPassword } from './request.ts'
 import type { SessionOrigin } from './sessions.ts'
 
 const WRONG = 'That is not your password now. Type it again.'
@@ -28,11 +28,16 @@ export async function changePassword(call: SignedInRequest): Promise<void> {
   if (result.kind !== 'ok') return refuseTry(call, result)
   const hash = await context.passwords.hash(next)
   if (hash === undefined) return showOverview(call, busy(BUSY_SECONDS))
-  if (!(await stillStands(call))) {
-    return refuse(call, 403, { title: 'You were signed out', what: 'Your password was not changed here.' })
-  }
-  const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(call) }
-  const [entry] = await context.acts.changePassword(user.sub, hash, inHand, user.sub)
+  const entries = await whileItStands(
+    call,
+    async () => {
+      const inHand = { exceptUid: session.uid, keepAppPasswords: await keepsAppPasswords(call) }
+      return context.acts.changePassword(user.sub, hash, inHand, user.sub)
+    },
+    'Your password was not changed here.',
+  )
+  if (entries === undefined) return
+  const [entry] = entries
   context.tell('user.password_changed', { sub: user.sub, by: user.sub, address: issuerRequestOf(request).address })
   // What comes after this act of the person's own ends the new session as well.
   issuerRequestOf(request).lastActId = entry?.id

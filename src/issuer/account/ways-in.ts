@@ -4,7 +4,7 @@ import { queryOf } from '../http/request.ts'
 import { redirect } from '../http/response.ts'
 import type { ConnectedWay, WayToConnect } from '../pages/ways-in.ts'
 import { waysOf } from '../people/factor-rules.ts'
-import { isStrongest } from './freshness.ts'
+import { isStrongest, sendSignedOut, stillStands } from './freshness.ts'
 import {
   ACCOUNT_PATH,
   accountForm,
@@ -87,14 +87,16 @@ export async function unlinkProvider(call: SignedInRequest): Promise<void> {
     async () => {
       // Another way may go at the same time.
       await context.store.hold({ wholeSub: sub })
-      if (!(await hasOtherWay(call, issuer))) return false
+      if (!(await stillStands(call))) return 'ended'
+      if (!(await hasOtherWay(call, issuer))) return 'last'
       await context.federation.unlink(link, { by: sub })
-      return true
+      return 'gone'
     },
-    (done) => done,
+    (done) => done === 'gone',
   )
+  if (gone === 'ended') return sendSignedOut(call)
   const atMs = context.now()
-  if (gone) leadBack(call, { kind: 'unlinked', provider: name, atMs }, sub)
+  if (gone === 'gone') leadBack(call, { kind: 'unlinked', provider: name, atMs }, sub)
   else leadBack(call, { kind: 'connected', outcome: 'last', provider: name, atMs }, sub)
 }
 

@@ -104,9 +104,17 @@ async function landConnection(
   arrival: Arrival,
 ): Promise<void> {
   const { parts, party, landing } = call
-  const now = await landing.session(call)
-  if (now?.sub !== sub || now.uid !== session) return mismatch(call, 'the session that wanted to connect is over')
-  landing.connected(call, await connect(parts, party, arrival, sub), party.provider.name, sub)
+  // An act of revocation that ends the session comes before all of it, or after it.
+  const outcome = await parts.store.unit(
+    async () => {
+      await parts.store.hold({ wholeSub: sub })
+      const now = await landing.session(call)
+      return now?.sub === sub && now.uid === session ? connect(parts, party, arrival, sub) : undefined
+    },
+    (result) => result !== undefined,
+  )
+  if (outcome === undefined) return mismatch(call, 'the session that wanted to connect is over')
+  landing.connected(call, outcome, party.provider.name, sub)
 }
 
 /** The identity that waits is connected with the account that this sign-in leads to. */

@@ -43,8 +43,14 @@ export async function landLogin(
 export async function connectAndLand(call: CallbackRequest, pending: Pending, sub: string): Promise<void> {
   const { parts, party } = call
   const { purpose, arrival } = pending
-  if (await isOver(call, pending, sub)) return problem(call, purpose, OVER)
-  const outcome = await connect(parts, party, arrival, sub)
+  const outcome = await parts.store.unit(
+    async () => {
+      await parts.store.hold({ wholeSub: sub })
+      return (await isOver(call, pending, sub)) ? undefined : connect(parts, party, arrival, sub)
+    },
+    (result) => result !== undefined,
+  )
+  if (outcome === undefined) return problem(call, purpose, OVER)
   if (outcome !== 'linked' && outcome !== 'known') {
     return problem(call, purpose, { reason: 'name_taken', detail: `the account could not be connected: ${outcome}` })
   }

@@ -126,49 +126,80 @@ export async function takeEnrolment(place: EnrolPlace, step: EnrolStep): Promise
   const user = await personBehind(context, passed, place.passedAt)
   const open = user && (await place.ways(user))
   if (user === undefined || open === undefined) return false
-  if (await needsLink(context, user.sub)) await showWays({ ...place, open, passed }, user)
-  else await ENROL[step]({ ...place, open, passed }, user)
+  if (!(await needsLink(context, user.sub))) return ENROL[step]({ ...place, open, passed }, user)
+  await showWays({ ...place, open, passed }, user)
   return true
 }
 
-const ENROL: Readonly<Record<EnrolStep, (place: PassedPlace, user: UserRecord) => Promise<void>>> = {
+const ENROL: Readonly<Record<EnrolStep, (place: PassedPlace, user: UserRecord) => Promise<boolean>>> = {
   'enrol-app': async (place, user) => {
-    if (!place.open.app) return showWays(place, user)
-    showApp(place, user, place.context.secondFactors.makeSecret(), undefined)
+    if (place.open.app) showApp(place, user, place.context.secondFactors.makeSecret(), undefined)
+    else await showWays(place, user)
+    return true
   },
   'enrol-app-confirm': confirmApp,
   'enrol-passkey': confirmPasskey,
 }
 
-async function confirmApp(place: PassedPlace, user: UserRecord): Promise<void> {
+async function confirmApp(place: PassedPlace, user: UserRecord): Promise<boolean> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
   const secret = sealedSecret(context, form.get('enrolment') ?? '', place.place, user.sub)
-  if (secret === undefined || !place.open.app) return showWays(place, user)
+  if (secret === undefined || !place.open.app) return showWaysAgain(place, user)
   const { codes } = await context.secondFactors.standing(user.sub)
-  const made = await context.secondFactors.enrol(user.sub, secret, form.get('code') ?? '', codes > 0)
-  if (made === 'wrong') return showApp(place, user, secret, WRONG)
-  if (made === 'there') return showWays(place, user)
-  await noteAdded(place, user, { factor: AUTHENTICATOR })
-  await place.done(user, METHODS.code, made.length > 0 ? made : undefined)
+  const made = await whilePassed(place, user, () =>
+    context.secondFactors.enrol(user.sub, secret, form.get('code') ?? '', codes > 0),
+  )
+  if (made === undefined) return false
+  if (made === 'there') return showWaysAgain(place, user)
+  if (made === 'wrong') showApp(place, user, secret, WRONG)
+  else {
+    await noteAdded(place, user, { factor: AUTHENTICATOR })
+    await place.done(user, METHODS.code, made.length > 0 ? made : undefined)
+  }
+  return true
 }
 
-async function confirmPasskey(place: PassedPlace, user: UserRecord): Promise<void> {
+async function confirmPasskey(place: PassedPlace, user: UserRecord): Promise<boolean> {
   const { context, request } = place
   const { form } = issuerRequestOf(request)
-  if (!place.open.passkey) return showWays(place, user)
+  if (!place.open.passkey) return showWaysAgain(place, user)
   const { codes } = await context.secondFactors.standing(user.sub)
   const answer = {
     place: place.place,
     sealed: form.get(CEREMONY_FIELD) ?? '',
     response: form.get(PASSKEY_FIELD) ?? '',
   }
-  const added = await context.passkeys.add(user, answer, deviceLabel(request.headers['user-agent']))
-  if (added.kind !== 'added') return showWays(place, user, REFUSED)
+  const name = deviceLabel(request.headers['user-agent'])
+  const done = await whilePassed(place, user, async () => {
+    const added = await context.passkeys.add(user, answer, name)
+    // Recovery codes come after a password; those that there are stand.
+    const wanted = added.kind === 'added' && codes === 0 && user.passwordHash !== undefined
+    return { added, made: wanted ? await context.secondFactors.makeCodes(user.sub) : undefined }
+  })
+  if (done === undefined) return false
+  const { added, made } = done
+  if (added.kind !== 'added') return showWaysAgain(place, user, REFUSED)
   await noteAdded(place, user, { factor: 'passkey', id: added.passkey.id })
-  // Recovery codes come after a password; those that there are stand.
-  const made = codes === 0 && user.passwordHash !== undefined
-  await place.done(user, METHODS.passkey, made ? await context.secondFactors.makeCodes(user.sub) : undefined)
+  await place.done(user, METHODS.passkey, made)
+  return true
+}
+
+async function showWaysAgain(place: PassedPlace, user: UserRecord, problem?: string): Promise<true> {
+  await showWays(place, user, problem)
+  return true
+}
+
+/** Does `work` while the sign-in before it stands; undefined, and nothing done: an act of revocation has ended it. */
+async function whilePassed<T>({ context, passed, passedAt }: PassedPlace, { sub }: UserRecord, work: () => Promise<T>) {
+  const done = await context.store.unit(
+    async () => {
+      await context.store.hold({ wholeSub: sub })
+      return (await personBehind(context, passed, passedAt)) === undefined ? undefined : { result: await work() }
+    },
+    (result) => result !== undefined,
+  )
+  return done?.result
 }
 
 async function noteAdded({ context, request }: EnrolPlace, { sub }: UserRecord, what: object): Promise<void> {

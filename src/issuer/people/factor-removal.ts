@@ -24,12 +24,14 @@ interface Removal {
   readonly detail: Readonly<Record<string, unknown>>
   /** NumericDate, seconds. */
   readonly at: number
+  /** Whether whoever wants it may still; undefined: nothing can have changed that. */
+  readonly stands?: () => Promise<boolean>
   /** Ends all sessions and tokens of the person in the same step; undefined: they go on. */
   readonly endsAllAt?: Stamp | undefined
 }
 
-/** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. */
-export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required'
+/** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. `ended`: whoever wants it may not any more. */
+export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required' | 'ended'
 
 /** Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. */
 export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
@@ -43,6 +45,7 @@ async function remove(store: Store, removal: Removal): Promise<Removed> {
   const { id, detail, at } = removal
   const { sub } = removal.user
   await store.hold({ wholeSub: sub })
+  if ((await removal.stands?.()) === false) return 'ended'
   const held = (await store.userBySub(sub)) ?? removal.user
   if (!(await take(store, held, id))) return 'unknown'
   const user = id === PASSWORD ? { ...held, passwordHash: undefined } : held
