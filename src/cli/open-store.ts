@@ -22,8 +22,7 @@ export interface OpenStore {
  */
 export async function withStore<T>(file: string, create: boolean, work: (opened: OpenStore) => Promise<T>): Promise<T> {
   const config = readConfigOrExit(file)
-  const { issuer } = config
-  if (issuer.kind !== 'embedded') return fail(elsewhere(file, issuer.kind), 2)
+  const issuer = issuerOrExit(file, config)
   try {
     const store = await openStore(config, { create, origin: 'command' })
     try {
@@ -35,6 +34,11 @@ export async function withStore<T>(file: string, create: boolean, work: (opened:
     if (error instanceof StoreError) return fail(`${error.message}: ${error.hint}`, 1)
     throw error
   }
+}
+
+/** The issuer whose store the file names; a file without one ends the command. */
+export function issuerOrExit(file: string, { issuer }: Config): EmbeddedIssuer {
+  return issuer.kind === 'embedded' ? issuer : fail(elsewhere(file, issuer.kind), 2)
 }
 
 /** The person of that name; nobody of that name ends the command. */

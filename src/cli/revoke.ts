@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'commander'
-import type { Store } from '../store/store.ts'
+import type { InstanceRecord, Store } from '../store/store.ts'
 import { BY, clientOrExit, type OpenStore, userOrExit, withStore } from './open-store.ts'
 import { configOption, fail, printLine } from './output.ts'
 
@@ -33,7 +33,7 @@ async function revoke(options: Options): Promise<void> {
     if (jti !== undefined) await endToken(opened, jti)
     else if (user !== undefined) await endUser(opened, user, client)
     else if (client !== undefined) await endClient(opened, client)
-    if (options.everywhere === true) await untilEverywhere(opened.store)
+    if (options.everywhere === true) await untilEverywhere(opened)
   })
 }
 
@@ -41,13 +41,25 @@ const LOOK_MS = 200
 /** An instance that is cut off counts its own time; this much lies between its last look and its last line. */
 const MARGIN_MS = 1_500
 
-/** Resolves when each instance has read that far, or was heard of so long ago that it takes no tokens any more. */
-async function untilEverywhere(store: Store): Promise<void> {
+/**
+ * Resolves when each instance has read that far, or takes no tokens any more: it was heard of too long ago, or has read nothing
+ * since the act for as long as what it knows may be old, whatever it says of itself.
+ */
+async function untilEverywhere({ store, config }: OpenStore): Promise<void> {
+  const since = performance.now()
   const { id } = await store.position()
-  const lacking = async () =>
-    (await store.instances()).filter((each) => each.position < id && each.silentMs < each.staleAfterMs + MARGIN_MS)
-  while ((await lacking()).length > 0) await delay(LOOK_MS)
-  printLine('Every instance has it, or trusts itself no more.')
+  const lacking = async () => (await store.instances()).filter(({ position }) => position < id)
+  const trusts = ({ silentMs, staleAfterMs }: InstanceRecord): boolean =>
+    Math.max(silentMs, performance.now() - since) < staleAfterMs + MARGIN_MS
+  let late = await lacking()
+  for (; late.some(trusts); late = await lacking()) await delay(LOOK_MS)
+  if (late.length === 0 || config.staleRevocations.action === 'refuse')
+    return printLine('Every instance has it, or trusts itself no more.')
+  const names = late.map(({ name }) => name).join(', ')
+  fail(
+    `not in force at ${names}: with \`on_stale_revocations: allow\` it takes what was revoked there until that expires`,
+    1,
+  )
 }
 
 async function endToken({ acts }: OpenStore, jti: string): Promise<void> {

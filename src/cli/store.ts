@@ -7,7 +7,7 @@ import { APP_PASSWORD_CLIENT, BROWSER_CLIENT } from '../issuer/clients/reserved.
 import { openStore } from '../server/open-store.ts'
 import { type CopyEnd, copyStore } from '../store/copy-store.ts'
 import { type Store, StoreError } from '../store/store.ts'
-import { BY, type OpenStore, withStore } from './open-store.ts'
+import { BY, issuerOrExit, type OpenStore, withStore } from './open-store.ts'
 import { configOption, fail, printLine, readConfigOrExit } from './output.ts'
 
 interface Options {
@@ -82,6 +82,7 @@ function endOf(option: string, text: string): CopyEnd {
 
 async function migrate(options: Options): Promise<void> {
   const config = readConfigOrExit(options.config)
+  issuerOrExit(options.config, config)
   const { store } = config
   try {
     const opened = await openStore({

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { dirname, resolve, sep } from 'node:path'
 import type { Config } from '../config/config.ts'
 import type { Store } from '../store/store.ts'
 
@@ -56,12 +57,20 @@ export function instanceFacts(config: Config): {
   return { instance: config.instance, version: packageVersion(), digest: configDigest(config) }
 }
 
-/** The same for two files that say the same, but for what is each instance's own. */
+/** Where and how the file stands, and what is each machine's own: `workers: auto` is as many as it has cores. */
+const OWN: ReadonlySet<string> = new Set<keyof Config>([
+  ...(['file', 'files', 'warnings', 'routeLines', 'secrets'] as const),
+  ...(['listen', 'management', 'instance', 'store', 'workers'] as const),
+])
+
+/** The same for two files that say the same, wherever each stands. */
 function configDigest(config: Config): string {
-  const { file: _, secrets: __, listen: ___, management: ____, instance: _____, store: ______, ...further } = config
-  const { routeLines: _lines, ...shared } = further
-  const spread = (_key: string, value: unknown): unknown =>
-    value instanceof Map || value instanceof Set ? [...value] : value
+  const shared = Object.entries(config).filter(([key]) => !OWN.has(key))
+  const folder = `${dirname(resolve(config.file))}${sep}`
+  const spread = (_key: string, value: unknown): unknown => {
+    if (value instanceof Map || value instanceof Set) return [...value]
+    return typeof value === 'string' && value.startsWith(folder) ? value.slice(folder.length) : value
+  }
   return createHash('sha256').update(JSON.stringify(shared, spread)).digest('hex').slice(0, 12)
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openSqliteStore } from '../../../src/store/sqlite.ts'
@@ -35,6 +35,17 @@ describe('`audgate store`', () => {
 
   it('`check` counts people and clients', async () => {
     assert.match(await done('store', 'check'), /can be read and written: 450 users, 210 clients/)
+  })
+
+  it('`migrate` makes no store where a gateway follows an issuer', async () => {
+    const issuer = 'issuer: { upstream: http://127.0.0.1:8181 }'
+    const gateway = commandLine(photosFile('http://localhost:8080', 'http://127.0.0.1:9', issuer), {
+      AUDGATE_FEED_TOKEN: 'a-feed-token-that-is-long-enough',
+    })
+    const { code, stderr } = await gateway.run(['store', 'migrate'])
+    assert.deepEqual([code, existsSync(join(gateway.folder, 'data'))], [2, false])
+    assert.match(stderr, /follows another audgate/)
+    gateway.close()
   })
 
   it('`restored` ends every authorization, app password and one-time link, of people and clients in a few acts', async () => {
