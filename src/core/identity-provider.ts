@@ -27,6 +27,8 @@ export interface ProviderGroups {
   readonly map: ReadonlyMap<string, string>
   /** Put before every name that is taken. */
   readonly prefix: string
+  /** Administrators' groups of the file, which are given to nobody but by `map`; `admins` is one wherever they are called. */
+  readonly reserved: readonly string[]
 }
 
 /** Who of a provider's people may sign in. A list that is empty asks nothing; the others must all be met. */

@@ -5,8 +5,15 @@ import type { PROVIDER } from '../schema/provider-schema.ts'
 
 type CheckedProvider = Complete<typeof PROVIDER>
 
-/** What the file says of a provider, filled up by its preset. @param beside Makes a path of the file absolute. */
-export function assembleProvider(checked: CheckedProvider, beside: (path: string) => string): IdentityProvider {
+/**
+ * What the file says of a provider, filled up by its preset. @param beside Makes a path of the file absolute. @param administrators
+ * Their groups.
+ */
+export function assembleProvider(
+  checked: CheckedProvider,
+  beside: (path: string) => string,
+  administrators: readonly string[],
+): IdentityProvider {
   const { preset, reason } = choosePreset(checked.issuer, checked.preset)
   const row = PRESETS[preset]
   return {
@@ -22,7 +29,7 @@ export function assembleProvider(checked: CheckedProvider, beside: (path: string
     scopes: [...new Set(['openid', ...(checked.scopes ?? row.scopes)])],
     listedScopesOnly: checked.scopes === undefined && row.listedScopesOnly === true,
     parameters: row.parameters ?? {},
-    groups: assembleGroups(checked.groups, preset),
+    groups: assembleGroups(checked.groups, preset, administrators),
     username: { claim: checked.username.claim ?? row.username, suffix: checked.username.suffix ?? row.suffix ?? '' },
     person: checked.person ?? row.person ?? 'sub',
     email: checked.email,
@@ -42,7 +49,11 @@ export function assembleProvider(checked: CheckedProvider, beside: (path: string
   }
 }
 
-function assembleGroups(checked: CheckedProvider['groups'], preset: PresetName): ProviderGroups | undefined {
+function assembleGroups(
+  checked: CheckedProvider['groups'],
+  preset: PresetName,
+  reserved: readonly string[],
+): ProviderGroups | undefined {
   const row = PRESETS[preset].groups
   const { claim, map = new Map<string, string>() } = checked
   if (claim === false || (claim === undefined && row === undefined)) return undefined
@@ -53,5 +64,6 @@ function assembleGroups(checked: CheckedProvider['groups'], preset: PresetName):
     take: checked.take ?? (checked.map === undefined ? 'all' : 'mapped'),
     map,
     prefix: checked.prefix,
+    reserved,
   }
 }

@@ -175,7 +175,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     },
     appPasswords: { maxSeconds: checked.app_passwords.max, unusedSeconds: checked.app_passwords.unused },
     tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
-    issuer: assembleIssuer(checked.issuer, beside),
+    issuer: assembleIssuer(checked, beside),
     admin: assembleAdmin(checked, publicUrl, origin),
     adminFrom: checked.admin === false ? [] : checked.admin.from,
     mail: checked.mail,
@@ -226,7 +226,7 @@ function hasAdmin({ issuer, admin }: CheckedFile): boolean {
   return issuer !== false && admin !== false
 }
 
-function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) => string): IssuerConfig {
+function assembleIssuer({ issuer, admin }: CheckedFile, beside: (path: string) => string): IssuerConfig {
   if (issuer === false) return { kind: 'off' }
   if ('upstream' in issuer) {
     return { kind: 'upstream', upstreams: [issuer.upstream].flat() }
@@ -245,7 +245,9 @@ function assembleIssuer(issuer: CheckedFile['issuer'], beside: (path: string) =>
     secondFactor: issuer.sign_in.second_factor,
     passwordMin: issuer.sign_in.password_min,
     rememberBrowserSeconds: issuer.sign_in.remember_browser,
-    providers: issuer.providers.map((provider) => assembleProvider(provider, beside)),
+    providers: issuer.providers.map((provider) =>
+      assembleProvider(provider, beside, admin === false ? [] : admin.groups),
+    ),
     links: { inviteSeconds: issuer.links.invite, recoverSeconds: issuer.links.recover },
   } satisfies EmbeddedIssuer
 }

@@ -1,3 +1,4 @@
+import type { PresetName } from '../../core/identity-provider.ts'
 import { choosePreset, isOpenToAnyone, PRESETS } from '../schema/provider-presets.ts'
 import { MOST_PROVIDERS } from '../schema/provider-schema.ts'
 import type { Path } from '../source.ts'
@@ -95,6 +96,11 @@ function warnOfTrust(checking: Checking, path: Path, { email, allow }: ProviderD
   }
 }
 
+const NARROWED_BY: Partial<Record<PresetName, string>> = {
+  google: '`hosted_domains` or `email_domains`',
+  entra: '`tenants`',
+}
+
 function checkAllow(checking: Checking, path: Path, provider: ProviderDraft): void {
   const { issuer, allow } = provider
   if (issuer === undefined || allow === undefined) return
@@ -108,7 +114,8 @@ function checkAllow(checking: Checking, path: Path, provider: ProviderDraft): vo
     checking.at([...path, 'allow', 'groups'], 'this provider says nothing about groups, so nobody could sign in')
   }
   if (!isOpenToAnyone(preset, issuer) || limited || allow.anyone === true) return
-  const which = { google: '`hosted_domains` or `email_domains`', entra: '`tenants`' }[String(preset)] ?? '`groups`'
+  const kinds = [preset, choosePreset(issuer, undefined).preset]
+  const which = kinds.map((kind) => NARROWED_BY[kind]).find((keys) => keys !== undefined) ?? '`groups`'
   checking.at(
     [...path, 'allow'],
     `\`allow\` is missing: anybody can have an account there; name ${which}, or say \`allow: { anyone: true }\``,

@@ -123,17 +123,25 @@ export function choosePreset(
   return { preset: 'generic', reason: 'its issuer has the form of no other' }
 }
 
-/** Whether anybody can make an account at this issuer, so that the file has to say who is meant. */
+/** Whether anybody can make an account at this issuer, so that the file has to say who is meant; whatever preset it says. */
 export function isOpenToAnyone(preset: PresetName, issuer: string): boolean {
+  return isOpen(preset, issuer) || isOpen(choosePreset(issuer, undefined).preset, issuer)
+}
+
+function isOpen(preset: PresetName, issuer: string): boolean {
   const { openTo, host = '' } = PRESETS[preset]
   const url = new URL(issuer)
   if (openTo === undefined || openTo === 'anyone') return openTo === 'anyone'
   return openTo === 'anyone at the host' ? isAt(url, host) : tenantOf(issuer) === undefined
 }
 
-/** The tenant id that an issuer of Entra names; undefined for those that stand for every tenant. */
+/** The tenant of everybody's own accounts at Microsoft. */
+const CONSUMERS = '9188040d-6c67-4c5b-b112-36a304b66dad'
+
+/** The tenant id that an issuer of Entra names; undefined for those that stand for every tenant, or for everybody. */
 function tenantOf(issuer: string): string | undefined {
-  return /^\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\//i.exec(new URL(issuer).pathname)?.[1]
+  const tenant = /^\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\//i.exec(new URL(issuer).pathname)?.[1]
+  return tenant?.toLowerCase() === CONSUMERS ? undefined : tenant
 }
 
 function isAt({ hostname }: URL, host: string): boolean {

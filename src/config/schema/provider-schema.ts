@@ -49,7 +49,7 @@ const ALLOW = z
     groups: names('Groups, as the provider names them; one of them.', plainText),
     email_domains: names('Domains of verified addresses.', parseDomain),
     tenants: names('Tenant ids of Entra.', plainText),
-    hosted_domains: names('Google Workspace domains.', plainText),
+    hosted_domains: names('Google Workspace domains.', parseDomain),
   })
   .meta({ description: 'Who may sign in; every list that is not empty has to be met.' })
 
@@ -62,7 +62,7 @@ export const PROVIDER = z
     id: textLeaf('In paths and in the audit; default the name of the preset.', parseId).optional(),
     name: textLeaf('On the button.', plainText).optional(),
     preset: wordLeaf('What kind it is; default what its issuer looks like.', PRESET_NAMES).optional(),
-    discovery: textLeaf('Where its metadata is, when that is elsewhere.', parseIssuer).optional(),
+    discovery: textLeaf('Where its metadata is, when that is elsewhere.', parseDiscovery).optional(),
     client_auth: wordLeaf('How the client authenticates.', ['auto', 'basic', 'post']).optional(),
     scopes: z
       .array(textLeaf('A scope.', parseScope))
@@ -119,6 +119,12 @@ function parseIssuer(text: string): Parsed<string> {
   const result = parseSafeUrl(text)
   if (!result.ok) return result
   return text.includes('?') ? faulty('must not have a query') : parsed(text)
+}
+
+/** Some tell by the query which of their metadata is meant. */
+function parseDiscovery(text: string): Parsed<string> {
+  const result = parseSafeUrl(text)
+  return result.ok ? parsed(text) : result
 }
 
 function parseId(text: string): Parsed<string> {

@@ -40,6 +40,20 @@ describe('the preset is taken by the form of the issuer, or said', () => {
     ['https://idm.example.com/oauth2/openid/gate', '', 'kanidm'],
     [SSO, '', 'generic'],
     ['https://sso.example.com/realms/home', 'preset: generic', 'generic'],
+    ['https://SSO.Example.com:8443/auth/sub/application/o/gate', '', 'authentik'],
+    ['https://sso.example.com/application/opaque/', '', 'generic'],
+    ['https://sso.example.com:8443/auth/realms/home/', '', 'keycloak'],
+    ['https://sso.example.com/Realms/home', '', 'generic'],
+    ['https://ACME.Zitadel.Cloud:443/', '', 'zitadel'],
+    ['https://LOGIN.microsoftonline.com/8d1a2f5c-0000-4000-8000-0123456789AB/v2.0', '', 'entra'],
+    ['https://acme.okta.com:8443/oauth2/default', '', 'okta'],
+    ['https://okta.com.example.com', '', 'generic'],
+    ['https://notokta.com', '', 'generic'],
+    ['https://gitlab.com.example.com', '', 'generic'],
+    ['https://git.example.com/sub/', 'preset: gitlab', 'gitlab'],
+    ['https://idm.example.com:8443/oauth2/openid/gate/', '', 'kanidm'],
+    ['http://127.0.0.2:9000/application/o/gate/', '', 'authentik'],
+    ['http://[::1]:9000/realms/home', '', 'keycloak'],
   ]
   for (const [issuer, more, preset] of rows) {
     it(`${issuer} ${more}`, () => assert.equal(providerOf(issuer, more).preset, preset))
@@ -61,7 +75,108 @@ describe('the preset is taken by the form of the issuer, or said', () => {
   })
 })
 
+describe('times', () => {
+  const bounds: readonly (readonly [
+    string,
+    'recheckSeconds' | 'onUnreachableSeconds' | 'withoutRecheckSeconds',
+    Record<string, number>,
+    readonly string[],
+  ])[] = [
+    ['recheck', 'recheckSeconds', { '10s': 10, '15m': 900, '90s': 90 }, ['9s', '16m', '901s', '0s', '1h', '10', '-1m']],
+    [
+      'on_unreachable',
+      'onUnreachableSeconds',
+      { '0s': 0, '0m': 0, '1s': 1, '24h': 86_400, '1d': 86_400 },
+      ['25h', '86401s', 'off'],
+    ],
+    [
+      'without_recheck',
+      'withoutRecheckSeconds',
+      { '5m': 300, '30d': 2_592_000, '720h': 2_592_000 },
+      ['4m', '299s', '31d', '0s'],
+    ],
+  ]
+  for (const [key, field, good, bad] of bounds) {
+    it(`${key} keeps its bounds, and says them`, () => {
+      for (const [text, seconds] of Object.entries(good)) {
+        assert.equal(providerOf(SSO, `${key}: ${text}`)[field], seconds, text)
+      }
+      for (const text of bad) {
+        assert.match(problemsOf(withProviders(entry(SSO, `${key}: "${text}"`))).join('\n'), /^4:\d+: /, text)
+      }
+    })
+  }
+})
+
 const CASES: readonly Case[] = [
+  {
+    rule: 'google needs allow whatever preset it is said to be',
+    text: withProviders(entry('https://accounts.google.com', 'preset: generic')),
+    problem: /^4:7: `allow` is missing.*`hosted_domains`/,
+  },
+  {
+    rule: 'so does the tenant of everybody’s own accounts',
+    text: withProviders(entry('https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0')),
+    problem: /^4:7: `allow` is missing.*`tenants`/,
+  },
+  {
+    rule: 'an empty list allows nobody in particular',
+    text: withProviders(entry('https://gitlab.com', 'allow: { groups: [] }')),
+    problem: /`allow` is missing/,
+  },
+  {
+    rule: '`anyone` stands alone',
+    text: withProviders(entry('https://gitlab.com', 'allow: { anyone: true, groups: [a] }')),
+    problem: /`anyone` and a list beside it/,
+  },
+  {
+    rule: 'groups can’t be asked of whom says nothing about them',
+    text: withProviders(entry(SSO, 'groups: { claim: false }, allow: { groups: [a] }')),
+    problem: /nobody could sign in/,
+  },
+  {
+    rule: 'a hosted domain is a domain',
+    text: withProviders(entry('https://accounts.google.com', 'allow: { hosted_domains: ["@example.com"] }')),
+    problem: /must be a domain/,
+  },
+  {
+    rule: 'an issuer has no query, fragment or user',
+    text: withProviders(
+      entry(`${SSO}?a=b`, 'id: a, groups: { take: all }'),
+      entry('https://u@sso.example.com', 'groups: { take: all }'),
+    ),
+    problem: /^4:17: .*query.*\n5:17: .*user name/,
+  },
+  {
+    rule: 'the three lines must be there',
+    text: withProviders(`{ issuer: "${SSO}" }`),
+    problem: /^4:7: .*client_id` is missing\n4:7: .*client_secret` is missing/,
+  },
+  {
+    rule: 'a secret is not empty',
+    text: withProviders(`{ issuer: "${SSO}", client_id: a, client_secret: "" }`),
+    problem: /^4:\d+: /,
+  },
+  {
+    rule: 'a preset is one of those known',
+    text: withProviders(entry(SSO, 'preset: autentik')),
+    problem: /must be one of: authentik/,
+  },
+  {
+    rule: 'a group of ours has at most 64 characters',
+    text: withProviders(entry(SSO, `groups: { map: { a: ${'x'.repeat(65)} } }`)),
+    problem: /must be a group/,
+  },
+  {
+    rule: 'a prefix has no comma',
+    text: withProviders(entry(SSO, 'groups: { prefix: "a,b" }')),
+    problem: /without comma/,
+  },
+  {
+    rule: 'a mistyped key is named',
+    text: withProviders(entry(SSO, 'recheck_after: 1m')),
+    problem: /unknown key `recheck_after`/,
+  },
   {
     rule: 'two providers that name groups each say which of them count',
     text: withProviders(entry(`${SSO}/realms/a`, 'id: a'), entry(`${SSO}/realms/b`, 'id: b')),
@@ -153,6 +268,14 @@ describe('a provider is warned of', () => {
 })
 
 describe('a provider', () => {
+  it('may have its metadata behind a query, and is given no administrators', () => {
+    const discovery = 'https://id.example.com/.well-known/openid-configuration?p=policy'
+    assert.equal(providerOf(SSO, `discovery: "${discovery}"`).discovery, discovery)
+    assert.deepEqual(providerOf(SSO).groups?.reserved, ['admins'])
+    const ops = configOf(`${withProviders(entry(SSO))}\nadmin: { groups: [ops, staff] }\n`).issuer
+    assert.ok(ops.kind === 'embedded')
+    assert.deepEqual(ops.providers[0]?.groups?.reserved, ['ops', 'staff'])
+  })
   it('may say nothing for nothing: `on_unreachable: 0s`', () => {
     assert.equal(providerOf(SSO, 'on_unreachable: 0s').onUnreachableSeconds, 0)
   })

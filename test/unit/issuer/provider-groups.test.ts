@@ -10,6 +10,7 @@ const RULES: ProviderGroups = {
   take: 'all',
   map: new Map(),
   prefix: '',
+  reserved: [],
 }
 
 function read(change: Partial<ProviderGroups>, value: unknown, more: Record<string, unknown> = {}): GroupsWord {
@@ -94,6 +95,67 @@ describe('30 groups are read, mapped or refused as said', () => {
     const claims = ['roles']
     assert.equal(namesOf(read({ claims }, ['photos'], { _claim_names: { groups: 'src1' } })), 'overage')
     assert.equal(namesOf(read({ claims }, ['photos'], { hasgroups: true })), 'overage')
+  })
+  it('words part at any space, and are not looked for in a list', () => {
+    assert.deepEqual(namesOf(read({ form: 'words' }, '\t photos\n\u00a0files  ')), ['photos', 'files'])
+    assert.deepEqual(namesOf(read({ form: 'words' }, '')), [])
+    assert.deepEqual(namesOf(read({ form: 'words' }, ['photos files'])), ['photos files'])
+    assert.deepEqual(namesOf(read({}, 'photos files')), ['photos files'])
+  })
+  it('what is no name, or no list of names, is no empty list', () => {
+    for (const value of [5, true, ['photos', 5], [['photos']], [null], { photos: {} }]) {
+      assert.equal(namesOf(read({}, value)), 'unreadable', JSON.stringify(value))
+    }
+    for (const value of ['photos', 5, [{ photos: {} }, 'files']]) {
+      assert.equal(namesOf(read({ form: 'keys' }, value)), 'unreadable', JSON.stringify(value))
+    }
+    assert.deepEqual(namesOf(read({}, [])), [])
+    assert.deepEqual(namesOf(read({ form: 'keys' }, {})), [])
+    assert.equal(namesOf(read({}, null)), 'absent')
+  })
+  it('a claim of null is none: the next name, and the next place, are looked at', () => {
+    const claims = ['groups_name', 'groups']
+    const idToken = { groups_name: null, groups: ['photos'] }
+    const rules = { ...RULES, claims }
+    assert.deepEqual(namesOf(readGroups(rules, { idToken, userinfo: undefined }, undefined)), ['photos'])
+    assert.deepEqual(namesOf(readGroups(rules, { idToken, userinfo: { groups: null } }, undefined)), ['photos'])
+  })
+  it('paths: deep ones, names with dots on the way, and never what objects inherit', () => {
+    const roles = { 'resource.access': { 'photo.app': { roles: ['photos'] } } }
+    const claims = ['resource.access.photo.app.roles']
+    assert.deepEqual(namesOf(read({ claims }, undefined, roles)), ['photos'])
+    for (const claim of ['constructor', '__proto__', 'a.constructor.name', 'toString.length']) {
+      assert.equal(namesOf(read({ claims: [claim] }, undefined, { a: {} })), 'absent', claim)
+    }
+    assert.equal(namesOf(read({ claims: ['a.b'] }, undefined, { a: ['b'] })), 'absent')
+  })
+  it('200 names after `map`, `take` and `prefix` count, of 64 characters with the prefix; one more is an overage', () => {
+    const sent = Array.from({ length: 400 }, (_, n) => `g${n}`)
+    const map = new Map(sent.slice(0, 300).map((name, n) => [name, `ours${n % 200}`]))
+    assert.equal(namesOf(read({ take: 'mapped', map }, sent)).length, 200)
+    assert.equal(namesOf(read({ take: 'all', map }, sent)), 'overage')
+    const long = 'x'.repeat(60)
+    assert.deepEqual(namesOf(read({ prefix: 'abc:' }, [long])), [`abc:${long}`])
+    assert.equal(namesOf(read({ prefix: 'abcd:' }, [long])), 'overage')
+    assert.deepEqual(namesOf(read({ prefix: 'abcd:', take: [] }, [long])), [])
+    assert.equal(namesOf(read({}, [''])), 'overage')
+  })
+  it('`take` names them as sent or as mapped; what both come to counts once', () => {
+    const map = new Map([
+      ['/a', 'photos'],
+      ['/b', 'photos'],
+    ])
+    assert.deepEqual(namesOf(read({ map, take: ['photos'] }, ['/a', '/b', '/c'])), ['photos'])
+    assert.deepEqual(namesOf(read({ map, take: ['/b', '/c'] }, ['/a', '/b', '/c'])), ['photos', '/c'])
+    assert.deepEqual(namesOf(read({ map, take: 'all' }, ['photos', '/a'])), ['photos'])
+  })
+  it('33 nor do other groups of administrators, nor what a prefix makes of a mapped name', () => {
+    const reserved = ['ops']
+    assert.deepEqual(namesOf(read({ reserved }, ['ops', 'admins', 'photos'])), ['photos'])
+    assert.deepEqual(namesOf(read({ reserved, take: ['ops'] }, ['ops'])), [])
+    assert.deepEqual(namesOf(read({ reserved, map: new Map([['it', 'ops']]), take: 'all' }, ['it'])), ['ops'])
+    assert.deepEqual(namesOf(read({ map: new Map([['it', 'mins']]), prefix: 'ad', take: 'mapped' }, ['it'])), [])
+    assert.deepEqual(namesOf(read({ reserved, map: new Map([['it', 's']]), prefix: 'op', take: 'mapped' }, ['it'])), [])
   })
   it('33 `admins` counts only where `map` gives it, whatever makes the name', () => {
     assert.deepEqual(namesOf(read({}, ['admins'])), [])

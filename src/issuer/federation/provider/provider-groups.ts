@@ -5,7 +5,7 @@ import type { Claims } from './relying-party.ts'
 
 const MOST_SENT = 1_000
 const LONGEST_SENT = 256
-/** Reaches its group by no name that a provider sends, only by one that the file maps to it. */
+/** As administrators are called unless the file names them. */
 const RESERVED = 'admins'
 
 /** A provider's word on somebody's groups. */
@@ -48,8 +48,8 @@ export function readGroups(
     if (claims === undefined) continue
     if (isOverage(claims, rules))
       return { kind: 'overage', detail: 'it only says where more groups could be asked for' }
-    const value = rules.claims.map((claim) => claimAt(claims, claim)).find((each) => each !== undefined)
-    if (value !== undefined && value !== null) return readValue(rules, value, place)
+    const value = rules.claims.map((claim) => claimAt(claims, claim)).find((each) => (each ?? undefined) !== undefined)
+    if (value !== undefined) return readValue(rules, value, place)
   }
   if (came.length === 0) return { kind: 'unsaid' }
   const stands = before === undefined || came.some(({ place }) => place === before)
@@ -86,14 +86,16 @@ function keysIn(value: unknown): readonly string[] | undefined {
 }
 
 /** Its names as ours: mapped, then those that are to be taken, then with the prefix. */
-function ourGroups({ map, take, prefix }: ProviderGroups, sent: readonly string[]): readonly string[] {
+function ourGroups({ map, take, prefix, reserved }: ProviderGroups, sent: readonly string[]): readonly string[] {
   const taken = sent.flatMap((name) => {
     const mapped = map.get(name)
     const ours = mapped ?? name
     const wanted =
       typeof take === 'string' ? take === 'all' || mapped !== undefined : take.includes(name) || take.includes(ours)
     const group = `${prefix}${ours}`
-    return wanted && (group !== RESERVED || mapped !== undefined) ? [group] : []
+    // By a name that the file maps to it, whole; never by one that a provider sends, nor by what a prefix makes of it.
+    const aloud = mapped === group || (group !== RESERVED && !reserved.includes(group))
+    return wanted && aloud ? [group] : []
   })
   return [...new Set(taken)]
 }

@@ -111,7 +111,12 @@ function inOne(groups: GroupsWord | undefined, wanted: readonly string[]): boole
 }
 
 function hasDomain(provider: IdentityProvider, idToken: Claims | undefined, userinfo: Claims | undefined): boolean {
-  const domain = emailOf(provider, idToken, userinfo)?.split('@').at(-1)?.toLowerCase()
+  // An address that is not to enter the account may say where somebody is from all the same.
+  const email = provider.email === 'none' ? 'verified' : provider.email
+  const domain = emailOf({ ...provider, email }, idToken, userinfo)
+    ?.split('@')
+    .at(-1)
+    ?.toLowerCase()
   return domain !== undefined && provider.allow.emailDomains.includes(domain)
 }
 
