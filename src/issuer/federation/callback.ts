@@ -26,10 +26,11 @@ export async function answerCallback(call: CallbackRequest): Promise<void> {
   const promised = read.server.authorization_response_iss_parameter_supported === true
   if (query.has('iss') ? iss === undefined || !isIssuer(read.server.issuer, iss) : promised)
     return mismatch(call, 'iss is not this provider’s')
-  if (!(await parts.attempts.spend(state))) return mismatch(call, 'the response came a second time')
   const error = one(query, 'error')
+  const twice = ['error', 'code'].some((name) => query.getAll(name).length > 1)
+  if (twice || (error === undefined && !query.has('code'))) return mismatch(call, 'no response with one code or error')
+  if (!(await parts.attempts.spend(state))) return mismatch(call, 'the response came a second time')
   if (error !== undefined) return takeError(call, attempt, error, one(query, 'error_description') ?? '')
-  if (one(query, 'code') === undefined) return mismatch(call, 'a response without code')
   return takeCode(call, attempt)
 }
 

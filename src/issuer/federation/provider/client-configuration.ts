@@ -88,10 +88,11 @@ export function configure(
   configuration[customFetch] = async (url, options) => {
     const body = options.body === null || options.body === undefined ? undefined : String(options.body)
     const asked = { method: options.method === 'POST' ? 'POST' : 'GET', headers: options.headers } as const
-    const answer = await calls.call(kind, url, body === undefined ? asked : { ...asked, body })
+    const heard = await calls.call(kind, url, body === undefined ? asked : { ...asked, body })
+    const answer = heard.status < 400 ? heard : { ...heard, text: withoutSecrets(heard.text, clientSecret, body) }
     if (kind === 'token' && answer.status === 200) {
-      const next = refreshTokenIn(answer.text)
-      if (next !== undefined) await keep?.(next)
+      const tokens = tokensIn(answer.text)
+      if (tokens.refresh_token !== undefined) await keep?.(tokens.refresh_token)
       refuseUnfitToken(provider, answer.text)
     }
     return new Response(answer.text, { status: answer.status, headers: { 'content-type': answer.contentType } })
@@ -99,14 +100,27 @@ export function configure(
   return configuration
 }
 
-function refreshTokenIn(body: string): string | undefined {
+/** What was sent, and what the provider may say again in the words of its error. */
+const SECRETS = ['code', 'refresh_token', 'token', 'code_verifier', 'client_secret'] as const
+
+/** The words of a refusal go to the log: what was sent does not. */
+function withoutSecrets(text: string, clientSecret: string, body = ''): string {
+  const sent = new URLSearchParams(body)
+  const secrets = [clientSecret, ...SECRETS.map((name) => sent.get(name) ?? '')].filter((each) => each !== '')
+  return secrets.reduce((left, secret) => left.replaceAll(secret, '(secret)'), text)
+}
+
+/** The library would call what is no answer at all a bad token. */
+function tokensIn(body: string): { readonly refresh_token: string | undefined } {
   try {
     const answer: unknown = JSON.parse(body)
-    const found = typeof answer === 'object' && answer !== null && 'refresh_token' in answer && answer.refresh_token
-    return typeof found === 'string' && found !== '' ? found : undefined
-  } catch {
-    return undefined
-  }
+    const whole: Readonly<Record<string, unknown>> = typeof answer === 'object' && answer !== null ? { ...answer } : {}
+    const { access_token: access, refresh_token: refresh } = whole
+    if (typeof access === 'string') {
+      return { refresh_token: typeof refresh === 'string' && refresh !== '' ? refresh : undefined }
+    }
+  } catch {}
+  throw new ProviderError({ kind: 'silent', detail: 'the token endpoint answers 200 without an access token' })
 }
 
 /** Names the setting at the provider that makes its tokens unfit, where the library would only say that they are. */

@@ -25,7 +25,10 @@ export function createMetadata(
   } = { kept: undefined, under: undefined }
   const load = async (): Promise<ProviderMetadata> => {
     try {
-      const value = readMetadata(provider, (await calls.call('discovery', discoveryUrl(provider))).text)
+      const answer = await calls.call('discovery', discoveryUrl(provider))
+      // An error may well be an object that names no issuer.
+      if (answer.status !== 200) throw silence(`discovery answers with ${answer.status}: is the address right?`)
+      const value = readMetadata(provider, answer.text)
       state.kept = { value, atMs: now() }
       return value
     } catch (error) {
@@ -56,8 +59,7 @@ const DEFAULT_ALGORITHMS = ['RS256']
 /** Checks a metadata document against the file. Exported for the tests. */
 export function readMetadata(provider: IdentityProvider, text: string): ProviderMetadata {
   const document = parseObject(text)
-  if (document === undefined)
-    throw new ProviderError({ kind: 'silent', detail: 'discovery does not answer with metadata' })
+  if (document === undefined) throw silence('discovery does not answer with metadata')
   checkIssuer(provider, document)
   for (const name of ENDPOINTS) checkEndpoint(name, document[name])
   for (const name of OPTIONAL) if (document[name] !== undefined) checkEndpoint(name, document[name])
@@ -117,6 +119,10 @@ function checkEndpoint(name: string, value: unknown): void {
   const loopback = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return
   throw misconfigured('metadata', `${name} in its metadata must be an https URL`)
+}
+
+function silence(detail: string): ProviderError {
+  return new ProviderError({ kind: 'silent', detail })
 }
 
 function misconfigured(what: Misconfiguration, detail: string): ProviderError {
