@@ -67,6 +67,7 @@ export interface RevocationActs extends ProviderActs {
   revokeJti(jti: string, exp: number | undefined, by: string): Promise<readonly Revocation[]>
   /** Ends one authorization: its tokens and the family of its refresh tokens. Consents stay. */
   revokeAuthorization(gid: string, by: string): Promise<readonly Revocation[]>
+  /** Open one-time links of the person are void, too. */
   disableUser(sub: string, by: string): Promise<readonly Revocation[]>
   enableUser(sub: string, by: string): Promise<readonly Revocation[]>
   /** Sets the groups; tokens that carry one that is taken away end. Groups are NOT checked. */
@@ -77,7 +78,7 @@ export interface RevocationActs extends ProviderActs {
     change: Partial<Pick<UserRecord, 'displayName' | 'email' | 'groups'>>,
     by: string,
   ): Promise<readonly Revocation[]>
-  /** Sets the password and ends all sessions and tokens but those in hand. */
+  /** Sets the password and ends all sessions and tokens but those in hand; open one-time links of the person are void. */
   changePassword(sub: string, hash: string, inHand: InHand, by: string): Promise<readonly Revocation[]>
   /** Ends all sessions and tokens by a one-time link. @param change sets the password, or (undefined) takes it away. @param detail of the link, for the audit. */
   setUpByLink(
@@ -204,6 +205,7 @@ function settingActs(
           endAppPasswords: [{ sub, revokeTokens: stamp }],
           deleteConsents: [{ sub }],
           setUser: { sub, disabled: true },
+          voidLinksOf: sub,
           audit: line('user.disabled', { sub, by }),
         })),
       ),
@@ -249,6 +251,7 @@ function settingActs(
         ...(inHand.keepAppPasswords === true ? {} : { endAppPasswords: [{ sub, revokeTokens: stamp }] }),
         endSessions: [{ sub, exceptUid: inHand.exceptUid }],
         setUser: { sub, passwordHash },
+        voidLinksOf: sub,
         audit: line('user.password_changed', { sub, by }),
       })),
     setUpByLink: (sub, change, detail) =>

@@ -50,6 +50,8 @@ export interface RevocationAct extends EndsSessions {
     readonly notBeforeMs: number
     readonly expiresAt: number
   })[]
+  /** Whose open one-time links do nothing any more. */
+  readonly voidLinksOf?: string
   readonly deleteProviderLinks?: readonly { readonly issuer: string; readonly person: string }[]
   readonly setClient?: { readonly id: string; readonly revoked: boolean }
   readonly audit: AuditLine

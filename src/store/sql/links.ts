@@ -38,6 +38,11 @@ export function linkQueries(database: Database): LinkStore {
   }
 }
 
+/** Within a transaction. */
+export async function voidLinksOf(queries: Queries, sub: string): Promise<void> {
+  await queries.run("UPDATE links SET state = 'voided' WHERE sub = ? AND state = 'open'", sub)
+}
+
 async function insert(queries: Queries, link: LinkRecord): Promise<void> {
   await queries.run(
     `INSERT INTO links (id, secret_hash, kind, sub, made_by, created_at, expires_at, reset, state)

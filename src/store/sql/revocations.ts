@@ -6,6 +6,7 @@ import { insertAudit } from './audits.ts'
 import { dropBrowserSessions } from './browser-sessions.ts'
 import { setClientRevoked } from './clients.ts'
 import type { Database, Queries, Transaction } from './database.ts'
+import { voidLinksOf } from './links.ts'
 import { locksOfAct } from './locks.ts'
 import { endedWith, lackingOf, momentOf, movedTo, putInForce, revocationOf } from './revocation-entries.ts'
 import { integer, strings, text, type Where, whereAll } from './row.ts'
@@ -94,6 +95,7 @@ async function carryOut(
   for (const { issuer, person } of act.deleteProviderLinks ?? []) {
     await queries.run('DELETE FROM provider_links WHERE issuer = ? AND person = ?', issuer, person)
   }
+  if (act.voidLinksOf !== undefined) await voidLinksOf(queries, act.voidLinksOf)
   for (const ended of act.endBrowserSessions ?? []) entries.push(...(await endBrowserSessions(queries, ended)))
   for (const ended of act.endAppPasswords ?? []) entries.push(...(await endAppPasswords(queries, ended)))
   entries.push(...(await lostGroups(queries, act)))

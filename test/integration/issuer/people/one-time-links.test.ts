@@ -133,6 +133,27 @@ describe('one-time links', () => {
     assert.equal((await fetch(url)).status, 410)
   })
 
+  it('a link of before is void once its person’s password was changed, or the account disabled', async () => {
+    const acts: Readonly<Record<string, (sub: string) => Promise<unknown>>> = {
+      changed: (sub) => issuer.acts.changePassword(sub, alice.passwordHash ?? '', {}, 'test'),
+      disabled: async (sub) => {
+        await issuer.acts.disableUser(sub, 'test')
+        await issuer.acts.enableUser(sub, 'test')
+      },
+    }
+    for (const [name, act] of Object.entries(acts)) {
+      const user = await issuer.addPerson(`recovering-${name}`, ['photos'])
+      const url = await made('recover', user)
+      const other = await made('recover', alice)
+      await act(user.sub)
+      assert.equal((await post(url)).status, 410, name)
+      assert.equal(await signsIn(user.username, NEW), false, name)
+      assert.equal((await fetch(url)).status, 410, name)
+      assert.equal((await fetch(other)).status, 200, 'that of somebody else')
+      assert.equal((await fetch(await made('recover', user))).status, 200, 'one of after it')
+    }
+  })
+
   it('recover ends sessions and tokens when it is used, not when it is made', async () => {
     const bob = await issuer.addPerson('bob', ['photos'])
     const body = new URLSearchParams({ username: 'bob', password: PASSWORD })
