@@ -106,6 +106,20 @@ export const METHODS: readonly string[] = [
   ...['ACL', 'MKCALENDAR', 'CHECKOUT', 'MKACTIVITY', 'MERGE'],
 ]
 
+/**
+ * What HTTP parsers know besides {@link METHODS}: a request with another method is refused before any rule. Without CONNECT, which is for
+ * forward proxies.
+ */
+export const FURTHER_METHODS: readonly string[] = [
+  ...['TRACE', 'QUERY', 'BIND', 'REBIND', 'UNBIND', 'LINK', 'UNLINK', 'SOURCE', 'PURGE'],
+  ...['M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE'],
+]
+
+/** Whether a request with it is read at all, which says nothing of routes and rules. */
+export function isReadMethod(method: string): boolean {
+  return METHODS.includes(method) || FURTHER_METHODS.includes(method)
+}
+
 /** Methods are compared case-sensitively (RFC 9110 §9.1). */
 export function hasMethod(set: MethodSet, method: string): boolean {
   if (set === 'any') return true

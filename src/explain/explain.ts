@@ -2,7 +2,9 @@ import type { Permit } from '../core/decide.ts'
 import type { Denial } from '../core/denial.ts'
 import { BROWSER_PATH, isWithin } from '../core/paths/router.ts'
 import type { Target } from '../core/paths/target.ts'
+import { isReadMethod } from '../core/route.ts'
 import type { Evidence } from '../core/token.ts'
+import { denialForFault } from '../gateway/answers.ts'
 import type { Shown } from '../gateway/browser/sign-ins.ts'
 import {
   isSignOut,
@@ -73,6 +75,7 @@ const REQUEST_ID = '-'
 /** Walks one request through the functions of the gateway, and says of each check what it expected and what it got. */
 export async function explain(options: ExplainOptions): Promise<Explanation> {
   const { policy, head, now } = options
+  if (!isReadMethod(head.method)) return unread(options)
   const routing = routeRequest(policy, head)
   const checks = placeChecks(policy, head, routing)
   if (routing.kind === 'deny') return explanation(undefined, checks, denied(options, routing.denial, undefined))
@@ -95,6 +98,18 @@ export async function explain(options: ExplainOptions): Promise<Explanation> {
     case 'permit':
       return explanation(route.id, all, sent(options, routing, judged.permit))
   }
+}
+
+/** A method that HTTP parsers don't know, or none of a reverse proxy's: nothing of it comes as far as a route. */
+function unread(options: ExplainOptions): Explanation {
+  const { method } = options.head
+  const check = {
+    name: 'request',
+    expected: 'a method that HTTP parsers know, in capitals',
+    got: method === '' ? 'none' : method,
+  } as const
+  const denial = denialForFault(method === 'CONNECT' ? 'connect' : 'malformed')
+  return explanation(undefined, [check], denied(options, denial, undefined))
 }
 
 function reservedFor({ readings }: Target): ReservedFor {

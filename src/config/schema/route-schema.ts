@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { carriesRequests } from '../../core/headers/request-headers.ts'
 import { LEVELS } from '../../core/levels.ts'
 import { type PathPattern, parsePattern } from '../../core/paths/pattern.ts'
-import { METHODS, type MethodSet } from '../../core/route.ts'
+import { FURTHER_METHODS, METHODS, type MethodSet } from '../../core/route.ts'
 import { parseRouteHost, parseUpstream } from '../addresses.ts'
 import { parseAddedName, parseHeaderSource, parseHeaderText, parseStrippedName } from '../header-rules.ts'
 import {
@@ -24,15 +24,6 @@ import { nameKey, scopeText } from './resource-schema.ts'
 const READ: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PROPFIND', 'REPORT', 'SEARCH'])
 
 const WORDS: readonly string[] = ['read', 'write', 'any']
-
-/**
- * What HTTP parsers know besides {@link METHODS}: a request with another method is refused before any rule. Without CONNECT, which is for
- * forward proxies.
- */
-const FURTHER_METHODS: readonly string[] = [
-  ...['TRACE', 'QUERY', 'BIND', 'REBIND', 'UNBIND', 'LINK', 'UNLINK', 'SOURCE', 'PURGE'],
-  ...['M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE'],
-]
 
 /** `read`, `write`, `any` or a method as clients send it: methods are case-sensitive (RFC 9110 §9.1). */
 function parseMethod(text: string): Parsed<string> {

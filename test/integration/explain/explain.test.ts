@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import { METHODS } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { isReadMethod } from '../../../src/core/route.ts'
 import { FILES, GATE, type Gate, openInner, PHOTOS, routeOf } from '../../support/gate.ts'
 import { photosRoute, yamlOf } from '../../support/gateway-under-test.ts'
 import { makeKey, mintToken } from '../../support/keys.ts'
@@ -36,6 +38,22 @@ describe('audgate explain', () => {
     assert.match(stdout, /FORWARD {2}GET http:\/\/127\.0\.0\.1:9000\/base\/a\?b/)
     assert.match(stdout, /X-Auth-Username: alice/)
     assert.doesNotMatch(stdout, /eyJ/)
+  })
+
+  it('a method that HTTP parsers don’t know comes to no route, as at the gateway: 400 malformed_request', async () => {
+    for (const method of ['FOO', 'get', 'CONNECT']) {
+      const { code, stdout } = await run(method, '/photos/open/a')
+      assert.equal(code, 3)
+      assert.match(stdout, /DENIED {3}400 malformed_request/, method)
+      assert.doesNotMatch(stdout, /route/)
+    }
+    assert.equal((await run('PURGE', '/photos/a', '--token', mintToken(key))).code, 3)
+    const read = METHODS.filter((method) => method !== 'CONNECT')
+    assert.deepEqual(
+      read.filter((method) => !isReadMethod(method)),
+      [],
+      'what the parser reads is known to be read',
+    )
   })
 
   it('a token from a file, which no list of processes shows', async () => {
