@@ -58,6 +58,11 @@ export function writtenAt(root: SourceNode, path: Path): string {
   return whole && (node.kind === 'scalar' || node.kind === 'unknown') ? node.written : ''
 }
 
+/** Whether `path` stands in the file. */
+export function isWritten(root: SourceNode, path: Path): boolean {
+  return walk(root, path).whole
+}
+
 /** `routes[0].timeouts.connect` in backticks, as messages name a value. */
 export function nameOf(path: Path): string {
   if (path.length === 0) return 'the file'

@@ -19,6 +19,7 @@ export function checkWarnings(checking: Checking): void {
       )
   }
   warnOfNoPasskeys(checking)
+  warnOfElsewhere(checking)
   if (checking.draft.mail?.smtp?.endsWith('?tls=off') === true)
     checking.warn(['mail', 'smtp'], '`?tls=off`: whoever can listen on the way to the mail server can use the links')
   if (checking.draft.sessions?.shared_origin === true) {
@@ -45,6 +46,19 @@ function warnOfNoPasskeys(checking: Checking): void {
     ['public_url'],
     'no passkeys are offered: browsers make them for a host name with https (or localhost) only; name one here, or say `issuer.sign_in.passkeys: off`',
   )
+}
+
+const OF_THE_ISSUER = ['groups', 'readers', 'require', 'fresh', 'session', 'keep_refusals'] as const
+
+/** The operator's page and the people are where the issuer is: what is said of them elsewhere would be believed to hold. */
+function warnOfElsewhere(checking: Checking): void {
+  const { issuer } = checking.draft
+  const isAlone = issuer === false
+  if (!isAlone && !(issuer !== undefined && 'upstream' in issuer)) return
+  const where = isAlone ? 'there is no issuer here (`issuer: false`)' : 'say it at the audgate that holds the issuer'
+  const keys = OF_THE_ISSUER.map((key) => ['admin', key])
+  for (const path of [...keys, ['mail'], ...(isAlone ? [['admin', 'from']] : [])])
+    if (checking.isWritten(path)) checking.warnKey(path, `\`${path.join('.')}\` does nothing: ${where}`)
 }
 
 /** Whether tokens of another issuer say how and when somebody signed in is that issuer's to know. */

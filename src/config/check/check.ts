@@ -2,7 +2,16 @@ import { LEVELS } from '../../core/levels.ts'
 import type { Draft } from '../draft.ts'
 import type { FILE } from '../schema/file-schema.ts'
 import { parseSafeUrl } from '../schema/leaf.ts'
-import { type Path, type Problems, placeOfKey, placeOfValue, quoted, type SourceNode, writtenAt } from '../source.ts'
+import {
+  isWritten,
+  type Path,
+  type Problems,
+  placeOfKey,
+  placeOfValue,
+  quoted,
+  type SourceNode,
+  writtenAt,
+} from '../source.ts'
 
 /** The file as it was written, each value read or left out: what the checks over several keys look at. */
 export type FileDraft = Draft<typeof FILE>
@@ -24,6 +33,8 @@ export interface Checking {
   warnKey(path: Path, message: string): void
   /** The text of `path` as it stands in the file, in backticks: what the environment gave is never shown. */
   shown(path: Path): string
+  /** Whether `path` stands in the file: a default doesn't. */
+  isWritten(path: Path): boolean
   /** Line of the value of `path`, to point at it from elsewhere. */
   line(path: Path): number
 }
@@ -36,6 +47,7 @@ export function createChecking(draft: FileDraft, root: SourceNode, problems: Pro
     warn: (path, message) => problems.warn(placeOfValue(root, path), message),
     warnKey: (path, message) => problems.warn(placeOfKey(root, path), message),
     shown: (path) => quoted(writtenAt(root, path)),
+    isWritten: (path) => isWritten(root, path),
     line: (path) => problems.lineOf(placeOfValue(root, path)),
   }
 }

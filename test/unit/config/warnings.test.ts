@@ -34,6 +34,31 @@ describe('What check warns of', () => {
       assert.deepEqual(warningsOf(mail(smtp) + APART), warningsOf(APART))
   })
 
+  it('what is said of the operator’s page and of mail where there is no issuer, or another audgate holds it', () => {
+    const lines = [
+      'admin:',
+      ...['groups: [boss]', 'readers: [r]', 'require: mfa', 'fresh: 1m', 'session: 1h', 'keep_refusals: 0'].map(
+        (line) => `  ${line}`,
+      ),
+      '  from: [10.0.0.0/8]',
+      'mail: { smtp: "smtps://mail.example.com", from: gate@example.com }',
+    ].join('\n')
+    const saidOf = (issuer: string): string[] =>
+      warningsOf(`${lines}\n${issuer}\n${APART}`).filter((warning) => warning.includes('does nothing'))
+    assert.deepEqual(saidOf('issuer: { password: on }'), [])
+    const ofIssuer = ['groups', 'readers', 'require', 'fresh', 'session', 'keep_refusals']
+    const followed = saidOf('issuer: { upstream: "http://10.0.0.5:8080" }')
+    assert.deepEqual(
+      followed.map((warning) => /^(\d+):\d+: `([\w.]+)`/.exec(warning)?.slice(1, 3)),
+      [...ofIssuer.map((key, index) => [String(index + 2), `admin.${key}`]), ['9', 'mail']],
+    )
+    assert.match(followed[0] ?? '', /say it at the audgate that holds the issuer/)
+    assert.deepEqual(
+      warningsOf(`issuer: { upstream: "http://10.0.0.5:8080" }\n${APART}`).filter((each) => /admin|mail/.test(each)),
+      [],
+    )
+  })
+
   it('set_headers beside public, in each of its forms', () => {
     const set = 'set_headers: { X-Api-Key: secret-key }'
     const open = APART.replace('    resource: https://gate.example.com/photos\n', '').replace(/ {4}rules:[\s\S]*$/, '')
