@@ -33,14 +33,20 @@ export interface Why {
 
 type Entries = Promise<readonly Revocation[]>
 
+/** Whose something is that ends. */
+interface Whose {
+  readonly sub?: string | undefined
+  readonly client?: string | undefined
+}
+
 /** Acts of revocation; `by` is what `Why` says too. */
 interface AdminActs {
   revokeClient(id: string, by: string): Entries
   restoreClient(id: string, by: string): Entries
   endClient(id: string, by: string): Entries
   signOutEverywhere(sub: string, by: string): Entries
-  revokeJti(jti: string, exp: number | undefined, by: string): Entries
-  revokeAuthorization(gid: string, by: string): Entries
+  revokeJti(jti: string, exp: number | undefined, by: string, whose?: Whose): Entries
+  revokeAuthorization(gid: string, by: string, whose?: Whose): Entries
   disableUser(sub: string, by: string): Entries
   enableUser(sub: string, by: string): Entries
 }

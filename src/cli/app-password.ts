@@ -99,7 +99,7 @@ async function revoke(id: string, options: Common): Promise<void> {
   await withStore(options.config, false, async ({ store, acts }) => {
     const [found] = await store.appPasswords({ id })
     if (found === undefined) return fail(`no app password ${id}: \`audgate app-password list\` shows them all`, 1)
-    await acts.revokeAppPassword(id, BY)
+    await acts.revokeAppPassword(id, BY, { sub: found.sub })
     printLine(`The app password ${found.name} (${id}) is refused from now on.`)
   })
 }

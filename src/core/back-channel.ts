@@ -171,4 +171,7 @@ export type OpenedSession =
 export interface SignOutQuestion {
   readonly idHash: string
   readonly origin: string
+  /** Which request asked for it, for the audit line. */
+  readonly requestId?: string | undefined
+  readonly address?: string | undefined
 }

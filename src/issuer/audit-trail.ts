@@ -11,12 +11,27 @@ export interface AuditTrail {
   record(event: string, detail: Detail, level?: IssuerEvent['level']): Promise<void>
   /** Tells the log alone: for what an act has kept already. In a unit of work: when that is in force. Faults (`error`) at once. */
   tell(event: string, detail: Detail, level?: IssuerEvent['level']): void
-  /** Runs `work`, then `whenSilent` if neither it nor what it began has told the log of anything. */
-  speaking(work: () => Promise<void>, whenSilent: () => Promise<void>): Promise<void>
+  /**
+   * Runs `work` for a request, then `whenSilent` if neither it nor what it began has told the log of anything. What somebody does in it (`by`) is
+   * kept and told with the request that it was done by.
+   */
+  speaking(request: Asking, work: () => Promise<void>, whenSilent: () => Promise<void>): Promise<void>
+  /** What is said of an act, with the request in hand: for acts that keep their line themselves. */
+  ofRequest(detail: Detail): Detail
   /** Says of the request in hand that what it answers needs no line. */
   passOver(): void
   /** Writes down how often what was kept once has come again. To be called every minute or so, and at the end. */
   flush(): Promise<void>
+}
+
+/** Which request it is that something is done by. */
+interface Asking {
+  readonly requestId: string | undefined
+  readonly address: string
+}
+
+interface RequestInHand extends Asking {
+  recorded: boolean
 }
 
 /** What anybody can cause without an account, as often as they like. */
@@ -43,10 +58,16 @@ interface Repeated {
  * @param now milliseconds.
  */
 export function createAuditTrail(store: Store, now: () => number, onEvent: (event: IssuerEvent) => void): AuditTrail {
-  const requests = new AsyncLocalStorage<{ recorded: boolean }>()
+  const requests = new AsyncLocalStorage<RequestInHand>()
   const repeated = new Map<string, Repeated>()
   const seconds = (): number => Math.floor(now() / 1000)
-  const tell: AuditTrail['tell'] = (event, detail, level = 'info') => {
+  const ofRequest = (detail: Detail): Detail => {
+    const { requestId, address } = requests.getStore() ?? {}
+    if (detail.by === undefined || address === undefined) return detail
+    return { ...detail, ...(requestId === undefined ? {} : { request_id: requestId }), address, ...detail }
+  }
+  const tell: AuditTrail['tell'] = (event, told, level = 'info') => {
+    const detail = ofRequest(told)
     const request = requests.getStore()
     const say = (): void => {
       if (request !== undefined) request.recorded = true
@@ -67,14 +88,15 @@ export function createAuditTrail(store: Store, now: () => number, onEvent: (even
   }
   return {
     tell,
+    ofRequest,
     record: async (event, detail, level = 'info') => {
       const stranger = isStrangers(event, detail)
-      const said = stranger ? clipped(detail) : detail
+      const said = stranger ? clipped(detail) : ofRequest(detail)
       tell(event, said, level)
       await (stranger ? keepStrangers(event, said) : store.audit(event, said, seconds()))
     },
-    speaking: (work, whenSilent) =>
-      requests.run({ recorded: false }, async () => {
+    speaking: (request, work, whenSilent) =>
+      requests.run({ ...request, recorded: false }, async () => {
         await work()
         if (requests.getStore()?.recorded === false) await whenSilent()
       }),

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider'
-import { createAuditTrail } from './audit-trail.ts'
+import type { RevocationAct } from '../store/store.ts'
+import { type AuditTrail, createAuditTrail } from './audit-trail.ts'
 import { keepAdminClient } from './clients/admin-client.ts'
 import { createSecretUses } from './clients/client-secrets.ts'
 import { createDocumentSource } from './clients/document-source.ts'
@@ -121,7 +122,16 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     now,
     cannotIssue: dependencies.cannotIssue ?? (() => undefined),
     registrationToken,
-    acts: createRevocationActs({ store, now, adminGroups: () => settings().adminGroups }),
+    acts: createRevocationActs({
+      store: {
+        act: (act) => store.act(withRequest(act, trail)),
+        userBySub: (sub) => store.userBySub(sub),
+        unit: (work, keep) => store.unit(work, keep),
+        voidLinksMadeBy: (sub) => store.voidLinksMadeBy(sub),
+      },
+      now,
+      adminGroups: () => settings().adminGroups,
+    }),
     passwords,
     signIn: createSignIn({ store, masterKey, now, passwords }),
     buckets: createBuckets(store, now),
@@ -136,6 +146,12 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     trail,
   }
   return { ...base, federation: createFederation(base, dependencies.meter ?? NOBODY_COUNTS) }
+}
+
+/** The act with the request that it is done by in its line. */
+function withRequest(act: RevocationAct, trail: AuditTrail): RevocationAct {
+  const { event, detail } = act.audit
+  return { ...act, audit: { event, detail: trail.ofRequest(detail) } }
 }
 
 const NOBODY_COUNTS: FederationMeter = { call: () => undefined, signIn: () => undefined }

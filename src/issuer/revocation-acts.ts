@@ -23,6 +23,12 @@ interface ActOptions {
   readonly adminGroups?: () => readonly string[]
 }
 
+/** Whose it was that ends, as far as it is known: the line is found among that person's and that client's. */
+interface Whose {
+  readonly sub?: string | undefined
+  readonly client?: string | undefined
+}
+
 /** What is spared when a password changes: the authorization and the browser session that the person acts from. */
 interface InHand {
   readonly exceptGid?: string | undefined
@@ -62,11 +68,11 @@ export interface RevocationActs extends ProviderActs {
    */
   disownSession(sub: string, issuerSession: string, passwordDue: boolean, by: string): Promise<readonly Revocation[]>
   /** Ends one app password; one that is not there is no error. */
-  revokeAppPassword(id: string, by: string): Promise<readonly Revocation[]>
+  revokeAppPassword(id: string, by: string, whose?: Whose): Promise<readonly Revocation[]>
   /** Ends one token. @param exp its expiry, NumericDate; undefined when it isn't known. */
-  revokeJti(jti: string, exp: number | undefined, by: string): Promise<readonly Revocation[]>
+  revokeJti(jti: string, exp: number | undefined, by: string, whose?: Whose): Promise<readonly Revocation[]>
   /** Ends one authorization: its tokens and the family of its refresh tokens. Consents stay. */
-  revokeAuthorization(gid: string, by: string): Promise<readonly Revocation[]>
+  revokeAuthorization(gid: string, by: string, whose?: Whose): Promise<readonly Revocation[]>
   /** Open one-time links of the person are void, too. */
   disableUser(sub: string, by: string): Promise<readonly Revocation[]>
   enableUser(sub: string, by: string): Promise<readonly Revocation[]>
@@ -171,21 +177,24 @@ function userActs(
 
 function tokenActs(acting: Acting): Pick<RevocationActs, 'revokeJti' | 'revokeAuthorization' | 'revokeAppPassword'> {
   return {
-    revokeAppPassword: (id, by) =>
+    revokeAppPassword: (id, by, whose) =>
       acting((stamp) => ({
         endAppPasswords: [{ id, revokeTokens: stamp }],
-        audit: line('app_password.revoked', { id, by }),
+        audit: line('app_password.revoked', { id, ...whose, by }),
       })),
-    revokeJti: (jti, exp, by) =>
+    revokeJti: (jti, exp, by, whose) =>
       acting((stamp) => {
         const expiresAt = exp === undefined ? stamp.expiresAt : Math.ceil(exp) + TOLERANCE_SECONDS
-        return { revocations: [entry('jti', jti, { ...stamp, expiresAt })], audit: line('token.revoked', { jti, by }) }
+        return {
+          revocations: [entry('jti', jti, { ...stamp, expiresAt })],
+          audit: line('token.revoked', { jti, ...whose, by }),
+        }
       }),
-    revokeAuthorization: (gid, by) =>
+    revokeAuthorization: (gid, by, whose) =>
       acting((stamp) => ({
         revocations: [entry('gid', gid, stamp)],
         endAuthorizations: [{ gid }],
-        audit: line('authorization.ended', { gid, by }),
+        audit: line('authorization.ended', { gid, ...whose, by }),
       })),
   }
 }

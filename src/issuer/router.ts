@@ -43,7 +43,9 @@ export async function answerRequest(
     const incoming = openIssuerRequest(request, address, context.now())
     pinOrigin(request, context.settings().origin, address)
     hardenAnswer(context, response)
+    const requestId = response.getHeader('x-request-id')
     await context.trail.speaking(
+      { address, requestId: typeof requestId === 'string' ? requestId : undefined },
       () => answerEndpoint({ context, request, response, incoming, path }, engine),
       () => recordRefusal(context, request, response, path),
     )

@@ -37,7 +37,8 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
       const [authorization] = await store.authorizations({ gid: params.gid })
       if (authorization === undefined || authorization.ended) throw notFound('authorization')
       const why = whyOf(caller)
-      await issuer.acts(why).revokeAuthorization(params.gid, why.by)
+      const { sub, clientId: client } = authorization
+      await issuer.acts(why).revokeAuthorization(params.gid, why.by, { sub, client })
       return { ended: true }
     },
   )
@@ -58,11 +59,13 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
     },
     async ({ body, caller }) => {
       const named =
-        'token' in body ? await jtiOf(dependencies, body.token) : { jti: body.jti, exp: expiryOf(body.expires_at) }
+        'token' in body
+          ? await jtiOf(dependencies, body.token)
+          : { jti: body.jti, exp: expiryOf(body.expires_at), whose: {} }
       if (named.exp !== undefined && named.exp <= now() / 1_000)
         throw invalid('expires_at', 'is over: leave it out where it is not known')
       const why = whyOf(caller)
-      await issuer.acts(why).revokeJti(named.jti, named.exp, why.by)
+      await issuer.acts(why).revokeJti(named.jti, named.exp, why.by, named.whose)
       return { ended: true }
     },
   )
@@ -98,11 +101,16 @@ export function addEndings(app: App, dependencies: AdminDependencies): void {
 async function jtiOf(
   { judge, now }: AdminDependencies,
   token: string,
-): Promise<{ readonly jti: string; readonly exp: number | undefined }> {
+): Promise<{
+  readonly jti: string
+  readonly exp: number | undefined
+  readonly whose: { readonly sub?: string; readonly client: string }
+}> {
   const evidence = await judge.verify(token, now() / 1_000)
   if (evidence.kind !== 'verified' || !evidence.token.embedded || evidence.token.jti === undefined)
     throw invalid('token', 'is no live token of this issuer')
-  return { jti: evidence.token.jti, exp: evidence.token.expiresAt }
+  const { jti, expiresAt: exp, username, subject, clientId: client } = evidence.token
+  return { jti, exp, whose: { ...(username === undefined ? {} : { sub: subject }), client } }
 }
 
 function expiryOf(text: string | undefined): number | undefined {

@@ -21,14 +21,15 @@ export async function askSignOut({ reserved: { head } }: BrowserCall): Promise<B
 
 /** Ends this session, the issuer's session of this browser, and all that were opened under it. Only a page of this origin may. */
 export async function signOut({ reserved, backChannel }: BrowserCall): Promise<BrowserAnswer> {
-  const { policy, head, routing } = reserved
+  const { policy, head, routing, record } = reserved
   const { method, rawHeaders } = head
   const origin = originOf(policy, routing.host)
   if (!isOwnRequest({ method, rawHeaders, origin, allowed: [] })) {
     return { denial: denial('cross_origin_request', 'another site asked; sign out on a page of this one') }
   }
   const id = readBrowserCookie(policy, rawHeaders, 'web')
-  if (id !== undefined) await backChannel.ask('sign_out', { idHash: hashOf(id), origin })
+  const by = { requestId: record.id, address: record.address }
+  if (id !== undefined) await backChannel.ask('sign_out', { idHash: hashOf(id), origin, ...by })
   const words = {
     title: 'You are signed out',
     status: 200,

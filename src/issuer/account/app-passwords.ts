@@ -42,7 +42,7 @@ export async function makeOwnAppPassword(call: SignedInRequest): Promise<void> {
   const { sub, username } = session.user
   // What ended the session before that did not find the password.
   if (!(await stillStands(call))) {
-    await context.acts.revokeAppPassword(id, sub)
+    await context.acts.revokeAppPassword(id, sub, { sub })
     return redirect(response, ACCOUNT_PATH)
   }
   await context.record('app_password.added', { id, name, sub, resource: resource.identifier, by: sub })
@@ -73,7 +73,7 @@ export async function revokeOwnAppPassword(call: SignedInRequest): Promise<void>
       },
     )
   }
-  const [entry] = await context.acts.revokeAppPassword(id, call.session.user.sub)
+  const [entry] = await context.acts.revokeAppPassword(id, sub, { sub })
   const atMs = entry?.notBeforeMs ?? context.now()
   const lastUsedAtMs = found.lastUsedAt === undefined ? undefined : found.lastUsedAt * 1000
   leadBack(call, { kind: 'ended', what: found.name, atMs, lastUsedAtMs }, sub)

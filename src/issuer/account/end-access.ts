@@ -65,7 +65,7 @@ export async function endDevice(call: SignedInRequest): Promise<void> {
       },
     )
   }
-  const [entry] = await context.acts.revokeAuthorization(gid, sub)
+  const [entry] = await context.acts.revokeAuthorization(gid, sub, { sub, client: clientId })
   context.tell('authorization.ended', { sub, gid, client: clientId, by: sub })
   const atMs = entry?.notBeforeMs ?? context.now()
   leadBack(call, { kind: 'ended', what, atMs, lastUsedAtMs: milliseconds(device.lastUsedAt) }, sub)

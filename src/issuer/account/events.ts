@@ -3,6 +3,7 @@ import type { PageEvent } from '../pages/my-access.ts'
 import type { SignedInRequest } from './request.ts'
 
 const MOST_SHOWN = 50
+const MOST_LOOKED_AT = 500
 
 /** What each event is to the person whom it is about; those that say nothing to them are left out. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -23,7 +24,8 @@ const WORDS: Readonly<Record<string, string>> = {
   'authorization.granted': 'An app got access',
   'authorization.denied': 'An app was refused: you may have nothing of what it asked for',
   'authorization.ended': 'A sign-in of an app was ended',
-  'refresh.repeated': 'A refresh token was used twice: the app’s access ended',
+  'refresh.reuse': 'A refresh token was used twice: the app’s access ended',
+  'code.reuse': 'A sign-in code of an app was used twice: the app’s access ended',
   'app_password.added': 'You made an app password',
   'app_password.revoked': 'An app password was revoked',
   'factor.added': 'A way to sign in was added',
@@ -57,7 +59,8 @@ const WARNING: ReadonlySet<string> = new Set([
   'login.throttled',
   'recovery_code.used',
   'passkey.counter_regressed',
-  'refresh.repeated',
+  'refresh.reuse',
+  'code.reuse',
   'session.disowned',
   'link.used',
   'factor.removed',
@@ -65,14 +68,36 @@ const WARNING: ReadonlySet<string> = new Set([
 
 /** What happened to this person's account lately, the newest first. */
 export async function pageEvents({ context, session }: SignedInRequest): Promise<readonly PageEvent[]> {
-  const lines = await context.store.auditsBy('sub', session.user.sub, Number.MAX_SAFE_INTEGER, MOST_SHOWN)
-  return lines.map((line) => pageEvent(line, session.user.sub))
+  const lines = await context.store.auditsBy('sub', session.user.sub, Number.MAX_SAFE_INTEGER, MOST_LOOKED_AT)
+  return folded(lines)
+    .slice(0, MOST_SHOWN)
+    .map((line) => pageEvent(line, session.user.sub))
+}
+
+/** Strangers can try as often as they like: what they did again, with nothing between, is one line with a number. */
+function folded(lines: readonly AuditRecord[]): readonly AuditRecord[] {
+  const kept: AuditRecord[] = []
+  for (const line of lines) {
+    const newer = kept.at(-1)
+    if (newer?.origin !== 'stranger' || line.origin !== 'stranger' || kindOf(newer) !== kindOf(line)) kept.push(line)
+    else kept[kept.length - 1] = { ...newer, detail: { ...newer.detail, count: timesOf(newer) + timesOf(line) - 1 } }
+  }
+  return kept
+}
+
+function kindOf({ event, detail }: AuditRecord): string {
+  return JSON.stringify([event, detail.factor])
+}
+
+/** `count` of a line is how often it has come again. */
+function timesOf({ detail: { count } }: Pick<AuditRecord, 'detail'>): number {
+  return typeof count === 'number' ? count + 1 : 1
 }
 
 function pageEvent({ event, at, detail }: AuditRecord, sub: string): PageEvent {
-  const { client, count, by, name, resource, origin, address } = detail
+  const { client, by, name, resource, origin, address } = detail
   const about = [client, name, origin ?? resource].filter((each) => typeof each === 'string').join(', ')
-  const times = typeof count === 'number' ? ` (${count + 1} times)` : ''
+  const times = typeof detail.count === 'number' ? ` (${timesOf({ detail })} times)` : ''
   const other =
     typeof by === 'string' && by !== sub && !OWN_WAYS.has(by) && BY_OTHERS.has(event) ? ' by an administrator' : ''
   return {

@@ -23,7 +23,7 @@ const DIFFERENT = 'The two new passwords are not the same. Type both again.'
 
 /** Removes a passkey or the app, once the person has said so twice. Never the last way in, nor the last second factor where one has to be. */
 export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
-  const { context, session, request } = call
+  const { context, session } = call
   if (!(await isFresh(call))) return
   const named = await namedFactor(call)
   if (named === undefined) return leadBack(call, { kind: 'gone', what: 'It', atMs: context.now() }, session.user.sub)
@@ -45,7 +45,7 @@ export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
     mayEndLast,
     thenByLink: false,
     stands: () => stillStands(call),
-    detail: { by: session.user.sub, address: issuerRequestOf(request).address },
+    detail: context.trail.ofRequest({ by: session.user.sub }),
     at: seconds(context),
   })
   if (removed === 'ended') return sendSignedOut(call)

@@ -25,7 +25,7 @@ export interface SignInAttempt {
 }
 
 /** Who tried, as a log may say it: people type a password where the name belongs. */
-type Named = { readonly username: string } | { readonly name_hash: string }
+type Named = { readonly username: string; readonly sub: string } | { readonly name_hash: string }
 
 export type SignInResult =
   /** `deviceKey`: to be kept in a cookie of the device for a year. */
@@ -168,7 +168,7 @@ export function createSignIn(options: SignInOptions): SignIn {
       })
       return {
         ...result,
-        named: user === undefined ? { name_hash: hashed(nameKey, name) } : { username: user.username },
+        named: user === undefined ? { name_hash: hashed(nameKey, name) } : { username: user.username, sub: user.sub },
       }
     },
     attemptCode: async ({ user, address, deviceKey, visitor, left, judge }) => {

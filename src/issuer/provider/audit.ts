@@ -26,12 +26,15 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
     const reused = error.error_detail === 'refresh token already used'
     const replayed = /already consumed$/.test(error.error_detail ?? '')
     const event = reused ? 'refresh.reuse' : replayed ? 'code.reuse' : 'token.refused'
-    keep(ctx, event, refused(ctx, error), 'warn')
+    // Whose it was is told of what came twice: they should hear of it.
+    const whose = event === 'token.refused' ? {} : { sub: subOf(ctx) }
+    keep(ctx, event, { ...refused(ctx, error), ...whose }, 'warn')
   })
   provider.on('grant.revoked', (ctx, grantId) => {
     const gid = gidOf(grantId)
-    context.tell('authorization.ended', { gid, client: ctx.oidc.client?.clientId })
-    answerAfter(ctx.req, context.acts.revokeAuthorization(gid, `client:${ctx.oidc.client?.clientId ?? ''}`))
+    const whose = { sub: subOf(ctx), client: ctx.oidc.client?.clientId }
+    context.tell('authorization.ended', { gid, ...whose })
+    answerAfter(ctx.req, context.acts.revokeAuthorization(gid, `client:${whose.client ?? ''}`, whose))
   })
   provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
   provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))
@@ -59,6 +62,12 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
 
 function client(ctx: KoaContextWithOIDC): Detail {
   return { client: ctx.oidc.client?.clientId, sub: ctx.oidc.session?.accountId }
+}
+
+/** The person whose code or token was shown. */
+function subOf(ctx: KoaContextWithOIDC): string | undefined {
+  const { RefreshToken, AuthorizationCode, DeviceCode, AccessToken, Grant } = ctx.oidc.entities
+  return [RefreshToken, AuthorizationCode, DeviceCode, AccessToken, Grant].find((each) => each?.accountId)?.accountId
 }
 
 function authorized(ctx: KoaContextWithOIDC): Detail {

@@ -94,7 +94,7 @@ export function createAdminSignIn(parts: SessionParts, resource: () => string): 
       await keep(parts, session, resource(), visitor.userAgent)
       // An act of revocation takes the grant away. One that comes from now on finds the authorization.
       if ((await context.store.model('Grant', grantId)) === undefined) {
-        await context.acts.revokeAuthorization(gid, sub)
+        await context.acts.revokeAuthorization(gid, sub, { sub })
         return { kind: 'failed', detail: 'the authorization has ended', target }
       }
       await context.record('admin.signed_in', { sub, by: sub, gid, ...from(visitor) })
@@ -122,7 +122,7 @@ export function createAdminSignIn(parts: SessionParts, resource: () => string): 
     end: async (cookie, visitor) => {
       const session = read<AdminSession>(parts, SESSION, cookie)
       if (session === undefined) return
-      await context.acts.revokeAuthorization(session.gid, session.sub)
+      await context.acts.revokeAuthorization(session.gid, session.sub, { sub: session.sub })
       await context.record('admin.signed_out', { sub: session.sub, by: session.sub, ...from(visitor) })
     },
   }

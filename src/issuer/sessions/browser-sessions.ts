@@ -52,8 +52,10 @@ export function createBrowserSessions(parts: SessionParts): BrowserSessions {
     signOut: async (question) => {
       const session = await find(question)
       if (session === undefined) return false
-      await parts.context.acts.signOutBrowser(session.sub, session.issuerSession, session.sub)
-      parts.context.tell('session.ended', { sub: session.sub, origin: session.origin })
+      const { sub, issuerSession, origin } = session
+      const about = { request_id: question.requestId, address: question.address }
+      await parts.context.acts.signOutBrowser(sub, issuerSession, sub, { origin, ...about })
+      parts.context.tell('session.ended', { sub, by: sub, origin, ...about })
       return true
     },
   }
@@ -75,7 +77,7 @@ async function open(parts: SessionParts, question: OpenQuestion): Promise<Opened
     (result) => result !== undefined,
   )
   if (opened === undefined) return { kind: 'failed', detail: 'the authorization has ended' }
-  for (const replaced of opened.ended) await context.acts.revokeAuthorization(replaced, 'browser')
+  for (const replaced of opened.ended) await context.acts.revokeAuthorization(replaced, 'browser', { sub })
   await context.record('session.opened', { sub, origin, resource, gid })
   const { id, generation, createdAt } = opened.session
   const maxAgeSeconds = createdAt + context.settings().sessions.max - now

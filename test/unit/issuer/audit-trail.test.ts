@@ -62,9 +62,26 @@ describe('what the log is told of a change', () => {
     await store.close()
   })
 
+  it('carries the request that somebody did it by, as it is kept', async () => {
+    const { store, trail } = await begin()
+    const request = { address: '203.0.113.7', requestId: 'r-1' }
+    await trail.speaking(
+      request,
+      async () => {
+        await trail.record('factor.added', { sub: 'usr_a', by: 'usr_a' })
+        await trail.record('login.success', { sub: 'usr_a' })
+      },
+      async () => undefined,
+    )
+    const kept = (await store.audits(10)).map(({ detail }) => detail).toReversed()
+    assert.deepEqual(kept, [{ sub: 'usr_a', by: 'usr_a', request_id: 'r-1', address: '203.0.113.7' }, { sub: 'usr_a' }])
+    await store.close()
+  })
+
   it('a request whose lines came to nothing is one that said nothing', async () => {
     const { store, told, trail } = await begin()
     await trail.speaking(
+      { address: '203.0.113.7', requestId: 'r-1' },
       async () => {
         await store.unit(
           async () => trail.tell('token.issued', {}),

@@ -50,7 +50,7 @@ describe('/account: changing the password', () => {
     assert.ok(entries.some(({ kind, key }) => kind === 'sub' && key === sub))
     assert.ok(entries.some(({ kind, key }) => kind === 'gid' && key === gid))
     const line = (await issuer.store.audits(20)).find(({ event }) => event === 'user.password_changed')
-    assert.deepEqual(line?.detail, { sub, by: sub })
+    assert.deepEqual(line?.detail, { sub, by: sub, address: '127.0.0.1' })
   })
 
   it('takes the new one and no longer the old one', async () => {

@@ -227,7 +227,10 @@ describe('/account', () => {
         ['viewer'],
       )
       const { event, detail } = (await issuer.store.audits(20)).find((line) => line.event === 'consent.revoked') ?? {}
-      assert.deepEqual({ event, detail }, { event: 'consent.revoked', detail: { sub, client: 'printer', by: sub } })
+      assert.deepEqual(
+        { event, detail },
+        { event: 'consent.revoked', detail: { sub, client: 'printer', by: sub, address: '127.0.0.1' } },
+      )
     })
 
     it('a second revocation from a page that is out of date is no error', async () => {

@@ -122,7 +122,11 @@ describe('a refresh token', () => {
     assert.equal(await isActive(third.body.access_token), false)
     assert.equal((await refresh(third.body.refresh_token)).body.error, 'invalid_grant')
     assert.equal((await refresh(other.refresh_token)).status, 200)
-    assert.ok(issuer.events.some(({ event }) => event === 'refresh.reuse'))
+    const reuse = issuer.events.find(({ event }) => event === 'refresh.reuse')
+    const { sub = '' } = (await issuer.store.userByName('alice')) ?? {}
+    assert.equal(reuse?.detail.sub, sub)
+    const theirs = (await issuer.store.auditsBy('sub', sub, Number.MAX_SAFE_INTEGER, 10)).map(({ event }) => event)
+    assert.ok(theirs.includes('refresh.reuse') && theirs.includes('authorization.ended'), 'their person is told')
   })
 
   it('of one client is useless to another, and such a try costs its owner nothing', async () => {
