@@ -1,5 +1,6 @@
+import { ServerResponse } from 'node:http'
 import { BROWSER_PATH, isWithin, METADATA_PATH } from '../core/paths/router.ts'
-import { type OwnRequest, type ReservedRequest, readByNode } from '../gateway/call.ts'
+import { type Bytes, type OwnRequest, type ReservedRequest, readByNode } from '../gateway/call.ts'
 import type { Recorder } from '../gateway/request-log.ts'
 import type { Outcome } from '../observe/metrics.ts'
 import { BACK_CHANNEL_PATH } from './feed/back-channel.ts'
@@ -35,7 +36,7 @@ export function createReserved(options: ReservedOptions): (own: OwnRequest) => v
     response.once('close', () => {
       record.status ??= response.statusCode
       const ending = endingOf(response.writableFinished, record.status)
-      recorder.end(record, { ...ending, reason: record.reason, bytesIn: 0, bytesOut: 0 })
+      recorder.end(record, { ...ending, reason: record.reason, ...bytesOf(own) })
     })
     if (isWithin(METADATA_PATH, path)) record.place = '(metadata)'
     const answerer = answererOf(path, feed)
@@ -66,6 +67,25 @@ export function answererOf(path: string, feed: Feed | undefined): Answerer {
   if (isWithin('/admin', path)) return isWithin('/admin/api', path) ? 'api' : 'pages'
   if (isWithin(BROWSER_PATH, path)) return 'browser'
   return (path === FEED_PATH || path === BACK_CHANNEL_PATH) && feed !== undefined ? 'feed' : 'issuer'
+}
+
+/** Body bytes of what came and went whole, by their lengths as said; what streams says none. */
+function bytesOf({ request, response }: OwnRequest): Bytes {
+  const sent = response instanceof ServerResponse && response.writableFinished && hasBody(request.method, response)
+  return {
+    bytesIn: request.complete ? lengthOf(request.headers['content-length']) : 0,
+    bytesOut: sent ? lengthOf(response.getHeader('content-length')) : 0,
+  }
+}
+
+/** RFC 9110 §6.4.1: these have none, whatever length they say. */
+function hasBody(method: string | undefined, { statusCode }: ServerResponse): boolean {
+  return method !== 'HEAD' && statusCode !== 204 && statusCode !== 304
+}
+
+function lengthOf(said: unknown): number {
+  const length = Number(said ?? 0)
+  return Number.isSafeInteger(length) ? length : 0
 }
 
 function endingOf(finished: boolean, status: number): { readonly outcome: Outcome } {
