@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createPainter } from './painter.ts'
-import type { StoredBytes } from './partial.ts'
+import { type StoredBytes, storedBytes } from './partial.ts'
 import { Refusal } from './sample-server.ts'
 import { scenes } from './scenes.ts'
 
@@ -20,6 +21,8 @@ export interface Album {
   photos(): readonly Photo[]
   /** The picture at about `width` pixels, whole for undefined; uploads always whole. Throws a 404 Refusal. */
   picture(id: string, width: number | undefined): Promise<StoredBytes>
+  /** The one film, of six seconds. Throws a 404 Refusal. */
+  film(id: string): StoredBytes
   /** Throws a Refusal for what is no PNG, JPEG, GIF or WebP (415), or when the album is full (507). */
   add(bytes: Buffer, title: string, by: string | undefined): Photo
   /** Throws a 404 Refusal. */
@@ -40,9 +43,13 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/^RIFF....WEBP/s, 'image/webp'],
 ]
 
+/** The film of the album. */
+export const FILM = { id: 'regatta', title: 'The slowest boat, in the evening' }
+
 export function createAlbum(): Album {
   const painter = createPainter()
   const uploads = new Map<string, StoredBytes>()
+  const film = storedBytes(readFileSync(new URL('./site/regatta.webm', import.meta.url)), 'video/webm', FIRST_DAY)
   const photos = new Map(scenes.map(({ id, title }, day) => [id, drawnPhoto(id, title, day)]))
   return {
     photos: () => [...photos.values()],
@@ -51,14 +58,18 @@ export function createAlbum(): Album {
       const upload = uploads.get(id)
       if (upload !== undefined) return upload
       const wanted = WIDTHS.find((each) => each >= (width ?? FULL_WIDTH)) ?? FULL_WIDTH
-      return stored(await painter.paint(id, wanted), 'image/png', FIRST_DAY)
+      return storedBytes(await painter.paint(id, wanted), 'image/png', FIRST_DAY)
+    },
+    film: (id) => {
+      if (id !== FILM.id) throw new Refusal(404, 'there is no such film')
+      return film
     },
     add: (bytes, title, by) => {
       const type = kindOf(bytes)
       if (uploads.size >= MAX_UPLOADS) throw new Refusal(507, `the album takes ${MAX_UPLOADS} uploads; delete some`)
       const photo = { id: randomUUID(), title, takenAt: new Date().toISOString(), width: undefined, by }
       photos.set(photo.id, photo)
-      uploads.set(photo.id, stored(bytes, type, Date.now()))
+      uploads.set(photo.id, storedBytes(bytes, type, Date.now()))
       return photo
     },
     remove: (id) => {
@@ -78,8 +89,4 @@ function kindOf(bytes: Buffer): string {
   const kind = KINDS.find(([pattern]) => pattern.test(head))
   if (kind === undefined) throw new Refusal(415, 'send a PNG, JPEG, GIF or WebP picture')
   return kind[1]
-}
-
-function stored(bytes: Buffer, type: string, modifiedMs: number): StoredBytes {
-  return { bytes, type, modifiedMs, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 20)}"` }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { send } from './sample-server.ts'
 
@@ -11,6 +12,13 @@ export interface StoredBytes {
   readonly modifiedMs: number
 }
 
+/** An uploaded page or drawing is shown, and runs nothing: `sandbox`. A browser's own player loads what it was opened with once more. */
+const PLAYED = "media-src 'self'"
+
+export function storedBytes(bytes: Buffer, type: string, modifiedMs: number): StoredBytes {
+  return { bytes, type, modifiedMs, etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 20)}"` }
+}
+
 /** Answers with stored bytes: whole, one range of them (RFC 9110 §14), or 304. Several ranges get the whole. */
 export function sendStored(request: IncomingMessage, response: ServerResponse, stored: StoredBytes): void {
   const { bytes, type, etag } = stored
@@ -18,8 +26,7 @@ export function sendStored(request: IncomingMessage, response: ServerResponse, s
     'content-type': type,
     'accept-ranges': 'bytes',
     'cache-control': 'private, no-cache',
-    // An uploaded page or drawing is shown, and runs nothing.
-    'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    'content-security-policy': `${/^(?:audio|video)\//.test(type) ? PLAYED : 'sandbox'}; default-src 'none'; style-src 'unsafe-inline'`,
     'last-modified': new Date(stored.modifiedMs).toUTCString(),
     etag,
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Album, createAlbum, type Photo } from './album.ts'
+import { type Album, createAlbum, FILM, type Photo } from './album.ts'
 import { sendStored } from './partial.ts'
 import { clientPrefix, escapeHtml, identitySection, sendSamplePage, uploadForm, whoAmI } from './sample-page.ts'
 import {
@@ -16,7 +16,7 @@ const MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 
 /**
  * A sample photo server that knows nothing of tokens: `GET /` the album as a page, `GET /api/photos` as JSON,
- * `GET /pictures/ID?w=320` a picture, `POST /api/photos?title=…` adds one, `DELETE /api/photos/ID`, `GET /whoami` the identity
+ * `GET /pictures/ID?w=320` a picture, `GET /films/ID` a film, `POST /api/photos?title=…` adds one, `DELETE /api/photos/ID`, `GET /whoami` the identity
  * headers that it received, `GET /healthz`.
  */
 export async function startPhotoServer(options: SampleOptions): Promise<SampleServer> {
@@ -34,7 +34,7 @@ export async function startPhotoServer(options: SampleOptions): Promise<SampleSe
 async function answer(album: Album, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = targetOf(request)
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  const [, place = '', id = ''] = /^\/(pictures|api\/photos)\/([\w-]+)$/.exec(pathname) ?? []
+  const [, place = '', id = ''] = /^\/(pictures|films|api\/photos)\/([\w-]+)$/.exec(pathname) ?? []
   switch (`${method} ${place === '' ? pathname : `/${place}/ID`}`) {
     case 'GET /':
       return sendSamplePage(response, 'Photo library', pageBody(album, request))
@@ -46,6 +46,8 @@ async function answer(album: Album, request: IncomingMessage, response: ServerRe
       return sendJson(response, 200, { photos: album.photos().map((photo) => listed(photo, clientPrefix(request))) })
     case 'GET /pictures/ID':
       return sendStored(request, response, await album.picture(id, widthOf(searchParams)))
+    case 'GET /films/ID':
+      return sendStored(request, response, album.film(id))
     case 'POST /api/photos':
       return await add(album, request, response, searchParams.get('title') ?? 'Untitled')
     case 'DELETE /api/photos/ID':
@@ -76,7 +78,7 @@ function widthOf(query: URLSearchParams): number | undefined {
 
 function pageBody(album: Album, request: IncomingMessage): string {
   const upload = uploadForm('Add a picture', 'POST', `${clientPrefix(request)}/api/photos?title=`)
-  return albumSection(album, request) + upload + identitySection(whoAmI(request))
+  return albumSection(album, request) + filmSection(clientPrefix(request)) + upload + identitySection(whoAmI(request))
 }
 
 function albumSection(album: Album, request: IncomingMessage): string {
@@ -87,4 +89,9 @@ function albumSection(album: Album, request: IncomingMessage): string {
     return `<figure><a href="${url}"><img src="${url}?w=320" alt="${escapeHtml(title)}" loading="lazy"></a><figcaption>${escapeHtml(caption)}</figcaption></figure>`
   })
   return `<section aria-labelledby="album"><h2 id="album">Album</h2><div class="album">${figures.join('')}</div></section>`
+}
+
+function filmSection(prefix: string): string {
+  const video = `<video controls muted playsinline preload="metadata" poster="${prefix}/pictures/${FILM.id}?w=640" src="${prefix}/films/${FILM.id}" aria-label="${FILM.title}"></video>`
+  return `<section aria-labelledby="film"><h2 id="film">Film</h2><figure>${video}<figcaption>${FILM.title}</figcaption></figure></section>`
 }

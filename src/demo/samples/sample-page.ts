@@ -39,7 +39,7 @@ export function uploadForm(title: string, by: 'POST' | 'PUT', to: string): strin
 
 /** Sends a page of a sample server: complete in itself, its style inside. `body` is HTML of ours, values escaped. */
 export function sendSamplePage(response: ServerResponse, title: string, body: string): void {
-  const csp = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; script-src 'sha256-${SCRIPT_HASH}'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+  const csp = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; script-src 'sha256-${SCRIPT_HASH}'; connect-src 'self'; img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
   const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': csp }
   const page = `<!doctype html>
 <html lang="en">

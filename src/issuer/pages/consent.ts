@@ -124,7 +124,7 @@ ${accountLine(model.account, model.switchAccount)}
 <ul class="reasons">${model.resources.map(reason)}</ul>
 <p>Whoever runs this service decides who is in which group. Ask them, or sign in with another account.</p>
 <hr class="tear">
-${form(model.form, html`<div class="actions"><button class="button primary" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`)}
+${form(model.form, html`<div class="actions"><button class="button primary" type="submit" name="decision" value="deny">Go back${model.client.isHost === true ? '' : html` to ${clientNamed(model.client)}`}</button></div>`)}
 ${switchForm(model.switchAccount)}`,
   )
 }

@@ -49,7 +49,7 @@ ${accountLine(model.account, model.switchAccount)}
 <p>${clientNamed(model.client)} asks for a stronger sign-in than your account has a way for.</p>
 ${problem !== undefined && problemNotice(problem)}
 ${model.app !== undefined || model.passkey !== undefined ? additions(model) : advice(model)}
-${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back to ${clientNamed(model.client)}</button></div>`, 'form after')}
+${form(model.form, html`<div class="actions"><button class="button" type="submit" name="decision" value="deny">Go back${model.client.isHost === true ? '' : html` to ${clientNamed(model.client)}`}</button></div>`, 'form after')}
 ${switchForm(model.switchAccount)}`,
   )
 }
