@@ -128,12 +128,14 @@ export interface ProviderStore {
   makeDue(ids: readonly string[], atMs: number): Promise<void>
   /**
    * Sign-ins to look at now: due ones, those whose time has come, and those last asked before `askedBeforeMs` that have a browser
-   * session, or an authorization or app password that was used since `usedSince`. The longest unasked first.
+   * session, or an authorization or app password that was used since `usedSince`. Due ones first, then the longest unasked.
+   * @param now.issuer Of this provider only.
    */
   waitingSignIns(now: {
     readonly nowMs: number
     readonly askedBeforeMs: number
     readonly usedSince: number
+    readonly issuer?: string
     readonly limit: number
   }): Promise<readonly string[]>
   /** Nothing is due any more, unless it became due anew. */

@@ -120,8 +120,13 @@ export function providerContract(under: { readonly store: Store }): void {
 
   it('tells who has to be asked, whom nothing lives by, and who belongs to no provider of the file', async () => {
     const { store } = under
-    const waiting = (nowMs: number) =>
-      store.waitingSignIns({ nowMs, askedBeforeMs: nowMs - 900_000, usedSince: nowMs / 1000 - 180, limit: 10 })
+    const waiting = (nowMs: number, issuer?: string) => {
+      const of = issuer === undefined ? {} : { issuer }
+      return store.waitingSignIns({
+        ...{ nowMs, askedBeforeMs: nowMs - 900_000, usedSince: nowMs / 1000 - 180, limit: 10 },
+        ...of,
+      })
+    }
     await store.addProviderSignIn(aSignIn({ id: 'idle' }))
     await store.addProviderSignIn(aSignIn({ id: 'used' }))
     await store.bindAuthorization('g', 'cli', 'used')
@@ -130,6 +135,13 @@ export function providerContract(under: { readonly store: Store }): void {
     assert.deepEqual(await waiting(2_000_000), [])
     await store.makeDue(['idle'], 2_000_000)
     assert.deepEqual(await waiting(2_000_000), ['idle'])
+    assert.deepEqual(await waiting(2_000_000, ISSUER), ['idle'])
+    assert.deepEqual(await waiting(2_000_000, 'https://other.example.com'), [])
+    await store.noteAnswer('used', { sealed: 'x', askedAtMs: 1_000, endsAtMs: 1_500_000 })
+    await store.noteAnswer('idle', { sealed: 'x', askedAtMs: 1_900_000, endsAtMs: undefined })
+    await store.makeDue(['idle'], 2_000_000)
+    assert.deepEqual(await waiting(2_000_000), ['idle', 'used'], 'due ones first')
+    await store.noteAnswer('used', { sealed: 'x', askedAtMs: 1_000, endsAtMs: undefined })
     await store.clearDue('idle', 2_000_000)
     assert.deepEqual(await waiting(2_000_000), [])
     assert.deepEqual(await store.abandonedSignIns(1_050_000, 10), ['idle'])

@@ -118,12 +118,13 @@ function asking(database: Database): Asking {
       }),
     clearDue: (id, dueAtMs) =>
       set('UPDATE provider_sign_ins SET due_at_ms = NULL WHERE id = ? AND due_at_ms = ?', id, dueAtMs),
-    waitingSignIns: ({ nowMs, askedBeforeMs, usedSince, limit }) => {
-      const sql = `SELECT id FROM provider_sign_ins WHERE ended = 0 AND (due_at_ms <= ? OR ends_at_ms <= ?
+    waitingSignIns: ({ nowMs, askedBeforeMs, usedSince, issuer, limit }) => {
+      const of = whereAll({ issuer })
+      const sql = `SELECT id FROM provider_sign_ins WHERE ended = 0 AND ${of.sql} AND (due_at_ms <= ? OR ends_at_ms <= ?
         OR (asked_at_ms < ? AND (${SESSION} OR ${AUTHORIZATION} AND a.last_used_at >= ?)
           OR ${APP_PASSWORD} AND w.last_used_at >= ?))))
-        ORDER BY asked_at_ms LIMIT ?`
-      return ids(sql, nowMs, nowMs, askedBeforeMs, nowMs / 1000, usedSince, usedSince, limit)
+        ORDER BY CASE WHEN due_at_ms <= ? THEN 0 ELSE 1 END, asked_at_ms LIMIT ?`
+      return ids(sql, ...of.values, nowMs, nowMs, askedBeforeMs, nowMs / 1000, usedSince, usedSince, nowMs, limit)
     },
     abandonedSignIns: (nowMs, limit) => {
       const sql = `SELECT id FROM provider_sign_ins WHERE ended = 0 AND created_at < ? AND NOT ${SESSION}
