@@ -13,6 +13,7 @@ import { Namespace } from 'kubernetes-models/v1/Namespace'
 import { Secret } from 'kubernetes-models/v1/Secret'
 import { Service } from 'kubernetes-models/v1/Service'
 import { parse } from 'yaml'
+import { decodeConfig } from '../../../src/config/load.ts'
 
 const DEPLOY = join(import.meta.dirname, '../../../src/deploy')
 const KUBERNETES = join(DEPLOY, 'kubernetes')
@@ -50,6 +51,43 @@ describe('Kubernetes manifests', () => {
     assert.ok(manifest('deployment.yaml').spec.template.spec.terminationGracePeriodSeconds > seconds)
   })
 
+  it('send requests to the gateway’s pods, and count those for disruptions, but not the job’s', () => {
+    const { selector, template } = manifest('deployment.yaml').spec
+    const job = manifest('migrate.yaml').spec.template.metadata.labels
+    const chosen = [
+      selector.matchLabels,
+      manifest('service.yaml').spec.selector,
+      manifest('disruption-budget.yaml').spec.selector.matchLabels,
+      ...template.spec.topologySpreadConstraints.map((each: typeof template) => each.labelSelector.matchLabels),
+    ]
+    const fits = (labels: object, wanted: object): boolean =>
+      Object.entries(wanted).every(([name, value]) =>
+        Object.entries(labels).some(([n, v]) => n === name && v === value),
+      )
+    for (const wanted of chosen) {
+      assert.ok(fits(template.metadata.labels, wanted), JSON.stringify(wanted))
+      assert.ok(!fits(job, wanted), `${JSON.stringify(wanted)} is the job, too`)
+    }
+    // Both reach the database.
+    const { matchLabels } = manifest('network-policy.yaml').spec.podSelector
+    assert.ok(fits(job, matchLabels) && fits(template.metadata.labels, matchLabels))
+  })
+
+  it('hold a file that is good, and secrets that are refused until somebody has put in their own', () => {
+    const text = readFileSync(join(KUBERNETES, 'routes.yaml'), 'utf8')
+    const { secret, 'feed-token': feedToken } = manifest('secret.yaml').stringData
+    const read = (own: string) => decodeConfig(text, 'routes.yaml', { AUDGATE_SECRET: own, AUDGATE_FEED_TOKEN: own })
+    assert.ok(read('as-long-as-a-secret-is').ok)
+    for (const shown of [secret, feedToken]) {
+      const refused = read(shown)
+      assert.match(refused.ok ? '' : refused.problems.map(({ message }) => message).join('\n'), /SECRET.* too short/)
+      assert.match(
+        refused.ok ? '' : refused.problems.map(({ message }) => message).join('\n'),
+        /FEED_TOKEN.* too short/,
+      )
+    }
+  })
+
   it('mount every secret that they name, from the one secret', () => {
     const files = Object.keys(manifest('secret.yaml').stringData)
     for (const name of ['deployment.yaml', 'migrate.yaml']) {
@@ -68,6 +106,9 @@ describe('the systemd units', () => {
         writeFileSync(join(folder, name), text.replace('/usr/local/bin/audgate', '/bin/true'))
       }
       const units = [join(folder, 'audgate.service'), join(folder, 'audgate.socket')]
+      // A service that is started by hand brings its socket along.
+      const service = readFileSync(join(DEPLOY, 'systemd', 'audgate.service'), 'utf8')
+      assert.match(service, /^Requires=audgate\.socket$/m)
       execFileSync('systemd-analyze', ['verify', ...units], { stdio: 'pipe' })
     } finally {
       rmSync(folder, { recursive: true })
