@@ -27,6 +27,10 @@ export interface WorkerInit extends FileInForce {
   readonly publicKeys: readonly PublishedKey[]
   /** Socket on which the primary answers reserved paths. */
   readonly innerPath: string
+  /** Whether somebody looks at decisions. */
+  readonly watched: boolean
+  /** Whether the end was asked for: no connection is to be kept. */
+  readonly draining: boolean
 }
 
 /** What the primary says to a worker. `ask` names the question that is asked, or answered. */
@@ -43,6 +47,8 @@ export type PrimaryMessage =
   | { readonly kind: 'metrics'; readonly ask: number }
   /** Somebody looks at decisions, so that those that passed are wanted, too; or nobody does. */
   | { readonly kind: 'watch'; readonly watched: boolean }
+  /** The end was asked for; requests are taken all the same until `close`. */
+  | { readonly kind: 'drain' }
   | { readonly kind: 'close'; readonly graceMs: number }
 
 /** What a worker says to the primary. */

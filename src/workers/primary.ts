@@ -80,6 +80,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     reload: (next) => queue(() => applyConfig(next, runtime, (file, tls) => spread(primary, { config: file, tls }))),
     drain: () => {
       state.closing = true
+      workers.tell({ kind: 'drain' })
     },
     close: (graceMs = GRACE_MS) => close(primary, closing, graceMs),
   }
@@ -131,7 +132,7 @@ function handlersFor(primary: Primary): WorkerHandlers {
   }
 }
 
-function briefing({ runtime, innerPath, tls, count }: Primary): PrimaryMessage {
+function briefing({ runtime, innerPath, tls, count, admin }: Primary): PrimaryMessage {
   const { backing, state } = runtime
   const file = forWorkers({ config: state.active.config, tls }, count)
   const revocations = backing.revocations.entries()
@@ -145,16 +146,18 @@ function briefing({ runtime, innerPath, tls, count }: Primary): PrimaryMessage {
       unavailable: backing.unavailable(),
       goodForMs: backing.goodForMs(),
       innerPath,
+      watched: admin?.watched ?? false,
+      draining: state.closing,
     },
   }
 }
 
 /** Secrets stay here, and each worker gets its share of the connections. */
-function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
+export function forWorkers({ config, tls }: FileInForce, count: number): FileInForce {
   const maxConnections = Math.ceil(config.maxConnections / count)
-  // Only the issuer knows providers, and those hold secrets of their own.
+  // Only the issuer knows providers and the mail server, and those hold secrets of their own.
   const issuer = config.issuer.kind === 'embedded' ? { ...config.issuer, providers: [] } : config.issuer
-  return { config: { ...config, issuer, secrets: NO_SECRETS, maxConnections }, tls }
+  return { config: { ...config, issuer, mail: undefined, secrets: NO_SECRETS, maxConnections }, tls }
 }
 
 /** Resolves when every worker has swapped the file in; one that can't is replaced by one that starts with it. */

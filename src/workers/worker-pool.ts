@@ -119,6 +119,8 @@ class WorkerPool implements Workers {
   }
 
   #receive(worker: Worker, message: WorkerMessage, { first, onMessage }: WorkerHandlers) {
+    // What one had sent before its end may be read after it.
+    if (!this.#running.has(worker.id)) return
     switch (message.kind) {
       case 'here':
         return send(worker, first())

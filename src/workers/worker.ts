@@ -56,6 +56,7 @@ export function runWorker({ link, log, onEnd }: WorkerOptions): void {
       )
     }
     if (message.kind === 'watch') withServing(({ witness }) => witness.watch(message.watched))
+    if (message.kind === 'drain') withServing(({ state }) => void Object.assign(state, { closing: true }))
     if (message.kind === 'close') {
       withServing(async (serving) => {
         await closeFront(serving, serving.closing, message.graceMs)
@@ -67,7 +68,7 @@ export function runWorker({ link, log, onEnd }: WorkerOptions): void {
 }
 
 async function open(
-  { config, tls }: WorkerInit,
+  { config, tls, watched, draining }: WorkerInit,
   log: Log,
   openBacking: Parameters<typeof openRuntime>[3],
   passOn: ReturnType<typeof createPassOn>,
@@ -80,7 +81,9 @@ async function open(
       closing,
       openBacking,
     )
-    const { recorder, backing } = runtime
+    const { recorder, backing, witness, state } = runtime
+    witness.watch(watched)
+    state.closing = draining
     const operator = config.issuer.kind === 'upstream' ? undefined : passOn
     const serveReserved = createReserved({
       recorder,

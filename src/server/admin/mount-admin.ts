@@ -42,6 +42,8 @@ export interface AdminMount {
   /** Takes in what requests came to. */
   decisions(batch: readonly Decision[]): void
   onWatched(listener: (watched: boolean) => void): void
+  /** Whether somebody looks at decisions now. */
+  readonly watched: boolean
 }
 
 interface AdminMountOptions {
@@ -106,6 +108,9 @@ export async function mountAdmin(
       keeper.add(batch)
     },
     onWatched: (listener) => book.onWatched(listener),
+    get watched() {
+      return book.watched
+    },
   }
 }
 

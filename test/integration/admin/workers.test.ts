@@ -70,6 +70,51 @@ describe('the operator’s API before worker processes', () => {
     assert.match(seen.join(''), /event: end\ndata: \{"why":"revoked"\}/)
     assert.ok(state.endedAt - revokedAt < 10_000, 'the command, and a second')
   })
+  it('streams passes of one that came in the place of another while somebody watched', async () => {
+    const { box } = under
+    const watching = await signIn()
+    const { access } = await box.signIn('alice')
+    const pids = () => box.log().flatMap(({ event, pid }) => (event === 'worker.listening' ? [Number(pid)] : []))
+    // The one that carries the stream may be the one that is killed: then it is opened anew.
+    for (let tries = 0; tries < 8; tries += 1) {
+      const stop = new AbortController()
+      const response = await fetch(`${box.url}/admin/api/v1/decisions/stream`, {
+        headers: { authorization: `Bearer ${watching}` },
+        signal: stop.signal,
+      })
+      const seen: string[] = []
+      const state = { over: false }
+      const reading = (async () => {
+        const decoder = new TextDecoder()
+        for await (const chunk of response.body ?? []) seen.push(decoder.decode(chunk, { stream: true }))
+      })()
+        .catch(() => undefined)
+        .finally(() => {
+          state.over = true
+        })
+      const known = new Set<string>()
+      for (let n = 0; n < 8; n += 1) known.add(processOf(await alone(`${box.url}/files/a`, access)))
+      const before = pids().length
+      process.kill(pids().at(-1) ?? 0, 'SIGKILL')
+      await within(30_000, async () => (pids().length > before ? undefined : 'no other in its place'))
+      if (state.over) continue
+      await within(10_000, async () => {
+        await alone(`${box.url}/photos/a`, access)
+        const passes = seen
+          .join('')
+          .split('\n')
+          .filter((line) => line.includes('"outcome":"ok"'))
+        const by = passes.map((line) => processOf(/"request_id":"([^"]+)/.exec(line)?.[1] ?? ''))
+        return by.some((each) => !known.has(each))
+          ? undefined
+          : `none of another than ${[...known]}: ${[...new Set(by)]}`
+      })
+      stop.abort()
+      await reading
+      return
+    }
+    assert.fail('the stream was cut each time')
+  })
   it('sums up what all of them carried', async () => {
     await under.box.call(undefined)
     const { body } = await ask('/overview')
@@ -77,6 +122,11 @@ describe('the operator’s API before worker processes', () => {
     assert.equal((await ask('/system')).body.workers, 2)
   })
 })
+
+/** Request ids begin with a text of the process. */
+function processOf(id: string): string {
+  return id.split('-')[0] ?? ''
+}
 
 /** One request on a connection of its own, which any worker may get; its id. */
 function alone(url: string, token: string): Promise<string> {

@@ -17,6 +17,8 @@ describe('what a worker knows of revocations', () => {
       goodForMs: 60_000,
       publicKeys: [],
       innerPath: '',
+      watched: false,
+      draining: false,
     }
     const link = { send: () => undefined, onMessage: () => undefined }
     const worker = createWorkerIssuerLink(briefing, link, () => undefined)
