@@ -92,8 +92,32 @@ async function noted(store: Store, there: string): Promise<void> {
   await until(async () => (await lastUsed()) !== undefined, 'the use is known at the issuer', 20_000)
 }
 
+/** Milliseconds from the end of the command that revokes an app password to its refusal at another process; the median of three. */
+async function endsAfter(store: Store, there: string, folder: string): Promise<number> {
+  const [made] = await store.appPasswords({})
+  if (made === undefined) return assert.fail('no app password')
+  const took: number[] = []
+  for (const id of ['first', 'second', 'third']) {
+    const password = `agp_${id.padEnd(43, 'C')}`
+    const hash = createHash('sha256').update(password).digest('base64url')
+    await store.addAppPassword({ ...made, id, hash, gid: `ends-${id}` }, 100)
+    const headers = { authorization: `Bearer ${password}` }
+    const status = async () => (await new Jar().send(`${there}/a`, { headers })).status
+    assert.equal(await status(), 200)
+    const { code, stderr } = await runAudgate(folder, ['app-password', 'revoke', id], '', {
+      AUDGATE_SECRET: 'a secret for tests that is long enough',
+      ...env,
+    })
+    assert.equal(code, 0, stderr)
+    const from = performance.now()
+    await until(async () => (await status()) === 401, 'it has ended there', 5_000)
+    took.push(performance.now() - from)
+  }
+  return took.sort((a, b) => a - b)[1] ?? Number.NaN
+}
+
 describe('With `issuer: { upstream }` and with `workers: 4` a session, app password and ticket made at one process opens at every other', () => {
-  it('with a gateway on its own: a session, an app password and a ticket; and ends there within a second', async () => {
+  it('with a gateway on its own: a session, an app password and a ticket; and ends there within a second', async (context) => {
     const behind = await upstream()
     const [port = 0, own = 0] = await freePorts(2)
     const text = browserYaml(port, behind.url)
@@ -139,6 +163,9 @@ describe('With `issuer: { upstream }` and with `workers: 4` a session, app passw
       await openAt(jar, here, own)
       for (const at of [here, there]) assert.deepEqual(await opened(jar, at, password, ticket), [200, 200, 200], at)
       await noted(store, there)
+      const ms = await endsAfter(store, there, issuer.folder)
+      context.diagnostic(`an app password ended there after ${ms} ms`)
+      assert.ok(ms <= 1_000, `${ms} ms`)
       await runAudgate(issuer.folder, ['app-password', 'revoke', id], '', {
         AUDGATE_SECRET: 'a secret for tests that is long enough',
         ...env,
