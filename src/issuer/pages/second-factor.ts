@@ -22,12 +22,14 @@ export interface CodePageModel extends PageFrame {
 /** After the password: asks for a passkey, a code of the app, or a recovery code. */
 export function codePage(model: CodePageModel): string {
   const { problem, form: target, passkey } = model
-  const title = target === undefined ? 'Use your passkey' : 'Enter your code'
+  const nothing = target === undefined && passkey === undefined
+  const title = nothing ? 'You can’t sign in now' : target === undefined ? 'Use your passkey' : 'Enter your code'
   return pageDocument(
     model,
     problem === undefined ? title : `Problem: ${title}`,
     html`<h1>${title}</h1>
 ${target === undefined && problem !== undefined && problemNotice(problem)}
+${nothing && html`<p>Your account is opened by a passkey, and this service takes no passkeys at the moment.</p><p>Ask whoever runs it for a recovery link: it lets you set up another way to sign in.</p>`}
 ${passkey && html`<p class="lead">Your account is opened by a passkey.</p>${withoutPasskey(PASSKEY_ONLY)}${passkeyForm(passkey, 'Use a passkey')}`}
 ${target && codeForm(model, target)}
 ${model.cancel && form(model.cancel, html`<button class="button link" type="submit" name="decision" value="deny">Cancel and go back</button>`, 'inline after')}`,
