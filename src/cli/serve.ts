@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { createLog, type Log } from '../observe/log.ts'
 import { trustSystemRoots } from '../proxy/trusted-roots.ts'
+import { saveMemoryWhenQuiet } from '../server/quiet-memory.ts'
 import { keepReloading, type Reloading, tellWarnings } from '../server/reload.ts'
 import { createServer, type Server } from '../server/server.ts'
 import { StartFault } from '../server/start-fault.ts'
@@ -36,6 +37,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   tellWarnings(config, log)
   const reloading = keepReloading({ server, log, now: Date.now, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
+  saveMemoryWhenQuiet()
   notifySystemd('READY=1')
   listenToSignals(server, reloading, log)
 }

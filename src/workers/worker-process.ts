@@ -3,6 +3,7 @@ import module from 'node:module'
 import { dirname } from 'node:path'
 import { createLog } from '../observe/log.ts'
 import { trustSystemRoots } from '../proxy/trusted-roots.ts'
+import { saveMemoryWhenQuiet } from '../server/quiet-memory.ts'
 import type { PrimaryMessage, WorkerMessage } from './messages.ts'
 import { runWorker } from './worker.ts'
 
@@ -11,6 +12,7 @@ const [cacheFolder] = process.argv.slice(2)
 if (cacheFolder !== undefined) module.enableCompileCache(cacheFolder)
 
 trustSystemRoots()
+saveMemoryWhenQuiet()
 
 const inner: { path: string; instance: string | undefined } = { path: '', instance: undefined }
 const log = createLog(() => inner.instance, true)
