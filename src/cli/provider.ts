@@ -55,19 +55,22 @@ function printFindings(
   findings: readonly Finding[],
   urls: Readonly<Record<string, string>>,
 ): void {
-  printLine(`provider ${provider.id} (${provider.issuer}): preset ${provider.preset}, because ${provider.presetReason}`)
+  const { id, issuer, preset, presetReason, address } = provider
+  const by = address === undefined ? '' : `, by way of ${address.host} port ${address.port}`
+  printLine(`provider ${id} (${issuer}${by}): preset ${preset}, because ${presetReason}`)
   for (const { good, what, detail } of findings) printLine(`${good ? 'good' : 'BAD '}  ${what}: ${detail}`)
   printLine('')
   printLine('Paste these there:')
   for (const [what, url] of Object.entries(urls)) printLine(`  ${what}: ${url}`)
 }
 
-function urlsFor({ publicOrigin }: Config, { id }: IdentityProvider): Readonly<Record<string, string>> {
+function urlsFor({ publicOrigin }: Config, { id, signOut }: IdentityProvider): Readonly<Record<string, string>> {
   const base = `${publicOrigin}/oauth/providers/${id}`
   return {
     'redirect URI': `${base}/callback`,
     'back-channel logout URL': `${base}/logout`,
     'launch URL': `${base}/start`,
+    ...(signOut === 'provider' && { 'post-logout redirect URI': `${publicOrigin}/account` }),
   }
 }
 

@@ -28,6 +28,7 @@ export async function probeProvider(provider: IdentityProvider, redirectUri: str
       encryption(provider, read),
       await keys(party, read),
       scopes(provider, read),
+      logoutTokens(provider, read),
       await secret(party, redirectUri),
       ...(await endpoints(party, read)),
     ]
@@ -57,7 +58,7 @@ async function keys(party: RelyingParty, metadata: ProviderMetadata): Promise<Fi
   return {
     good: reached,
     what: 'keys',
-    detail: reached ? String(metadata.server.jwks_uri) : isFault(heard) ? textOf(heard) : 'unknown',
+    detail: `${metadata.server.jwks_uri}${reached || !isFault(heard) ? '' : `: ${textOf(heard)}`}`,
   }
 }
 
@@ -65,8 +66,30 @@ function scopes({ scopes: wanted, listedScopesOnly }: IdentityProvider, { server
   const listed = strings(server.scopes_supported)
   const missing = listed === undefined || listedScopesOnly ? [] : wanted.filter((scope) => !listed.includes(scope))
   const hint =
-    missing.length === 0 ? '' : `; its metadata does not list ${missing.join(' ')}: assign them to this client there`
-  return { good: true, what: 'scopes', detail: `${wanted.join(' ')}${hint}` }
+    missing.length === 0 ? '' : `; its metadata does not list ${missing.join(' ')}: assign that to this client there`
+  const alone = missing.includes('offline_access') ? '; without a refresh token a sign-in lasts `without_recheck`' : ''
+  return { good: true, what: 'scopes', detail: `${wanted.join(' ')}${hint}${alone}` }
+}
+
+/** Whether the provider says when somebody signs out there, and what is known where it doesn't. */
+function logoutTokens(
+  { preset, scopes: wanted, recheckSeconds }: IdentityProvider,
+  { server }: ProviderMetadata,
+): Finding {
+  const what = 'logout tokens'
+  const asked = `who signs out there loses it here when it is asked next: before a token, when its word is older than ${recheckSeconds} s`
+  if (preset === 'keycloak') {
+    const detail = wanted.includes('offline_access')
+      ? `none: Keycloak sends none for sign-ins with offline_access, which outlive the session there; ${asked}. \`scopes: [openid, profile, email]\` gets them`
+      : 'sent, and sign-ins end with the session there, refresh tokens of command lines too; with offline_access they outlive it, and none are sent'
+    return { good: true, what, detail }
+  }
+  const sent = server.backchannel_logout_supported === true
+  return {
+    good: true,
+    what,
+    detail: sent ? 'sent to the back-channel logout URL below' : `none that its metadata tell of: ${asked}`,
+  }
 }
 
 /** A code that nobody was given tells a wrong secret from a right one (RFC 6749 §5.2). */
@@ -80,8 +103,11 @@ async function secret(party: RelyingParty, redirectUri: string): Promise<Finding
     (error: unknown) => faultFrom(error),
   )
   const what = 'client and secret'
-  if (answer?.kind === 'ended')
-    return { good: true, what, detail: 'accepted; the made-up code was refused, as it should be' }
+  if (answer?.kind === 'ended') {
+    // There are providers that call a bad code so (Dex); but it may be the request that is meant: its own words tell.
+    const said = answer.detail.startsWith('invalid_request') ? 'not refused' : 'accepted'
+    return { good: true, what, detail: `${said}; the made-up code was refused, as it should be (${answer.detail})` }
+  }
   if (answer?.kind === 'misconfigured' && answer.what === 'invalid_client') {
     return {
       good: false,
@@ -89,7 +115,8 @@ async function secret(party: RelyingParty, redirectUri: string): Promise<Finding
       detail: `refused (${answer.detail}): compare client_id and client_secret with those there`,
     }
   }
-  return { good: false, what, detail: answer === undefined ? 'a made-up code was accepted' : textOf(answer) }
+  const detail = answer === undefined ? 'a made-up code was accepted' : textOf(answer)
+  return { good: false, what, detail: `${server.token_endpoint}: ${detail}` }
 }
 
 async function endpoints(party: RelyingParty, { server }: ProviderMetadata): Promise<readonly Finding[]> {
@@ -113,5 +140,6 @@ async function endpoints(party: RelyingParty, { server }: ProviderMetadata): Pro
 }
 
 function textOf(fault: ProviderFault): string {
-  return fault.kind === 'misconfigured' ? `${fault.what}: ${fault.detail}` : fault.detail
+  const named = fault.kind === 'misconfigured' && fault.what !== 'metadata'
+  return named ? `${fault.what}: ${fault.detail}` : fault.detail
 }

@@ -121,9 +121,27 @@ function silence(detail: string): ProviderError {
 
 /** By code: messages of the system and of TLS may quote what came. */
 function reasonOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return `no whole answer within ${TIMEOUT_MS / 1000} s`
+  if (signal.aborted)
+    return `no whole answer within ${TIMEOUT_MS / 1000} s; where the router leads nobody back in (hairpin NAT), ${ELSEWHERE}`
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-  return `can't be reached (${code})`
+  const hint = Object.hasOwn(HINTS, code) ? `: ${HINTS[code]}` : ''
+  return `can't be reached (${code})${hint}`
+}
+
+const PRIVATE = 'its certificate is of an authority that is not known here; `connect.ca` names it'
+const ELSEWHERE = '`connect.address` leads there another way'
+const HINTS: Readonly<Record<string, string>> = {
+  ENOTFOUND: `its name is not known here; ${ELSEWHERE}`,
+  EAI_AGAIN: `its name can't be looked up now; ${ELSEWHERE}`,
+  ECONNREFUSED: `nothing listens there; ${ELSEWHERE}`,
+  EHOSTUNREACH: `there is no way there from here; ${ELSEWHERE}`,
+  UND_ERR_CONNECT_TIMEOUT: `nothing answers there; ${ELSEWHERE}`,
+  SELF_SIGNED_CERT_IN_CHAIN: PRIVATE,
+  DEPTH_ZERO_SELF_SIGNED_CERT: PRIVATE,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: PRIVATE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: PRIVATE,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate there is for another name',
+  CERT_HAS_EXPIRED: 'the certificate there has expired',
 }
 
 function mediaType(header: string | string[] | undefined): string {

@@ -118,7 +118,8 @@ function checkEndpoint(name: string, value: unknown): void {
   const url = typeof value === 'string' ? URL.parse(value) : null
   const loopback = url !== null && /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   if (url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback)) return
-  throw misconfigured('metadata', `${name} in its metadata must be an https URL`)
+  const shown = typeof value === 'string' ? plain(value) : 'none'
+  throw misconfigured('metadata', `${name} in its metadata must be an https URL, and is ${shown}`)
 }
 
 function silence(detail: string): ProviderError {
