@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
-import { issuedResources } from '../config/config.ts'
+import { type Config, issuedResources } from '../config/config.ts'
+import { refusedToServices } from '../gateway/policy.ts'
 import { addClient } from '../issuer/clients/clients.ts'
 import { reservedClient } from '../issuer/clients/reserved.ts'
 import type { ClientRecord, ClientType } from '../store/store.ts'
@@ -71,9 +72,18 @@ async function add(id: string, options: AddOptions): Promise<void> {
     if (added.kind === 'invalid') return fail(added.problem, 2)
     if (added.kind === 'exists') return fail(`client ${id} is there already: choose another id`, 1)
     await store.audit('client.added', { client: id, type: options.type, by: BY }, added.client.createdAt)
+    warnOfSignIns(config, added.client)
     if (options.json === true) printJson({ id, client_secret: added.secret })
     else printAdded(id, added.secret)
   })
+}
+
+/** On stderr: said when it can still be mended, and the client is there all the same. */
+function warnOfSignIns(config: Config, { id, allow }: ClientRecord): void {
+  for (const { resource, scopes } of refusedToServices(config, allow))
+    process.stderr.write(
+      `warning: rules with \`acr\` or \`max_age\` take ${scopes.join(' ')} of ${resource} and refuse ${id} there: its tokens come from no sign-in\n`,
+    )
 }
 
 function printAdded(id: string, secret: string | undefined): void {

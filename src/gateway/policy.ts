@@ -94,6 +94,23 @@ function isAsked(entry: [string, Level | undefined]): entry is [string, Level] {
   return entry[1] !== undefined
 }
 
+/** What of a service client's scopes some rule with `acr` or `max_age` takes: it refuses them, for nobody signed in behind its tokens. */
+export function refusedToServices(
+  { routes }: Pick<Config, 'routes'>,
+  allow: readonly { readonly resource: string; readonly scopes: readonly string[] }[],
+): readonly { readonly resource: string; readonly scopes: readonly string[] }[] {
+  const rules = routes.flatMap(({ access }) =>
+    access.kind === 'public' ? [] : access.rules.map((rule) => ({ ...rule, resource: access.resource.identifier })),
+  )
+  const strict = rules.filter(({ acr, maxAge }) => acr !== undefined || maxAge !== undefined)
+  return allow.flatMap(({ resource, scopes }) => {
+    const refused = scopes.filter((scope) =>
+      strict.some((rule) => rule.resource === resource && rule.scopes.some((each) => each === scope)),
+    )
+    return refused.length === 0 ? [] : [{ resource, scopes: refused }]
+  })
+}
+
 /** Whether browsers keep cookies of these hosts to https. */
 export function isSecure({ publicOrigin: { protocol } }: Policy): boolean {
   return protocol === 'https:'

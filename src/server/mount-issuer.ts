@@ -1,5 +1,5 @@
 import { type Config, type EmbeddedIssuer, issuedResources } from '../config/config.ts'
-import { appPasswordPlaces, scopeLevels, sessionOrigins } from '../gateway/policy.ts'
+import { appPasswordPlaces, refusedToServices, scopeLevels, sessionOrigins } from '../gateway/policy.ts'
 import type { FederationMeter, IssuerEvent, IssuerSettings } from '../issuer/issuer.ts'
 import type { IssuerOperations } from '../issuer/operations.ts'
 import type { Store } from '../store/store.ts'
@@ -74,23 +74,17 @@ async function mountEmbedded(
 
 /** Says which service clients are allowed a scope that some rule takes from people only: nobody signed in behind their tokens. */
 async function warnOfServices(config: Config, store: Store, onEvent: MountOptions['onEvent']): Promise<void> {
-  const keyOf = (resource: string, scope: string): string => JSON.stringify([resource, scope])
-  const needy = new Set<string>()
-  for (const { access } of config.routes) {
-    if (access.kind === 'public') continue
-    for (const { acr, maxAge, scopes } of access.rules)
-      if (acr !== undefined || maxAge !== undefined)
-        for (const scope of scopes) needy.add(keyOf(access.resource.identifier, scope))
-  }
-  if (needy.size === 0) return
+  if (refusedToServices(config, everythingOf(config)).length === 0) return
   for (const { id, revoked, allow } of await store.clients()) {
-    for (const { resource, scopes } of revoked ? [] : allow) {
-      const refused = scopes.filter((scope) => needy.has(keyOf(resource, scope)))
-      if (refused.length === 0) continue
-      const hint = `client ${id} is allowed ${refused.join(' ')} of ${resource}, which rules with \`acr\` or \`max_age\` refuse to it: its tokens come from no sign-in`
+    for (const { resource, scopes } of revoked ? [] : refusedToServices(config, allow)) {
+      const hint = `client ${id} is allowed ${scopes.join(' ')} of ${resource}, which rules with \`acr\` or \`max_age\` refuse to it: its tokens come from no sign-in`
       onEvent({ level: 'warn', event: 'client.without_sign_in', detail: { client: id, resource, hint } })
     }
   }
+}
+
+function everythingOf({ resources }: Config) {
+  return resources.map(({ identifier, scopes }) => ({ resource: identifier, scopes: [...scopes.keys()] }))
 }
 
 /** Says how to make the first administrator: nobody can do it from outside. */
