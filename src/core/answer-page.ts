@@ -60,13 +60,13 @@ export function renderPage(words: PageWords): AnswerPage {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-${follows ? `<meta http-equiv="refresh" content="1; url=${escapeHtml(link.href)}">\n` : ''}<title>${status} ${escapeHtml(title)}</title>
+${follows ? `<meta http-equiv="refresh" content="1; url=${escapeHtml(link.href)}">\n` : ''}<title>${status === 200 ? '' : `${status} `}${escapeHtml(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 <h1>${wordsHtml(title)}</h1>
-${paragraphs.map((text) => `<p>${wordsHtml(text)}</p>\n`).join('')}${link === undefined ? '' : linkHtml(link)}${form === undefined ? '' : formHtml(form)}${facts.length === 0 ? '' : factsHtml(facts)}</main>
+${paragraphs.map((text) => `<p>${wordsHtml(text)}</p>\n`).join('')}${form === undefined ? '' : formHtml(form)}${link === undefined ? '' : linkHtml(link)}${facts.length === 0 ? '' : factsHtml(facts)}</main>
 ${follows ? `<script>${SCRIPT}</script>\n` : ''}</body>
 </html>
 `

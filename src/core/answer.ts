@@ -48,17 +48,30 @@ function denialPage(
   requestId: string,
   { page: words, lookUp }: AnswerContext,
 ): AnswerPage {
-  const place = lookUp === undefined || words?.framed === true ? undefined : `${lookUp}${encodeURIComponent(requestId)}`
   const { status, description, reason } = denied
   // A page that asks somebody to sign in says why itself; that programs send a token instead is nothing to a person.
-  const why = words !== undefined && reason === 'no_token' ? [] : ([['Why', description]] as const)
+  const why = words !== undefined && reason === 'no_token' ? undefined : description
   return renderPage({
     title: HEADINGS_BY_REASON[reason] ?? HEADINGS[status] ?? phrase,
     status,
     paragraphs: [ADVICE_BY_REASON[reason] ?? ADVICE[status] ?? 'The request was refused.'],
     ...words,
-    facts: [...why, ['Reason', reason], place === undefined ? ['Request', requestId] : ['Request', requestId, place]],
+    facts: denialFacts({ reason, description: why }, requestId, words?.framed === true ? undefined : lookUp),
   })
+}
+
+/** What a page says of a denial beside its words. @param lookUp Where operators look the request up. */
+export function denialFacts(
+  { reason, description }: { readonly reason: Reason; readonly description: string | undefined },
+  requestId: string,
+  lookUp: string | undefined,
+): PageWords['facts'] {
+  const place = lookUp === undefined ? undefined : `${lookUp}${encodeURIComponent(requestId)}`
+  return [
+    ...(description === undefined ? [] : ([['Why', description]] as const)),
+    ['Reason', reason],
+    place === undefined ? ['Request', requestId] : ['Request', requestId, place],
+  ]
 }
 
 export interface AnswerContext {

@@ -171,11 +171,11 @@ export function challengeHeader(denied: Denial, scheme: 'Bearer' | 'DPoP' = 'Bea
   return `${scheme} ${parameters.join(', ')}`
 }
 
-/** Foreign text made fit for a header, a log line and `error_description` (RFC 6750 §3): other bytes become `?`. */
+/** Text made fit for a header, a log line and `error_description` (RFC 6750 §3): quotes become `'`, other bytes `?`. */
 export function safeText(text: string, limit: number): string {
   const cut = text.length > limit ? `${text.slice(0, limit - 3)}...` : text
   return cut
-    .replaceAll('"', "'")
+    .replaceAll(/["‘’“”]/g, "'")
     .replaceAll('\\', '/')
     .replace(/[^ -~]/g, '?')
 }

@@ -100,9 +100,32 @@ const SENT: NonNullable<AnswerContext['page']> = {
   ],
 }
 
+const LINK: PageOf = (href) => ({
+  title: 'This link does not open it',
+  paragraphs: [
+    'The link that you followed is over, or is for something else. Ask whoever gave it to you for a new one, or sign in.',
+  ],
+  link: { href, label: 'Sign in' },
+})
+
+const PASSWORD: NonNullable<AnswerContext['page']> = {
+  title: 'This password does not count here',
+  paragraphs: [
+    'A program comes in with an app password, which you make in your account. Your own password is for the sign-in page.',
+  ],
+}
+
+const SENT_BY_REASON: Partial<Readonly<Record<Reason, PageOf>>> = {
+  bad_ticket: LINK,
+  ticket_expired: LINK,
+  ticket_mismatch: LINK,
+  bad_app_password: () => PASSWORD,
+}
+
 /** Undefined: the usual page of the status says it. */
-function sentPage({ status }: Denial, { credentials }: SignInTerms): AnswerContext['page'] {
-  return status === 429 || !credentials.includes('session') ? undefined : SENT
+function sentPage({ status, reason }: Denial, { credentials, signIn }: SignInTerms): AnswerContext['page'] {
+  if (status === 429 || !credentials.includes('session')) return undefined
+  return SENT_BY_REASON[reason]?.(signIn) ?? SENT
 }
 
 /** Nobody is sent round: the person reads why. */

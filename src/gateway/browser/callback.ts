@@ -1,8 +1,10 @@
+import { denialFacts } from '../../core/answer.ts'
+import type { PageWords } from '../../core/answer-page.ts'
 import type { CallbackAnswer } from '../../core/back-channel.ts'
 import { decide } from '../../core/decide.ts'
 import { type Denial, denial } from '../../core/denial.ts'
 import { hashOf } from '../credentials/app-password-evidence.ts'
-import { originOf } from '../policy.ts'
+import { lookUpFor, originOf } from '../policy.ts'
 import { type BrowserAnswer, type BrowserCall, ownPage } from './browser-call.ts'
 import { readBrowserCookie, setBrowserCookie } from './cookies.ts'
 import { returnPlace } from './return-place.ts'
@@ -20,7 +22,7 @@ export async function takeCallback(call: BrowserCall): Promise<BrowserAnswer> {
   const { reserved, backChannel } = call
   const { policy, head, routing } = reserved
   const parameters = readParameters(routing.target.query)
-  if (parameters === undefined) return failed('the answer of the issuer names a parameter twice')
+  if (parameters === undefined) return failed(call, 'the answer of the issuer names a parameter twice')
   const flow = readBrowserCookie(policy, head.rawHeaders, 'flow')
   const id = readBrowserCookie(policy, head.rawHeaders, 'web')
   const idHash = id === undefined ? undefined : hashOf(id)
@@ -33,9 +35,9 @@ export async function takeCallback(call: BrowserCall): Promise<BrowserAnswer> {
     case 'missed':
       return missed(call, answer, flow !== undefined)
     case 'denied':
-      return refused(answer.detail)
+      return refused(call, answer.detail)
     case 'failed':
-      return failed(answer.detail)
+      return failed(call, answer.detail)
   }
 }
 
@@ -58,16 +60,16 @@ async function signedIn(
 ): Promise<BrowserAnswer> {
   const { policy, head, routing } = call.reserved
   const place = returnPlace(policy, routing.host, target)
-  if (place?.resource.identifier !== resource) return failed('no route of this host is for the resource any more')
+  if (place?.resource.identifier !== resource) return failed(call, 'no route of this host is for the resource any more')
   const now = call.now() / 1_000
   const evidence = await call.credentials.verify(token, now)
   const decision = decide(place.route, 'GET', place.target, evidence, now)
   if (decision.kind === 'deny' && (decision.denial.status === 401 || decision.denial.status === 503)) {
-    return refused(decision.denial.description, decision.denial)
+    return refused(call, decision.denial.description, decision.denial)
   }
   const userAgent = fieldOf(head.rawHeaders, 'user-agent')
   const opened = await call.backChannel.ask('open_session', { opening, idHash, userAgent })
-  if (opened.kind === 'failed') return failed(opened.detail)
+  if (opened.kind === 'failed') return failed(call, opened.detail)
   const cookie = setBrowserCookie(policy, 'web', opened.id, opened.maxAgeSeconds)
   const location = originOf(policy, routing.host) + place.target.path + place.target.query
   return { answer: redirectTo(location, ['Set-Cookie', cookie]) }
@@ -75,42 +77,53 @@ async function signedIn(
 
 /** Too late, or begun by another tab: what it was for is still genuine. */
 async function missed(
-  { reserved, backChannel }: BrowserCall,
+  call: BrowserCall,
   { target, resource, again, isSignedIn }: Extract<CallbackAnswer, { kind: 'missed' }>,
   keepsCookies: boolean,
 ): Promise<BrowserAnswer> {
-  const { policy, head, routing } = reserved
+  const { policy, head, routing } = call.reserved
   const place = returnPlace(policy, routing.host, target)
-  if (place === undefined) return failed('no route of this host accepts sessions any more')
+  if (place === undefined) return failed(call, 'no route of this host accepts sessions any more')
   const path = place.target.path + place.target.query
   if (isSignedIn) return { answer: redirectTo(originOf(policy, routing.host) + path) }
   if (again >= (keepsCookies ? MOST_TRIES : 1)) {
-    return failed('this browser does not keep the cookie that a sign-in needs, or took too long again')
+    return failed(call, 'this browser does not keep the cookie that a sign-in needs, or took too long again')
   }
   const ask = { host: routing.host, resource, target: path, again: again + 1 }
-  return { answer: await beginSignIn(policy, backChannel, ask, head.rawHeaders) }
+  return { answer: await beginSignIn(policy, call.backChannel, ask, head.rawHeaders) }
 }
 
-function failed(detail: string): BrowserAnswer {
-  return asPage(denial('sign_in_failed', detail), 'The sign-in did not work', [
-    'You are not signed in here. Go back to the page that you wanted and try again.',
-  ])
+function failed(call: BrowserCall, detail: string): BrowserAnswer {
+  return asPage(call, denial('sign_in_failed', detail), {
+    title: 'The sign-in did not work',
+    paragraphs: ['You are not signed in here. Begin again; leave cookies allowed for this site.'],
+    link: { href: '/', label: 'Begin again' },
+  })
 }
 
 /** Nobody is sent round: a second try would end the same. */
-function refused(detail: string, because: Denial = denial('sign_in_failed', detail)): BrowserAnswer {
+function refused(call: BrowserCall, detail: string, because: Denial = denial('sign_in_failed', detail)): BrowserAnswer {
   const { challenge: _, ...rest } = because
-  return asPage({ ...rest, status: 403 }, 'You can’t open this', [
-    'You are signed in, but this is not yours to see. Ask whoever runs this service.',
-  ])
+  return asPage(
+    call,
+    { ...rest, status: 403 },
+    {
+      title: 'You can’t open this',
+      paragraphs: ['You are signed in, but this is not yours to see. Ask whoever runs this service.'],
+    },
+  )
 }
 
-function asPage(denied: Denial, title: string, paragraphs: readonly string[]): BrowserAnswer {
-  const facts = [
-    ['Why', denied.description],
-    ['Reason', denied.reason],
-  ] as const
-  return { denial: denied, answer: ownPage({ title, status: denied.status, paragraphs, facts }, false) }
+function asPage(
+  { reserved: { record, policy } }: BrowserCall,
+  denied: Denial,
+  words: Pick<PageWords, 'title' | 'paragraphs' | 'link'>,
+): BrowserAnswer {
+  const lookUp = lookUpFor(policy, record.address)
+  return {
+    denial: denied,
+    answer: ownPage({ ...words, status: denied.status, facts: denialFacts(denied, record.id, lookUp) }, false),
+  }
 }
 
 function fieldOf(rawHeaders: readonly string[], wanted: string): string {

@@ -15,6 +15,7 @@ export async function askSignOut({ reserved: { head } }: BrowserCall): Promise<B
     paragraphs: ['This browser is signed out here, and at every other service that you opened with the same sign-in.'],
     facts: [],
     form: { action: ACTION, button: 'Sign out' },
+    link: { href: '/', label: 'Stay signed in' },
   }
   return { answer: ownPage(words, head.method === 'HEAD') }
 }

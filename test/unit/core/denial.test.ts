@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { renderAnswer, wantsHtml } from '../../../src/core/answer.ts'
-import { SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH } from '../../../src/core/answer-page.ts'
+import { denialFacts, renderAnswer, wantsHtml } from '../../../src/core/answer.ts'
+import { renderPage, SCRIPT, SCRIPT_HASH, STYLE, STYLE_HASH } from '../../../src/core/answer-page.ts'
 import type { Reason } from '../../../src/core/denial.ts'
 import { ANSWERS, challengeHeader, denial } from '../../../src/core/denial.ts'
 
@@ -84,6 +84,10 @@ describe('the challenge', () => {
       ) ?? []
     assert.ok(metadata !== undefined && description !== undefined, value)
   })
+  it('keeps a quote of any shape readable', () => {
+    const { description } = denial('bad_app_password', 'a person’s own, “Bob”s', { challenge })
+    assert.equal(description, "a person's own, 'Bob's")
+  })
   it('is absent where the table has none', () => assert.equal(challengeHeader(denial('no_route', 'x')), undefined))
 })
 
@@ -129,6 +133,17 @@ describe('an answer of the gateway', () => {
     assert.ok(!/<script|https?:|src=|href=/.test(answer.body))
     assert.match(header(answer.headers, 'content-security-policy') ?? '', /^default-src 'none'; style-src 'sha256-/)
     assert.ok(header(answer.headers, 'www-authenticate')?.startsWith('Bearer '))
+  })
+  it('says who looks it up where, and no status where nothing was refused', () => {
+    const facts = denialFacts(denial('bad_ticket', 'no ticket'), 'r/1', 'https://gate/admin/decisions?request=')
+    assert.deepEqual(facts, [
+      ['Why', 'no ticket'],
+      ['Reason', 'bad_ticket'],
+      ['Request', 'r/1', 'https://gate/admin/decisions?request=r%2F1'],
+    ])
+    const page = (status: number) => renderPage({ title: 'Sign out?', status, paragraphs: [], facts }).body
+    assert.match(page(200), /<title>Sign out\?<\/title>/)
+    assert.match(page(401), /<title>401 Sign out\?<\/title>/)
   })
   it('has a style that its own policy lets in', () => {
     assert.equal(STYLE_HASH, `sha256-${createHash('sha256').update(STYLE).digest('base64')}`)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type Denial, denial } from '../../../src/core/denial.ts'
+import { type Denial, denial, type Reason } from '../../../src/core/denial.ts'
 import type { RequestKind } from '../../../src/core/request-kind.ts'
 import { answerRow, type SignInTerms, signInStep } from '../../../src/core/sign-in-answer.ts'
 
@@ -134,6 +134,14 @@ describe('the answer to what was sent on purpose', () => {
     assert.equal(status, 429)
     assert.match(body, /too many tries/)
     assert.doesNotMatch(body, /was not let in/)
+  })
+  it('its page says what does not count: a link, a password, or something else', () => {
+    const pageOf = (reason: Reason) =>
+      answerOf({ kind: 'page', shown: 'sent', namesHtml: true }, denial(reason, 'no', { challenge })).body
+    for (const reason of ['bad_ticket', 'ticket_expired', 'ticket_mismatch'] as const)
+      assert.match(pageOf(reason), /link that you followed is over[\s\S]*<a class="go" href="https:\/\/photos/)
+    assert.match(pageOf('bad_app_password'), /with an app password, which you make in your account/)
+    assert.match(pageOf('malformed_token'), /was not let in/)
   })
   it('has the challenge of the row that would fit without it', () => {
     assert.deepEqual(answerOf({ kind: 'drive', shown: 'sent' }, bad).schemes, ['Basic'])
