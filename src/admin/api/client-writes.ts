@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
+import { createKeyedLock } from '../../store/keyed-lock.ts'
 import type { ClientRecord } from '../../store/store.ts'
 import { type Caller, whyOf } from '../caller.ts'
 import type { AdminDependencies } from '../dependencies.ts'
-import { createKeyedLock } from '../keyed-lock.ts'
 import { conflict, demandMatch, invalid, notFound, Problem, preconditionRequired, stale, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import {
@@ -44,7 +44,7 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
       schema: { params: CLIENT_ID, body: BODY, response: { 200: CLIENT, 201: MADE } },
     },
     ({ params: { id }, body, caller, headers }, reply) =>
-      oneByOne(id, async () => {
+      oneByOne.take(id, async () => {
         const client = await store.client(id)
         await demandCaller(dependencies, caller, client, body)
         if (BUILT_IN.has(id)) throw conflict('built_in', 'this client is the gateway’s own')
@@ -95,7 +95,7 @@ export function addClientWrites(app: App, dependencies: AdminDependencies): void
     '/clients/:id',
     { config: { access: { scope: 'w', fresh: true } }, schema: { params: CLIENT_ID, response: { 204: z.null() } } },
     ({ params, caller, headers }, reply) =>
-      oneByOne(params.id, async () => {
+      oneByOne.take(params.id, async () => {
         const client = await clientOf(store, params.id)
         if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
         demandMatch(headers['if-match'], tagOf(client), shownClient(client))
@@ -125,7 +125,7 @@ function addSecrets(
       },
     },
     ({ params, caller }, reply) =>
-      oneByOne(params.id, async () => {
+      oneByOne.take(params.id, async () => {
         const client = await clientOf(store, params.id)
         if (BUILT_IN.has(client.id)) throw conflict('built_in', 'this client is the gateway’s own')
         if (holdsAdminScopes(shownClient(client).allow)) demandPerson(caller)
@@ -144,7 +144,7 @@ function addSecrets(
       schema: { params: CLIENT_ID.extend({ sid: z.string().max(64) }), response: { 204: z.null() } },
     },
     ({ params, caller }, reply) =>
-      oneByOne(params.id, async () => {
+      oneByOne.take(params.id, async () => {
         const client = await clientOf(store, params.id)
         const secrets = await issuer.secretsOf(client)
         if (!secrets.some(({ id }) => id === params.sid)) throw notFound('secret')

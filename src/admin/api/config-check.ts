@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { isGranted, type Resource } from '../../core/resource.ts'
+import { createKeyedLock } from '../../store/keyed-lock.ts'
 import type { UserRecord } from '../../store/store.ts'
 import type { AdminDependencies } from '../dependencies.ts'
-import { createKeyedLock } from '../keyed-lock.ts'
 import { Problem } from '../problem.ts'
 import type { App } from './app.ts'
 import { everybody } from './groups.ts'
@@ -32,7 +32,7 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
     state.underway += 1
     try {
       // One after the other: each takes a core for a while.
-      return await oneByOne('check', () => checkConfig(text))
+      return await oneByOne.take('check', () => checkConfig(text))
     } finally {
       state.underway -= 1
     }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { createKeyedLock } from '../../store/keyed-lock.ts'
 import type { UserRecord } from '../../store/store.ts'
 import { whyOf } from '../caller.ts'
 import type { AdminDependencies, PersonChange } from '../dependencies.ts'
-import { createKeyedLock } from '../keyed-lock.ts'
 import { conflict, demandMatch, invalid, notFound, tagOf } from '../problem.ts'
 import type { App } from './app.ts'
 import { MOST_COUNTED } from './clients.ts'
@@ -129,7 +129,7 @@ export function addPeopleWrites(app: App, dependencies: AdminDependencies): void
 function turnsOver({ store }: AdminDependencies): <T>(work: () => Promise<T>) => Promise<T> {
   const oneByOne = createKeyedLock()
   return (work) =>
-    oneByOne('people', () =>
+    oneByOne.take('people', () =>
       store.unit(
         async () => {
           await store.hold({ people: true })

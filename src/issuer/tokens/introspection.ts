@@ -4,11 +4,11 @@ import type { AccessToken, ClientCredentials, KoaContextWithOIDC, RefreshToken }
 import { isGranted, type Scope } from '../../core/resource.ts'
 import { RevocationTable } from '../../core/revocation.ts'
 import { sealVerifiedToken, type VerifiedToken } from '../../core/token.ts'
+import { createKeyedLock } from '../../store/keyed-lock.ts'
 import { createRevocationReader } from '../../store/revocation-reader.ts'
 import { type IssuerContext, resourceById, seconds } from '../context.ts'
 import { issuerRequestOf } from '../http/request.ts'
 import type { Middleware } from '../http/steps.ts'
-import { createKeyedLock } from '../keyed-lock.ts'
 
 /** An access token of this issuer that is good right now. */
 interface LiveToken {

@@ -1,57 +1,40 @@
+import { type ChangeListeners, createChangeListeners } from '../sql/change-listeners.ts'
 import { integer } from '../sql/row.ts'
 import type { SqliteEngine } from './engine.ts'
 
 /** How often other processes' commits are looked for. */
 const POLL_MS = 100
 
-interface Changes {
+interface Changes extends Pick<ChangeListeners, 'subscribe' | 'close'> {
   /** Tells the listeners when keys or revocations have changed since the last look. */
   look(): void
-  subscribe(listener: () => void): () => void
-  close(): void
 }
 
 /** Watches the count that the database's triggers keep. */
 export function watchChanges(engine: Pick<SqliteEngine, 'glance'>): Changes {
-  const listeners = new Set<{ readonly listener: () => void }>()
-  let timer: NodeJS.Timeout | undefined
-  let seenNumber = 0
-  let seenVersion = 0
+  const seen = { number: 0, version: 0 }
   const look = (): void => {
     const number = count(engine)
-    if (number === seenNumber) return
-    seenNumber = number
-    for (const { listener } of [...listeners]) call(listener)
+    if (number === seen.number) return
+    seen.number = number
+    listeners.tell()
   }
   const poll = (): void => {
     const version = dataVersion(engine)
-    if (version !== seenVersion) look()
-    seenVersion = version
+    if (version !== seen.version) look()
+    seen.version = version
   }
-  const stop = (): void => {
-    clearInterval(timer)
-    timer = undefined
+  const begin = (): void => {
+    seen.version = dataVersion(engine)
+    seen.number = count(engine)
   }
+  const listeners = createChangeListeners({ everyMs: POLL_MS, begin, look: () => quietly(poll) })
   return {
     look: () => {
-      if (listeners.size > 0) quietly(look)
+      if (listeners.some) quietly(look)
     },
-    subscribe: (listener) => {
-      const entry = { listener }
-      if (listeners.size === 0) {
-        seenVersion = dataVersion(engine)
-        seenNumber = count(engine)
-        timer = setInterval(() => quietly(poll), POLL_MS).unref()
-      }
-      listeners.add(entry)
-      return () => {
-        if (listeners.delete(entry) && listeners.size === 0) stop()
-      }
-    },
-    close: () => {
-      listeners.clear()
-      stop()
-    },
+    subscribe: listeners.subscribe,
+    close: listeners.close,
   }
 }
 
@@ -71,15 +54,4 @@ function dataVersion(engine: Pick<SqliteEngine, 'glance'>): number {
 function count(engine: Pick<SqliteEngine, 'glance'>): number {
   const row = engine.glance('SELECT number FROM changes')
   return row === undefined ? 0 : integer(row, 'number')
-}
-
-/** A listener's fault is not the writer's, whose change stands; it surfaces on its own. */
-function call(listener: () => void): void {
-  try {
-    listener()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-  }
 }
