@@ -3,7 +3,8 @@
  * of alternating rounds on one core, with load and upstream on the other. Figures compare within one run only.
  *
  *   npm run bench -- [--rounds 5] [--seconds 3] [--json FILE] [--only known,64k,…] [--quick]
- *   npm run bench -- issuer [--followers 2,10] [--json FILE] [--quick]
+ *   npm run bench -- issuer [--followers 2,10,50] [--only operations,reach,starts] [--json FILE] [--quick]
+ *   npm run bench -- issuer --authorizations 10000000: plans and sizes of a database with so many (some minutes, 6 GB of disk)
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,6 +25,7 @@ import { credentialCosts } from './credentials.ts'
 import { coldStart, idleConnections, latencies, workerScaling } from './extras.ts'
 import { issuerCosts } from './issuer.ts'
 import { type Load, wrk } from './load.ts'
+import { plansAndSizes } from './plans.ts'
 import { median, printTable, type Row } from './report.ts'
 import { createMinter, type Minter } from './tokens.ts'
 
@@ -92,6 +94,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       followers: { type: 'string', default: '2,10' },
+      authorizations: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
       json: { type: 'string' },
@@ -102,10 +105,12 @@ async function main(): Promise<void> {
   const rounds = values.quick ? 2 : Number(values.rounds)
   const seconds = values.quick ? 1 : Number(values.seconds)
   const wanted = values.only?.split(',')
-  const rows =
-    positionals[0] === 'issuer'
-      ? await issuerCosts({ quick: values.quick, followers: values.followers.split(',').map(Number) })
-      : await measure({ rounds, seconds, wants: (key) => wanted === undefined || wanted.includes(key) })
+  const wants = (key: string): boolean => wanted === undefined || wanted.includes(key)
+  const issuer = async (): Promise<readonly Row[]> =>
+    values.authorizations === undefined
+      ? issuerCosts({ quick: values.quick, followers: values.followers.split(',').map(Number), wants })
+      : plansAndSizes(Number(values.authorizations))
+  const rows = positionals[0] === 'issuer' ? await issuer() : await measure({ rounds, seconds, wants })
   printTable(rows)
   if (values.json !== undefined) {
     const report = { at: new Date().toISOString(), rounds, seconds, rows }

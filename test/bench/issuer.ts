@@ -12,6 +12,7 @@ export interface IssuerRun {
   readonly quick: boolean
   /** How many gateways follow at once, each number a figure of its own. */
   readonly followers: readonly number[]
+  readonly wants: (part: 'operations' | 'reach' | 'starts') => boolean
 }
 
 const ENTRIES = 100_000
@@ -25,9 +26,9 @@ export async function issuerCosts(run: IssuerRun): Promise<readonly Row[]> {
     const deployment = await deploy(name)
     try {
       const instance = await deployment.start('a')
-      rows.push(...(await operationCosts(deployment, instance, run)))
-      rows.push(...(await reach(deployment, instance, run)))
-      rows.push(...(await starts(deployment, instance)))
+      if (run.wants('operations')) rows.push(...(await operationCosts(deployment, instance, run)))
+      if (run.wants('reach')) rows.push(...(await reach(deployment, instance, run)))
+      if (run.wants('starts')) rows.push(...(await starts(deployment, instance)))
     } finally {
       await deployment.close()
     }
