@@ -45,6 +45,16 @@ const ADDRESSES = [
   ...['Forwarded', 'X-Forwarded', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Port'],
   ...['X-Forwarded-Prefix', 'X-Forwarded-Server', 'X-Real-IP', 'True-Client-IP', 'Client-IP', 'CF-Connecting-IP'],
   ...['X-Client-IP', 'X-Cluster-Client-IP', 'X-SSL-Client-Verify', 'X-Scheme', 'Front-End-Https', 'Client-Cert'],
+  ...[
+    'OIDC_CLAIM_sub',
+    'Shib-Eppn',
+    'SM_USER',
+    'iv-user',
+    'X-Idp-User',
+    'Real-IP',
+    'X-Forward-For',
+    'X-TLS-Client-Cert',
+  ],
 ]
 
 const NEUTRAL = [
