@@ -3,6 +3,7 @@ import { type EndpointName, endpointAt } from './http/endpoints.ts'
 import { mayIssue, mayIssueToPeople } from './http/issuing-pause.ts'
 import {
   askAgainByGet,
+  dropQuery,
   keepUserCode,
   readForm,
   readQuery,
@@ -61,7 +62,7 @@ export function createEndpoints({ context, answers, tokens }: EndpointParts): En
       around: [unverifiedErrors(context), formPostPage(context)],
     },
     authorization_resumed: {
-      before: [look, mayIssueToPeople, readQuery],
+      before: [look, mayIssueToPeople, dropQuery],
       around: [stillRegistered(context), formPostPage(context)],
     },
     device_authorization: { before: issuing, around: [tellInterval] },
@@ -69,7 +70,7 @@ export function createEndpoints({ context, answers, tokens }: EndpointParts): En
       before: [page, readQuery, keepUserCode, refuseForeignForm, readUserCodeForm],
       around: [userCodeTries(context)],
     },
-    code_verification_resumed: { before: [look, readQuery], around: [] },
+    code_verification_resumed: { before: [look, dropQuery], around: [] },
     token: {
       before: issuing,
       around: [slowPolls(), askBefore(context), oneUnit(context), keepAnswers(context, answers)],

@@ -87,6 +87,8 @@ const HSTS_SECONDS = 31_536_000
 /** Holds for every answer of the issuer, the library's too. */
 function hardenAnswer({ settings }: IssuerContext, response: ServerResponse): void {
   response.setHeader('x-content-type-options', 'nosniff')
+  // What may be kept says so itself.
+  response.setHeader('cache-control', 'no-store')
   if (isSecure(settings().origin)) response.setHeader('strict-transport-security', `max-age=${HSTS_SECONDS}`)
 }
 

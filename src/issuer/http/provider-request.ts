@@ -34,6 +34,12 @@ export const readQuery: Preparation = ({ context, request, response, path }) => 
   return true
 }
 
+/** Leaves the library the path alone: all that the step goes by was kept when it was begun. */
+export const dropQuery: Preparation = ({ request, path }) => {
+  request.url = path
+  return true
+}
+
 /** Takes the code of `verification_uri_complete` out of the query: it fills the form in, and the person sends it. */
 export const keepUserCode: Preparation = ({ request, incoming, path }) => {
   const query = queryOf(request)

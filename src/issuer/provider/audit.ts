@@ -18,6 +18,7 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
     answerAfter(ctx.req, context.record(event, { ...detail, address }, level))
   }
   const emitter: EventEmitter = provider
+  const told = new WeakMap<object, Detail>()
   provider.on('grant.success', (ctx) => keep(ctx, 'token.issued', issued(ctx)))
   provider.on('grant.error', (ctx, error) => {
     if (redemptionOf(ctx.req)?.kind === 'repeat') return context.trail.passOver()
@@ -37,7 +38,12 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
     answerAfter(ctx.req, context.acts.revokeAuthorization(gid, `client:${whose.client ?? ''}`, whose))
   })
   provider.on('authorization.success', (ctx) => keep(ctx, 'authorization.granted', authorized(ctx)))
-  provider.on('authorization.error', (ctx, error) => keep(ctx, 'authorization.refused', refused(ctx, error)))
+  provider.on('authorization.error', (ctx, error) => {
+    // Where it may not lead to the client the library tells what was wrong first, and at once what it answers: that is the line.
+    const first = !told.has(ctx.req)
+    told.set(ctx.req, refused(ctx, error))
+    if (first) queueMicrotask(() => keep(ctx, 'authorization.refused', told.get(ctx.req) ?? {}))
+  })
   provider.on('device_authorization.success', (ctx) => keep(ctx, 'device.asked', client(ctx)))
   const refusal = (event: string) => (ctx: KoaContextWithOIDC, error: Error) => {
     const detail = refused(ctx, error)
@@ -49,9 +55,12 @@ export function auditEngine(context: IssuerContext, provider: Provider): void {
   provider.on('registration_create.error', refusal('registration.refused'))
   provider.on('userinfo.error', refusal('userinfo.refused'))
   provider.on('end_session.error', refusal('logout.refused'))
-  // The library's types leave these two out.
+  // The library's types leave these out.
   emitter.on('device_authorization.error', refusal('device.refused'))
   emitter.on('code_verification.error', refusal('user_code.refused'))
+  emitter.on('device_resume.error', refusal('user_code.refused'))
+  for (const event of ['end_session_confirm.error', 'end_session_success.error'])
+    emitter.on(event, refusal('logout.refused'))
   provider.on('server_error', (ctx, error) => {
     if (error instanceof StoreError) noteStoreFault(ctx.req)
     context.tell('issuer.fault', { path: shownPath(ctx.path), ...faultOf(error) }, 'error')

@@ -180,6 +180,27 @@ const REFUSALS: Readonly<Record<string, readonly [event: string, cause: () => Pr
     'account.refused',
     () => fetch(`${issuer.url}/account`, { method: 'PUT' }),
   ],
+  'a step of an authorization that is over': [
+    'authorization.refused',
+    () => get(url('/oauth/authorize/x', { client_id: 'cli', state: SECRET })),
+  ],
+  'a step of a device’s approval that is over': [
+    'user_code.refused',
+    () => get(url('/oauth/device/x', { client_id: 'cli', state: SECRET })),
+  ],
+  'an authorization request with more than one fault': [
+    'authorization.refused',
+    () =>
+      get(
+        url('/oauth/authorize', {
+          client_id: 'cli',
+          response_type: 'token',
+          redirect_uri: 'https://evil.example/',
+          scope: 'nothing',
+          state: SECRET,
+        }),
+      ),
+  ],
   'a sign-out form without its guard': ['logout.refused', () => form('/oauth/logout/confirm', { xsrf: SECRET })],
   'a page of the account asked for by a script': [
     'page.refused',
@@ -203,6 +224,11 @@ describe('what the issuer refuses', () => {
         JSON.stringify(lines),
       )
       assert.doesNotMatch(JSON.stringify(lines), new RegExp(SECRET))
+      if (!(answer instanceof Response) || answer.status < 400) return
+      assert.equal(answer.headers.get('cache-control'), 'no-store')
+      const { error, reason, fault, page } = lines[0]?.detail ?? {}
+      const isPage = /html/.test(answer.headers.get('content-type') ?? '')
+      assert.ok(isPage || (error ?? reason ?? fault ?? page) !== undefined, JSON.stringify(lines))
     })
   }
 
