@@ -141,3 +141,40 @@ describe('a connection that is cut by the first word on it', () => {
     await third.remove()
   })
 })
+
+describe('SIGKILL of PostgreSQL', () => {
+  it('amid fifty refreshes: every client that repeats has exactly one live refresh token', async () => {
+    const person = alice()
+    await two.signIn(person)
+    const families = await Promise.all(Array.from({ length: 50 }, () => two.signIn(person)))
+    const going = families.map(async ({ refresh }, n) => {
+      const origin = n % 2 === 0 ? two.a.url : two.b.url
+      await delay(n * 5)
+      for (let tries = 0; tries < 200; tries += 1) {
+        const answer = await two.refresh(origin, refresh)
+        if (answer.status !== 503) return answer
+        await delay(100)
+      }
+      throw new Error('503 for ever')
+    })
+    await delay(100)
+    await two.postgres.kill()
+    const answers = await Promise.all(going)
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+    const again = await Promise.all(families.map(({ refresh }) => two.refresh(two.a.url, refresh)))
+    assert.deepEqual(
+      again.map(({ body }) => body.refresh_token),
+      answers.map(({ body }) => body.refresh_token),
+    )
+    const [row] = await two.postgres.query(
+      two.database,
+      `SELECT count(*) AS live FROM models JOIN authorizations USING (gid)
+       WHERE model = 'RefreshToken' AND consumed_at IS NULL AND ended = 0`,
+    )
+    const [all] = await two.postgres.query(
+      two.database,
+      'SELECT count(*) AS families FROM authorizations WHERE ended = 0',
+    )
+    assert.equal(Number(row?.live), Number(all?.families))
+  })
+})
