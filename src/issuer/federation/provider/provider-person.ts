@@ -86,19 +86,20 @@ export function notAllowed(
       allow.emailDomains.length > 0 && (first || 'email' in claims),
       hasDomain(provider, idToken, userinfo),
     ],
-    [
-      'tenants',
-      allow.tenants.length > 0 && (first || idToken !== undefined),
-      allow.tenants.includes(String(claims.tid)),
-    ],
+    ['tenants', allow.tenants.length > 0 && (first || idToken !== undefined), includes(allow.tenants, claims.tid)],
     ['tenant', tenant !== undefined && claims.tid !== undefined, claims.tid === tenant],
     [
       'hosted_domains',
       allow.hostedDomains.length > 0 && (first || idToken !== undefined),
-      allow.hostedDomains.includes(String(claims.hd)),
+      includes(allow.hostedDomains, claims.hd),
     ],
   ]
   return conditions.find(([, required, met]) => required && !met)?.[0]
+}
+
+/** A text that is one of them; a list of texts is none. */
+function includes(wanted: readonly string[], value: unknown): boolean {
+  return typeof value === 'string' && wanted.includes(value)
 }
 
 /** The tenant that an issuer of Entra is for. */
