@@ -6,8 +6,8 @@ import { after, before, describe, it } from 'node:test'
 import { addClient } from '../../../../src/issuer/clients/clients.ts'
 import { browserYaml } from '../../../support/browser-gateway.ts'
 import { startGateway, type TestGateway, until } from '../../../support/gateway-under-test.ts'
-import { formsOf, redeem } from '../../../support/issuer/browser-less-person.ts'
-import { authorizeBy, traveller } from '../../../support/issuer/federated-issuer.ts'
+import { askToken, claimsOf, formsOf, redeem } from '../../../support/issuer/browser-less-person.ts'
+import { authorizeBy, type Traveller, traveller } from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { freePorts } from '../../../support/programs/free-ports.ts'
 import { MINUTE, type ShiftedClock, shiftClock } from '../../../support/programs/shifted-clock.ts'
@@ -49,7 +49,7 @@ before(async () => {
   provider = await startProvider({ kind: 'authentik', callback: '*' })
   await new Promise<void>((resolve) => behind.listen(0, '127.0.0.1', resolve))
   const [port = 0, own = 0] = await freePorts(2)
-  const entry = `{ issuer: "${provider.issuer}", client_id: ${provider.clientId}, client_secret: "${provider.clientSecret}" }`
+  const entry = `{ issuer: "${provider.issuer}", client_id: ${provider.clientId}, client_secret: "${provider.clientSecret}", on_unreachable: 10m }`
   const upstream = `http://127.0.0.1:${(behind.address() as AddressInfo).port}`
   const text = browserYaml(port, upstream, { issuer: `, providers: [${entry}]` }).replace('ttl: 5m', 'ttl: 1h')
   const now = () => Date.now()
@@ -70,8 +70,13 @@ after(async () => {
   clock.restore()
 })
 
-/** A token of a client without a browser session beside it: nothing but its own use shows that somebody is there. */
-async function tokenWithoutSession(sub: string): Promise<string> {
+interface SignedIn {
+  readonly token: string
+  readonly refreshToken: string | undefined
+  readonly who: Traveller
+}
+
+async function signIn(sub: string): Promise<SignedIn> {
   const { store, config } = issuer.server
   assert.ok(store !== undefined)
   const client = { id: 'cli', type: 'native', redirectUris: [APP.redirectUri], thirdParty: false, allow: [] } as const
@@ -81,11 +86,28 @@ async function tokenWithoutSession(sub: string): Promise<string> {
   const who = traveller(issuerUrl, provider)
   const answer = await authorizeBy(who, { ...APP, scope: 'photos:read', resource: `${issuerUrl}/photos` })
   const { body } = await redeem(issuerUrl, answer, APP)
+  return { token: body.access_token ?? assert.fail(JSON.stringify(body)), refreshToken: body.refresh_token, who }
+}
+
+/** A token of a client without a browser session beside it: nothing but its own use shows that somebody is there. */
+async function tokenWithoutSession(sub: string): Promise<string> {
+  const { token, who } = await signIn(sub)
   const account = await who.here.open('/account')
   const out = formsOf(account).find(({ action }) => action === '/account/sign-out')
   assert.ok(out !== undefined, account.text)
   await who.here.send(account, out)
-  return body.access_token ?? assert.fail(JSON.stringify(body))
+  return token
+}
+
+/** Every call at the provider fails until it is called off. */
+function silence(): () => void {
+  provider.defects.instead = (_path, response) => {
+    response.writeHead(502).end()
+    return true
+  }
+  return () => {
+    provider.defects.instead = undefined
+  }
 }
 
 const headersOf = (token: string) => ({
@@ -124,5 +146,42 @@ describe('a tunnel at a gateway on its own', () => {
     await until(async () => (await statusOf(token)) === 401, 'its token is refused', 20_000)
     const ended = issuer.log.filter(({ event }) => event === 'federation.ended').at(-1)
     assert.deepEqual([ended?.reason, ended?.source], ['invalid_grant', 'background'])
+  })
+
+  it('closes at a 503 that the provider’s silence gives after `on_unreachable`, and no sooner', async () => {
+    const { token, refreshToken } = await signIn('berta')
+    await until(async () => (await statusOf(token)) === 200, 'the token is known there', 20_000)
+    const tunnel = await openTunnel(token)
+    const speak = silence()
+    clock.forward(9 * MINUTE)
+    const early = await askToken(issuerUrl, {
+      grant_type: 'refresh_token',
+      refresh_token: refreshToken,
+      client_id: 'cli',
+    })
+    assert.deepEqual([early.status, tunnel.destroyed], [200, false])
+    clock.forward(2 * MINUTE)
+    const next = early.body.refresh_token
+    const late = await askToken(issuerUrl, { grant_type: 'refresh_token', refresh_token: next, client_id: 'cli' })
+    assert.equal(late.status, 503)
+    await until(() => tunnel.destroyed, 'the tunnel is closed', 20_000)
+    speak()
+    const again = await askToken(issuerUrl, { grant_type: 'refresh_token', refresh_token: next, client_id: 'cli' })
+    assert.equal(again.status, 200)
+  })
+
+  it('or at the next time that the provider is asked in the background, where nobody refreshes', async () => {
+    const { token } = await signIn('cleo')
+    const sub = claimsOf(token).sub
+    await until(async () => (await statusOf(token)) === 200, 'the token is known there', 20_000)
+    const tunnel = await openTunnel(token)
+    const speak = silence()
+    clock.forward(14 * MINUTE)
+    assert.equal(tunnel.destroyed, false)
+    clock.forward(2 * MINUTE)
+    await until(() => tunnel.destroyed, 'the tunnel is closed', 25_000)
+    const refused = await issuer.server.store?.auditsBy('event', 'tokens.refused', Number.MAX_SAFE_INTEGER, 9)
+    assert.equal(refused?.find(({ detail }) => detail.sub === sub)?.detail.by, 'provider authentik')
+    speak()
   })
 })
