@@ -37,6 +37,7 @@ async function serve(argument: string | undefined, options: Options): Promise<vo
   tellWarnings(config, log)
   const reloading = keepReloading({ server, log, now: Date.now, load: () => loadConfig(file, process.env) })
   surviveFaults(log)
+  endWhenLost(server, log)
   saveMemoryWhenQuiet()
   notifySystemd('READY=1')
   listenToSignals(server, reloading, log)
@@ -95,6 +96,15 @@ function surviveFaults(log: Log): void {
   }
   process.on('uncaughtException', tell)
   process.on('unhandledRejection', tell)
+}
+
+/** A supervisor starts another process, which is handed what this one has lost. */
+function endWhenLost(server: Server, log: Log): void {
+  server.onLost((why) => {
+    log.error('server.lost', { detail: `${why}: ending, so that a supervisor starts anew` })
+    const end = (): never => process.exit(1)
+    log.flush().then(end, end)
+  })
 }
 
 function listenToSignals(server: Server, reloading: Reloading, log: Log): void {

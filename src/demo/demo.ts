@@ -62,6 +62,7 @@ async function start(
     store: server.store,
     reload: (next) => server.reload(next),
     drain: () => server.drain(),
+    onLost: (listener) => server.onLost(listener),
     refusedFile: (problems) => server.refusedFile(problems),
     close: async (graceMs) => {
       await server.close(graceMs)

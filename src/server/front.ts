@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, fstatSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { ListenAddress } from '../config/config.ts'
 import { weakSignInOf } from '../core/assurance.ts'
@@ -73,6 +73,18 @@ export async function clearStaleSocket(address: ListenAddress): Promise<void> {
   )
   socket.destroy()
   if (!answered) unlinkSync(path)
+}
+
+/** Throws a StartFault where the descriptor is no socket: it may be one of Node's own, which ends with it when that is tried. */
+export function findHandedOver(address: ListenAddress): void {
+  if (!('fd' in address)) return
+  const found = { isSocket: false }
+  try {
+    found.isSocket = fstatSync(address.fd).isSocket()
+  } catch (error) {
+    throw bindFault('listen', address, error)
+  }
+  if (!found.isSocket) throw bindFault('listen', address, undefined)
 }
 
 function handlersOf(runtime: Runtime, serveReserved: FrontOptions['serveReserved']): ParserHandlers<Call> {

@@ -6,7 +6,7 @@ import { answerAdmin, answerPages, mountAdmin } from './admin/mount-admin.ts'
 import { trafficOf } from './admin/traffic.ts'
 import { applyConfig } from './apply-config.ts'
 import type { Closing } from './closing.ts'
-import { browserEndpoints, clearStaleSocket, closeFront, openFront } from './front.ts'
+import { browserEndpoints, clearStaleSocket, closeFront, findHandedOver, openFront } from './front.ts'
 import { openOwnIssuerLink } from './issuer-link.ts'
 import { createReserved } from './reserved.ts'
 import { createMetadataEndpoint, knownResources } from './resource-metadata.ts'
@@ -26,6 +26,8 @@ export interface Server {
   reload(config: Config): Promise<void>
   /** Turns unready, and goes on all the same: balancers are to find out first. */
   drain(): void
+  /** Calls back when it will never serve again, so that the process may end and a supervisor start another. */
+  onLost(listener: (why: string) => void): void
   /** A file could not be put in force: the operator's page shows why. */
   refusedFile(problems: readonly string[]): void
   /**
@@ -46,6 +48,7 @@ export async function createServer(config: Config, dependencies: ServerDependenc
 async function start(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Server> {
   const tls = readTls(config.tls)
   await clearStaleSocket(config.listen)
+  findHandedOver(config.listen)
   const runtime = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { log, now, state, backing, recorder } = runtime
   if (tls !== undefined && hasEnded(tls, now())) log.warn('tls.expired', { cert: config.tls?.cert })
@@ -87,6 +90,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
     drain: () => {
       state.closing = true
     },
+    onLost: () => undefined,
     refusedFile: (problems) => runtime.history.refused(problems),
     close: (graceMs = GRACE_MS) => {
       // Followers hold their streams open for ever; they come back to whoever serves next.

@@ -5,7 +5,7 @@ import { type AdminMount, mountAdmin } from '../server/admin/mount-admin.ts'
 import { trafficOf } from '../server/admin/traffic.ts'
 import { applyConfig } from '../server/apply-config.ts'
 import type { Closing } from '../server/closing.ts'
-import { clearStaleSocket } from '../server/front.ts'
+import { clearStaleSocket, findHandedOver } from '../server/front.ts'
 import { type IssuerLink, openOwnIssuerLink } from '../server/issuer-link.ts'
 import { knownResources } from '../server/resource-metadata.ts'
 import { openRuntime, type Runtime, type ServerDependencies } from '../server/runtime.ts'
@@ -76,6 +76,10 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
       return state.active.config
     },
     store: backing.store,
+    onLost: (listener) => {
+      // What was handed over open is closed with the last that used it, and can't be had again.
+      if ('fd' in config.listen) workers.onNoneServes(() => listener('no worker is left that holds the socket'))
+    },
     refusedFile: (problems) => runtime.history.refused(problems),
     reload: (next) => queue(() => applyConfig(next, runtime, (file, tls) => spread(primary, { config: file, tls }))),
     drain: () => {
@@ -89,6 +93,7 @@ async function start(config: Config, dependencies: ServerDependencies, closing: 
 async function openPrimary(config: Config, dependencies: ServerDependencies, closing: Closing): Promise<Primary> {
   const tls = readTls(config.tls)
   await clearStaleSocket(config.listen)
+  findHandedOver(config.listen)
   const runtime = await openRuntime(config, dependencies, closing, openOwnIssuerLink)
   const { backing, state, metrics, log } = runtime
   const workers = createWorkers(config.workers, log)

@@ -25,6 +25,8 @@ export interface Workers {
   readonly serving: ReadonlySet<number>
   /** To all, those that are starting included. */
   tell(message: PrimaryMessage): void
+  /** Called when the last that served has ended and no end was asked for. */
+  onNoneServes(listener: () => void): void
   /** Ends one at once; another takes its place. */
   discard(worker: number): void
   /** Lets running requests finish, then ends them all; those that take longer are cut. */
@@ -56,6 +58,7 @@ class WorkerPool implements Workers {
   readonly #running = new Map<number, Worker>()
   readonly #waits = new Set<NodeJS.Timeout>()
   readonly #ended: (() => void)[] = []
+  readonly #noneServes: (() => void)[] = []
   readonly #started = Promise.withResolvers<readonly AddressInfo[]>()
   #closing = false
   #soonEnds = 0
@@ -84,6 +87,10 @@ class WorkerPool implements Workers {
 
   tell(message: PrimaryMessage): void {
     for (const worker of this.#running.values()) send(worker, message)
+  }
+
+  onNoneServes(listener: () => void): void {
+    this.#noneServes.push(listener)
   }
 
   discard(id: number): void {
@@ -153,6 +160,7 @@ class WorkerPool implements Workers {
     this.#soonEnds = livedMs < SOON_MS ? this.#soonEnds + 1 : 0
     const waitMs = this.#soonEnds === 0 ? 0 : Math.min(FIRST_WAIT_MS * 2 ** (this.#soonEnds - 1), LAST_WAIT_MS)
     this.#log.error('worker.ended', { pid: worker.process.pid, code, signal, next_in_ms: waitMs })
+    if (this.serving.size === 0) for (const listener of this.#noneServes) listener()
     const wait = setTimeout(() => {
       this.#waits.delete(wait)
       this.#fork(handlers)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -134,6 +136,42 @@ describe('listen: fd:N', () => {
     await server.ended()
     await server.remove()
     python.kill()
+  })
+
+  it('ends with 1 when the last worker that holds it is gone: a supervisor can hand it over again, nobody else', async () => {
+    const owner = createServer().listen(0, '127.0.0.1')
+    await once(owner, 'listening')
+    const { fd } = (owner as unknown as { readonly _handle: { readonly fd: number } })._handle
+    writeFileSync(join(folder, 'routes.yaml'), yamlFor('fd:3', 'workers: 2'))
+    const child = spawn(process.execPath, [AUDGATE, 'serve', 'routes.yaml'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit', fd],
+    })
+    const ended = once(child, 'exit')
+    const said = { text: '' }
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said.text += chunk
+    })
+    try {
+      const pids = () =>
+        [...said.text.matchAll(/"event":"worker.listening","pid":(\d+)/g)].map(([, pid]) => Number(pid))
+      await until(() => said.text.includes('"event":"listening"'), 'it listens', 40_000)
+      for (const pid of pids()) process.kill(pid, 'SIGKILL')
+      assert.deepEqual([await ended, /"event":"server.lost"/.test(said.text)], [[1, null], true])
+    } finally {
+      child.kill('SIGKILL')
+      owner.close()
+    }
+  })
+
+  it('says what is wrong when one of Node’s own descriptors is named', async () => {
+    // The number of the event loop's own, or of what it watches.
+    for (const fd of [5, 7, 10]) {
+      const server = await serve(yamlFor(`fd:${fd}`))
+      const { code, stderr } = await server.ended()
+      assert.deepEqual([code, /is no open socket/.test(stderr)], [2, true], `fd:${fd}: ${stderr}`)
+      await server.remove()
+    }
   })
 
   it('says what is wrong when nothing was handed over', async () => {
