@@ -75,7 +75,7 @@ async function judge(
   if (!isProven(parts, attempt, idToken)) {
     return refused('reauthentication_not_proven', 'auth_time is missing or too old')
   }
-  if (reading?.kind === 'absent') tellAbsent(parts, party)
+  if (reading?.kind === 'absent' || reading?.kind === 'unsaid') tellAbsent(parts, party)
   return {
     kind: 'arrived',
     arrival: {

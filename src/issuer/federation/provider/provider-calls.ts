@@ -46,9 +46,14 @@ export function createProviderCalls(
   }
   return {
     call: async (kind, url, options = {}) => {
-      await places.enter()
+      // The wait counts: whoever asks for somebody is not to stand behind everybody else while the provider hangs.
+      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      if (!(await places.enter(signal))) {
+        onCall(kind, 'silent')
+        throw silence(`${MOST_AT_ONCE} calls are under way, and none ended within ${TIMEOUT_MS / 1000} s`)
+      }
       try {
-        const answer = await ask(agent(), url, options)
+        const answer = await ask(agent(), url, options, signal)
         onCall(kind, answer.status < 400 ? 'ok' : 'refused')
         return answer
       } catch (error) {
@@ -88,8 +93,12 @@ function readAuthority(path: string): string {
   }
 }
 
-async function ask(agent: Agent, url: string, { method = 'GET', headers, body }: CallOptions): Promise<Answer> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
+async function ask(
+  agent: Agent,
+  url: string,
+  { method = 'GET', headers, body }: CallOptions,
+  signal: AbortSignal,
+): Promise<Answer> {
   const text: string[] = []
   const decoder = new TextDecoder()
   try {
@@ -153,14 +162,34 @@ function mediaType(header: string | string[] | undefined): string {
   )
 }
 
+interface Places {
+  /** False: the time ran out before there was a place. */
+  enter(signal: AbortSignal): Promise<boolean>
+  leave(): void
+}
+
 /** Lets `most` in; the others wait in order. */
-function createPlaces(most: number): { enter(): Promise<void>; leave(): void } {
+function createPlaces(most: number): Places {
   const state = { taken: 0 }
   const waiting: (() => void)[] = []
   return {
-    enter: async () => {
-      if (state.taken < most) state.taken += 1
-      else await new Promise<void>((resolve) => waiting.push(resolve))
+    enter: (signal) => {
+      if (state.taken < most) {
+        state.taken += 1
+        return Promise.resolve(true)
+      }
+      return new Promise((resolve) => {
+        const takeTurn = (): void => {
+          signal.removeEventListener('abort', giveUp)
+          resolve(true)
+        }
+        const giveUp = (): void => {
+          waiting.splice(waiting.indexOf(takeTurn), 1)
+          resolve(false)
+        }
+        waiting.push(takeTurn)
+        signal.addEventListener('abort', giveUp, { once: true })
+      })
     },
     leave: () => {
       const next = waiting.shift()

@@ -5,6 +5,8 @@ import { type Misconfiguration, ProviderError, plain } from './provider-fault.ts
 
 const FRESH_MS = 3_600_000
 const STALE_MS = 24 * 3_600_000
+/** While it is silent and the old ones serve, it is asked no more often than this. */
+const PAUSE_MS = 30_000
 
 /** What a provider says of itself (OpenID Connect Discovery), as far as it can be gone by. */
 export interface ProviderMetadata {
@@ -22,7 +24,9 @@ export function createMetadata(
   const state: {
     kept: { value: ProviderMetadata; atMs: number } | undefined
     under: Promise<ProviderMetadata> | undefined
-  } = { kept: undefined, under: undefined }
+    silentAtMs: number
+  } = { kept: undefined, under: undefined, silentAtMs: Number.NEGATIVE_INFINITY }
+  const serves = (ms: number): boolean => state.kept !== undefined && now() - state.kept.atMs < ms
   const load = async (): Promise<ProviderMetadata> => {
     try {
       const answer = await calls.call('discovery', discoveryUrl(provider))
@@ -33,12 +37,14 @@ export function createMetadata(
       return value
     } catch (error) {
       const silent = error instanceof ProviderError && error.fault.kind === 'silent'
-      if (silent && state.kept !== undefined && now() - state.kept.atMs < STALE_MS) return state.kept.value
-      throw error
+      if (!silent || state.kept === undefined || !serves(STALE_MS)) throw error
+      state.silentAtMs = now()
+      return state.kept.value
     }
   }
   return async () => {
-    if (state.kept !== undefined && now() - state.kept.atMs < FRESH_MS) return state.kept.value
+    const pausing = now() - state.silentAtMs < PAUSE_MS
+    if (state.kept !== undefined && serves(pausing ? STALE_MS : FRESH_MS)) return state.kept.value
     state.under ??= load().finally(() => {
       state.under = undefined
     })
