@@ -134,7 +134,7 @@ describe('the operator’s API on the wire', () => {
       const whole = await items(`${list}?limit=200`)
       const { body } = await admin(`${list}?limit=1`)
       assert.equal((body.items as object[]).length, Math.min(1, whole.length), list)
-      assert.deepEqual(await walked(list), whole.slice(0, 5), list)
+      assert.deepEqual((await walked(list)).map(untouched), whole.slice(0, 5).map(untouched), list)
     }
   })
   it('a cursor leads on in its list, with its filter, alone', async () => {
@@ -195,3 +195,9 @@ describe('the operator’s API on the wire', () => {
     return found
   }
 })
+
+/** Without what its uses change while a list is walked. */
+function untouched(item: unknown): unknown {
+  const { last_used_at: _, ...lasting } = Object(item)
+  return lasting
+}

@@ -121,11 +121,17 @@ export async function startPostgres(
       'shared_buffers=32MB',
     ]
     const [run, args] = asServer(join(bin, 'postgres'), ['-D', inner, ...options.flatMap((option) => ['-c', option])])
-    running.child = spawn(run, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder })
-    running.child.stderr?.on('data', (chunk: Buffer) => {
-      running.log += chunk
-    })
-    await untilAnswers(place)
+    const deadline = Date.now() + 30_000
+    // A child of one that was killed may live for a moment, and as long as it does another one ends at once.
+    for (let isUp = false; !isUp; ) {
+      const child = spawn(run, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder })
+      running.child = child
+      child.stderr?.on('data', (chunk: Buffer) => {
+        running.log += chunk
+      })
+      isUp = await untilAnswers(place, () => child.exitCode !== null && Date.now() < deadline)
+      if (!isUp) await delay(50)
+    }
   }
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     const { child } = running
@@ -210,15 +216,20 @@ export async function startPostgres(
   }
 }
 
-export async function untilAnswers(place: { readonly host: string; readonly port: number }): Promise<void> {
+/** False where the server is over before it answers. */
+export async function untilAnswers(
+  place: { readonly host: string; readonly port: number },
+  isOver: () => boolean = () => false,
+): Promise<boolean> {
   for (const deadline = Date.now() + 30_000; ; ) {
     const client = new pg.Client({ ...place, user: USER, database: 'postgres' })
     try {
       await client.connect()
       await client.end()
-      return
+      return true
     } catch (error) {
       await client.end().catch(() => undefined)
+      if (isOver()) return false
       if (Date.now() > deadline) throw error
       await delay(50)
     }
