@@ -108,14 +108,17 @@ function keptTokens(
 /** What the provider says of how somebody signed in; the time is that of the callback where it says none. */
 function authenticationOf({ now }: FederationParts, { auth_time: at, amr, acr }: Claims): Arrival['authentication'] {
   const seconds = Math.floor(now() / 1000)
-  const methods = Array.isArray(amr)
-    ? amr.filter((each): each is string => typeof each === 'string' && each.length <= 64)
-    : []
+  const methods = Array.isArray(amr) ? amr.filter((each) => isWord(each, 64)) : []
   return {
     authTime: typeof at === 'number' && at > 0 ? Math.min(Math.floor(at), seconds) : seconds,
     amr: methods.length > 0 && methods.length <= 16 ? methods : undefined,
-    acr: typeof acr === 'string' && acr.length <= 256 ? acr : undefined,
+    acr: isWord(acr, 256) ? acr : undefined,
   }
+}
+
+/** A text that may stand in tokens as it is. */
+function isWord(value: unknown, most: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= most && !/[\p{Cc}\p{Cs}]/u.test(value)
 }
 
 /** A fresh sign-in that was asked for is believed only by its time. */

@@ -89,13 +89,16 @@ export function configure(
     const body = options.body === null || options.body === undefined ? undefined : String(options.body)
     const asked = { method: options.method === 'POST' ? 'POST' : 'GET', headers: options.headers } as const
     const heard = await calls.call(kind, url, body === undefined ? asked : { ...asked, body })
-    const answer = heard.status < 400 ? heard : { ...heard, text: withoutSecrets(heard.text, clientSecret, body) }
-    if (kind === 'token' && answer.status === 200) {
-      const tokens = tokensIn(answer.text)
-      if (tokens.refresh_token !== undefined) await keep?.(tokens.refresh_token)
-      refuseUnfitToken(provider, answer.text)
-    }
-    return new Response(answer.text, { status: answer.status, headers: { 'content-type': answer.contentType } })
+    const { status, contentType } = heard
+    const answered = (text: string): Response =>
+      new Response(text, { status, headers: { 'content-type': contentType } })
+    if (status >= 400) return answered(withoutSecrets(heard.text, clientSecret, body))
+    if (kind !== 'token' || status !== 200) return answered(heard.text)
+    const tokens = tokensIn(heard.text)
+    const { refresh_token: next } = tokens
+    if (typeof next === 'string' && next !== '') await keep?.(next)
+    refuseUnfitToken(provider, heard.text)
+    return answered(JSON.stringify(tokens))
   }
   return configuration
 }
@@ -107,20 +110,28 @@ const SECRETS = ['code', 'refresh_token', 'token', 'code_verifier', 'client_secr
 function withoutSecrets(text: string, clientSecret: string, body = ''): string {
   const sent = new URLSearchParams(body)
   const secrets = [clientSecret, ...SECRETS.map((name) => sent.get(name) ?? '')].filter((each) => each !== '')
-  return secrets.reduce((left, secret) => left.replaceAll(secret, '(secret)'), text)
+  const answer = objectIn(text)
+  if (typeof answer?.error_description !== 'string') return text
+  const words = secrets.reduce((left, secret) => left.replaceAll(secret, '(secret)'), answer.error_description)
+  return JSON.stringify({ ...answer, error_description: words })
 }
 
-/** The library would call what is no answer at all a bad token. */
-function tokensIn(body: string): { readonly refresh_token: string | undefined } {
+/** The library would call what is no answer at all a bad token, and the `null` of a serializer for what isn't there, too. */
+function tokensIn(body: string): Readonly<Record<string, unknown>> {
+  const answer = objectIn(body)
+  if (typeof answer?.access_token !== 'string') {
+    throw new ProviderError({ kind: 'silent', detail: 'the token endpoint answers 200 without an access token' })
+  }
+  return Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null))
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const answer: unknown = JSON.parse(body)
-    const whole: Readonly<Record<string, unknown>> = typeof answer === 'object' && answer !== null ? { ...answer } : {}
-    const { access_token: access, refresh_token: refresh } = whole
-    if (typeof access === 'string') {
-      return { refresh_token: typeof refresh === 'string' && refresh !== '' ? refresh : undefined }
-    }
-  } catch {}
-  throw new ProviderError({ kind: 'silent', detail: 'the token endpoint answers 200 without an access token' })
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Names the setting at the provider that makes its tokens unfit, where the library would only say that they are. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import type { Page } from '../../../support/issuer/browser-less-person.ts'
+import { claimsOf, type Page, redeem } from '../../../support/issuer/browser-less-person.ts'
 import { authorizeBy, providerEntry, traveller } from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
@@ -140,6 +140,39 @@ describe('the token endpoint’s answer', () => {
       assert.equal(await refusal(), '')
     })
   }
+  it('says `null` for what is not there: as if it said nothing', async () => {
+    provider.defects.token = (body) => ({
+      ...body,
+      refresh_token: null,
+      scope: null,
+      expires_in: null,
+      id_token: body.id_token,
+    })
+    assert.equal(await refusal(), '')
+    provider.defects.token = (body) => ({ ...body, id_token: null })
+    assert.equal(await refusal(), 'id_token_invalid')
+  })
+  it('says how somebody signed in in words that no token could hold: left out', async () => {
+    for (const [acr, amr] of [
+      ['a\u0000b', ['pwd', 'a\u0000b', 5, '']],
+      ['\ud800', ['pwd', '\ud800', 'x'.repeat(65)]],
+      ['', 'pwd'],
+    ] as const) {
+      provider.defects.token = async (body) => ({
+        ...body,
+        id_token: await provider.sign({ ...claimsOf(String(body.id_token)), acr, amr }),
+      })
+      const { body } = await redeem(gate.url, await authorize(), APP)
+      const claims = claimsOf(body.access_token)
+      assert.deepEqual([claims.acr, claims.amr], [undefined, amr === 'pwd' ? undefined : ['pwd']])
+    }
+  })
+  it('41 a secret that is a word of the error is no other error', async () => {
+    const entry = providerEntry({ ...provider, clientSecret: 'invalid' }, `name: "Home ${count}"`)
+    await gate.reconfigure({ providers: [entry] })
+    assert.equal(await refusal(), 'provider_misconfigured')
+    assert.match(String(detailOf()), /^invalid_client: /)
+  })
   it('that drips is silence after 5 s', { timeout: 20_000 }, async () => {
     const timers: NodeJS.Timeout[] = []
     answerAt('/token', (response) => {
