@@ -11,7 +11,7 @@ import { createFeed, type Feed } from './feed/feed.ts'
 import { type Following, follow } from './feed/follower.ts'
 import { instanceFacts, startHeartbeat } from './heartbeat.ts'
 import type { IssuerMount } from './issuer-mount.ts'
-import { type IssuerState, openIssuerState, type StateSurroundings } from './issuer-state.ts'
+import { type IssuerState, openIssuerState, RESTORED, type StateSurroundings } from './issuer-state.ts'
 import { createLastUse, type LastUse } from './last-use.ts'
 import { noticeSender } from './mail/notice-mail.ts'
 import { mountIssuer } from './mount-issuer.ts'
@@ -244,12 +244,12 @@ function mayGoOn({ current }: IssuerLinkOptions): boolean {
 function openFeed(
   { secrets }: Config,
   { store }: IssuerState,
-  { now, feedTiming: { heartbeatMs } }: IssuerLinkOptions,
+  { now, log, feedTiming: { heartbeatMs } }: IssuerLinkOptions,
   backChannel: BackChannel,
 ): Feed | undefined {
-  return store === undefined
-    ? undefined
-    : createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs, backChannel })
+  if (store === undefined) return undefined
+  const onBehind = (): void => log.warn('revocations.rewound', { detail: `a gateway knows later acts: ${RESTORED}` })
+  return createFeed({ store, feedToken: secrets.feedToken, now, heartbeatMs, onBehind, backChannel })
 }
 
 function startFollowing(

@@ -10,6 +10,9 @@ import { createRevocations, type Revocations } from './revocations.ts'
 import { openStoreClock, type StoreClock } from './store-clock.ts'
 import { type StoreHealth, watchStore } from './store-health.ts'
 
+/** What an operator has to do about a store that went back. */
+export const RESTORED = 'if the store was restored from a backup, run `audgate store restored`'
+
 const SWEEP_MS = 60_000
 
 /** What the server remembers: the store of an embedded issuer, and what is kept of it in this process. */
@@ -51,7 +54,8 @@ export async function openIssuerState(
   const revocations = createRevocations({
     now,
     staleAfterMs: options.staleAfterMs,
-    onRewound: (putBack) => log.warn('revocations.rewound', { put_back: putBack }),
+    onRewound: (putBack) =>
+      log.warn('revocations.rewound', { put_back: putBack, detail: `the list went back: ${RESTORED}` }),
     onState: (fault) => {
       if (fault === undefined) log.info('revocations.current')
       else log.error('revocations.stale', { fault })

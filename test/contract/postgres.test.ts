@@ -45,6 +45,17 @@ describe('PostgreSQL store', () => {
     await postgres.query(database, `TRUNCATE ${names} RESTART IDENTITY; UPDATE feed SET position = 0, swept_at = 0`)
   }
 
+  it('`migrate: never` starts on tables that are up to date, and on others names the command', async () => {
+    const options = await postgres.database()
+    const never = { ...options, migrate: 'never' } as const
+    const command = { hint: 'run `audgate store migrate`' }
+    await assert.rejects(openPostgresStore(never), { message: /has no tables yet/, ...command })
+    await (await openPostgresStore(options)).close()
+    await (await openPostgresStore(never)).close()
+    await postgres.query(options.database, 'UPDATE audgate_schema SET version = version - 1')
+    await assert.rejects(openPostgresStore(never), { message: /has tables of version \d+, \d+ is needed/, ...command })
+  })
+
   it('a position names the timeline: a promoted standby’s history is another one', async () => {
     const store = await openPostgresStore(await postgres.database())
     assert.match((await store.position()).epoch, /^[0-9a-f]+\.00000001$/)

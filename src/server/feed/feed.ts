@@ -25,6 +25,8 @@ interface FeedOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly heartbeatMs?: number
+  /** A follower knows acts that the store has no numbers for: the store was copied back. Told once. */
+  readonly onBehind: () => void
   /** What the questions of gateways are answered by. */
   readonly backChannel: BackChannel
 }
@@ -51,6 +53,11 @@ export interface Feed {
  */
 export function createFeed(options: FeedOptions): Feed {
   const streams = new Set<Stream>()
+  const told = { behind: false }
+  const onBehind = (): void => {
+    if (!told.behind) options.onBehind()
+    told.behind = true
+  }
   const wakeAll = (): void => {
     for (const stream of streams) stream.wake()
   }
@@ -63,7 +70,7 @@ export function createFeed(options: FeedOptions): Feed {
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
-    const stream = createStream(response, options, positionOf(headerOf(request, 'last-event-id')))
+    const stream = createStream(response, { ...options, onBehind }, positionOf(headerOf(request, 'last-event-id')))
     streams.add(stream)
     response.once('close', () => streams.delete(stream))
     stream.wake()
@@ -112,12 +119,14 @@ function createStream(
   after: { readonly epoch: string; readonly id: number } | undefined,
 ): Stream {
   const reader = createRevocationReader(options.store, after)
-  const state = { sending: false, again: false, keys: false, epoch: '' }
+  const state = { sending: false, again: false, keys: false, epoch: '', known: after?.id ?? 0 }
   const look = async (): Promise<void> => {
     for (let more = true; more; ) {
       const askedAt = performance.now()
       const page = await reader.read(options.now() / 1_000)
       const { epoch, id } = page.position
+      if (state.known > id) options.onBehind()
+      state.known = 0
       const events = page.entries.map((entry) => eventText('revocation', entry, `${epoch}:${entry.id}`))
       if (epoch !== state.epoch) events.unshift(eventText('hello', { epoch }))
       state.epoch = epoch

@@ -31,6 +31,7 @@ async function startSource(store: Store, port = 0): Promise<Source> {
     feedToken: TOKEN,
     now: Date.now,
     heartbeatMs: 50,
+    onBehind: () => undefined,
     backChannel: NO_ISSUER.backChannel,
   })
   const sockets = new Set<Socket>()

@@ -71,6 +71,9 @@ describe('a store in a file', () => {
     await until(async () => (await look(gateway.url, kept.access)) === '200', 'the gateway follows again', 10_000)
     await revoke(late.refresh)
     await until(async () => (await look(gateway.url, late.access)) === '401 revoked', 'the act after', 5_000)
+    // Nobody ran `store restored`.
+    const warned = () => String(box.log().find(({ event }) => event === 'revocations.rewound')?.detail)
+    await until(() => /a gateway knows later acts: .*`audgate store restored`/.test(warned()), 'the log warns', 5_000)
     for (const { access } of [early, ...tokens]) assert.equal(await look(gateway.url, access), '401 revoked')
     assert.equal(await look(gateway.url, kept.access), '200')
   })
