@@ -99,7 +99,8 @@ export function createOperations(context: IssuerContext, keys: () => SigningKeys
         ...{ user, id, ways: settings(), offered: context.passkeys.offered(), mayEndLast: true, thenByLink: true },
         ...{ detail: reasonOf(why), at: Math.floor(now() / 1000), endsAllAt: stampOf({ now }) },
       })
-      if (removed === 'ended') throw new TypeError('an operator’s removal does not hang on a session')
+      if (removed === 'ended' || removed === 'alone')
+        throw new TypeError('an operator’s removal does not hang on a session')
       if (removed === 'removed') context.tell('factor.removed', { sub: user.sub, factor: id, ...reasonOf(why) })
       return removed
     },

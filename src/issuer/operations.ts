@@ -70,7 +70,7 @@ export interface IssuerOperations {
    * Takes a passkey (by its id), the app (`authenticator`), the password or the recovery codes from a person, and ends all sessions and tokens. `required` doesn't come: an operator
    * may take the last one away; the next one comes by a link then.
    */
-  removeFactor(user: UserRecord, id: string, why: Why): Promise<Exclude<Removed, 'ended'>>
+  removeFactor(user: UserRecord, id: string, why: Why): Promise<Exclude<Removed, 'ended' | 'alone'>>
   endSession(sub: string, id: string, why: Why): Promise<boolean>
   /** The acts of revocation, each audited with `why`. */
   acts(why: Why): RevocationActs

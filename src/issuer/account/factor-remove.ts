@@ -45,10 +45,13 @@ export async function removeOwnFactor(call: SignedInRequest): Promise<void> {
     mayEndLast,
     thenByLink: false,
     stands: () => stillStands(call),
+    staysSecond: named.leaves === 'second',
     detail: context.trail.ofRequest({ by: session.user.sub }),
     at: seconds(context),
   })
   if (removed === 'ended') return sendSignedOut(call)
+  // Another factor went meanwhile: what stands alone then has to be asked for.
+  if (removed === 'alone') return showQuestion(call, (await namedFactor(call)) ?? named, 400, undefined)
   if (removed === 'unknown')
     return leadBack(call, { kind: 'gone', what: named.what, atMs: context.now() }, session.user.sub)
   if (removed !== 'removed') return refuseRemoval(call, removed)

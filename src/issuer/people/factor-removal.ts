@@ -26,12 +26,14 @@ interface Removal {
   readonly at: number
   /** Whether whoever wants it may still; undefined: nothing can have changed that. */
   readonly stands?: () => Promise<boolean>
+  /** Whether the person was asked for no password because another second factor stays; undefined: nobody is asked. */
+  readonly staysSecond?: boolean
   /** Ends all sessions and tokens of the person in the same step; undefined: they go on. */
   readonly endsAllAt?: Stamp | undefined
 }
 
-/** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. `ended`: whoever wants it may not any more. */
-export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required' | 'ended'
+/** `last_sign_in`: nothing else would open the account. `required`: it is the last second factor, and there has to be one. `ended`: whoever wants it may not any more. `alone`: none stays any more. */
+export type Removed = 'removed' | 'unknown' | 'last_sign_in' | 'required' | 'ended' | 'alone'
 
 /** Removes a factor with its audit line, in one step; of two at the same time the second sees what the first has left. */
 export function removeFactor(store: Store, removal: Removal): Promise<Removed> {
@@ -54,6 +56,7 @@ async function remove(store: Store, removal: Removal): Promise<Removed> {
   const app = (await store.authenticator(sub)) !== undefined
   const second = hasSecond({ app, passkeys: await store.passkeys(sub), codes: 0 })
   if (!second && !removal.mayEndLast) return 'required'
+  if (!second && removal.staysSecond === true) return 'alone'
   if (!second && removal.thenByLink && isSecond(id)) await store.markFactorReset(sub, at)
   const named = NAMED.has(id) ? { factor: id } : { factor: 'passkey', id }
   const said = line('factor.removed', { sub, ...named, ...detail })
