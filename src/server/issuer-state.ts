@@ -70,7 +70,12 @@ export async function openIssuerState(
   if (config.issuer.kind !== 'embedded') {
     return { store: undefined, usage: undefined, revocations, health: undefined, clock: undefined }
   }
-  const store = await openStore(config, { checked: true, now, meter: options.storeMeter })
+  const told: { health: StoreHealth | undefined } = { health: undefined }
+  const failed = (code: string): void => {
+    told.health?.noteFailure(code)
+    options.storeMeter.failed(code)
+  }
+  const store = await openStore(config, { checked: true, now, meter: { ...options.storeMeter, failed } })
   closing.add(() => store.close())
   // Positions of before a restart mean nothing if the file is another one now: a copy from a backup.
   if (config.store.kind === 'sqlite') await store.renewEpoch()
@@ -85,6 +90,7 @@ export async function openIssuerState(
   const onFault = (error: unknown): void => log.warn('store.fault', { fault: String(error) })
   closing.add(await followCommands(store, log, onFault))
   const health = watchStore(store, config.store.kind === 'sqlite' ? config.store.path : undefined, log)
+  told.health = health
   closing.add(() => health.close())
   const stopSweeping = sweepStore(store, options)
   closing.add(stopSweeping)

@@ -97,7 +97,8 @@ describe('two instances on one database', () => {
   it('of codes that four processes redeem at once over A and B each is redeemed once', async () => {
     const person = new Person(two.publicUrl, 'alice')
     await two.code(person)
-    const attempts = await inLines(ROUNDS, 4, () => two.code(person))
+    // The first of more would have expired when the last is made.
+    const attempts = await inLines(Math.min(ROUNDS, 200), 4, () => two.code(person))
     const resource = `${two.publicUrl}/photos`
     const job = JSON.stringify({ origins: [two.a.url, two.b.url], resource, attempts })
     const won = (await Promise.all(Array.from({ length: 4 }, () => redeemingProcess(job)))).flat()
