@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { parseHost } from '../core/address.ts'
-import { DPOP_ALGS, denial } from '../core/denial.ts'
+import { type Denial, DPOP_ALGS, denial } from '../core/denial.ts'
 import { METADATA_PATH } from '../core/paths/router.ts'
 import type { Resource } from '../core/resource.ts'
 import { answerFor } from '../gateway/answers.ts'
@@ -40,6 +40,12 @@ export async function createMetadataEndpoint(options: MetadataEndpointOptions): 
     bodyLimit: 65_536,
     exposeHeadRoutes: false,
     genReqId: (request) => ids.get(request) ?? '',
+  })
+  // Nothing here reads a body, whatever it says it is.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume()
+    done(null)
   })
   addMetadata(app, options)
   app.setNotFoundHandler((request, reply) => notFound(request.raw, reply))
@@ -105,6 +111,12 @@ function addMetadata(app: FastifyInstance, { resources }: MetadataEndpointOption
   for (const url of [METADATA_PATH, `${METADATA_PATH}/*`]) {
     app.route({ method: ['GET', 'HEAD'], url, handler: (request, reply) => answer(request.raw, reply) })
     app.route({ method: 'OPTIONS', url, handler: (_request, reply) => preflight(reply) })
+    app.route({
+      method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+      url,
+      handler: (request, reply) =>
+        refuse(request.raw, reply, denial('method_not_allowed', 'use GET', { allow: READS })),
+    })
   }
 }
 
@@ -121,8 +133,13 @@ function preflight(reply: FastifyReply): FastifyReply {
     .send()
 }
 
+const READS = ['GET', 'HEAD', 'OPTIONS']
+
 function notFound(request: IncomingMessage, reply: FastifyReply): FastifyReply {
-  const denied = denial('no_route', 'there is nothing at this reserved path')
+  return refuse(request, reply, denial('no_route', 'there is nothing at this reserved path'))
+}
+
+function refuse(request: IncomingMessage, reply: FastifyReply, denied: Denial): FastifyReply {
   const { method = '', rawHeaders } = request
   const answer = answerFor(denied, { method, rawHeaders, requestId: String(reply.request.id), route: undefined })
   for (let i = 0; i + 1 < answer.headers.length; i += 2) reply.header(answer.headers[i] ?? '', answer.headers[i + 1])

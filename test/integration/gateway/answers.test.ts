@@ -324,6 +324,14 @@ for (const { mount, open } of mounts) {
         }
       }
       assert.equal((await gate.ask('/.well-known/oauth-protected-resource/nothing')).status, 404)
+      const typed = ['Content-Type: application/x-www-form-urlencoded']
+      const posted = await gate.ask('/.well-known/oauth-protected-resource/photos', {
+        method: 'POST',
+        lines: typed,
+        body: 'a=1',
+      })
+      assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD, OPTIONS'], posted.text)
+      assert.equal(posted.headers.get('cache-control'), 'no-store')
     })
 
     it('the log names status and reason of each of these answers, under its request id', async () => {
