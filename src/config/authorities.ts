@@ -4,12 +4,13 @@ import { dirname, resolve } from 'node:path'
 import { type Checking, present, type RouteDraft } from './check/check.ts'
 import type { Path } from './source.ts'
 
-/** PEM texts of the certificates that routes trust, by the file's name as it stands in `upstream_tls.ca`. */
+/** PEM texts of the certificates that routes and providers trust, by the file's name as it stands in `upstream_tls.ca` and `connect.ca`. */
 export type Authorities = ReadonlyMap<string, string>
 
 /**
  * Checks each route's `upstream_tls` and reads the certificates that it names, once per reading of the file: a new certificate counts from the next
- * reload on. What can't be read, or holds no certificate, is a problem.
+ * reload on. What can't be read, or holds no certificate, is a problem;
+ * at a provider it is warned of.
  * @param file Its folder is what paths are relative to. @param certificates reads one file of them.
  */
 export function readAuthorities(
@@ -27,7 +28,24 @@ export function readAuthorities(
     if ('pem' in found) read.set(name, found.pem)
     else checking.at([...path, 'ca'], `${checking.shown([...path, 'ca'])} ${found.fault}`)
   }
+  for (const [path, name] of providersOf(checking)) {
+    const found = certificates(resolve(dirname(file), name))
+    if ('pem' in found) read.set(name, found.pem)
+    else
+      checking.warn(
+        path,
+        `${checking.shown(path)} ${found.fault}: nobody can sign in at this provider until it is there`,
+      )
+  }
   return read
+}
+
+/** Where providers name a file, and its name. One that can't be used stops no start: other ways in work without it. */
+function providersOf({ draft: { issuer } }: Checking): readonly (readonly [Path, string])[] {
+  const providers = issuer !== undefined && issuer !== false && 'providers' in issuer ? present(issuer.providers) : []
+  return providers.flatMap(([index, { connect }]) =>
+    connect?.ca === undefined ? [] : [[['issuer', 'providers', index, 'connect', 'ca'], connect.ca] as const],
+  )
 }
 
 function checkUse(checking: Checking, path: Path, { upstream, upstream_tls: tls }: RouteDraft): void {

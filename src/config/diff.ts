@@ -146,7 +146,7 @@ const PROVIDER_KEYS: Readonly<Record<Exclude<keyof IdentityProvider, 'issuer' | 
   withoutRecheckSeconds: 'without_recheck',
   signOut: 'sign_out',
   address: 'connect.address',
-  caFile: 'connect.ca',
+  ca: 'connect.ca',
 }
 
 const TRUSTED_KEYS: Readonly<Record<Exclude<keyof TrustedIssuer, 'issuer'>, string>> = {

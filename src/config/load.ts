@@ -46,7 +46,7 @@ const UNREADABLE: Readonly<Record<string, string>> = {
 export interface FilesBeside {
   /** Of `${file:PATH}`. */
   readonly value: typeof readValueFile
-  /** Of `upstream_tls.ca`. */
+  /** Of `upstream_tls.ca` and `connect.ca`. */
   readonly certificates: typeof certificatesIn
 }
 
@@ -60,7 +60,7 @@ export function loadConfig(file: string, env: Environment): ConfigResult {
 
 /**
  * Checks the text of a routes.yaml: the frozen {@link Config}, or every problem in order of lines. Never throws. Reads the certificates of
- * `upstream_tls.ca`, and files of `${file:PATH}` and `NAME_FILE`. Does NOT look whether other files, and hosts, that it names exist.
+ * `upstream_tls.ca` and `connect.ca`, and files of `${file:PATH}` and `NAME_FILE`. Does NOT look whether other files, and hosts, that it names exist.
  * @param file Stands in the problems; its folder is what paths are relative to. @param beside reads the files that it names.
  */
 export function decodeConfig(text: string, file: string, env: Environment, beside: FilesBeside = BESIDE): ConfigResult {

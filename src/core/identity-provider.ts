@@ -78,8 +78,8 @@ export interface IdentityProvider {
   readonly signOut: 'local' | 'provider'
   /** Where connections go instead of where its names lead. An IPv6 `host` has no brackets. */
   readonly address: { readonly host: string; readonly port: number } | undefined
-  /** Absolute path of a PEM file: only its authorities are believed. */
-  readonly caFile: string | undefined
+  /** PEM file, its absolute path: only its authorities are believed. `pem` is what stood in it; undefined: nothing that could be used. */
+  readonly ca: { readonly file: string; readonly pem: string | undefined } | undefined
 }
 
 /** How people sign in by password: as ever · behind a small link · not at all. */

@@ -1,19 +1,22 @@
 import type { IdentityProvider, PresetName, ProviderGroups } from '../../core/identity-provider.ts'
+import type { Authorities } from '../authorities.ts'
 import type { Complete } from '../draft.ts'
 import { choosePreset, PRESETS } from '../schema/provider-presets.ts'
 import type { PROVIDER } from '../schema/provider-schema.ts'
 
 type CheckedProvider = Complete<typeof PROVIDER>
 
-/**
- * What the file says of a provider, filled up by its preset. @param beside Makes a path of the file absolute. @param administrators
- * Their groups.
- */
-export function assembleProvider(
-  checked: CheckedProvider,
-  beside: (path: string) => string,
-  administrators: readonly string[],
-): IdentityProvider {
+interface ProviderSurroundings {
+  /** Makes a path of the file absolute. */
+  readonly beside: (path: string) => string
+  /** Their groups. */
+  readonly administrators: readonly string[]
+  readonly authorities: Authorities
+}
+
+/** What the file says of a provider, filled up by its preset. */
+export function assembleProvider(checked: CheckedProvider, surroundings: ProviderSurroundings): IdentityProvider {
+  const { administrators } = surroundings
   const { preset, reason } = choosePreset(checked.issuer, checked.preset)
   const row = PRESETS[preset]
   return {
@@ -45,8 +48,12 @@ export function assembleProvider(
     withoutRecheckSeconds: checked.without_recheck,
     signOut: checked.sign_out,
     address: checked.connect.address,
-    caFile: checked.connect.ca === undefined ? undefined : beside(checked.connect.ca),
+    ca: checked.connect.ca === undefined ? undefined : caOf(checked.connect.ca, surroundings),
   }
+}
+
+function caOf(name: string, { beside, authorities }: ProviderSurroundings): NonNullable<IdentityProvider['ca']> {
+  return { file: beside(name), pem: authorities.get(name) }
 }
 
 function assembleGroups(

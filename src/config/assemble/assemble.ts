@@ -175,7 +175,7 @@ export function assembleConfig(checked: CheckedFile, surroundings: Surroundings)
     },
     appPasswords: { maxSeconds: checked.app_passwords.max, unusedSeconds: checked.app_passwords.unused },
     tickets: { defaultSeconds: checked.tickets.default, maxSeconds: checked.tickets.max },
-    issuer: assembleIssuer(checked, beside),
+    issuer: assembleIssuer(checked, beside, authorities),
     admin: assembleAdmin(checked, publicUrl, origin),
     adminFrom: checked.admin === false ? [] : checked.admin.from,
     mail: checked.mail,
@@ -226,11 +226,16 @@ function hasAdmin({ issuer, admin }: CheckedFile): boolean {
   return issuer !== false && admin !== false
 }
 
-function assembleIssuer({ issuer, admin }: CheckedFile, beside: (path: string) => string): IssuerConfig {
+function assembleIssuer(
+  { issuer, admin }: CheckedFile,
+  beside: (path: string) => string,
+  authorities: Authorities,
+): IssuerConfig {
   if (issuer === false) return { kind: 'off' }
   if ('upstream' in issuer) {
     return { kind: 'upstream', upstreams: [issuer.upstream].flat() }
   }
+  const surroundings = { beside, administrators: admin === false ? [] : admin.groups, authorities }
   return {
     kind: 'embedded',
     signingAlg: issuer.signing_alg,
@@ -245,9 +250,7 @@ function assembleIssuer({ issuer, admin }: CheckedFile, beside: (path: string) =
     secondFactor: issuer.sign_in.second_factor,
     passwordMin: issuer.sign_in.password_min,
     rememberBrowserSeconds: issuer.sign_in.remember_browser,
-    providers: issuer.providers.map((provider) =>
-      assembleProvider(provider, beside, admin === false ? [] : admin.groups),
-    ),
+    providers: issuer.providers.map((provider) => assembleProvider(provider, surroundings)),
     links: { inviteSeconds: issuer.links.invite, recoverSeconds: issuer.links.recover },
   } satisfies EmbeddedIssuer
 }

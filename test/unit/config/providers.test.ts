@@ -260,6 +260,10 @@ describe('a provider is warned of', () => {
     const text = withProviders(entry('https://accounts.google.com', 'allow: { anyone: true }'))
     assert.match(warningsOf(text), /^4: everybody in the world/)
   })
+  it('where the authority that it is to be known by is not there', () => {
+    const text = withProviders(entry(SSO, 'connect: { ca: certs/nowhere.pem }'))
+    assert.match(warningsOf(text), /^4: `certs\/nowhere\.pem` does not exist: nobody can sign in at this provider/)
+  })
   it('where it is the only way in', () => {
     const text = withTopLines('issuer:', '  password: off', '  providers:', `    - ${entry(SSO)}`)
     assert.match(warningsOf(text), /^3: while the only provider is down/)

@@ -68,11 +68,11 @@ export function createProviderCalls(
 }
 
 /** With `address` every connection leads there; names in TLS and Host stay those of the URL. */
-function openAgent({ address, caFile }: IdentityProvider): Agent {
+function openAgent({ address, ca }: IdentityProvider): Agent {
   const base = buildConnector({
     timeout: CONNECT_MS,
     rejectUnauthorized: true,
-    ...(caFile === undefined ? {} : { ca: readAuthority(caFile) }),
+    ...(ca === undefined ? {} : { ca: ca.pem ?? readAuthority(ca.file) }),
   })
   return new Agent({
     connect: (options, callback) => {

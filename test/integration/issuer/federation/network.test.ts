@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -83,6 +83,36 @@ describe('the way to a provider', () => {
     assert.equal(findings.length, 1)
     assert.match(findings[0]?.detail ?? '', /can't be reached \(ERR_TLS_CERT_ALTNAME_INVALID\)/)
     assert.equal(provider.requests.length, 0)
+  })
+
+  it('an authority that is not the file’s is silence, and says what to do; another file under its name counts when routes.yaml is read again', async () => {
+    const [right, wrong] = [certificateFor(NAME), certificateFor('other.example.test')]
+    const file = join(folder, 'home-ca.pem')
+    const held: { server: Server | undefined } = { server: undefined }
+    const provider = await startProvider({
+      kind: 'authentik',
+      callback: '*',
+      origin: `https://${NAME}`,
+      listen: (handler) => {
+        held.server = createServer({ cert: readFileSync(right.cert), key: readFileSync(right.key) }, handler)
+        return held.server as never
+      },
+    })
+    try {
+      assert.ok(held.server !== undefined)
+      const { port } = held.server.address() as AddressInfo
+      const read = () => providerEntry(provider, `connect: { address: "127.0.0.1:${port}", ca: "${file}" }`)
+      copyFileSync(wrong.cert, file)
+      const before = read()
+      const [finding] = await probeProvider(before, 'https://gate.example.com/callback')
+      assert.match(finding?.detail ?? '', /an authority that is not known here; `connect\.ca` names it/)
+      copyFileSync(right.cert, file)
+      const after = read()
+      assert.notDeepEqual(after, before)
+      assert.ok((await probeProvider(after, 'https://gate.example.com/callback')).every(({ good }) => good))
+    } finally {
+      await provider.close()
+    }
   })
 
   it('endpoints that are http, but for this machine, are refused', async () => {
