@@ -96,9 +96,9 @@ function lastFirst(providers: readonly IdentityProvider[], last: string | undefi
   return [...providers].sort((a, b) => Number(b.id === last) - Number(a.id === last))
 }
 
-/** A provider's silence is told once, and that it is over. */
+/** A provider's silence is told once, and again when it is for another reason, and that it is over. */
 function reachability({ record, tell }: Base): Pick<FederationParts, 'reached' | 'unreached'> {
-  const silent = new Set<string>()
+  const silent = new Map<string, string>()
   const note = async (
     event: string,
     detail: Readonly<Record<string, unknown>>,
@@ -111,9 +111,9 @@ function reachability({ record, tell }: Base): Pick<FederationParts, 'reached' |
       if (silent.delete(id)) await note('federation.reachable', { provider: id }, 'info')
     },
     unreached: async ({ id }, fault) => {
-      if (silent.has(id)) return
-      silent.add(id)
       const reason = fault.kind === 'misconfigured' ? 'provider_misconfigured' : 'provider_unreachable'
+      if (silent.get(id) === reason) return
+      silent.set(id, reason)
       await note('federation.unreachable', { provider: id, reason, detail: detailOf(fault) }, 'warn')
     },
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { formsOf, redeem } from '../../../support/issuer/browser-less-person.ts'
+import { formsOf, Person, redeem } from '../../../support/issuer/browser-less-person.ts'
 import { authorizeBy, providerEntry, type Traveller, traveller } from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
@@ -97,6 +97,30 @@ describe('one act leaves one line for each thing that it ended', () => {
       ['federation.ended', ended],
       ['federation.logout_token', taken],
     ])
+  })
+
+  it('a provider that gives no word: once, again for another reason, and when it is over', async () => {
+    await gate.reconfigure({ providers: [providerEntry(provider, 'name: Anew')] })
+    const told = async () =>
+      (await lines())
+        .filter(([event]) => /reachable$/.test(event))
+        .map(([event, { provider: of, reason }]) => [event, of, reason])
+    const knock = () => new Person(gate.url, '').open('/oauth/providers/authentik/start')
+    provider.defects.instead = (_path, response) => {
+      response.writeHead(502).end()
+      return true
+    }
+    await knock()
+    await knock()
+    assert.deepEqual(await told(), [['federation.unreachable', 'authentik', 'provider_unreachable']])
+    provider.defects.instead = undefined
+    provider.defects.metadata = (body) => ({ ...body, id_token_signing_alg_values_supported: ['HS256'] })
+    await knock()
+    await knock()
+    assert.deepEqual(await told(), [['federation.unreachable', 'authentik', 'provider_misconfigured']])
+    provider.defects.metadata = undefined
+    await signIn()
+    assert.deepEqual(await told(), [['federation.reachable', 'authentik', undefined]])
   })
 
   it('a provider that is taken out of the file: each sign-in, and whose it was', async () => {
