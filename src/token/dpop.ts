@@ -155,9 +155,12 @@ function useFault(isFirst: UseAnswer): ProofFault {
   return isFirst ? undefined : bad('the DPoP proof was used before; make a new one for each request')
 }
 
+/** Browsers take `\` for `/` and pass over white space within a URL; to others it is another one, or none. */
+const FORGIVEN = /[\\\x00-\x20\x7f]/
+
 /** Scheme, host and path in one spelling (RFC 3986 §6.2.2 and §6.2.3); undefined for what is no http URL. */
 function comparableUrl(text: string): string | undefined {
-  const url = URL.parse(text)
+  const url = FORGIVEN.test(text) ? null : URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') return undefined
   return `${url.origin}${url.pathname.replace(/%[0-9a-f]{2}/gi, canonicalEscape)}`
 }
