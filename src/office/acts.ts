@@ -85,7 +85,8 @@ const ACTS: Readonly<Record<string, Make>> = {
       method: 'PATCH',
       path: PERSON(id),
       headers: { 'if-match': form.get('etag') ?? '' },
-      body: { ...optional(form, 'name'), ...optional(form, 'email'), groups: form.getAll('groups') },
+      // What was emptied goes.
+      body: { name: typed(form, 'name'), email: typed(form, 'email'), groups: form.getAll('groups') },
     },
     back: `/admin${PERSON(id)}`,
     done: 'changed',
@@ -239,8 +240,12 @@ export function decoded(part: string): string | undefined {
 }
 
 function optional(form: URLSearchParams, name: string): Readonly<Record<string, string>> {
-  const value = form.get(name)?.trim()
-  return value ? { [name]: value } : {}
+  const value = typed(form, name)
+  return value === null ? {} : { [name]: value }
+}
+
+function typed(form: URLSearchParams, name: string): string | null {
+  return form.get(name)?.trim() || null
 }
 
 function lines(text: string | null): readonly string[] {

@@ -89,7 +89,8 @@ export function showRefusal(signedIn: SignedInRequest, { status, reason, message
   }
   const back = html`<p><a class="button" href="/admin">To the overview</a></p>`
   sendOffice(signedIn, {
-    title: status === 404 ? 'Nothing is kept of this' : 'This can’t be done',
+    title:
+      reason === 'not_kept' ? 'Nothing is kept of this' : status === 404 ? 'Nothing is here' : 'This can’t be done',
     lead: message,
     content: html`<dl class="facts"><div><dt>Reason</dt><dd><code>${reason}</code></dd></div></dl>${back}`,
     status,

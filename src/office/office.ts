@@ -59,7 +59,9 @@ async function answer(parts: OfficeParts, call: OfficeRequest): Promise<void> {
   setCookie(parts, response, 'admin', session.cookie)
   const guard = session.guard
   const caller = { token: session.token, address: visitor.address, requestId: visitor.requestId }
-  const context = createPageContext(parts.api, caller, { path, query: queryOf(request), guard })
+  const context = createPageContext(parts.api, caller, {
+    ...{ origin: parts.origin(), path, query: queryOf(request), guard },
+  })
   const signedIn: SignedInRequest = { ...call, parts, session, context, below }
   try {
     if (reads) return await show(signedIn)

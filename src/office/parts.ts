@@ -75,6 +75,8 @@ export interface FilterField {
   readonly name: string
   readonly label: string
   readonly options?: readonly string[]
+  /** The word for none of the options. */
+  readonly none?: string
   /** A day and hour, in UTC. */
   readonly time?: true
   /** For what is long, such as a URL. */
@@ -83,14 +85,14 @@ export interface FilterField {
 
 /** A GET form: what it finds is in the address. */
 export function filters(action: string, fields: readonly FilterField[], query: URLSearchParams, button = 'Show'): Html {
-  const inputs = fields.map(({ name, label, options, time, wide }) => {
+  const inputs = fields.map(({ name, label, options, none = 'any', time, wide }) => {
     const value = query.get(name) ?? ''
     const type = time === true ? 'datetime-local' : undefined
     const shown = time === true ? value.slice(0, 16) : value
     const input =
       options === undefined
         ? html`<input ${attributes({ class: wide === true ? 'input wide' : 'input', id: `f-${name}`, name, type, value: shown, maxlength: wide === true ? '4096' : '256' })}>`
-        : html`<select ${attributes({ id: `f-${name}`, name })}><option value="">any</option>${options.map(
+        : html`<select ${attributes({ class: wide === true ? 'wide' : undefined, id: `f-${name}`, name })}><option value="">${none}</option>${options.map(
             (option) => html`<option ${attributes({ value: option, selected: option === value })}>${option}</option>`,
           )}</select>`
     return html`<div><label for="${`f-${name}`}">${label}</label>${input}</div>`

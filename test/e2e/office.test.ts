@@ -120,6 +120,40 @@ describe('the operator’s pages', () => {
     assert.match((await page.textContent('.secret code')) ?? '', /\/account\/link\?link=[\w-]{43}$/)
   })
 
+  it('take a name and a mail address away that were emptied', async () => {
+    await page.goto(`${origin}/admin/people/carol`)
+    for (const email of ['carol@example.com', '']) {
+      await page.fill('#email', email)
+      await page.fill('#name', '')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await page.waitForURL(/done=changed/)
+      assert.equal(await page.inputValue('#email'), email)
+      assert.equal(await page.inputValue('#name'), '')
+    }
+  })
+
+  it('say beside the question why nothing could be tried, and keep the question', async () => {
+    const photos = `${origin}/photos`
+    await page.goto(`${origin}/admin/try`)
+    await page.fill('#f-person', 'nobody-of-that-name')
+    await page.selectOption('#f-resource', photos)
+    await page.getByRole('button', { name: 'Try', exact: true }).click()
+    assert.match((await page.textContent('[role=alert]')) ?? '', /no such person/)
+    await page.fill('#f-person', '')
+    await page.fill('#f-groups', 'photos')
+    await page.selectOption('#f-acr', 'mfa')
+    await page.getByRole('button', { name: 'Try', exact: true }).click()
+    assert.match((await page.textContent('main')) ?? '', /yes, with photos:read.*"acr": "mfa"/s)
+    assert.equal(await page.inputValue('#f-resource'), photos)
+  })
+
+  it('show of a new client what to paste, and lead to a try with it', async () => {
+    await page.goto(`${origin}/admin/clients/backup`)
+    assert.match((await page.textContent('pre')) ?? '', /curl --user backup:SECRET .*\/oauth\/token/)
+    await page.getByRole('link', { name: 'Try what it would get' }).click()
+    assert.equal(await page.inputValue('#f-client'), 'backup')
+  })
+
   it('a form without its guard changes nothing', async () => {
     const cookie = (await office.chromium.context.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ')
     const answer = await fetch(`${origin}/admin/clients/photos-cli/revoke`, {

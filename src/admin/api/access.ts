@@ -19,6 +19,9 @@ const ROW = z.object({
   client_limits: z.string().optional().describe('What the client keeps from it.'),
 })
 
+/** The answer of /access. */
+export const ACCESS = listOf(ROW)
+
 const QUERY = z.strictObject({
   ...PAGE,
   person: z.string().max(256).optional(),
@@ -34,7 +37,7 @@ export function addAccess(app: App, dependencies: AdminDependencies): void {
   const { store, view } = dependencies
   app.get(
     '/access',
-    { config: { access: { scope: 'r' } }, schema: { querystring: QUERY, response: { 200: listOf(ROW) } } },
+    { config: { access: { scope: 'r' } }, schema: { querystring: QUERY, response: { 200: ACCESS } } },
     async ({ query }) => {
       const resources = view().resources.filter(
         ({ identifier }) => query.resource === undefined || identifier === query.resource,

@@ -19,6 +19,9 @@ const LINE = z.object({
     .describe('User names of people in `detail`, by `sub`; not in exports.'),
 })
 
+/** The answer of /audit, as JSON. */
+export const AUDIT = listOf(LINE)
+
 const { limit: _, ...CURSOR } = PAGE
 const QUERY = z.strictObject({
   ...CURSOR,
@@ -41,7 +44,7 @@ const SLICE = 200
 export function addAudit(app: App, { store, issuer }: AdminDependencies): void {
   app.get(
     '/audit',
-    { config: { access: { scope: 'r' } }, schema: { querystring: QUERY, response: { 200: listOf(LINE) } } },
+    { config: { access: { scope: 'r' } }, schema: { querystring: QUERY, response: { 200: AUDIT } } },
     async (request, reply) => {
       const { query } = request
       const filter = { ...query, sub: await subOf(store, query.person), bySub: await subOf(store, query.by) }

@@ -18,6 +18,9 @@ const AUTHORIZATION = z.object({
   last_used_at: TIME.optional(),
 })
 
+/** The answer of /authorizations. */
+export const AUTHORIZATIONS = listOf(AUTHORIZATION)
+
 const QUERY = z.strictObject({
   ...PAGE,
   person: z.string().max(256).optional(),
@@ -33,7 +36,7 @@ export function addAuthorizationReads(app: App, { store, now }: AdminDependencie
   const access = { scope: 'r' } as const
   app.get(
     '/authorizations',
-    { config: { access }, schema: { querystring: QUERY, response: { 200: listOf(AUTHORIZATION) } } },
+    { config: { access }, schema: { querystring: QUERY, response: { 200: AUTHORIZATIONS } } },
     async ({ query }) => {
       const of = { sub: await subOf(store, query.person), clientId: query.client }
       const { items, ...rest } = await walk<AuthorizationRecord, string>({

@@ -27,7 +27,11 @@ export const CLIENT = z.object({
   created_at: TIME,
 })
 
-const CLIENT_DETAIL = CLIENT.extend({
+/** The answer of /clients. */
+export const CLIENTS = listOf(CLIENT)
+
+/** A client with its secrets, and how much it has. */
+export const CLIENT_DETAIL = CLIENT.extend({
   secrets: z.array(z.object({ id: z.string(), created_at: TIME, last_used_at: TIME.optional() })),
   counts: z.object({ authorizations: z.number() }),
 })
@@ -93,7 +97,7 @@ export function addClientReads(app: App, dependencies: AdminDependencies): void 
   const access = { scope: 'r' } as const
   app.get(
     '/clients',
-    { config: { access }, schema: { querystring: QUERY, response: { 200: listOf(CLIENT) } } },
+    { config: { access }, schema: { querystring: QUERY, response: { 200: CLIENTS } } },
     async ({ query }) => {
       const { items, ...rest } = await walk<ClientRecord, string>({
         from: query.cursor === undefined ? '' : keyOf(query.cursor, 'string'),

@@ -13,7 +13,8 @@ const MOST_ROWS = 1_000
 const MOST_AT_ONCE = 4
 
 const ROW = z.object({ who: z.string(), resource: z.string(), scope: z.string() })
-const ANSWER = z.object({
+/** What a file would change. */
+export const CHECKED = z.object({
   problems: z.array(z.object({ line: z.number(), column: z.number(), message: z.string() })),
   changes: z.array(z.string()),
   access: z.object({ gains: z.array(ROW), loses: z.array(ROW) }),
@@ -43,7 +44,7 @@ export function addConfigCheck(app: App, dependencies: AdminDependencies): void 
       config: { access: { scope: 'r' } },
       // The text is bounded below; as JSON it is up to six times as long.
       bodyLimit: 6 * LARGEST_TEXT + 64,
-      schema: { body: z.strictObject({ text: z.string() }), response: { 200: ANSWER } },
+      schema: { body: z.strictObject({ text: z.string() }), response: { 200: CHECKED } },
     },
     async ({ body: { text } }) => {
       if (Buffer.byteLength(text) > LARGEST_TEXT)

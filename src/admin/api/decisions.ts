@@ -52,8 +52,12 @@ export const FILTER = {
 }
 
 const QUERY = z.strictObject({ ...FILTER, ...PAGE })
-const LIST = z.object({ items: z.array(DECISION), next: z.string().optional(), kept_since: TIME })
-const DETAIL = DECISION.extend({
+export type ShownDecision = z.output<typeof DECISION>
+
+/** The answer of /decisions. */
+export const DECISIONS = z.object({ items: z.array(DECISION), next: z.string().optional(), kept_since: TIME })
+/** One decision, with why. */
+export const DECISION_DETAIL = DECISION.extend({
   checks: z.array(CHECK),
   help: z.array(z.string()),
   now: z.object({ outcome: z.enum(['ok', 'refused']), reason: z.string().optional() }),
@@ -66,7 +70,7 @@ export function addDecisions(app: App, dependencies: AdminDependencies): void {
   const access = { scope: 'r' } as const
   app.get(
     '/decisions',
-    { config: { access }, schema: { querystring: QUERY, response: { 200: LIST } } },
+    { config: { access }, schema: { querystring: QUERY, response: { 200: DECISIONS } } },
     async ({ query }) => {
       const filter = await filterOf(dependencies, query)
       const before = query.cursor === undefined ? undefined : keyOf(query.cursor, 'string')
@@ -82,7 +86,7 @@ export function addDecisions(app: App, dependencies: AdminDependencies): void {
     '/decisions/:request_id',
     {
       config: { access },
-      schema: { params: z.strictObject({ request_id: z.string().max(256) }), response: { 200: DETAIL } },
+      schema: { params: z.strictObject({ request_id: z.string().max(256) }), response: { 200: DECISION_DETAIL } },
     },
     async ({ params }) => {
       const decision = decisions.find(params.request_id) ?? (await findKept(dependencies, params.request_id))

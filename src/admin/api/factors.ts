@@ -17,6 +17,9 @@ export const FACTOR = z.object({
   left: z.number().optional().describe('Recovery codes that are not used up.'),
 })
 
+/** The answer of a person's factors. */
+export const FACTORS = listOf(FACTOR)
+
 const STEP_SECONDS = 30
 
 /** Operations on what people sign in with. */
@@ -26,7 +29,7 @@ export function addFactors(app: App, dependencies: AdminDependencies): void {
     '/people/:sub/factors',
     {
       config: { access: { scope: 'r' } },
-      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: listOf(FACTOR) } },
+      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: FACTORS } },
     },
     async ({ params, query }) =>
       pageOf(await factorsOf(store, await personOf(store, params.sub)), ({ id }) => id, query),

@@ -15,6 +15,9 @@ const GROUP = z.object({
   gives: z.array(GIVES),
 })
 
+/** The answer of /groups. */
+export const GROUPS = listOf(GROUP)
+
 /** Groups: those that people are in, and those that the file names. */
 export function addGroups(app: App, dependencies: AdminDependencies): void {
   const { store, view } = dependencies
@@ -22,7 +25,7 @@ export function addGroups(app: App, dependencies: AdminDependencies): void {
     '/groups',
     {
       config: { access: { scope: 'r' } },
-      schema: { querystring: z.strictObject(PAGE), response: { 200: listOf(GROUP) } },
+      schema: { querystring: z.strictObject(PAGE), response: { 200: GROUPS } },
     },
     async ({ query }) => {
       const { resources } = view()

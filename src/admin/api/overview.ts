@@ -6,7 +6,8 @@ import { TIME, timeOf } from './page.ts'
 
 const COUNTS = z.object({ ok: z.number(), refused: z.number(), failed: z.number() })
 
-const OVERVIEW = z.object({
+/** The answer of /overview. */
+export const OVERVIEW = z.object({
   window: z.enum(['1h', '24h']),
   totals: COUNTS,
   by_route: z.array(COUNTS.extend({ route: z.string() })),

@@ -28,7 +28,11 @@ export const PERSON = z.object({
   created_at: TIME,
 })
 
-const PERSON_DETAIL = PERSON.extend({
+/** The answer of /people. */
+export const PEOPLE = listOf(PERSON)
+
+/** A person with all that the page of one shows. */
+export const PERSON_DETAIL = PERSON.extend({
   gives: z.array(GIVES),
   factors: z.array(FACTOR),
   counts: z.object({ authorizations: z.number(), sessions: z.number() }),
@@ -69,7 +73,6 @@ export function givesOf(resources: readonly Resource[], groups: readonly string[
   })
 }
 
-/** A person with all that the page of one shows. */
 async function personDetail(
   { store, view, now }: AdminDependencies,
   user: UserRecord,
@@ -125,13 +128,26 @@ const QUERY = z.strictObject({
   state: z.enum(['active', 'disabled']).optional(),
 })
 
+/** A browser that somebody is signed in with; what was not noted is left out. */
+const SESSION = z.object({
+  id: z.string(),
+  browser: z.string().optional(),
+  address: z.string().optional(),
+  since: TIME.optional(),
+  seen: TIME.optional(),
+  until: TIME,
+})
+
+/** The answer of a person's sessions. */
+export const SESSIONS = listOf(SESSION)
+
 /** Operations that read people and groups. */
 export function addPeopleReads(app: App, dependencies: AdminDependencies): void {
   const { store } = dependencies
   const access = { scope: 'r' } as const
   app.get(
     '/people',
-    { config: { access }, schema: { querystring: QUERY, response: { 200: listOf(PERSON) } } },
+    { config: { access }, schema: { querystring: QUERY, response: { 200: PEOPLE } } },
     async ({ query }) => {
       const { items, ...rest } = await walk<UserRecord, string>({
         from: query.cursor === undefined ? '' : keyOf(query.cursor, 'string'),
@@ -156,7 +172,7 @@ export function addPeopleReads(app: App, dependencies: AdminDependencies): void 
     '/people/:sub/sessions',
     {
       config: { access },
-      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: listOf(SESSION) } },
+      schema: { params: SUB, querystring: z.strictObject(PAGE), response: { 200: SESSIONS } },
     },
     async ({ params, query }) => {
       const user = await personOf(store, params.sub)
@@ -166,16 +182,6 @@ export function addPeopleReads(app: App, dependencies: AdminDependencies): void 
     },
   )
 }
-
-/** A browser that somebody is signed in with; what was not noted is left out. */
-const SESSION = z.object({
-  id: z.string(),
-  browser: z.string().optional(),
-  address: z.string().optional(),
-  since: TIME.optional(),
-  seen: TIME.optional(),
-  until: TIME,
-})
 
 function shownSession({ id, browser, address, createdAt, seenAt, expiresAt }: SessionRecord): z.output<typeof SESSION> {
   return {

@@ -17,7 +17,7 @@ const RULE = z.object({
 })
 
 /** A route as the API shows one: never a value of `set_headers`. */
-const ROUTE = z.object({
+export const ROUTE = z.object({
   id: z.string(),
   line: z.number().optional().describe('Where it stands in the file.'),
   host: z.string().optional(),
@@ -36,6 +36,9 @@ const ROUTE = z.object({
   max_body: z.number().optional(),
 })
 
+/** The answer of /routes. */
+export const ROUTES = listOf(ROUTE)
+
 const RESOURCE = z.object({
   id: z.string(),
   name: z.string(),
@@ -46,19 +49,18 @@ const RESOURCE = z.object({
   routes: z.array(z.string()),
 })
 
+/** The answer of /resources. */
+export const RESOURCES = listOf(RESOURCE)
+
 /** What the file in force says of routes and resources. */
 export function addPolicyReads(app: App, dependencies: AdminDependencies): void {
   const { view } = dependencies
   const access = { scope: 'r' } as const
   const querystring = z.strictObject(PAGE)
-  app.get(
-    '/routes',
-    { config: { access }, schema: { querystring, response: { 200: listOf(ROUTE) } } },
-    async ({ query }) => {
-      const { items, ...rest } = pageOf(view().routes, ({ id }) => id, query)
-      return { items: items.map((route) => shownRoute(route, dependencies)), ...rest }
-    },
-  )
+  app.get('/routes', { config: { access }, schema: { querystring, response: { 200: ROUTES } } }, async ({ query }) => {
+    const { items, ...rest } = pageOf(view().routes, ({ id }) => id, query)
+    return { items: items.map((route) => shownRoute(route, dependencies)), ...rest }
+  })
   app.get(
     '/routes/:id',
     { config: { access }, schema: { params: z.strictObject({ id: z.string().max(256) }), response: { 200: ROUTE } } },
@@ -70,7 +72,7 @@ export function addPolicyReads(app: App, dependencies: AdminDependencies): void 
   )
   app.get(
     '/resources',
-    { config: { access }, schema: { querystring, response: { 200: listOf(RESOURCE) } } },
+    { config: { access }, schema: { querystring, response: { 200: RESOURCES } } },
     async ({ query }) => {
       const { items, ...rest } = pageOf(view().resources, ({ identifier }) => identifier, query)
       return { items: items.map((resource) => shownResource(resource, view().routes)), ...rest }

@@ -17,7 +17,11 @@ const KEY = z.object({
   until: TIME.optional().describe('When a retiring one is dropped.'),
 })
 
-const SYSTEM = z.object({
+/** The answer of /keys. */
+export const KEYS = listOf(KEY)
+
+/** The answer of /system. */
+export const SYSTEM = z.object({
   version: z.string(),
   started_at: TIME,
   uptime_seconds: z.number(),
@@ -58,7 +62,7 @@ export function addSystem(app: App, { store, issuer, system, now }: AdminDepende
     '/keys',
     {
       config: { access: { scope: 'r' } },
-      schema: { querystring: z.strictObject(PAGE), response: { 200: listOf(KEY) } },
+      schema: { querystring: z.strictObject(PAGE), response: { 200: KEYS } },
     },
     async ({ query }) => {
       const { items, ...rest } = pageOf(await store.signingKeys(), ({ kid }) => kid, query)

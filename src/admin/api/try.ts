@@ -16,7 +16,7 @@ const TOKEN_SECONDS = 300
 const BODY = z.strictObject({
   person: storable(256).optional(),
   claims: z
-    .record(z.string(), z.unknown())
+    .looseObject({ groups: z.array(storable(64)).max(200).optional(), username: storable(64).optional() })
     .optional()
     .describe('What of a person is only thought of: groups, username.'),
   client: storable(2_048).optional(),
@@ -29,7 +29,8 @@ const BODY = z.strictObject({
 })
 type Body = z.output<typeof BODY>
 
-const ANSWER = z.object({
+/** What somebody would be given, and what a request would get. */
+export const TRIED = z.object({
   issue: z.object({
     given: z.array(z.string()),
     left_out: z.array(z.object({ scope: z.string(), why: z.string() })),
@@ -60,7 +61,7 @@ export function addTry(app: App, dependencies: AdminDependencies): void {
   const { issuer, judge, view, now } = dependencies
   app.post(
     '/access/try',
-    { config: { access: { scope: 'r' } }, schema: { body: BODY, response: { 200: ANSWER } } },
+    { config: { access: { scope: 'r' } }, schema: { body: BODY, response: { 200: TRIED } } },
     async ({ body }) => {
       const resource = matchResource(view().issued, body.resource)
       if (resource === undefined) throw invalid('resource', 'is none that tokens are made for here')
@@ -106,18 +107,18 @@ async function triedOf({ store }: AdminDependencies, body: Body): Promise<Tried>
     return { holder, subject: clientId, username: undefined, clientId, barred: revoked }
   }
   if (body.person !== undefined) {
+    if (body.claims !== undefined) throw invalid('claims', 'are of nobody who is there: leave them or `person` out')
     const { groups, sub, username, disabled } = await personOf(store, body.person)
     const barred = disabled ? 'the account is disabled' : revoked
     return { holder: { kind: 'person', groups }, subject: sub, username, clientId, barred }
   }
-  if (body.claims === undefined) throw invalid('person', 'is missing: name a person, claims, or a service client')
-  const { groups, username } = body.claims
-  const named = Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : []
-  const called = typeof username === 'string' ? username : 'somebody'
+  const { claims } = body
+  if (claims === undefined) throw invalid('person', 'is missing: name a person, claims, or a service client')
+  const { groups = [], username = 'somebody' } = claims
   return {
-    holder: { kind: 'person', groups: named },
+    holder: { kind: 'person', groups },
     subject: 'usr_somebody',
-    username: called,
+    username,
     clientId,
     barred: revoked,
   }

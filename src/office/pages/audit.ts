@@ -1,10 +1,10 @@
 import type { z } from 'zod'
+import { AUDIT } from '../../admin/api/audit.ts'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, type FilterField, linkTo, moment, said, sentOf, TIMES } from '../parts.ts'
-import { AUDIT } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 
 type Line = z.output<typeof AUDIT>['items'][number]
@@ -61,7 +61,7 @@ export function auditPage(context: PageContext): Promise<PageContent> {
 }
 
 /** Who acted: a person by name, a client, or the command line. */
-export function byOf({ detail, names }: Pick<Line, 'detail' | 'names'>): Html {
+export function byOf({ detail, names = {} }: Pick<Line, 'detail' | 'names'>): Html {
   const { by } = detail
   if (typeof by !== 'string') return said('')
   const name = names[by]
@@ -69,7 +69,7 @@ export function byOf({ detail, names }: Pick<Line, 'detail' | 'names'>): Html {
   return by.startsWith('client:') ? linkTo('clients', by.slice(7), shortened(by.slice(7))) : said(by, 100)
 }
 
-function aboutOf({ detail, names }: Line): Html {
+function aboutOf({ detail, names = {} }: Line): Html {
   const { sub, client } = detail
   const person = typeof sub === 'string' ? [linkTo('people', sub, names[sub] ?? sub)] : []
   const app = typeof client === 'string' ? [linkTo('clients', client, shortened(client))] : []

@@ -1,9 +1,12 @@
-import { html } from '../../issuer/pages/html.ts'
+import type { z } from 'zod'
+import { AUTHORIZATIONS } from '../../admin/api/authorizations.ts'
+import { CLIENT_DETAIL, CLIENTS } from '../../admin/api/clients.ts'
+import { RESOURCES } from '../../admin/api/policy-reads.ts'
+import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
-import { AUTHORIZATIONS, CLIENTS, ONE_CLIENT } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import { problemOf } from './people.ts'
 
@@ -56,7 +59,7 @@ ${input({ name: 'allow', label: 'What a service may have', rows: 2, hint: 'One a
 export async function clientPage(context: PageContext, id: string): Promise<PageContent> {
   const at = `/clients/${encodeURIComponent(id)}`
   const answer = await context.call({ method: 'GET', path: at })
-  const client = await context.get(at, ONE_CLIENT)
+  const client = await context.get(at, CLIENT_DETAIL)
   const authorizations = await context.get(apiPath('/authorizations', { client: id }), AUTHORIZATIONS)
   const here = `/admin${at}`
   const revoked = client.state === 'revoked'
@@ -112,6 +115,7 @@ ${
     html`It has no secret.`,
   )}</section>`
 }
+${!builtIn && !revoked && (await useSection(context, client))}
 <section aria-labelledby="auth"><h2 id="auth">Who is signed in with it</h2>${table(
       'Authorizations',
       [
@@ -126,7 +130,29 @@ ${
       ],
       authorizations.items,
       html`Nobody is signed in with it.`,
-    )}</section>
+    )}${authorizations.next !== undefined && html`<p>${link(`/admin/authorizations?${new URLSearchParams({ client: id })}`, 'All of them')}</p>`}</section>
 <p>${link(`/admin/decisions?${new URLSearchParams({ client: id, outcome: 'refused' })}`, 'What was refused to it')}</p>`,
   }
+}
+
+/** The smallest step that works, to paste; what is needed besides is named in capitals. */
+async function useSection(context: PageContext, client: z.output<typeof CLIENT_DETAIL>): Promise<Html> {
+  const {
+    id,
+    type,
+    redirect_uris: [redirect = 'REDIRECT_URI'],
+    allow,
+  } = client
+  const { origin } = context
+  const known = (await context.all('/resources', RESOURCES)).map((each) => each.id)
+  const resource = Object.keys(allow)[0] ?? known[0] ?? 'RESOURCE'
+  const paste =
+    type === 'service'
+      ? `curl --user ${id}:SECRET ${origin}/oauth/token \\\n  --data grant_type=client_credentials --data-urlencode resource=${resource}`
+      : type === 'native'
+        ? `audgate token --issuer ${origin} --client ${id} --resource ${resource}`
+        : JSON.stringify({ issuer: origin, client_id: id, redirect_uri: redirect, resource }, null, 2)
+  const tried = new URLSearchParams({ client: id, resource })
+  return html`<section aria-labelledby="use"><h2 id="use">Use it</h2><pre class="scroll"><code data-copy="">${paste}</code></pre>
+<p>${link(`/admin/try?${tried}`, 'Try what it would get')}</p></section>`
 }

@@ -1,3 +1,4 @@
+import { DECISION_DETAIL, DECISIONS, type ShownDecision } from '../../admin/api/decisions.ts'
 import { attributes, type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
@@ -18,7 +19,6 @@ import {
   table,
   verdictOf,
 } from '../parts.ts'
-import { DECISIONS, type Decision, ONE_DECISION } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import { STREAM_PATH } from '../stream.ts'
 
@@ -26,7 +26,7 @@ import { STREAM_PATH } from '../stream.ts'
 const NAMES = ['outcome', 'reason', 'route', 'person', 'client', 'address'] as const
 
 /** How a decision stands in a list. */
-const COLUMNS: readonly Column<Decision>[] = [
+const COLUMNS: readonly Column<ShownDecision>[] = [
   { label: 'What', kind: 'name', cell: (row) => html`${linkTo('decisions', row.request_id, whatOf(row))}` },
   { label: 'Decision', cell: (row) => verdictOf(row.outcome, row.reason) },
   { label: 'Who', cell: (row) => whoOf(row) },
@@ -69,7 +69,7 @@ export function decisionsPage(context: PageContext): Promise<PageContent> {
 
 /** Why one request was refused, and what would help. */
 export async function decisionPage(context: PageContext, requestId: string): Promise<PageContent> {
-  const one = await context.get(`/decisions/${encodeURIComponent(requestId)}`, ONE_DECISION)
+  const one = await context.get(`/decisions/${encodeURIComponent(requestId)}`, DECISION_DETAIL)
   const refused = one.outcome === 'refused'
   const passes = one.now.outcome === 'ok'
   const like = new URLSearchParams({
@@ -117,7 +117,7 @@ export async function livePage(context: PageContext, ticket: string): Promise<Pa
   const sent = sentOf(context.query, NAMES)
   const found = await context.get(apiPath('/decisions', { ...sent, limit: '20' }), DECISIONS)
   const stream = apiPath(STREAM_PATH, { ...sent, ticket })
-  const rows = table<Decision>('Decisions as they are made', COLUMNS, found.items, html``, 'live-rows')
+  const rows = table<ShownDecision>('Decisions as they are made', COLUMNS, found.items, html``, 'live-rows')
   return {
     title: 'Live decisions',
     lead: html`What the gateway decides now, passes too, the newest first; a busy gateway shows a sample of its passes. <a href="${apiPath('/admin/decisions', sent)}">What is kept</a>`,
@@ -134,11 +134,11 @@ export async function livePage(context: PageContext, ticket: string): Promise<Pa
   }
 }
 
-function whatOf({ method, host, path }: Decision): string {
+function whatOf({ method, host, path }: ShownDecision): string {
   return `${method} ${host ?? ''}${path ?? ''}`
 }
 
-function whoOf({ sub, username, client, address }: Decision): Html {
+function whoOf({ sub, username, client, address }: ShownDecision): Html {
   if (sub === undefined && client === undefined) return code(address)
   return html`${username !== undefined && said(username)} ${client !== undefined && html`by ${said(client, 100)}`}`
 }

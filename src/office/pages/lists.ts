@@ -1,8 +1,9 @@
+import { ACCESS } from '../../admin/api/access.ts'
+import { AUTHORIZATIONS } from '../../admin/api/authorizations.ts'
 import { html } from '../../issuer/pages/html.ts'
 import { listPage } from '../list-page.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, linkTo, moment, said, verdictOf } from '../parts.ts'
-import { ACCESS, AUTHORIZATIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 
 /** Which apps are signed in, for whom. */

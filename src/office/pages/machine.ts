@@ -1,13 +1,16 @@
+import type { z } from 'zod'
+import { CHECKED } from '../../admin/api/config-check.ts'
+import { ROUTE, ROUTES } from '../../admin/api/policy-reads.ts'
+import { KEYS, SYSTEM } from '../../admin/api/system.ts'
 import { html } from '../../issuer/pages/html.ts'
 import { bodyOf } from '../api.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, facts, input, linkTo, moment, said, stateOf, table } from '../parts.ts'
-import { CHECKED, KEYS, ROUTE, ROUTES, SYSTEM } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 
 /** Routes in file order: the first that matches decides. */
 export async function routesPage(context: PageContext): Promise<PageContent> {
-  const routes = await context.get('/routes', ROUTES)
+  const routes = await context.all('/routes', ROUTES)
   return {
     title: 'Routes',
     lead: 'As routes.yaml has them, in its order. This page shows the file; it never writes it.',
@@ -23,7 +26,7 @@ export async function routesPage(context: PageContext): Promise<PageContent> {
           cell: ({ upstreams }) => html`${upstreams.map(({ url, state }) => html`<div>${stateOf(state, url)}</div>`)}`,
         },
       ],
-      routes.items,
+      routes,
       html`There is no route. Add one to routes.yaml.`,
     ),
   }
@@ -42,7 +45,7 @@ export async function routePage(context: PageContext, id: string): Promise<PageC
       ],
       ['Resource', code(route.resource)],
       ['Credentials', said(route.credentials.join(', '))],
-      ['Open without a token', said(route.public_paths.join(', ') || 'nothing', 500)],
+      ['Open without a token', said(openOf(route), 500)],
       [
         'Headers that it adds',
         said(route.set_headers.map(({ name, value }) => `${name}: ${value}`).join(', ') || 'none', 500),
@@ -59,9 +62,10 @@ export async function routePage(context: PageContext, id: string): Promise<PageC
           cell: ({ groups }) =>
             said(groups.map((each) => `${each.scope}: ${each.groups.join(', ') || 'nobody'}`).join(' · '), 500),
         },
+        { label: 'Sign-in', cell: ({ acr, max_age: maxAge }) => said(signInOf(acr, maxAge)) },
       ],
       route.rules,
-      html`There is no rule.`,
+      html`${route.access === 'public' ? 'It needs none: the route is public.' : 'There is no rule: every request is refused.'}`,
     )}<p class="hint">The first rule that matches decides. What none matches is refused.</p></section>
 <section aria-labelledby="up"><h2 id="up">Upstreams</h2>${table(
       'Upstreams',
@@ -74,6 +78,18 @@ export async function routePage(context: PageContext, id: string): Promise<PageC
     )}</section>
 <p><a class="button" href="${`/admin/decisions?${new URLSearchParams({ route: id, outcome: 'refused' })}`}">What was refused here</a></p>`,
   }
+}
+
+function openOf({ public_paths: paths, public_methods: methods }: z.output<typeof ROUTE>): string {
+  if (paths.length === 0) return 'nothing'
+  return `${paths.join(', ')} (${methods.join(' ')})`
+}
+
+const LEVELS = { pwd: 'any', mfa: 'with a second factor', phr: 'with a passkey' } as const
+
+function signInOf(acr: keyof typeof LEVELS | undefined, maxAge: number | undefined): string {
+  const age = maxAge === undefined ? [] : [`of the last ${maxAge % 60 === 0 ? `${maxAge / 60} min` : `${maxAge} s`}`]
+  return [...(acr === undefined ? [] : [LEVELS[acr]]), ...age].join(', ') || 'any'
 }
 
 /** The process, its file and its keys. */
@@ -91,6 +107,7 @@ ${facts([
   ['In force since', moment(config.since)],
   ['Restart needed for', said(config.restart_for.join(', ') || 'nothing')],
   ['Workers', html`${system.workers}`],
+  ['Instances', html`${system.instances}`],
   [
     'Store',
     html`${system.store.fault === undefined ? stateOf('ok', system.store.kind) : stateOf('failed', system.store.fault)}`,

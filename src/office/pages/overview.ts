@@ -1,7 +1,7 @@
+import { OVERVIEW } from '../../admin/api/overview.ts'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, link, moment, said, table } from '../parts.ts'
-import { OVERVIEW } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import { chart } from './chart.ts'
 

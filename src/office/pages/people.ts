@@ -1,10 +1,14 @@
 import type { z } from 'zod'
+import { AUDIT } from '../../admin/api/audit.ts'
+import { AUTHORIZATIONS } from '../../admin/api/authorizations.ts'
+import { FACTORS } from '../../admin/api/factors.ts'
+import { GROUPS } from '../../admin/api/groups.ts'
+import { PEOPLE, PERSON_DETAIL, SESSIONS } from '../../admin/api/people.ts'
 import { type Html, html } from '../../issuer/pages/html.ts'
 import { apiPath } from '../api.ts'
 import { listPage } from '../list-page.ts'
 import type { PageContext } from '../page-context.ts'
 import { code, facts, input, link, linkTo, moment, said, stateOf, table } from '../parts.ts'
-import { AUDIT, AUTHORIZATIONS, FACTORS, GROUPS, ONE_PERSON, PEOPLE, SESSIONS } from '../shapes.ts'
 import type { PageContent } from '../shell.ts'
 import { byOf } from './audit.ts'
 
@@ -34,7 +38,7 @@ export function peoplePage(context: PageContext): Promise<PageContent> {
 
 /** The form that invites: account, groups and link in one. */
 export async function newPersonPage(context: PageContext, problem?: string): Promise<PageContent> {
-  const groups = await context.get('/groups', GROUPS)
+  const groups = await context.all('/groups', GROUPS)
   const typed = (name: string): string => context.query.get(name) ?? ''
   return {
     title: 'Invite somebody',
@@ -44,7 +48,7 @@ export async function newPersonPage(context: PageContext, problem?: string): Pro
       html`${input({ name: 'username', label: 'User name', required: true, value: typed('username') })}
 ${input({ name: 'name', label: 'Name (may be left out)', value: typed('name') })}
 ${input({ name: 'email', label: 'Mail address (may be left out)', value: typed('email') })}
-${groupBoxes(groups.items, context.query.getAll('groups'))}
+${groupBoxes(groups, context.query.getAll('groups'))}
 <label class="choice"><input type="checkbox" name="mail" value="true"> Send the link by mail, too</label>
 <div class="actions"><button class="button primary" type="submit">Invite</button></div>`,
     )}`,
@@ -72,9 +76,9 @@ function groupBoxes(groups: readonly GroupRow[], chosen: readonly string[]): Htm
 export async function personPage(context: PageContext, sub: string): Promise<PageContent> {
   const at = `/people/${encodeURIComponent(sub)}`
   const answer = await context.call({ method: 'GET', path: at })
-  const person = await context.get(at, ONE_PERSON)
+  const person = await context.get(at, PERSON_DETAIL)
   const [groups, authorizations, sessions, factors, history] = await Promise.all([
-    context.get('/groups', GROUPS),
+    context.all('/groups', GROUPS),
     context.get(apiPath('/authorizations', { person: person.sub }), AUTHORIZATIONS),
     context.get(`${at}/sessions`, SESSIONS),
     context.get(`${at}/factors`, FACTORS),
@@ -84,7 +88,7 @@ export async function personPage(context: PageContext, sub: string): Promise<Pag
   const disabled = person.state === 'disabled'
   return {
     title: person.username,
-    lead: html`${stateOf(person.state)} ${person.name !== undefined && person.name !== null && html`· ${said(person.name)}`} ${person.email !== undefined && person.email !== null && html`· ${said(person.email)}`} · added ${moment(person.created_at)}`,
+    lead: html`${stateOf(person.state)} ${person.name !== undefined && html`· ${said(person.name)}`} ${person.email !== undefined && html`· ${said(person.email)}`} · added ${moment(person.created_at)}`,
     content: html`<div class="acts">
 ${disabled ? context.button(`${here}/enable`, 'Enable') : context.button(`${here}/disable`, 'Disable', true)}
 ${context.button(`${here}/sign-out`, 'Sign out everywhere', true)}
@@ -115,7 +119,7 @@ ${context.button(`${here}/sign-out`, 'Sign out everywhere', true)}
       ],
       authorizations.items,
       html`No app is signed in for this person.`,
-    )}</section>
+    )}${authorizations.next !== undefined && html`<p>${link(`/admin/authorizations?${new URLSearchParams({ person: person.sub })}`, 'All of them')}</p>`}</section>
 <div class="columns"><section aria-labelledby="browsers"><h2 id="browsers">Browsers</h2>${table(
       'Browsers',
       [
@@ -154,7 +158,7 @@ ${linksSection(context, here, person, factors.items.length === 0)}
 <section aria-labelledby="edit"><h2 id="edit">Change</h2>${context.form(
       `${here}/change`,
       html`${input({ name: 'name', label: 'Name', value: person.name ?? '' })}${input({ name: 'email', label: 'Mail address', value: person.email ?? '' })}
-${groupBoxes(withOwn(groups.items, person.groups), person.groups)}
+${groupBoxes(withOwn(groups, person.groups), person.groups)}
 <div class="actions"><button class="button" type="submit">Save</button></div>`,
       { etag: answer.headers.etag ?? '' },
     )}</section>
@@ -167,7 +171,7 @@ ${groupBoxes(withOwn(groups.items, person.groups), person.groups)}
       ],
       history.items,
       html`Nothing is written down of this person.`,
-    )}<p>${link(`/admin/audit?${new URLSearchParams({ person: person.sub })}`, 'All of it')}</p></section>
+    )}<p>${link(`/admin/audit?${new URLSearchParams({ person: person.sub })}`, 'All of it')} · ${link(`/admin/audit?${new URLSearchParams({ by: person.sub })}`, 'What they did')} · ${link(`/admin/decisions?${new URLSearchParams({ person: person.sub, outcome: 'refused' })}`, 'What was refused to them')}</p></section>
 ${facts([['Identifier', html`<code data-copy="">${person.sub}</code>`]])}`,
   }
 }
@@ -176,10 +180,10 @@ ${facts([['Identifier', html`<code data-copy="">${person.sub}</code>`]])}`,
 function linksSection(
   context: PageContext,
   here: string,
-  { links, email }: z.output<typeof ONE_PERSON>,
+  { links, email }: z.output<typeof PERSON_DETAIL>,
   isNew: boolean,
 ): Html {
-  const mailable = email !== undefined && email !== null
+  const mailable = email !== undefined
   const what = isNew
     ? 'An invitation sets the first way to sign in.'
     : 'A recovery link sets a new password. All that the person has signed in ends when it is used, not before.'
@@ -218,7 +222,7 @@ export function problemOf(problem: string | undefined): Html {
 
 /** Groups, who is in them and what they give. */
 export async function groupsPage(context: PageContext): Promise<PageContent> {
-  const groups = await context.get('/groups', GROUPS)
+  const groups = await context.all('/groups', GROUPS)
   return {
     title: 'Groups',
     lead: 'Groups decide what people may be given. They come from people’s accounts and from routes.yaml.',
@@ -241,7 +245,7 @@ export async function groupsPage(context: PageContext): Promise<PageContent> {
             ),
         },
       ],
-      groups.items,
+      groups,
       html`There is no group. Name one in \`grants\` of routes.yaml.`,
     ),
   }
