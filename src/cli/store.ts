@@ -60,7 +60,11 @@ async function check(options: Options): Promise<void> {
 async function copy({ from, to }: { readonly from: string; readonly to: string }): Promise<void> {
   const ends = [endOf('--from', from), endOf('--to', to)] as const
   try {
-    const rows = await copyStore(...ends)
+    const { rows, running } = await copyStore(...ends)
+    if (running.length > 0)
+      process.stderr.write(
+        `audgate: ${running.join(', ')} may run still: what it writes from now on is not in the copy. Stop it and copy anew.\n`,
+      )
     printLine(
       `${rows} rows are copied. What is sealed in them wants the same AUDGATE_SECRET, or AUDGATE_KEY_FILE with the key file of the store.`,
     )

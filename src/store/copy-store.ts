@@ -7,6 +7,12 @@ import type { Row, SqlValue } from './sql/row.ts'
 import { openSqlite, type SqliteEngine } from './sqlite/engine.ts'
 import { StoreError } from './store.ts'
 
+interface Copied {
+  readonly rows: number
+  /** Instances that may run on either. */
+  readonly running: readonly string[]
+}
+
 /** A store to copy from, or to. */
 export type CopyEnd =
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -40,14 +46,15 @@ const NUMBERED = `SELECT table_name AS name FROM information_schema.columns WHER
 
 /**
  * Copies every row as it is (payloads are sealed under their own ids, so nothing is opened) into an empty store; all of it or
- * nothing. Answers how many rows that were. No server may run on either. Throws StoreError.
+ * nothing. No server may run on either: names of those that were heard of just now come with the answer. Throws StoreError.
  */
-export async function copyStore(from: CopyEnd, to: CopyEnd): Promise<number> {
+export async function copyStore(from: CopyEnd, to: CopyEnd): Promise<Copied> {
   const source = await open(from, false)
   try {
     const target = await open(to, true)
     try {
-      return await copyRows(source, target)
+      const running = [...(await runningOn(source)), ...(await runningOn(target))]
+      return { rows: await copyRows(source, target), running }
     } finally {
       await target.close()
     }
@@ -86,6 +93,14 @@ async function copyRows(source: AnyEngine, target: AnyEngine): Promise<number> {
     await transaction.rollback()
     throw target.asStoreError(error)
   }
+}
+
+/** Their signs of life come every five seconds at least; one that ends takes its line away. */
+const ALIVE_MS = 7_500
+
+async function runningOn({ reader, nowMs }: AnyEngine): Promise<readonly string[]> {
+  const sql = `SELECT name FROM instances WHERE seen_at_ms > ${nowMs} - ${ALIVE_MS} ORDER BY name`
+  return (await reader.all(sql)).map(({ name }) => String(name))
 }
 
 async function refuseFilled(target: AnyEngine): Promise<void> {

@@ -78,10 +78,14 @@ describe('PostgreSQL store', () => {
       },
       () => true,
     )
+    const line = { id: 'i', name: 'still-here', version: '1', digest: 'd', position: 0, staleAfterMs: 1 }
+    await file.noteInstance(line)
     await file.keepRefusals([{ requestId: 'r1', facts: '{}' }], 2_000_000_000)
     await file.close()
     const options = await postgres.database()
-    assert.ok((await copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options })) >= 1_210)
+    const copied = await copyStore({ kind: 'sqlite', path }, { kind: 'postgres', options })
+    assert.ok(copied.rows >= 1_210)
+    assert.deepEqual(copied.running, ['still-here'])
     const store = await openPostgresStore(options)
     assert.deepEqual(await store.userBySub('u'), aUser({ sub: 'u' }))
     assert.deepEqual(await store.model('RefreshToken', 'rt'), { n: 1 })
@@ -91,7 +95,7 @@ describe('PostgreSQL store', () => {
     await store.keepRefusals([{ requestId: 'r2', facts: '{}' }], 2_000_000_000)
     assert.equal(await store.refusal('r2'), '{}', 'ids go on behind those that were copied')
     const back = join(folder, 'back.db')
-    assert.ok((await copyStore({ kind: 'postgres', options }, { kind: 'sqlite', path: back })) >= 1_211)
+    assert.ok((await copyStore({ kind: 'postgres', options }, { kind: 'sqlite', path: back })).rows >= 1_211)
     const again = await openSqliteStore(back)
     assert.deepEqual(await again.model('AccessToken', 'at-1202'), { n: 1_202 })
     assert.deepEqual(await again.revocations(0, 1), entries)
