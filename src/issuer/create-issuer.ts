@@ -139,7 +139,7 @@ function createContext(settings: () => IssuerSettings, dependencies: IssuerDepen
     secondFactors: createSecondFactors(store, masterKey, now),
     secretUses: createSecretUses(store, now),
     passkeys: createPasskeys({ store, masterKey, now, settings }),
-    rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom }),
+    rowBudget: createRowBudget({ now, hasRoom: dependencies.hasRoom, perGroup: dependencies.rowsPerGroup }),
     documents: createDocumentSource({ store, now, fetch: dependencies.fetchDocument ?? fetchPublic }),
     tell: trail.tell,
     record: trail.record,

@@ -68,6 +68,8 @@ export interface IssuerDependencies {
   readonly meter?: FederationMeter
   /** Whether the store's disk has room for what strangers cause; default: it has. */
   readonly hasRoom?: (() => boolean) | undefined
+  /** Bytes of the store that strangers of one address group may fill; default: see `createRowBudget`. */
+  readonly rowsPerGroup?: number
   /** Why nothing may be issued now, whatever else goes on; default: it may. */
   readonly cannotIssue?: (() => string | undefined) | undefined
   /** Fetches the document behind a client's id. Default: from public addresses only. */

@@ -35,7 +35,9 @@ export async function depart(
     await refuse(parts, provider.id, reason, detail, clientOf(purpose))
     return { kind: 'refused', reason }
   }
-  if (!parts.rowBudget.spend(issuerRequestOf(request).address, ATTEMPT_BYTES)) {
+  const begun: { state?: string } = {}
+  const drop = async () => begun.state && parts.attempts.spend(begun.state)
+  if (!(await parts.rowBudget.spend(issuerRequestOf(request).address, ATTEMPT_BYTES, drop))) {
     await refuse(parts, provider.id, 'provider_unreachable', 'too many sign-ins were begun there', clientOf(purpose))
     return { kind: 'refused', reason: 'provider_unreachable' }
   }
@@ -55,6 +57,7 @@ export async function depart(
     loginHint: wish.loginHint,
   } as const
   const state = await parts.attempts.begin(request, response, attempt)
+  begun.state = state
   const more = {
     ...(wish.loginHint === undefined ? {} : { login_hint: wish.loginHint }),
     ...(wish.fresh ? { prompt: 'login' } : {}),

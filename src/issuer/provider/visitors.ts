@@ -52,11 +52,21 @@ export function budgeted(adapter: Adapter, model: string, { rowBudget }: IssuerC
       const person = (payload.session as { accountId?: unknown } | undefined)?.accountId ?? payload.accountId
       if (ctx !== undefined && person === undefined) {
         const { address } = issuerRequestOf(ctx.req)
-        if (!rowBudget.spend(address, JSON.stringify(payload).length)) throw tooMuch(ctx)
+        // What was used once stays used, whoever fills the rest.
+        const drop = model === 'ReplayDetection' ? undefined : () => dropUnlessOwned(adapter, id)
+        if (!(await rowBudget.spend(address, JSON.stringify(payload).length, drop))) throw tooMuch(ctx)
       }
       await adapter.upsert(id, payload, expiresIn)
     },
   }
+}
+
+/** Somebody may have signed in, or said yes, since. */
+async function dropUnlessOwned(adapter: Adapter, id: string): Promise<void> {
+  const kept = await adapter.find(id)
+  if (kept === undefined || kept === null || kept.accountId !== undefined) return
+  const { result, lastSubmission, session } = kept
+  if ((result?.login ?? lastSubmission?.login ?? session?.accountId) === undefined) await adapter.destroy(id)
 }
 
 function tooMuch(ctx: { set(name: string, value: string): void }): errors.OIDCProviderError {

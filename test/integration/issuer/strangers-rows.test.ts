@@ -103,14 +103,79 @@ describe('what a stranger sends is bounded', () => {
     assert.equal((await register(8_200)).status, 413)
   })
 
-  it('a budget holds for an address group and for all, and is whole again after a quarter of an hour', () => {
+  it('a budget holds for an address group and for all, and is whole again after a quarter of an hour', async () => {
     const clock = { now: 0 }
     const budget = createRowBudget({ now: () => clock.now, perGroup: 4_000, inAll: 8_000 })
-    const spend = (address: string): boolean => budget.spend(address, 1_488)
-    assert.deepEqual([spend('2001:db8::1'), spend('2001:db8:0:1::1'), spend('2001:db8:0:2::1')], [true, true, false])
-    assert.deepEqual([spend('192.0.2.1'), spend('192.0.2.2'), spend('192.0.2.3')], [true, true, false])
+    const spend = (address: string): Promise<boolean> => budget.spend(address, 1_488)
+    const inTurn = async (...addresses: string[]): Promise<boolean[]> => {
+      const answers = []
+      for (const address of addresses) answers.push(await spend(address))
+      return answers
+    }
+    assert.deepEqual(await inTurn('2001:db8::1', '2001:db8:0:1::1', '2001:db8:0:2::1'), [true, true, false])
+    assert.deepEqual(await inTurn('192.0.2.1', '192.0.2.2', '192.0.2.3'), [true, true, false])
     clock.now += 15 * 60_000
-    assert.equal(spend('192.0.2.3'), true)
+    assert.equal(await spend('192.0.2.3'), true)
+  })
+
+  it('what was begun and left makes room: the oldest of the same address group, else of the group that has most', async () => {
+    const budget = createRowBudget({ now: () => 0, perGroup: 4_000, inAll: 8_000 })
+    const dropped: string[] = []
+    const spend = (name: string, address: string) => budget.spend(address, 1_488, async () => void dropped.push(name))
+    for (const name of ['a1', 'a2', 'a3']) assert.equal(await spend(name, '192.0.2.1'), true)
+    assert.deepEqual(dropped, ['a1'])
+    for (const [name, address] of [
+      ['b1', '192.0.2.2'],
+      ['c1', '192.0.2.3'],
+      ['d1', '192.0.2.4'],
+    ] as const)
+      assert.equal(await spend(name, address), true)
+    assert.deepEqual(dropped, ['a1', 'a2'], 'nobody who holds less has to give way')
+  })
+})
+
+describe('the owner, at the address of somebody who begins sign-ins without end', () => {
+  it('begins one, and goes on with it; what was left longest makes room', async () => {
+    const flooded = await startIssuer({ rowsPerGroup: 64 * 1024 })
+    try {
+      await flooded.addClient({ id: 'cli', type: 'native', redirectUris: [CALLBACK] })
+      await flooded.addPerson('alice', ['photos'])
+      const options = { clientId: 'cli', redirectUri: CALLBACK, scope: 'photos:read' }
+      const begin = () => fetch(authorizationAttempt(flooded.url, options).url, { redirect: 'manual' })
+      const uidOf = (location: string | null): string => (location ?? '').split('/').at(-1) ?? ''
+      const first = uidOf((await begin()).headers.get('location'))
+      assert.ok((await flooded.store.model('Interaction', first)) !== undefined)
+      const owner = new Person(flooded.url, 'alice')
+      const waiting = await owner.open(authorizationAttempt(flooded.url, options).url)
+      const passed = await owner.signIn(waiting)
+      for (let round = 0; round < 100; round += 1) assert.equal((await begin()).status, 303, `round ${round}`)
+      assert.equal(await flooded.store.model('Interaction', first), undefined)
+      assert.ok(passed.url.startsWith(CALLBACK), passed.text)
+      const { code } = await new Person(flooded.url, 'alice').authorize(options)
+      assert.notEqual(code, '')
+      const device = { client_id: 'cli', scope: 'photos:read' }
+      const sent = { method: 'POST', body: new URLSearchParams(device) }
+      assert.equal((await fetch(`${flooded.url}/oauth/device_authorization`, sent)).status, 200)
+    } finally {
+      await flooded.close()
+    }
+  })
+
+  it('keeps a sign-in whose password was right', async () => {
+    const flooded = await startIssuer({ rowsPerGroup: 64 * 1024 })
+    try {
+      await flooded.addClient({ id: 'cli', type: 'native', redirectUris: [CALLBACK], thirdParty: true })
+      await flooded.addPerson('alice', ['photos'])
+      const options = { clientId: 'cli', redirectUri: CALLBACK, scope: 'photos:read' }
+      const owner = new Person(flooded.url, 'alice')
+      const consent = await owner.signIn(await owner.open(authorizationAttempt(flooded.url, options).url))
+      for (let round = 0; round < 100; round += 1)
+        await fetch(authorizationAttempt(flooded.url, options).url, { redirect: 'manual' })
+      const away = await owner.decide(consent, 'approve')
+      assert.ok(away.url.startsWith(CALLBACK), away.text)
+    } finally {
+      await flooded.close()
+    }
   })
 })
 

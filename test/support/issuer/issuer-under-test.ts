@@ -47,6 +47,8 @@ interface IssuerOptions {
   readonly now?: () => number
   readonly fetchDocument?: (url: string) => Promise<Response>
   readonly masterKey?: Buffer
+  /** Bytes that strangers of one address may fill. */
+  readonly rowsPerGroup?: number
   /** Opens another store than a file. */
   readonly openStore?: () => Promise<Store>
   /** The host of its address; default 127.0.0.1, where browsers make no passkeys. */
@@ -121,7 +123,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<IssuerUn
     const { registrationToken } = options
     const onEvent = (event: IssuerEvent): void => void events.push(event)
     const fetching = options.fetchDocument && { fetchDocument: options.fetchDocument }
-    const dependencies = { store, masterKey, registrationToken, now, onEvent, ...fetching }
+    const rows = options.rowsPerGroup === undefined ? {} : { rowsPerGroup: options.rowsPerGroup }
+    const dependencies = { store, masterKey, registrationToken, now, onEvent, ...fetching, ...rows }
     return { store, issuer: await createIssuer(settings, dependencies) }
   }
   let running = await open()
