@@ -35,6 +35,8 @@ const NOTICES: Readonly<Record<string, readonly [what: string, otherwise: string
   ],
   'factor.added': ['A way to sign in was added', 'Remove it and change your password'],
   'factor.removed': ['A way to sign in was removed', 'Change your password and add it again'],
+  'user.password_changed': ['The password was changed', 'Ask for a recovery link at once'],
+  'link.used': ['A link was used to set up a way to sign in', 'Ask for a recovery link at once'],
   'passkey.counter_regressed': ['A passkey was refused: it says that it was copied', 'Remove it and make another one'],
 }
 

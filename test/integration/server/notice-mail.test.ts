@@ -57,8 +57,12 @@ describe('notices by mail', () => {
     assert.equal(headers?.get('auto-submitted'), 'auto-generated')
     await press(person, inside, 'recovery-codes')
     await mailed('alice@example.org', /^New recovery codes were made/)
+    const next = 'kitchen window giraffe'
+    const fields = { current_password: PASSWORD, new_password: next, repeat_password: next }
+    await press(person, await person.open(`${box.url}/account`), 'password', fields)
+    await mailed('alice@example.org', /^The password was changed/)
     const told = JSON.stringify([server.received, box.output()])
-    for (const secret of [code, PASSWORD]) assert.ok(!told.includes(secret))
+    for (const secret of [code, PASSWORD, next]) assert.ok(!told.includes(secret))
     assert.ok(!JSON.stringify(box.output()).includes('alice@example.org'))
   })
 
