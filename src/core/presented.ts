@@ -49,10 +49,32 @@ const THEIRS = 'on this route Authorization is the server’s own: send this cre
 
 /** The password of `Basic` credentials; undefined for what is none (RFC 7617 §2). */
 export function basicPassword(value: string): string | undefined {
-  const [, encoded = ''] = /^basic +(\S+)$/i.exec(value) ?? []
-  const text = BASE64.test(encoded) ? decoded(encoded) : undefined
+  const text = basicText(value)
   const colon = text?.indexOf(':') ?? -1
   return colon === -1 ? undefined : text?.slice(colon + 1)
+}
+
+const MOST_USER_CHARACTERS = 64
+const UTF8 = new TextDecoder()
+
+/**
+ * The user name that came with a `Basic` password, for a log alone: it says which program of somebody's it was, and opens nothing. Undefined for
+ * none, and for a secret that was typed in its place.
+ */
+export function basicUser(rawHeaders: readonly string[]): string | undefined {
+  const values = [...valuesOf(rawHeaders, OWN_AUTHORIZATION), ...valuesOf(rawHeaders, 'authorization')]
+  const text = values.map(basicText).find((each) => each !== undefined)
+  const colon = text?.indexOf(':') ?? -1
+  if (text === undefined || colon < 1) return undefined
+  const user = UTF8.decode(Uint8Array.from(text.slice(0, colon), (char) => char.charCodeAt(0)))
+  if (user.includes(APP_PASSWORD_PREFIX) || COMPACT_JWS.test(user)) return undefined
+  return user.slice(0, MOST_USER_CHARACTERS).replace(/\p{C}/gu, '?')
+}
+
+/** What `Basic` credentials encode, a character for each byte. */
+function basicText(value: string): string | undefined {
+  const [, encoded = ''] = /^basic +(\S+)$/i.exec(value) ?? []
+  return BASE64.test(encoded) ? decoded(encoded) : undefined
 }
 
 /**

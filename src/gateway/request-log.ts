@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Denial, Reason } from '../core/denial.ts'
 import { traceparentOf } from '../core/headers/traceparent.ts'
 import { maskTicket } from '../core/paths/ticket-url.ts'
+import { basicUser } from '../core/presented.ts'
 import type { Route } from '../core/route.ts'
 import type { Evidence, VerifiedToken } from '../core/token.ts'
 import type { Log } from '../observe/log.ts'
@@ -193,6 +194,7 @@ function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
     sub: token?.subject,
     client: token?.clientId,
     credential: record.credential,
+    basic_user: record.credential === 'app_password' ? basicUser(record.rawHeaders) : undefined,
     address: record.address,
     decide_ms: decidedAt === undefined ? undefined : rounded(decidedAt - record.startedAt),
     upstream_ms: ending.upstreamMs === undefined ? undefined : rounded(ending.upstreamMs),

@@ -26,6 +26,8 @@ export interface RequestLine {
   readonly client: string | undefined
   /** What it was judged by. */
   readonly credential: string
+  /** The user name beside an app password, which may be any. */
+  readonly basic_user: string | undefined
   readonly address: string | undefined
   readonly decide_ms: number | undefined
   readonly upstream_ms: number | undefined

@@ -23,6 +23,7 @@ const lines: fc.Arbitrary<RequestLine> = fc.record({
   sub: maybe(text),
   client: maybe(text),
   credential: text,
+  basic_user: fc.option(text, { nil: undefined }),
   address: maybe(text),
   decide_ms: maybe(fc.double()),
   upstream_ms: maybe(fc.double()),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { basicPassword, holdsAppPassword, readPresented } from '../../../src/core/presented.ts'
+import { basicPassword, basicUser, holdsAppPassword, readPresented } from '../../../src/core/presented.ts'
 import type { Route } from '../../../src/core/route.ts'
 import { ISSUER, protectedBy } from './samples.ts'
 
@@ -129,4 +129,18 @@ describe('a value that carries an app password', () => {
     [basic(`a:${'A'.repeat(60)}`), false],
   ] as const)
     it(`${value}: ${holds}`, () => assert.equal(holdsAppPassword(value), holds))
+})
+
+describe('the user name beside a Basic password', () => {
+  const field = (user: string) => basicUser(['X-Audgate-Authorization', basic(`${user}:${KEY}`)])
+  it('is read from either field, in UTF-8, and cut', () => {
+    assert.equal(field('jürg'), 'jürg')
+    assert.equal(basicUser(['authorization', basic(`DOMAIN\\alice:${KEY}`)]), 'DOMAIN\\alice')
+    assert.equal(field('x'.repeat(100))?.length, 64)
+    assert.equal(field('a\nb\u202e'), 'a?b?')
+  })
+  it('is none without one, and where a secret was typed in its place', () => {
+    for (const user of ['', KEY, 'aa.bb.cc']) assert.equal(field(user), undefined)
+    assert.equal(basicUser(['Authorization', `Bearer ${KEY}`]), undefined)
+  })
 })

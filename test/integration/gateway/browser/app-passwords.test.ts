@@ -40,6 +40,19 @@ describe('app passwords', () => {
       assert.equal(upstream.authorization, undefined)
       assert.equal(upstream['x-audgate-authorization'], undefined)
     }
+    // Whatever the user name, it is in the log and nowhere else.
+    assert.deepEqual(
+      box.gateway
+        .requests()
+        .slice(-4)
+        .map((line) => [line.credential, line.basic_user]),
+      [
+        ['app_password', 'any'],
+        ['app_password', undefined],
+        ['app_password', undefined],
+        ['app_password', undefined],
+      ],
+    )
     const other = await get(`${box.photos}/a`, { authorization: basic('any', password) })
     assert.equal(other.status, 401)
     assert.equal(JSON.parse(other.text).reason, 'audience_mismatch')
