@@ -10,6 +10,7 @@ import { ADMIN_PATH, BROWSER_PATH, isWithin, relativeTo, reservation } from '../
 import { allowedMethods, isPublic } from '../core/paths/rule-match.ts'
 import { parseTarget, type Target } from '../core/paths/target.ts'
 import {
+  isPlausible,
   mayHoldTicket,
   readTicket,
   type TicketTarget,
@@ -161,11 +162,19 @@ export function prepare(
   return { kind: 'ready', headers, target: upstreamTarget(match.route, upstream, target) }
 }
 
-/** A prefix is one where the gateway has it; a query's parameter is everywhere, so that no server ever sees it. */
+/**
+ * A ticket counts wherever it comes, so that no server ever sees it. Where the prefix is none of the gateway's, only what is as long as a ticket
+ * is one: other paths below it are a route's.
+ */
 function ticketAt({ router }: Policy, host: string, target: string): RouteMatch['ticket'] {
   const found = readTicket(target)
   if (found === undefined || found === 'several' || found.form === 'query') return found
-  return router.browserRoutes(host).length === 0 ? undefined : found
+  return router.browserRoutes(host).length > 0 || isPlausible(found.ticket) ? found : undefined
+}
+
+/** The target had a prefix before it, or may have had one. */
+function isBelowTicket(ticket: RouteMatch['ticket']): boolean {
+  return ticket === 'several' || ticket?.form === 'folder'
 }
 
 function place(
@@ -181,6 +190,9 @@ function place(
     const text = 'the path leads to a reserved path when it is decoded once more'
     return { kind: 'deny', denial: denial('ambiguous_path', text), client, target }
   }
+  // By its own path alone: who guards a reserved path in front of us looks for that.
+  if (reserved === 'reserved' && isBelowTicket(ticket))
+    return { kind: 'deny', denial: denial('no_route', 'a ticket leads to no reserved path'), client, target }
   if (reserved === 'reserved') return placeReserved(policy, host, target, client)
   const selection = router.select(host, target)
   switch (selection.kind) {

@@ -6,8 +6,9 @@ export const TICKET_PARAMETER = 'audgate_ticket'
 /** Paths below it begin with a ticket, so that relative references keep it. */
 export const TICKET_PATH = '/.audgate/t/'
 
-/** What is longer is no ticket. */
+/** What is longer, or shorter, is no ticket. */
 export const MAX_TICKET_CHARACTERS = 512
+const MIN_TICKET_CHARACTERS = 32
 
 const IN_PATH = /^\/\.audgate\/t\/([A-Za-z0-9_-]+)(\/.*)$/
 
@@ -46,6 +47,11 @@ export function maskTicket(path: string): string {
   return mayHoldTicket(path) ? path.replace(PREFIX, '$1[ticket]').replace(ASSIGNMENT, '$1[ticket]') : path
 }
 
+/** Whether it is long enough for one. */
+export function isPlausible(ticket: string): boolean {
+  return ticket.length >= MIN_TICKET_CHARACTERS
+}
+
 /** Settles most references with one look. */
 export function mayHoldTicket(reference: string): boolean {
   return /audgate|%/i.test(reference)
@@ -64,14 +70,14 @@ function escapes(chars: string): string {
 // What some reader takes off before a name, or takes for the `_` in it (PHP: ` `, `.` and `[`).
 const LEADING = `(?:[+"']|%(?:25)*(?:[01][0-9a-f]|2[027b]))*`
 const NAME = `${spelled('audgate')}(?:[_. +[-]|${escapes('_. +[-')})${spelled('ticket')}`
-/** What a ticket is made of, long enough for one. */
-const VALUE = '(?:[\\w-]|%(?:25)*(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)){32,}'
+/** What a ticket is made of, and may be one. */
+const VALUE = '(?:[\\w-]|%(?:25)*(?:2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f))'
 
 /** A parameter's name as some server would read it: in another letter case, decoded again, with more behind it. */
 const LIKE_PARAMETER = new RegExp(`^${LEADING}${NAME}(?![a-z0-9])`, 'i')
 const PREFIX = new RegExp(`(${spelled('/.audgate/t/')})(?:[^/?#&%]|%(?!(?:25)*2f))*`, 'gi')
 /** A ticket's URL within another: a viewer's address of what it shows. */
-const ASSIGNMENT = new RegExp(`(${NAME}(?:=|${escapes('=')}))${VALUE}`, 'gi')
+const ASSIGNMENT = new RegExp(`(${NAME}(?:=|${escapes('=')}))${VALUE}{${MIN_TICKET_CHARACTERS},}`, 'gi')
 
 function ticketsIn(query: string): string[] {
   if (!mayHoldTicket(query)) return []

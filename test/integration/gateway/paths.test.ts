@@ -69,6 +69,20 @@ for (const { mount, open } of mounts) {
       return JSON.parse(answer.body).url
     }
 
+    it('a ticket before a path goes to no upstream, though no route takes one, and leads to nothing reserved', async () => {
+      const ticket = 'Ab_-0'.repeat(12)
+      const below = (path: string) => `/.audgate/t/${ticket}${path}`
+      assert.equal(await urlOf(below('/whole/x?y=1')), '/whole/x?y=1')
+      const { heads } = upstream
+      const refused = await gate.ask(below('/photos/x'), { token: gate.token() })
+      assert.equal(verdictOf(refused), '401 credential_not_accepted')
+      assert.equal(verdictOf(await get(below('/.well-known/oauth-protected-resource/photos'))), '404 no_route')
+      assert.equal(verdictOf(await get(below('/photos/../whole/x'))), '400 ambiguous_path')
+      assert.equal(upstream.heads, heads)
+      assert.ok(!JSON.stringify(gate.log()).includes(ticket))
+      assert.equal(await urlOf('/.audgate/t/v2/x', 'photos.example.com'), '/hosted/.audgate/t/v2/x')
+    })
+
     it('a path that two readers could understand differently: 400, and nothing is sent upstream', async () => {
       const { heads } = upstream
       for (const path of AMBIGUOUS) {
