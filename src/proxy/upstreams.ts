@@ -24,6 +24,7 @@ export class UpstreamMember implements ConnectionOwner {
   #failedAt = Number.NEGATIVE_INFINITY
   #deadUntil = Number.NEGATIVE_INFINITY
   #closed = false
+  #answered = false
   /** Requests under way; kept by who has them. */
   active = 0
   /** Open connections, idle ones among them. */
@@ -44,12 +45,19 @@ export class UpstreamMember implements ConnectionOwner {
     return now >= this.#deadUntil
   }
 
+  /** What was heard of it last; a time of being left out that is over makes nobody alive. */
+  get heard(): 'up' | 'down' | 'unknown' {
+    if (this.#failures > 0) return 'down'
+    return this.#answered ? 'up' : 'unknown'
+  }
+
   /** It was chosen after a time of being left out: one request at a time tries it. */
   beginProbe(now: number): void {
     if (this.#failures > 0) this.#deadUntil = Math.max(this.#deadUntil, now + PROBE_MS)
   }
 
   succeeded(): void {
+    this.#answered = true
     if (this.#failures === 0) return
     this.#failures = 0
     this.#deadUntil = Number.NEGATIVE_INFINITY

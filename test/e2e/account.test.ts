@@ -60,6 +60,7 @@ describe('/account in Chromium, as a person meets it', () => {
       await page.setViewportSize({ width: 320, height: 640 })
       assert.deepEqual(await axeFindings(page), [], `${name}, ${colorScheme}`)
       assert.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${name} is too wide`)
+      assert.deepEqual(await page.evaluate<string[]>(BROKEN_WORDS), [], `${name}: words of buttons are broken`)
       if (pictures !== undefined) await takePictures(page, `${pictures}/${name}-${colorScheme}`)
     }
     assert.deepEqual(complaints, [])
@@ -203,6 +204,21 @@ describe('/account in Chromium, as a person meets it', () => {
     await isSound('signed-out')
   })
 })
+
+/** Buttons in which a short word takes more than one line. */
+const BROKEN_WORDS = `[...document.querySelectorAll('.button')].flatMap((button) => {
+  const walker = document.createTreeWalker(button, NodeFilter.SHOW_TEXT)
+  const found = []
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/\\S{1,16}(?!\\S)/g)) {
+      const range = document.createRange()
+      range.setStart(node, index)
+      range.setEnd(node, index + word.length)
+      if (new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1) found.push(word)
+    }
+  }
+  return found
+})`
 
 /** Runs axe in the page by the debugger, which the policy against scripts does not hold. */
 async function axeFindings(of: Page): Promise<string[]> {

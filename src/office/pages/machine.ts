@@ -99,12 +99,12 @@ export async function systemPage(context: PageContext): Promise<PageContent> {
   const refused = config.last_refused
   return {
     title: 'System',
-    lead: html`audgate ${system.version}, running since ${moment(system.started_at)}`,
+    lead: html`audgate ${system.version}, started ${moment(system.started_at)}`,
     content: html`${refused !== undefined && html`<p class="notice problem" role="alert">The file of ${moment(refused.at)} was refused (${refused.problems.length} problems). The one before is in force.</p><ul>${refused.problems.map((problem) => html`<li>${said(typeof problem === 'string' ? problem : JSON.stringify(problem), 500)}</li>`)}</ul>`}
 ${facts([
   ['File', code(config.file)],
   ['Its digest', code(config.digest)],
-  ['In force since', moment(config.since)],
+  ['Put in force', moment(config.since)],
   ['Restart needed for', said(config.restart_for.join(', ') || 'nothing')],
   ['Workers', html`${system.workers}`],
   ['Instances', html`${system.instances}`],

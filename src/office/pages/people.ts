@@ -120,7 +120,7 @@ ${context.button(`${here}/sign-out`, 'Sign out everywhere', true)}
       authorizations.items,
       html`No app is signed in for this person.`,
     )}${authorizations.next !== undefined && html`<p>${link(`/admin/authorizations?${new URLSearchParams({ person: person.sub })}`, 'All of them')}</p>`}</section>
-<div class="columns"><section aria-labelledby="browsers"><h2 id="browsers">Browsers</h2>${table(
+<section aria-labelledby="browsers"><h2 id="browsers">Browsers</h2>${table(
       'Browsers',
       [
         { label: 'Browser', kind: 'name', cell: ({ browser }) => said(browser || 'A browser') },
@@ -153,7 +153,7 @@ ${context.button(`${here}/sign-out`, 'Sign out everywhere', true)}
       ],
       factors.items,
       html`None yet. Make a link and send it to them.`,
-    )}</section></div>
+    )}</section>
 ${linksSection(context, here, person, factors.items.length === 0)}
 <section aria-labelledby="edit"><h2 id="edit">Change</h2>${context.form(
       `${here}/change`,

@@ -57,8 +57,13 @@ ${
 ${
   decision !== null &&
   html`<section aria-labelledby="pass"><h2 id="pass">Would the request pass?</h2><p>${decision.outcome === 'ok' ? verdictOf('ok', 'yes') : verdictOf('refused', `no: ${decision.reason ?? 'refused'}`)}</p>${checkList(decision.checks)}
-${decision.upstream !== null && html`<h2>What the service would get</h2><pre class="scroll"><code>${JSON.stringify(decision.upstream, null, 2)}</code></pre>`}</section>`
+${decision.upstream !== null && html`<section aria-labelledby="sent"><h2 id="sent">What the service would get</h2><pre class="scroll"><code>${headOf(decision.upstream)}</code></pre></section>`}</section>`
 }`
+}
+
+/** As it would go out: where to, then its fields. */
+function headOf({ url, headers }: { readonly url: string; readonly headers: readonly (readonly string[])[] }): string {
+  return [url, ...headers.map(([name = '', value = '']) => `${name}: ${value}`)].join('\n')
 }
 
 function questionOf(query: URLSearchParams, resource: string): object {

@@ -175,7 +175,7 @@ function upstreamsOf({ state }: Runtime, id: string): ReturnType<AdminDependenci
   const isHere = config.workers === 1 && group !== undefined
   return route.upstreams.map(({ protocol, authority, basePath, socketPath }, index) => ({
     url: socketPath === undefined ? `${protocol}//${authority}${basePath}` : `unix:${socketPath}`,
-    state: isHere ? (group.members[index]?.seemsAlive(group.clock()) === false ? 'down' : 'up') : 'unknown',
+    state: (isHere ? group.members[index]?.heard : undefined) ?? 'unknown',
   }))
 }
 

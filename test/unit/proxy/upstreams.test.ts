@@ -39,6 +39,19 @@ describe('the upstreams of a route', () => {
     }
   })
 
+  it('are unknown until they were asked, down after a failure until they answer, whether they are left out or not', () => {
+    const { time, members } = groupOf(1)
+    const [member] = members
+    assert.equal(member?.heard, 'unknown')
+    member?.succeeded()
+    assert.equal(member?.heard, 'up')
+    member?.failed()
+    time.now += 60_000
+    assert.equal(member?.heard, 'down')
+    member?.succeeded()
+    assert.equal(member?.heard, 'up')
+  })
+
   it('that fail many times at once have failed once', () => {
     const { time, members, chosen } = groupOf(2)
     for (let i = 0; i < 100; i++) members[0]?.failed()
