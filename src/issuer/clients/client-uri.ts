@@ -88,7 +88,7 @@ function shapeProblem(uri: string): string | undefined {
   if (url.username !== '' || url.password !== '' || /^[^/]*\/\/[^/?]*@/.test(uri)) {
     return 'must not contain a user name or password'
   }
-  if (/^https?:(?!\/\/)/i.test(uri)) return 'is not an absolute URI'
+  if (/^https?:(?!\/\/[^/?])/i.test(uri)) return 'is not an absolute URI'
   // Parsers let signs such as `;` stand in a host, where every later reader cuts in its own way.
   if (/^https?:/i.test(uri) && !/^(?:[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/.test(url.hostname)) {
     return 'has a host that is no name'
