@@ -81,7 +81,13 @@ describe('the end of sessions', () => {
     )
     const post = (headers: Record<string, string>) =>
       jar.send(`${box.photos}/.audgate/sign-out`, { method: 'POST', headers })
-    assert.equal((await post({ 'sec-fetch-site': 'cross-site' })).status, 403)
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site', origin: box.files },
+      { origin: 'null' },
+    ])
+      assert.equal((await post(headers)).status, 403)
+    assert.equal((await jar.send(`${box.photos}/a`, { headers: FETCH })).status, 200)
     assert.equal((await jar.send(`${box.files}/a`, { headers: FETCH })).status, 200)
     const kept = jar.cookie(box.photos, 'audgate_web') ?? ''
     const done = await post({ 'sec-fetch-site': 'same-origin', origin: box.photos })

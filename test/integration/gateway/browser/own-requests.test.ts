@@ -41,6 +41,11 @@ describe('whose request it is', () => {
     for (const origin of [box.photos.replace('http:', 'https:'), box.photos.replace(/\d+$/, '1'), 'null']) {
       assert.equal((await jar.send(`${box.photos}/a`, { method: 'POST', headers: { origin } })).status, 403)
     }
+    // A WebSocket is a GET, and no page is held to its own origin with it.
+    for (const origin of [box.photos.replace('http:', 'https:'), box.files, 'null', '']) {
+      const headers = { origin, connection: 'Upgrade', upgrade: 'websocket' }
+      assert.equal((await jar.send(`${box.photos}/a`, { headers })).status, 403, origin)
+    }
     assert.equal((await jar.send(`${box.photos}/a`, { method: 'POST', headers: { origin: box.photos } })).status, 200)
     assert.equal((await jar.send(`${box.photos}/a`, { method: 'POST' })).status, 200)
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type BrowserGateway, FETCH, Jar, startBrowserGateway } from '../../../support/browser-gateway.ts'
 import { appPassword, get, ticketBy } from '../../../support/issuer/app-password.ts'
+import { rawRequest } from '../../../support/upstreams.ts'
 
 const shared: { box: BrowserGateway } = { box: undefined as never }
 before(async () => {
@@ -16,11 +17,19 @@ describe('tickets', () => {
     assert.equal((await get(url, {})).status, 200)
     assert.equal((await get(url, {}, 'HEAD')).status, 200)
     assert.equal((await get(`${url}&t=3`, { range: 'bytes=0-1' })).status, 200)
+    const { url: seen, headers: fields } = shared.box.arrived.at(-1) ?? assert.fail()
+    assert.deepEqual([seen, fields.range], ['/v/film.mp4?t=3', 'bytes=0-1'])
     assert.equal((await get(path, { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' })).status, 200)
     assert.equal((await get(url, {}, 'PUT')).status, 403)
     assert.equal((await get(url.replace('film', 'other'), {})).status, 403)
     assert.equal((await get(path.replace('/v/film', '/v/%252e%252e/film'), {})).status, 400)
-    assert.notEqual((await get(url.replace('photos.localhost', 'files.localhost'), {})).status, 200)
+    const { host, search } = new URL(url)
+    for (const dotted of ['/v/%2e%2e/v/film.mp4', '/v/%2E%2e/film.mp4', '/v/..%2fv/film.mp4']) {
+      const { text } = await rawRequest(shared.box.port, `GET ${dotted}${search} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      assert.match(text, /^HTTP\/1\.1 400 [\s\S]*ambiguous_path/, dotted)
+    }
+    const elsewhere = await get(url.replace('photos.localhost', 'files.localhost'), {})
+    assert.deepEqual([elsewhere.status, JSON.parse(elsewhere.text).reason], [403, 'ticket_mismatch'])
     assert.equal(
       (
         await get(
