@@ -122,7 +122,7 @@ export interface ProviderStore {
   releaseSignIn(id: string): Promise<void>
   /** New tokens are kept whatever else becomes of the answer; does nothing to a sign-in that has ended. */
   keepTokens(id: string, sealed: string): Promise<void>
-  /** Notes a good word, and that nothing is due any more. */
+  /** Notes a good word, and that nothing is due any more of what was due when it was asked for. */
   noteAnswer(id: string, answer: ProviderAnswer): Promise<void>
   /** The background asks these by `atMs` at the latest. */
   makeDue(ids: readonly string[], atMs: number): Promise<void>

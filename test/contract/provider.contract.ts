@@ -142,6 +142,8 @@ export function providerContract(under: { readonly store: Store }): void {
     await store.makeDue(['idle'], 2_000_000)
     assert.deepEqual(await waiting(2_000_000), ['idle', 'used'], 'due ones first')
     await store.noteAnswer('used', { sealed: 'x', askedAtMs: 1_000, endsAtMs: undefined })
+    await store.noteAnswer('idle', { sealed: 'x', askedAtMs: 1_950_000, endsAtMs: undefined })
+    assert.deepEqual(await waiting(2_000_000), ['idle'], 'it was asked for before')
     await store.clearDue('idle', 2_000_000)
     assert.deepEqual(await waiting(2_000_000), [])
     assert.deepEqual(await store.abandonedSignIns(1_050_000, 10), ['idle'])

@@ -22,9 +22,9 @@ const PAUSE_MS = 10_000
 
 /** Asks providers again for what they said at a sign-in. */
 export function createAsking(parts: FederationParts): Asking {
-  const flights = new Map<string, Promise<Standing>>()
+  const flights = new Map<string, { readonly beganMs: number; readonly flight: Promise<Standing> }>()
   const silentSince = new Map<string, number>()
-  return {
+  const asking: Asking = {
     standing: async (signIn, source, atOnce = false) => {
       if (signIn === undefined) return { kind: 'own' }
       if (signIn.ended) return { kind: 'ended' }
@@ -37,7 +37,13 @@ export function createAsking(parts: FederationParts): Asking {
       const pausing = !atOnce && silent !== undefined && parts.now() - silent < PAUSE_MS
       if (pausing && serves(parts, party, signIn)) return good(parts, signIn)
       const under = flights.get(signIn.id)
-      if (under !== undefined) return under
+      if (under !== undefined && !isDueSince(signIn, under.beganMs)) return under.flight
+      if (under !== undefined) {
+        // What it was asked before a logout token came says nothing of what the token tells.
+        await under.flight.catch(() => undefined)
+        return asking.standing(await parts.store.providerSignIn(signIn.id), source, atOnce)
+      }
+      const beganMs = parts.now()
       const flight = parts
         .apart(() => askInTurn(parts, party, signIn, source, atOnce))
         .then((standing) => {
@@ -49,10 +55,15 @@ export function createAsking(parts: FederationParts): Asking {
           return standing.standing
         })
         .finally(() => flights.delete(signIn.id))
-      flights.set(signIn.id, flight)
+      flights.set(signIn.id, { beganMs, flight })
       return flight
     },
   }
+  return asking
+}
+
+function isDueSince({ dueAtMs }: ProviderSignIn, sinceMs: number): boolean {
+  return dueAtMs !== undefined && dueAtMs > sinceMs
 }
 
 interface Asked {
@@ -76,7 +87,8 @@ async function askInTurn(
     if (!claimed && performance.now() < deadline) continue
     try {
       const fresh = now() - current.askedAtMs <= party.provider.recheckSeconds * 1000
-      if (fresh && (!atOnce || current.askedAtMs > signIn.askedAtMs)) {
+      const heard = current.askedAtMs > signIn.askedAtMs && !isDueSince(current, current.askedAtMs)
+      if (fresh && (!atOnce || heard)) {
         return { standing: await good(parts, current), silent: false }
       }
       return await ask(parts, party, current, source)

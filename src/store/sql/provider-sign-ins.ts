@@ -103,11 +103,13 @@ function asking(database: Database): Asking {
     keepTokens: (id, sealed) => set('UPDATE provider_sign_ins SET sealed = ? WHERE id = ? AND ended = 0', sealed, id),
     noteAnswer: (id, { sealed, askedAtMs, endsAtMs }) =>
       set(
-        `UPDATE provider_sign_ins SET sealed = ?, asked_at_ms = ?, ends_at_ms = ?, due_at_ms = NULL
+        `UPDATE provider_sign_ins SET sealed = ?, asked_at_ms = ?, ends_at_ms = ?,
+          due_at_ms = CASE WHEN due_at_ms > ? THEN due_at_ms ELSE NULL END
           WHERE id = ? AND ended = 0 AND asked_at_ms <= ?`,
         sealed,
         askedAtMs,
         endsAtMs ?? null,
+        askedAtMs,
         id,
         askedAtMs,
       ),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { until } from '../../../support/gateway-under-test.ts'
-import { claimsOf, redeem, type TokenAnswer } from '../../../support/issuer/browser-less-person.ts'
+import { askToken, claimsOf, redeem, type TokenAnswer } from '../../../support/issuer/browser-less-person.ts'
 import { authorizeBy, providerEntry, traveller } from '../../../support/issuer/federated-issuer.ts'
 import { startProvider, type TestProvider } from '../../../support/issuer/identity-provider.ts'
 import { type IssuerUnderTest, startIssuer } from '../../../support/issuer/issuer-under-test.ts'
@@ -214,6 +214,32 @@ describe('whom a logout token means', () => {
     clock.forward(1_000)
     assert.equal(await send(logoutClaims({ sub: 'unknown', sid: `b-${count}` })), 200)
     assert.equal(await live(again), false)
+  })
+
+  it('who is being asked for when it comes is asked for once more', async () => {
+    await signIn({ sid: `a-${count}` }, SITE)
+    const native = await signIn({ sid: `b-${count}` })
+    clock.forward(61_000)
+    const [held, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const plain = provider.defects.token
+    provider.defects.token = async (body) => {
+      provider.defects.token = plain
+      held.resolve()
+      await go.promise
+      return body
+    }
+    const asked = provider.calls('/token')
+    const refreshed = askToken(gate.url, {
+      grant_type: 'refresh_token',
+      refresh_token: native.body.refresh_token,
+      client_id: 'cli',
+    })
+    await held.promise
+    clock.forward(1_000)
+    assert.equal(await send(logoutClaims({ sid: `a-${count}` })), 200)
+    go.resolve()
+    assert.equal((await refreshed).status, 200)
+    await until(() => provider.calls('/token') > asked + 1, 'it is asked for again', 10_000)
   })
 
   it('what a sign-in that ended was given is given up there; one that native clients live by stands', async () => {
