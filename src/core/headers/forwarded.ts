@@ -1,4 +1,5 @@
 import { type Address, addressText, parseAddress } from '../address.ts'
+import { parseTarget } from '../paths/target.ts'
 
 /** A block of addresses of one family. IPv4 blocks cover v4-mapped addresses, IPv6 ones never do. */
 interface Cidr {
@@ -103,8 +104,15 @@ export function resolveClient(facts: ConnectionFacts): ResolvedClient {
     trusted: true,
     requestId: members(rawHeaders, 'x-request-id').find((id) => /^[\w.-]{1,128}$/.test(id)),
     forwardedFor: (peerAddress === UNIX_PEER && chain.length > 0 ? chain : [...chain, forwardedFor]).join(', '),
-    forwardedPrefix: writtenBy(hops, members(rawHeaders, 'x-forwarded-prefix'))?.replace(/\/+$/, '') ?? '',
+    forwardedPrefix: prefixOf(writtenBy(hops, members(rawHeaders, 'x-forwarded-prefix'))),
   }
+}
+
+/** Without final slashes; '' for what is no path that every reader takes alike: `//host` would lead to another site. */
+function prefixOf(written = ''): string {
+  const prefix = written.replace(/\/+$/, '')
+  const parsed = parseTarget(prefix)
+  return parsed.ok && parsed.target.query === '' ? prefix : ''
 }
 
 function covers({ address, bits }: Cidr, other: Address): boolean {

@@ -121,8 +121,18 @@ function classify(guarded: ReadonlySet<string>, name: string): Disposition {
   if (fixed !== undefined) return EXACT[cgi] === undefined || EXACT[cgi] === name.toLowerCase() ? fixed : 'hop'
   // The gateway's own: whoever sends them speaks to it.
   if (cgi.startsWith('proxy_') || cgi.startsWith('x_audgate_')) return 'hop'
-  return fieldFate(cgi) ?? (startsLikeVariable(guarded, cgi) ? 'never' : 'pass')
+  const fate = fieldFate(cgi)
+  if (fate === 'forwarded' && !isUsualSpelling(name, cgi)) return 'never'
+  return fate ?? (startsLikeVariable(guarded, cgi) ? 'never' : 'pass')
 }
+
+/** What a proxy passes on that it doesn't know is still its client's: it sets and clears its own fields under the name that they are known by. */
+function isUsualSpelling(name: string, cgi: string): boolean {
+  return /^[a-z0-9-]+$/i.test(name) || (UNDERSCORED.test(cgi) && name.toLowerCase() === cgi)
+}
+
+// mod_auth_openidc, SiteMinder, Oracle, and what Apache calls its variables of TLS.
+const UNDERSCORED = /^(?:oidc|sm|oam|shib|ssl)_/
 
 /** CGI puts `HTTP_` before a field's name: programs that take it off again would take `HTTP_Host` for the field itself. */
 function startsLikeVariable(guarded: ReadonlySet<string>, cgi: string): boolean {

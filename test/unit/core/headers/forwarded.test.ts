@@ -103,6 +103,21 @@ describe('the client', () => {
   for (const [what, headers, address] of chains) {
     it(`behind a trusted proxy is ${what}`, () => assert.equal(resolved('10.0.0.1', headers).address, address))
   }
+  it('has come below a prefix that the trusted proxy says, where every reader takes that for a path', () => {
+    const prefixOf = (value: string) => resolved('10.0.0.1', ['X-Forwarded-Prefix', value]).forwardedPrefix
+    assert.deepEqual(['/a', '/a/b/', '/', '/a%20b'].map(prefixOf), ['/a', '/a/b', '', '/a%20b'])
+    for (const value of [
+      '//evil.example',
+      '/\\evil.example',
+      'https://evil.example',
+      'a',
+      '/a/../b',
+      '/a?b',
+      '/a#b',
+      '/%0d',
+    ])
+      assert.equal(prefixOf(value), '', value)
+  })
   it('used the host and protocol that the trusted proxy says', () => {
     const client = resolved('10.0.0.1', ['X-Forwarded-Host', 'Photos.example.com', 'X-Forwarded-Proto', 'HTTPS'])
     assert.deepEqual([client.host, client.protocol, client.trusted], ['Photos.example.com', 'https', true])

@@ -256,6 +256,12 @@ describe('forwarding headers', () => {
     assert.deepEqual(seen(headers, 'X-Forwarded-Prefix'), ['/photos'])
     assert.deepEqual(seen(headers, 'X-Request-Id'), ['r-1'])
   })
+  it('pass from a trusted proxy under the name that it gives them, not under one that its own client may have spelled', () => {
+    const fields = ['X-Real-IP', '1.1.1.1', 'X_Real_IP', 'forged', 'x.real.ip', 'forged', 'OIDC_CLAIM_sub', 'alice']
+    const headers = sent(fields, {}, ['192.0.2.0/24'])
+    assert.deepEqual(seen(headers, 'X-Real-IP'), ['1.1.1.1'])
+    assert.deepEqual(seen(headers, 'OIDC_CLAIM_sub'), ['alice'])
+  })
   it('are continued behind a trusted proxy', () => {
     const headers = sent(
       [
