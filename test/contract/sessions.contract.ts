@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { gidOf, lookupKey } from '../../src/store/sealed-payload.ts'
 import type { AppPasswordRecord, SessionOpening } from '../../src/store/session-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { anAct, anAuthorization } from './store-records.ts'
@@ -129,6 +130,49 @@ export function sessionsContract(under: { readonly store: Store }): void {
     assert.deepEqual(entries.map(({ kind, key }) => `${kind} ${key}`).sort(), ['gid g1', 'gid g2'])
     assert.deepEqual(await idsOf('usr_1'), ['session of g3'])
     assert.equal((await store.authorizations({ gid: 'g1' }))[0]?.ended, true)
+  })
+
+  it('ends with a session of the issuer the codes of it that nobody has spent, and what a client has not opened a session with', async () => {
+    const { store } = under
+    const until = 2_000_000_000
+    const give = async (gid: string, clientId: string, issuerSession: string): Promise<void> => {
+      const of = { accountId: 'usr_1', clientId, grantId: gid }
+      await store.putModel('Grant', gid, {}, of, until)
+      await store.putModel('AuthorizationCode', `code of ${gid}`, {}, of, until)
+      await store.bindToSession(gidOf(gid), issuerSession, 1)
+    }
+    await give('waiting', 'browser', 'u')
+    await give('app', 'cli', 'u')
+    await give('elsewhere', 'browser', 'v')
+    await store.moveIssuerSession(lookupKey('u'), lookupKey('w'))
+    const ends = { issuerSession: lookupKey('w'), sub: 'usr_1', clientId: 'browser', revokeTokens: REFUSED }
+    const entries = await store.act(anAct({ endBrowserSessions: [ends] }))
+    assert.deepEqual(
+      entries.map(({ kind, key }) => `${kind} ${key}`),
+      [`gid ${gidOf('waiting')}`],
+    )
+    const left = async (model: string, id: string) => (await store.model(model, id)) !== undefined
+    assert.deepEqual(
+      await Promise.all(['waiting', 'app', 'elsewhere'].map((gid) => left('AuthorizationCode', `code of ${gid}`))),
+      [false, false, true],
+    )
+    assert.deepEqual(await Promise.all(['waiting', 'app', 'elsewhere'].map((gid) => left('Grant', gid))), [
+      false,
+      true,
+      true,
+    ])
+  })
+
+  it('ends with a client what it has begun before anybody said yes, and leaves that of others', async () => {
+    const { store } = under
+    for (const clientId of ['cli', 'tv'])
+      for (const model of ['PushedAuthorizationRequest', 'DeviceCode'])
+        await store.putModel(model, `of ${clientId}`, {}, { clientId }, 2_000_000_000)
+    await store.act(anAct({ endAuthorizations: [{ clientId: 'cli' }] }))
+    for (const model of ['PushedAuthorizationRequest', 'DeviceCode']) {
+      assert.equal(await store.model(model, 'of cli'), undefined)
+      assert.ok((await store.model(model, 'of tv')) !== undefined)
+    }
   })
 
   it('forgets a session when its time is over', async () => {
