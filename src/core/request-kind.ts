@@ -30,7 +30,11 @@ interface Signs {
 
 const FRAMES: ReadonlySet<string> = new Set(['iframe', 'frame', 'embed', 'object'])
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD'])
-const PLAIN: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'CONNECT'])
+/** No drive asks by these: HTTP's own, and those of caches and of UPnP that its parsers know. A plain OPTIONS is a drive's first. */
+const PLAIN: ReadonlySet<string> = new Set([
+  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'CONNECT', 'QUERY'],
+  ...['PURGE', 'SOURCE', 'M-SEARCH', 'NOTIFY', 'SUBSCRIBE', 'UNSUBSCRIBE'],
+])
 
 /** The kind of a request: the first that fits (Fetch Metadata Request Headers §2; older browsers by `Accept`). */
 export function requestKind(method: string, rawHeaders: readonly string[]): RequestKind {

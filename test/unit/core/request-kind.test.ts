@@ -47,6 +47,10 @@ const ROWS: readonly (readonly [RequestKind, string, Fields])[] = [
   ['program', 'GET', { Accept: 'application/json' }],
   ['program', 'HEAD', { Accept: '*/*' }],
   ['program', 'PUT', { Accept: 'text/html;q=0' }],
+  ['program', 'QUERY', {}],
+  ['program', 'PURGE', { Accept: '*/*' }],
+  ['form', 'QUERY', HTML],
+  ['drive', 'QUERY', { Depth: '1' }],
 ]
 
 describe('the kind of a request', () => {
