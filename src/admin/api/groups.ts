@@ -7,7 +7,7 @@ import type { App } from './app.ts'
 import { listOf, PAGE, pageOf } from './page.ts'
 import { GIVES, givesOf } from './people.ts'
 
-const SLICE = 250
+const SLICE = 100
 
 const GROUP = z.object({
   name: z.string(),
