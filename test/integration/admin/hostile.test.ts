@@ -75,6 +75,27 @@ describe('the operator’s API, called by somebody with other intentions', () =>
     assert.equal((await admin('/config/check', 'POST', { text })).status, 200)
   })
 
+  it('a caller has 600 reads and 60 writes a minute, what only asks is a read, and nobody else is kept waiting', async () => {
+    await gate.addPerson('max', ['admins'])
+    const token = await gate.signIn('max')
+    const asked = (path: string, method?: string, body?: object) => gate.call(token, path, method, body)
+    for (const [most, method, path] of [
+      [60, 'POST', '/people/nobody/sign-out'],
+      [600, 'POST', '/access/try'],
+    ] as const) {
+      for (let sent = 0; sent < most; sent += 20) {
+        const answers = await Promise.all(Array.from({ length: 20 }, () => asked(path, method, {})))
+        for (const { status } of answers) assert.ok(status === 404 || status === 400, String(status))
+      }
+      const { status, reason, headers } = await asked(path, method, {})
+      assert.deepEqual([status, reason], [429, 'too_many'], path)
+      const wait = Number(headers.get('retry-after'))
+      assert.ok(wait >= 1 && wait <= 60, String(wait))
+    }
+    for (const path of ['/people', '/nothing']) assert.equal((await asked(path)).status, 429, 'reads are used up')
+    assert.equal((await admin('/people')).status, 200)
+  })
+
   it('a listener that has gone before its stream began takes nobody’s place', async () => {
     const { userBySub } = gate.store
     const gone = Promise.withResolvers<undefined>()

@@ -275,11 +275,10 @@ routes:
     for (const { headers } of failed) assert.deepEqual(await linesOf(headers.get('x-request-id')), [])
   })
   it('a sign-in of eleven minutes ago revokes a client, and makes no link: 401 with max_age=600', async () => {
-    const { gate } = under
-    await gate.store.addClient(aClient({ id: 'other' }))
+    await under.gate.store.addClient(aClient({ id: 'other' }))
     const clock = shiftClock()
     try {
-      const aged = await gate.signIn('alice')
+      const aged = await under.gate.signIn('alice')
       clock.forward(11 * MINUTE)
       // What it knows of revocations looks old then, until it has been read anew.
       await within(10_000, async () => {
