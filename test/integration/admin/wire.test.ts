@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { aClient } from '../../contract/store-records.ts'
 import { type AdminGateway, startAdminGateway } from '../../support/admin-gateway.ts'
 import { type Called, callUrl } from '../../support/issuer/served-issuer.ts'
 
@@ -148,6 +149,26 @@ describe('the operator’s API on the wire', () => {
     const filtered = (await admin('/people?state=active&q=b&limit=1')).body.next
     if (filtered !== undefined)
       assert.equal((await admin(`/people?limit=1&q=b&cursor=${filtered}&state=active`)).status, 200)
+  })
+  it('a list goes on behind an id that is a long URL', async () => {
+    const ids = ['a', 'b', 'c'].map((end) => `https://app.example.com/${'x'.repeat(2_000)}/${end}`)
+    for (const id of ids) await gate.store.addClient(aClient({ id, origin: 'document' }))
+    const shown = (await walked('/clients')).map((client) => Reflect.get(Object(client), 'id'))
+    assert.deepEqual(
+      shown.filter((id) => ids.includes(id)),
+      ids,
+    )
+  })
+  it('a try is of a person or of claims, and claims have the form of claims', async () => {
+    const resource = `${gate.url}/photos`
+    for (const body of [
+      { person: 'bob', claims: { groups: ['photos'] }, resource },
+      { claims: { groups: 'photos' }, resource },
+      { resource },
+    ])
+      isProblem(await admin('/access/try', 'POST', body), [400, 'invalid_request'])
+    const answer = await admin('/access/try', 'POST', { claims: { groups: ['photos'] }, resource })
+    assert.deepEqual((answer.body.issue as { given: string[] }).given, ['photos:read'])
   })
   it('times come in any zone; a time that ends before it begins finds nothing', async () => {
     for (const list of ['/decisions', '/audit']) {
