@@ -56,7 +56,13 @@ export function clockToleranceSeconds(embedded: boolean): number {
 export type Evidence =
   | { readonly kind: 'none' }
   | { readonly kind: 'malformed'; readonly detail: string }
-  | { readonly kind: 'rejected'; readonly fault: TokenFault; readonly detail: string }
+  | {
+      readonly kind: 'rejected'
+      readonly fault: TokenFault
+      readonly detail: string
+      /** The token, where its signature was good: who is refused, for the log alone. */
+      readonly of?: VerifiedToken
+    }
   | { readonly kind: 'verified'; readonly token: VerifiedToken }
   /** Keys, or the state of revocations, could not be had: fail closed. */
   | { readonly kind: 'unavailable'; readonly detail: string; readonly retryAfterSeconds: number }
@@ -70,8 +76,8 @@ export type Rejection = Extract<Evidence, { kind: 'rejected' }>
 export type Unavailable = Extract<Evidence, { kind: 'unavailable' }>
 
 /** Evidence that a credential is not good. `detail` reaches the client: it says what to do and repeats nothing secret. */
-export function rejected(fault: TokenFault, detail: string): Rejection {
-  return { kind: 'rejected', fault, detail }
+export function rejected(fault: TokenFault, detail: string, of?: VerifiedToken): Rejection {
+  return of === undefined ? { kind: 'rejected', fault, detail } : { kind: 'rejected', fault, detail, of }
 }
 
 /** Evidence that nobody can tell now. */

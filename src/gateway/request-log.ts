@@ -176,8 +176,14 @@ function count(metrics: Metrics, record: RequestRecord, ending: Ending, totalMs:
   metrics.bytes(ending.bytesIn, ending.bytesOut)
 }
 
+/** Whose request it was: of a token that is good, or was. */
+export function holderOf({ token, evidence }: Pick<RequestRecord, 'token' | 'evidence'>): VerifiedToken | undefined {
+  return token ?? (evidence?.kind === 'rejected' ? evidence.of : undefined)
+}
+
 function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
-  const { route, token, decidedAt } = record
+  const { route, decidedAt } = record
+  const holder = holderOf(record)
   return {
     request_id: record.id,
     traceparent: traceparentOf(record.rawHeaders),
@@ -191,8 +197,8 @@ function lineOf(record: RequestRecord, ending: Ending, totalMs: number) {
     reason: ending.reason,
     detail: record.detail,
     cause: record.cause,
-    sub: token?.subject,
-    client: token?.clientId,
+    sub: holder?.subject,
+    client: holder?.clientId,
     credential: record.credential,
     basic_user: record.credential === 'app_password' ? basicUser(record.rawHeaders) : undefined,
     address: record.address,

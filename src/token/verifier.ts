@@ -256,11 +256,11 @@ class CachingVerifier implements Verifier {
   #standingFault(known: KnownToken): Evidence | undefined {
     const { token, slot, jumps } = known
     if (this.#clock.hadEnded(token.issuedAt, token.expiresAt + slot.settings.toleranceSeconds, jumps))
-      return rejected('expired', 'the token had expired before the clock was set back here; get a new one')
+      return rejected('expired', 'the token had expired before the clock was set back here; get a new one', token)
     if (this.#trust.get(slot.settings.issuer) !== slot) return unavailable('whom to trust changed just now', 1)
     const unknown = token.embedded ? this.#options.embeddedUnavailable() : undefined
     if (unknown !== undefined) return unavailable(unknown, STALE_RETRY_SECONDS)
-    return this.#isRevoked(known) ? rejected('revoked', 'the token was revoked; sign in again') : undefined
+    return this.#isRevoked(known) ? rejected('revoked', 'the token was revoked; sign in again', token) : undefined
   }
 
   #isRevoked(known: KnownToken): boolean {
@@ -276,10 +276,10 @@ class CachingVerifier implements Verifier {
 function lifetimeFault({ token, validFrom, slot }: KnownToken, now: number): Rejection | undefined {
   const { toleranceSeconds } = slot.settings
   if (now >= token.expiresAt + toleranceSeconds) {
-    return rejected('expired', `the token expired ${Math.ceil(now - token.expiresAt)} s ago`)
+    return rejected('expired', `the token expired ${Math.ceil(now - token.expiresAt)} s ago`, token)
   }
   if (now + toleranceSeconds < validFrom) {
-    return rejected('not_yet_valid', `the token is not valid before ${Math.ceil(validFrom - now)} s from now`)
+    return rejected('not_yet_valid', `the token is not valid before ${Math.ceil(validFrom - now)} s from now`, token)
   }
   return undefined
 }

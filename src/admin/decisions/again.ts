@@ -27,9 +27,16 @@ export async function passesNow(
   const { judge, now } = dependencies
   const seconds = now() / 1_000
   const { proof } = decision
-  const evidence = proof.kind === 'token' ? await newTokenOf(dependencies, decision, proof.token) : evidenceOf(proof)
+  const facts = factsOf(proof)
+  const evidence = facts === undefined ? evidenceOf(proof) : await newTokenOf(dependencies, decision, facts)
   const judged = await judgeAgain(judge, decision, evidence, seconds)
   return { outcome: judged?.outcome ?? 'refused', reason: judged?.reason }
+}
+
+/** The token of somebody who may get a new one; undefined where nobody is known. */
+function factsOf(proof: Proof): TokenFacts | undefined {
+  if (proof.kind === 'none') return undefined
+  return proof.kind === 'token' ? proof.token : proof.of
 }
 
 /** Evidence in words of the one that was kept. */

@@ -29,7 +29,12 @@ export interface Decision {
 /** {@link Evidence} in a form that can be stored. */
 export type Proof =
   | { readonly kind: 'none' }
-  | { readonly kind: 'fault'; readonly evidence: Exclude<Evidence, { kind: 'verified' } | { kind: 'none' }> }
+  | {
+      readonly kind: 'fault'
+      readonly evidence: Exclude<Evidence, { kind: 'verified' } | { kind: 'none' }>
+      /** Of a token that was good once. */
+      readonly of?: TokenFacts
+    }
   | { readonly kind: 'token'; readonly token: TokenFacts }
 
 /** A token's claims that decisions go by; never the token. */

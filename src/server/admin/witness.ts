@@ -1,6 +1,6 @@
 import type { Decision, Proof, TokenFacts } from '../../admin/decisions/decision.ts'
 import type { Evidence, VerifiedToken } from '../../core/token.ts'
-import type { Ending, RequestRecord, Witness } from '../../gateway/request-log.ts'
+import { type Ending, holderOf, type RequestRecord, type Witness } from '../../gateway/request-log.ts'
 
 const BATCH_MS = 250
 /** Of one batch: strangers don't crowd out those who are known. */
@@ -35,7 +35,7 @@ export function createWitness(now: () => number): DecisionWitness {
   timer.unref()
   const hasRoom = (record: RequestRecord, outcome: Ending['outcome']): boolean => {
     if (outcome === 'ok' || outcome === 'client_closed') return ++state.passed <= MOST_PASSES
-    if (record.token !== undefined || outcome === 'failed') return ++state.known <= MOST_KNOWN
+    if (holderOf(record) !== undefined || outcome === 'failed') return ++state.known <= MOST_KNOWN
     return ++state.unknown <= MOST_UNKNOWN
   }
   return {
@@ -55,6 +55,7 @@ export function createWitness(now: () => number): DecisionWitness {
 
 function decisionOf(record: RequestRecord, ending: Ending, totalMs: number, at: number): Decision {
   const { route, token } = record
+  const holder = holderOf(record)
   return {
     requestId: clipped(record.id) ?? '',
     at,
@@ -68,9 +69,9 @@ function decisionOf(record: RequestRecord, ending: Ending, totalMs: number, at: 
     reason: ending.reason,
     detail: clipped(record.detail),
     cause: clipped(record.cause),
-    sub: clipped(token?.subject),
-    username: clipped(token?.username),
-    client: clipped(token?.clientId),
+    sub: clipped(holder?.subject),
+    username: clipped(holder?.username),
+    client: clipped(holder?.clientId),
     address: record.address,
     decideMs: record.decidedAt === undefined ? undefined : rounded(record.decidedAt - record.startedAt),
     totalMs: rounded(totalMs),
@@ -81,7 +82,9 @@ function decisionOf(record: RequestRecord, ending: Ending, totalMs: number, at: 
 function proofOf(token: VerifiedToken | undefined, evidence: Evidence | undefined): Proof {
   if (token !== undefined) return { kind: 'token', token: factsOf(token) }
   if (evidence === undefined || evidence.kind === 'none' || evidence.kind === 'verified') return { kind: 'none' }
-  return { kind: 'fault', evidence }
+  if (evidence.kind !== 'rejected' || evidence.of === undefined) return { kind: 'fault', evidence }
+  const { of, ...fault } = evidence
+  return { kind: 'fault', evidence: fault, of: factsOf(of) }
 }
 
 function factsOf(token: VerifiedToken): TokenFacts {

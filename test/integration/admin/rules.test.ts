@@ -217,6 +217,20 @@ routes:
     await admin('/people/nora', 'PATCH', { groups: ['editors'] }, { 'if-match': headers.get('etag') })
     assert.deepEqual((await admin(path)).body.now, { outcome: 'ok' })
   })
+  it('a refusal of a revoked token is found by its person, and would pass with a new one', async () => {
+    const { gate } = under
+    await gate.addPerson('olga', ['photos'])
+    const token = await gate.signIn('olga', 'photos:read', `${gate.url}/photos`)
+    await admin('/people/olga/sign-out', 'POST')
+    const refused = await fetch(`${gate.url}/photos/a`, { headers: { authorization: `Bearer ${token}` } })
+    assert.equal(refused.status, 401)
+    const id = refused.headers.get('x-request-id')
+    const found = async () => ((await admin('/decisions?person=olga')).body.items as { request_id: string }[])[0]
+    await within(2_000, async () => ((await found())?.request_id === id ? undefined : 'not kept yet'))
+    const { body } = await admin(`/decisions/${id}`)
+    assert.deepEqual([body.reason, body.now], ['revoked', { outcome: 'ok' }])
+    assert.ok(!JSON.stringify(body).includes(token))
+  })
   it('a write leaves one audit line under its request id, and a failed one none', async () => {
     const { gate } = under
     const linesOf = async (id: string | null) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { FILES, GATE, type Gate, mounts, PHOTOS, routeOf } from '../../support/gate.ts'
+import { until } from '../../support/gateway-under-test.ts'
 import { type JwksServer, json, startJwksServer } from '../../support/jwks-server.ts'
 import { makeKey, mintProof, mintToken } from '../../support/keys.ts'
 import { freePorts } from '../../support/programs/free-ports.ts'
@@ -83,6 +84,26 @@ for (const { mount, open } of mounts) {
       for (let i = 0; i < 5; i += 1) assert.equal(await verdict(mintToken(makeKey(), { claims })), '401 unknown_key')
       assert.equal(await verdict(gate.token()), 'forward')
       assert.equal(asked(), 2)
+    })
+
+    it('the log names the person and the client of a token that was good once, and nobody of one that never was', async () => {
+      const claims = { iss: gate.issuer, sub: 'usr_late', client_id: 'late' }
+      const late = { ...claims, iat: Date.now() / 1000 - 4000, exp: Date.now() / 1000 - 400 }
+      assert.equal(await verdict(forge(late), '/photos/late'), '401 expired')
+      assert.equal(
+        await verdict(mintToken(makeKey('ES256', gate.key.kid), { claims }), '/photos/made'),
+        '401 bad_signature',
+      )
+      const named = (path: string) =>
+        gate.log().flatMap((line) => (line.path === path ? [[line.sub, line.client]] : []))
+      await until(() => named('/photos/late').length + named('/photos/made').length === 2, 'the log lines')
+      assert.deepEqual(
+        [...named('/photos/late'), ...named('/photos/made')],
+        [
+          ['usr_late', 'late'],
+          [undefined, undefined],
+        ],
+      )
     })
 
     it('jku, x5u, jwk and x5c are ignored, and nobody is asked', async () => {
