@@ -11,7 +11,7 @@ const BATCH = 5_000
  * A query does the same in each run, turn by turn; whoever else works on this machine comes at another turn each time. So of each turn the
  * shortest run counts, with a few turns around it: runs may be a turn or two apart.
  */
-const RUNS = 8
+const RUNS = 25
 const AROUND = 3
 const IDLE_MS = 0.2
 
